@@ -1,0 +1,83 @@
+#pragma once
+// Words that every kernel signature uses.
+//
+// Letters for axes, everywhere: N images, H W rows and columns, C input channels, K output channels,
+// R S filter rows and columns, P Q output rows and columns, D width of a feature vector.
+// Images are [N, H, W, C], filters [K, R, S, C], outermost axis first, contiguous.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace rela {
+
+enum class Dtype : uint8_t { kF32, kBf16, kI64, kU8 };
+
+constexpr size_t dtype_bytes(Dtype d) {
+  switch (d) {
+    case Dtype::kF32: return 4;
+    case Dtype::kBf16: return 2;
+    case Dtype::kI64: return 8;
+    case Dtype::kU8: return 1;
+  }
+  return 0;
+}
+
+constexpr const char* dtype_name(Dtype d) {
+  switch (d) {
+    case Dtype::kF32: return "f32";
+    case Dtype::kBf16: return "bf16";
+    case Dtype::kI64: return "i64";
+    case Dtype::kU8: return "u8";
+  }
+  return "?";
+}
+
+/// How a kernel treats what its output already holds.
+enum class Write : uint8_t { kOverwrite, kAccumulate };
+
+/// Where a kernel runs in order. The CPU has one implicit stream and ignores it.
+struct Stream {
+  void* handle = nullptr;
+};
+
+/// Scratch memory that the caller owns: at least what the op's *_workspace_bytes() asked for, 64-byte aligned.
+struct Workspace {
+  void* data = nullptr;
+  size_t bytes = 0;
+};
+
+/// A matrix of rows: images or tokens by features.
+struct RowDims {
+  int64_t rows = 0;
+  int64_t cols = 0;  // contiguous
+};
+
+/// bfloat16 storage: the upper half of an f32. Arithmetic is always f32.
+struct Bf16 {
+  uint16_t bits = 0;
+};
+
+/// Rounds to nearest, ties to even; NaN stays NaN (quiet).
+inline Bf16 to_bf16(float x) {
+  const uint32_t u = std::bit_cast<uint32_t>(x);
+  const uint32_t rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+  const uint32_t quiet_nan = (u >> 16) | 0x40u;
+  return Bf16{static_cast<uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? quiet_nan : rounded)};
+}
+inline float to_float(Bf16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x.bits) << 16); }
+inline float to_float(float x) { return x; }
+
+/// Stores an f32 result in the storage type T.
+template <class T>
+inline T store_as(float x);
+template <>
+inline float store_as<float>(float x) {
+  return x;
+}
+template <>
+inline Bf16 store_as<Bf16>(float x) {
+  return to_bf16(x);
+}
+
+}  // namespace rela

@@ -1,0 +1,56 @@
+# One target per room. A room sees its own headers and those of the rooms it links, and no others:
+# every room exports a folder that holds nothing but a link to itself, so an include against the
+# arrows (apps -> rela -> nn -> runtime -> kernels) does not compile.
+
+find_program(RELA_CCACHE ccache)
+if(RELA_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${RELA_CCACHE})
+endif()
+
+add_library(rela_options INTERFACE)
+target_compile_options(rela_options INTERFACE -Wall -Wextra -Werror)
+if(RELA_NATIVE)
+  target_compile_options(rela_options INTERFACE -march=native)
+endif()
+if(RELA_SANITIZE)
+  target_compile_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE} -fno-omit-frame-pointer
+                                                -fno-sanitize-recover=all)
+  target_link_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE})
+endif()
+
+# rela_room(<name> SOURCES <file>... [LINKS <target>...])
+function(rela_room room)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  set(export_dir ${CMAKE_BINARY_DIR}/rooms/${room})
+  file(MAKE_DIRECTORY ${export_dir})
+  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${export_dir}/${room} SYMBOLIC)
+  if(ARG_SOURCES)
+    add_library(${room} STATIC ${ARG_SOURCES})
+    target_include_directories(${room} PUBLIC ${export_dir})
+    target_link_libraries(${room} PUBLIC rela_options ${ARG_LINKS})
+  else()
+    add_library(${room} INTERFACE)
+    target_include_directories(${room} INTERFACE ${export_dir})
+    target_link_libraries(${room} INTERFACE rela_options ${ARG_LINKS})
+  endif()
+endfunction()
+
+# rela_program(<name> SOURCES <file>... LINKS <target>...)
+function(rela_program program)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${program} ${ARG_SOURCES})
+  target_link_libraries(${program} PRIVATE rela_options ${ARG_LINKS})
+endfunction()
+
+# rela_tests(<name> SOURCES <file>... LINKS <target>... [LABELS <label>...] [TIMEOUT <seconds>])
+# One GoogleTest binary; each test becomes one CTest entry.
+function(rela_tests name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  rela_program(${name} SOURCES ${ARG_SOURCES} LINKS ${ARG_LINKS} tests_support GTest::gmock GTest::gtest
+                                                    GTest::gtest_main)
+  include(GoogleTest)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
