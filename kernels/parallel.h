@@ -23,9 +23,9 @@ constexpr Range part_of(int64_t n, int64_t parts, int64_t index) {
 /// Pieces of work below this many elements are not worth a second thread.
 inline constexpr int64_t kParallelGrain = 16 * 1024;
 
-/// Runs body(i) for i in [0, n), on as many threads as are set. The order is unspecified: body must not
-/// depend on it. Reductions stay deterministic when the caller fixes the number of parts by the problem's
-/// size (never by the thread count) and adds the partial results in order.
+/// Runs body(i) for i in [0, n), on as many threads as are set. The order is unspecified: body must
+/// not depend on it. Reductions stay deterministic when the caller fixes the number of parts by the
+/// problem's size (never by the thread count) and adds the partial results in order.
 template <class Body>
 void parallel_for(int64_t n, Body&& body) {
   if (n <= 1 || cpu_threads() == 1) {

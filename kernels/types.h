@@ -1,8 +1,8 @@
 #pragma once
 // Words that every kernel signature uses.
 //
-// Letters for axes, everywhere: N images, H W rows and columns, C input channels, K output channels,
-// R S filter rows and columns, P Q output rows and columns, D width of a feature vector.
+// Letters for axes, everywhere: N images, H W rows and columns, C input channels, K output
+// channels, R S filter rows and columns, P Q output rows and columns, D width of a feature vector.
 // Images are [N, H, W, C], filters [K, R, S, C], outermost axis first, contiguous.
 
 #include <bit>
@@ -15,20 +15,28 @@ enum class Dtype : uint8_t { kF32, kBf16, kI64, kU8 };
 
 constexpr size_t dtype_bytes(Dtype d) {
   switch (d) {
-    case Dtype::kF32: return 4;
-    case Dtype::kBf16: return 2;
-    case Dtype::kI64: return 8;
-    case Dtype::kU8: return 1;
+    case Dtype::kF32:
+      return 4;
+    case Dtype::kBf16:
+      return 2;
+    case Dtype::kI64:
+      return 8;
+    case Dtype::kU8:
+      return 1;
   }
   return 0;
 }
 
 constexpr const char* dtype_name(Dtype d) {
   switch (d) {
-    case Dtype::kF32: return "f32";
-    case Dtype::kBf16: return "bf16";
-    case Dtype::kI64: return "i64";
-    case Dtype::kU8: return "u8";
+    case Dtype::kF32:
+      return "f32";
+    case Dtype::kBf16:
+      return "bf16";
+    case Dtype::kI64:
+      return "i64";
+    case Dtype::kU8:
+      return "u8";
   }
   return "?";
 }
@@ -41,7 +49,8 @@ struct Stream {
   void* handle = nullptr;
 };
 
-/// Scratch memory that the caller owns: at least what the op's *_workspace_bytes() asked for, 64-byte aligned.
+/// Scratch memory that the caller owns: at least what the op's *_workspace_bytes() asked for,
+/// 64-byte aligned.
 struct Workspace {
   void* data = nullptr;
   size_t bytes = 0;

@@ -1,8 +1,8 @@
 #pragma once
 // Errors are values: what came in, what is allowed, what to do. Nothing here ends the process.
 //
-// Text form: "<op or key path>: <what came in, with values and shapes>; <what is allowed>; <what to do>",
-// lower case, no full stop.
+// Text form: "<op or key path>: <what came in, with values and shapes>; <what is allowed>; <what to
+// do>", lower case, no full stop.
 
 #include <sstream>
 #include <stdexcept>
@@ -30,25 +30,25 @@ class Error : public std::runtime_error {
   virtual ExitCode exit_code() const noexcept { return ExitCode::kInternal; }
 };
 
-#define RELA_DEFINE_ERROR(Name, code)                                         \
-  class Name : public Error {                                                 \
-   public:                                                                    \
-    using Error::Error;                                                       \
-    ExitCode exit_code() const noexcept override { return ExitCode::code; }   \
+#define RELA_DEFINE_ERROR(Name, code)                                       \
+  class Name : public Error {                                               \
+   public:                                                                  \
+    using Error::Error;                                                     \
+    ExitCode exit_code() const noexcept override { return ExitCode::code; } \
   }
 
-RELA_DEFINE_ERROR(InternalError, kInternal);     // our own bug
-RELA_DEFINE_ERROR(ShapeError, kInternal);        // tensors that do not fit together
-RELA_DEFINE_ERROR(DtypeError, kInternal);        // a dtype that the op does not take
-RELA_DEFINE_ERROR(UsageError, kUsage);           // command line
-RELA_DEFINE_ERROR(ConfigError, kUsage);          // config file; one line per mistake
-RELA_DEFINE_ERROR(WeightsError, kWeights);       // weights or a checkpoint that do not fit
-RELA_DEFINE_ERROR(NonFiniteError, kNonFinite);   // NaN, Inf or collapse
-RELA_DEFINE_ERROR(IoError, kIo);                 // disk full, unreadable, no such file
-RELA_DEFINE_ERROR(DataError, kData);             // the data set is not what it claims to be
+RELA_DEFINE_ERROR(InternalError, kInternal);    // our own bug
+RELA_DEFINE_ERROR(ShapeError, kInternal);       // tensors that do not fit together
+RELA_DEFINE_ERROR(DtypeError, kInternal);       // a dtype that the op does not take
+RELA_DEFINE_ERROR(UsageError, kUsage);          // command line
+RELA_DEFINE_ERROR(ConfigError, kUsage);         // config file; one line per mistake
+RELA_DEFINE_ERROR(WeightsError, kWeights);      // weights or a checkpoint that do not fit
+RELA_DEFINE_ERROR(NonFiniteError, kNonFinite);  // NaN, Inf or collapse
+RELA_DEFINE_ERROR(IoError, kIo);                // disk full, unreadable, no such file
+RELA_DEFINE_ERROR(DataError, kData);            // the data set is not what it claims to be
 RELA_DEFINE_ERROR(DistributedError, kDistributed);
-RELA_DEFINE_ERROR(DeviceError, kDevice);         // driver, library or GPU
-RELA_DEFINE_ERROR(UnsupportedError, kDevice);    // not in this build or not on this device
+RELA_DEFINE_ERROR(DeviceError, kDevice);       // driver, library or GPU
+RELA_DEFINE_ERROR(UnsupportedError, kDevice);  // not in this build or not on this device
 RELA_DEFINE_ERROR(OutOfMemoryError, kDevice);
 
 #undef RELA_DEFINE_ERROR

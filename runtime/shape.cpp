@@ -7,8 +7,8 @@
 namespace rela {
 
 Shape::Shape(std::span<const int64_t> dims) : rank_(static_cast<int>(dims.size())) {
-  RELA_CHECK(dims.size() <= kMaxRank, ShapeError, "shape: rank ", dims.size(), "; at most ", kMaxRank,
-             " axes are allowed");
+  RELA_CHECK(dims.size() <= kMaxRank, ShapeError, "shape: rank ", dims.size(), "; at most ",
+             kMaxRank, " axes are allowed");
   std::copy(dims.begin(), dims.end(), dims_.begin());
   for (const int64_t d : dims) {
     RELA_CHECK(d >= 0, ShapeError, "shape: ", to_string(*this), " has a negative size");
@@ -17,8 +17,8 @@ Shape::Shape(std::span<const int64_t> dims) : rank_(static_cast<int>(dims.size()
 
 int64_t Shape::operator[](int axis) const {
   const int i = axis < 0 ? axis + rank_ : axis;
-  RELA_CHECK(i >= 0 && i < rank_, ShapeError, "shape: axis ", axis, " of ", to_string(*this), "; rank is ",
-             rank_);
+  RELA_CHECK(i >= 0 && i < rank_, ShapeError, "shape: axis ", axis, " of ", to_string(*this),
+             "; rank is ", rank_);
   return dims_[static_cast<size_t>(i)];
 }
 

@@ -1,0 +1,28 @@
+#include "kernels/elementwise/add.h"
+#include "kernels/parallel.h"
+
+namespace rela {
+namespace {
+
+template <class T>
+void add(const T* a, const T* b, T* y, int64_t n) {
+  parallel_ranges(n, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) y[i] = store_as<T>(to_float(a[i]) + to_float(b[i]));
+  });
+}
+
+}  // namespace
+
+void add_forward_cpu(const void* a, const void* b, void* y, int64_t n, Dtype dtype, Stream) {
+  if (dtype == Dtype::kBf16) {
+    add(static_cast<const Bf16*>(a), static_cast<const Bf16*>(b), static_cast<Bf16*>(y), n);
+  } else {
+    add(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(y), n);
+  }
+}
+
+void add_into_cpu(void* y, const void* x, int64_t n, Dtype dtype, Stream stream) {
+  add_forward_cpu(y, x, y, n, dtype, stream);
+}
+
+}  // namespace rela

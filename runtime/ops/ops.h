@@ -1,0 +1,76 @@
+#pragma once
+// The differentiable operations. Each is one file beside this one: it checks its inputs
+// (ShapeError, DtypeError), allocates its output, picks the device's kernel, and records its
+// backward.
+//
+// Activations are f32 or bf16; weights are parameters (f32, with a bf16 copy in bf16-mixed
+// training), and their gradients are f32. Statistics, losses and reductions are f32.
+
+#include <optional>
+
+#include "runtime/tape.h"
+
+namespace rela {
+
+struct Conv2dOptions {
+  int64_t stride = 1;
+  int64_t padding = 0;
+};
+/// Cross-correlation with zero padding.  x [N, H, W, C], weight [K, R, S, C] -> [N, P, Q, K].
+Var conv2d(const Var& x, const Var& weight, const Conv2dOptions& options);
+
+/// Affine parameters and running statistics of one batch norm layer, all [C] f32.
+struct BatchNormParams {
+  Var gamma;
+  Var beta;
+  Tensor running_mean;
+  Tensor running_var;
+};
+enum class NormMode : uint8_t { kTrain, kEval };
+struct BatchNormOptions {
+  NormMode mode = NormMode::kTrain;
+  /// The rows are cut into this many equal groups (views); each is normalised by its own
+  /// statistics, and the running statistics see the groups one after the other, as separate forward
+  /// passes would.
+  int64_t groups = 1;
+  float momentum = 0.1f;  // weight of the new statistics
+  float eps = 1e-5f;
+  bool relu = false;  // fused: y = max(0, .)
+};
+/// y = relu?(gamma (x - mean) / sqrt(var + eps) + beta (+ residual)).  x, residual [..., C] -> like
+/// x. Running variance takes the unbiased batch variance, as torch does.
+Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& options,
+               const std::optional<Var>& residual = std::nullopt);
+
+Var relu(const Var& x);
+Var add(const Var& a, const Var& b);
+/// Converts between f32 and bf16; the gradient is converted back.
+Var cast(const Var& x, Dtype dtype);
+
+struct Pool2dOptions {
+  int64_t kernel = 2;
+  int64_t stride = 2;
+  int64_t padding = 0;
+};
+/// x [N, H, W, C] -> [N, P, Q, C]. Padding counts as minus infinity; ties go to the first element.
+Var max_pool2d(const Var& x, const Pool2dOptions& options);
+/// Mean over the window; padding counts as zero and is counted (torch's count_include_pad).
+Var avg_pool2d(const Var& x, const Pool2dOptions& options);
+/// x [N, H, W, C] -> [N, C].
+Var global_avg_pool(const Var& x);
+
+/// y = x W^T + b.  x [N, D], weight [K, D], bias [K] -> [N, K].
+Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias = std::nullopt);
+
+/// Mean over rows of -log softmax(logits)[label].  logits [N, K] f32 or bf16, labels [N] i64 ->
+/// scalar f32.
+Var softmax_cross_entropy(const Var& logits, const Tensor& labels);
+
+enum class LossReduction : uint8_t { kSum, kMean };
+/// Symmetric BYOL loss (Grill et al. 2020, eq. 2).  q, z [2B, D]: view 1 in rows [0, B), view 2 in
+/// [B, 2B); row i of q is compared with row i of the other view of z, and no gradient flows into z.
+///   sum:  mean over B of l(q1, z2) + l(q2, z1), l(q, z) = 2 - 2 cos(q, z);   mean: half of it. ->
+///   scalar f32.
+Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction);
+
+}  // namespace rela

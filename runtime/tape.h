@@ -1,0 +1,131 @@
+#pragma once
+// Reverse-mode differentiation. An op is a free function: it computes its value, and records a
+// closure that turns the gradient of its output into gradients of its inputs. What the closure
+// saves stands in its capture. The walk is a queue, not recursion: depth is bounded by memory only.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "runtime/tensor.h"
+
+namespace rela {
+
+class GradSink;
+struct Node;
+
+/// dy has the shape and dtype of the op's value.
+using BackwardFn = std::function<void(const Tensor& dy, GradSink& to)>;
+
+/// A value in the computation. Copies refer to the same node.
+class Var {
+ public:
+  Var() = default;
+  /// A constant: no gradient flows into it.
+  explicit Var(Tensor value);
+
+  bool defined() const { return node_ != nullptr; }
+  const Tensor& value() const;
+  bool requires_grad() const;
+  const Shape& shape() const { return value().shape(); }
+  Dtype dtype() const { return value().dtype(); }
+  Device device() const { return value().device(); }
+  Node& node() const { return *node_; }
+
+  /// The same value, cut off from what computed it.
+  Var detach() const { return Var(value()); }
+
+ private:
+  friend Var record(const char*, Tensor, std::vector<Var>, BackwardFn);
+  friend Var make_parameter(Tensor);
+  friend void backward(const Var&, const Tensor&);
+  friend struct Node;
+  explicit Var(std::shared_ptr<Node> node) : node_(std::move(node)) {}
+  std::shared_ptr<Node> node_;
+};
+
+/// A leaf that is trained: value f32, gradient f32 in a buffer that lives across steps.
+Var make_parameter(Tensor value);
+
+/// Registers an op's result. Outside of no_grad, and when an input requires a gradient, keeps the
+/// closure.
+Var record(const char* op, Tensor value, std::vector<Var> inputs, BackwardFn backward);
+
+/// Runs the tape from a scalar (gradient 1) or with a given output gradient, and releases it.
+/// A parameter's gradient is overwritten by its first writer after zero_grad() and accumulated by
+/// later ones, across calls too: that is gradient accumulation over micro-steps.
+void backward(const Var& output);
+void backward(const Var& output, const Tensor& output_gradient);
+
+/// True while a NoGradGuard of this thread is alive.
+bool grad_disabled();
+class NoGradGuard {
+ public:
+  NoGradGuard();
+  ~NoGradGuard();
+  NoGradGuard(const NoGradGuard&) = delete;
+  NoGradGuard& operator=(const NoGradGuard&) = delete;
+
+ private:
+  bool before_;
+};
+
+struct Node {
+  Node() = default;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+  ~Node();  // iterative: a long chain must not overflow the stack
+
+  const char* op = "constant";
+  Tensor value;
+  Tensor grad;  // of a parameter: its home, kept across steps; of an op: lives during backward()
+  Tensor
+      bf16_value;  // of a parameter in bf16-mixed training: the rounded copy that ops compute with
+  bool requires_grad = false;
+  bool grad_written = false;  // since zero_grad()
+  bool grad_shared = false;   // `grad` is also somebody else's tensor: copy before adding to it
+  bool is_parameter = false;
+  int32_t pending = 0;  // consumers whose backward has not run yet
+  uint64_t visit = 0;   // the backward() call that counted `pending`
+  int64_t id = 0;       // creation order, a topological order
+  std::vector<Var> inputs;
+  BackwardFn backward;
+  /// Runs when every contribution to the gradient has arrived in this backward(): reducers hang on
+  /// it.
+  std::function<void(Tensor& grad)> grad_hook;
+};
+
+/// Access to a parameter.
+Tensor& parameter_grad(
+    const Var& parameter);  // throws InternalError when none was ever written or given
+void set_grad_hook(const Var& parameter, std::function<void(Tensor&)> hook);
+void zero_grad(const Var& parameter);
+/// The value an op computes with: bf16 copy when the op computes in bf16 and there is one, else the
+/// value.
+const Tensor& compute_value(const Var& weight, Dtype dtype);
+
+/// Hands each input's gradient buffer to the op that fills it.
+class GradSink {
+ public:
+  explicit GradSink(Node& node) : node_(node) {}
+  bool wants(size_t input) const;
+  /// Calls fill(dx, mode). Parameters get f32, other inputs the dtype of their value. Does nothing
+  /// for an input that needs no gradient.
+  template <class Fill>
+  void fill(size_t input, Fill&& fill_fn) {
+    if (!wants(input)) return;
+    Write mode = Write::kOverwrite;
+    Tensor& dx = prepare(input, mode);
+    fill_fn(dx, mode);
+  }
+  /// The gradient of `input` is exactly `dx` (often dy itself): shared without a copy when it is
+  /// the first contribution, added otherwise. The op must not write to `dx` afterwards.
+  void give(size_t input, const Tensor& dx);
+
+ private:
+  Tensor& prepare(size_t input, Write& mode);
+  Node& node_;
+};
+
+}  // namespace rela

@@ -1,0 +1,118 @@
+#include "runtime/tensor.h"
+
+#include <cstring>
+
+#include "runtime/allocator.h"
+#include "runtime/error.h"
+
+namespace rela {
+
+class Storage {
+ public:
+  Storage(size_t bytes, Device device)
+      : device_(device), block_(Allocator::of(device).allocate(bytes)) {}
+  ~Storage() { Allocator::of(device_).free(block_); }
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  void* data() { return block_.data; }
+
+ private:
+  Device device_;
+  Allocator::Block block_;
+};
+
+Tensor::Tensor(std::shared_ptr<Storage> storage, void* data, const Shape& shape, Dtype dtype)
+    : storage_(std::move(storage)),
+      data_(data),
+      shape_(shape),
+      numel_(shape.numel()),
+      dtype_(dtype) {}
+
+Tensor Tensor::empty(const Shape& shape, Dtype dtype, Device device) {
+  const size_t bytes = static_cast<size_t>(shape.numel()) * dtype_bytes(dtype);
+  auto storage = std::make_shared<Storage>(bytes, device);
+  void* data = storage->data();
+  Tensor t(std::move(storage), data, shape, dtype);
+  t.device_ = device;
+  return t;
+}
+
+Tensor Tensor::zeros(const Shape& shape, Dtype dtype, Device device) {
+  Tensor t = empty(shape, dtype, device);
+  t.fill_zero();
+  return t;
+}
+
+Tensor Tensor::full(const Shape& shape, float value, Device device) {
+  Tensor t = empty(shape, Dtype::kF32, device);
+  for (float& x : t.span<float>()) x = value;
+  return t;
+}
+
+Tensor Tensor::from(std::span<const float> values, const Shape& shape) {
+  RELA_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), ShapeError,
+             "tensor: ", values.size(), " values for shape ", shape, "; counts must agree");
+  Tensor t = empty(shape, Dtype::kF32);
+  if (!values.empty()) std::memcpy(t.raw(), values.data(), values.size_bytes());
+  return t;
+}
+
+Tensor Tensor::view(const Shape& shape) const {
+  RELA_CHECK(shape.numel() == numel_, ShapeError, "view: ", describe(*this), " as ", shape,
+             "; the number of elements must stay");
+  Tensor t = *this;
+  t.shape_ = shape;
+  return t;
+}
+
+Tensor Tensor::slice(int64_t begin, int64_t end) const {
+  RELA_CHECK(shape_.rank() > 0 && 0 <= begin && begin <= end && end <= shape_[0], ShapeError,
+             "slice: rows [", begin, ", ", end, ") of ", describe(*this));
+  std::array<int64_t, Shape::kMaxRank> dims{};
+  std::copy(shape_.dims().begin(), shape_.dims().end(), dims.begin());
+  dims[0] = end - begin;
+  const int64_t row = shape_[0] == 0 ? 0 : numel_ / shape_[0];
+  return segment(begin * row, Shape(std::span(dims.data(), shape_.dims().size())));
+}
+
+Tensor Tensor::segment(int64_t offset, const Shape& shape) const {
+  RELA_CHECK(offset >= 0 && offset + shape.numel() <= numel_, ShapeError, "segment: ", shape,
+             " at element ", offset, " does not lie in ", describe(*this));
+  Tensor t = *this;
+  t.data_ = static_cast<char*>(data_) + static_cast<size_t>(offset) * dtype_bytes(dtype_);
+  t.shape_ = shape;
+  t.numel_ = shape.numel();
+  return t;
+}
+
+Tensor Tensor::clone() const {
+  Tensor t = empty(shape_, dtype_, device_);
+  t.copy_from(*this);
+  return t;
+}
+
+void Tensor::copy_from(const Tensor& source) {
+  RELA_CHECK(source.dtype_ == dtype_ && source.numel_ == numel_, ShapeError,
+             "copy: ", describe(source), " into ", describe(*this),
+             "; dtype and number of elements must agree");
+  if (numel_ != 0) std::memmove(data_, source.data_, bytes());
+}
+
+void Tensor::fill_zero() {
+  if (numel_ != 0) std::memset(data_, 0, bytes());
+}
+
+void Tensor::check_dtype(Dtype wanted) const {
+  RELA_CHECK(dtype_ == wanted, DtypeError, "tensor: ", describe(*this), " accessed as ",
+             dtype_name(wanted));
+}
+
+Scratch::Scratch(size_t bytes, Device device)
+    : tensor_(Tensor::empty({static_cast<int64_t>(bytes)}, Dtype::kU8, device)) {}
+
+std::string describe(const Tensor& tensor) {
+  return tensor.defined() ? cat(dtype_name(tensor.dtype()), " ", tensor.shape())
+                          : "undefined tensor";
+}
+
+}  // namespace rela
