@@ -1,0 +1,17 @@
+#pragma once
+// Data sets that tests use when they are there.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace rela::test {
+
+/// The folder `shared/data/<name>`, looked for in the source folder and then in each folder above
+/// it. Nothing when it is not on this machine; a test then skips with missing_shared_data(name).
+std::optional<std::filesystem::path> shared_data(const std::string& name);
+
+/// The reason to give to GTEST_SKIP().
+std::string missing_shared_data(const std::string& name);
+
+}  // namespace rela::test
