@@ -1,0 +1,170 @@
+#pragma once
+// Everything a training run can be told, as plain structs. The defaults are the ReLA recipe (AdamW
+// 1e-3, decay .01, constant rate, EMA .99 constant, batch 128, heads twice the feature width). The
+// JSON form has the same names.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rela {
+
+struct BackboneConfig {
+  std::string name = "resnet18";
+  bool cifar_stem =
+      true;  // 3x3 stride-1 first convolution and no max-pool; ImageNet-style ResNets only
+  int64_t width = 64;  // channels of the first stage; ImageNet-style ResNets only
+};
+
+/// BYOL's heads: projector d -> proj_hidden_dim -> proj_output_dim, predictor the same from
+/// proj_output_dim.
+struct ByolConfig {
+  enum class LossReduction : uint8_t { kSum, kMean };
+
+  std::optional<int64_t> proj_hidden_dim;  // none: twice the feature width
+  int64_t proj_output_dim = 256;
+  std::optional<int64_t> pred_hidden_dim;              // none: twice the feature width
+  LossReduction loss_reduction = LossReduction::kSum;  // of the two symmetric terms
+};
+
+/// Share of the old target that an update keeps: from base_tau to final_tau along a cosine;
+/// constant when equal.
+struct MomentumConfig {
+  double base_tau = 0.99;
+  double final_tau = 0.99;
+};
+
+struct DataConfig {
+  enum class Format : uint8_t { kCifar10, kCifar100, kImageFolder, kPacked, kSynthetic };
+
+  Format format = Format::kCifar10;
+  std::string train_path;  // absolute after loading; empty only for kSynthetic
+  std::string val_path;    // empty: train_path also serves where the format has a test split
+  double ratio = 1.0;      // share of the images that each epoch draws, (0, 1]
+  std::optional<int64_t> workers;  // loader threads; none: chosen from the cores at hand
+  int64_t synthetic_images = 2048;
+};
+
+/// How one view is drawn. Probabilities in [0, 1]; crop_scale is a range of area shares.
+struct AugmentationConfig {
+  struct ColorJitter {
+    double prob = 0.8;
+    double brightness = 0.4;
+    double contrast = 0.4;
+    double saturation = 0.2;
+    double hue = 0.1;  // in turns, [0, 0.5]
+  };
+  struct Blur {
+    double prob = 0.0;
+    std::array<double, 2> sigma{0.1, 2.0};  // pixels
+  };
+  struct Solarize {
+    double prob = 0.0;
+    double threshold = 0.5;  // of full intensity
+  };
+
+  int64_t crop_size = 32;  // pixels
+  std::array<double, 2> crop_scale{0.08, 1.0};
+  double hflip = 0.5;
+  ColorJitter color_jitter;
+  double grayscale = 0.2;
+  Blur blur;
+  Solarize solarize;
+};
+
+struct OptimizerConfig {
+  enum class Name : uint8_t { kAdamW, kLars, kSgd };
+  enum class LrScaling : uint8_t { kNone, kLinear };
+
+  Name name = Name::kAdamW;
+  double lr = 0.001;
+  LrScaling lr_scaling = LrScaling::kNone;  // kLinear: lr * effective batch / lr_base_batch
+  int64_t lr_base_batch = 256;
+  double weight_decay = 0.01;
+  double momentum = 0.9;                    // lars, sgd
+  std::array<double, 2> betas{0.9, 0.999};  // adamw
+  double eps = 1e-8;                        // adamw
+  double trust_coefficient = 0.001;         // lars
+  bool exclude_bias_and_norm = true;        // from weight decay, and from LARS's adaptation
+};
+
+struct SchedulerConfig {
+  enum class Name : uint8_t { kConstant, kCosine, kWarmupCosine };
+
+  Name name = Name::kConstant;
+  double warmup_epochs = 10.0;  // kWarmupCosine only
+  double min_lr = 0.0;          // where the cosine ends
+};
+
+struct EvalConfig {
+  bool online_linear = true;     // a linear classifier on detached features, during training
+  int64_t knn_every_epochs = 5;  // 0: never
+  int64_t knn_k = 200;
+  double knn_temperature = 0.1;
+};
+
+struct CheckpointConfig {
+  int64_t every_steps = 1000;  // 0: only at the end
+  int64_t keep_last = 2;
+};
+
+struct ExperimentConfig {
+  enum class Device : uint8_t { kAuto, kCpu, kCuda };
+  enum class Precision : uint8_t { kFp32, kBf16Mixed };
+  enum class Method : uint8_t { kByol };
+
+  int64_t schema_version = 1;
+  int64_t seed = 1;
+  Device device = Device::kAuto;
+  Precision precision = Precision::kFp32;
+  bool deterministic = false;
+  std::optional<int64_t> threads;  // CPU threads of kernels; none: every core this process may use
+  Method method = Method::kByol;
+  std::string out;                   // folder of the run; absolute after loading
+  std::optional<int64_t> epochs;     // exactly one of epochs and max_steps is set
+  std::optional<int64_t> max_steps;  // optimiser steps
+  int64_t batch_size = 128;          // images of one micro-step, over all ranks
+  int64_t accum_steps = 1;           // micro-steps per optimiser step
+  BackboneConfig backbone;
+  ByolConfig byol;
+  MomentumConfig momentum;
+  DataConfig data;
+  std::vector<AugmentationConfig> augmentations{
+      AugmentationConfig{}};  // 1 (serves both views) or 2
+  OptimizerConfig optimizer;
+  SchedulerConfig scheduler;
+  EvalConfig eval;
+  CheckpointConfig checkpoint;
+  int64_t log_every_steps = 10;
+
+  /// Images per optimiser step.
+  int64_t effective_batch() const { return batch_size * accum_steps; }
+  /// The peak learning rate after optimizer.lr_scaling.
+  double resolved_lr() const;
+  /// The augmentation of view 0 or 1.
+  const AugmentationConfig& view(int index) const {
+    return augmentations.size() == 1 ? augmentations.front()
+                                     : augmentations.at(static_cast<size_t>(index));
+  }
+};
+
+/// Reads and checks a config file. Each override is "key.path=value", e.g. "optimizer.lr=0.3" or
+/// "augmentations.0.hflip=0"; the last one wins. Relative paths are relative to the config file,
+/// those in overrides to the current folder. Without `out` the run goes to runs/<name of the config
+/// file>. Throws ConfigError with one line per mistake, all mistakes at once; IoError for an
+/// unreadable file.
+ExperimentConfig load_config(const std::string& path,
+                             const std::vector<std::string>& overrides = {});
+
+/// The complete config as JSON text, every key written out. Loading it gives the same config.
+std::string to_resolved_json(const ExperimentConfig& config);
+
+/// JSON Schema (draft 2020-12) of the config file, as JSON text.
+std::string config_schema();
+
+/// Markdown table of every key: type and limits, default, meaning.
+std::string config_markdown();
+
+}  // namespace rela

@@ -1,0 +1,76 @@
+#pragma once
+// Files that are either whole or absent. Every failure is an IoError with the path, the system's
+// reason and, for writes, how many bytes were wanted and written. Paths are UTF-8;
+// std::filesystem::path converts to them.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace rela {
+
+/// A regular file open for reading at given positions. Never mapped: a file that shrinks meanwhile
+/// gives an error, not a signal.
+class InputFile {
+ public:
+  /// Throws IoError when it cannot be opened or is not a regular file.
+  explicit InputFile(std::string path);
+  ~InputFile();
+  InputFile(InputFile&& other) noexcept;
+  InputFile& operator=(InputFile&& other) noexcept;
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  int64_t size() const { return size_; }  // bytes, when it was opened
+  /// Exactly `bytes` bytes from `offset`; fewer is an IoError.
+  void read_at(int64_t offset, void* out, int64_t bytes) const;
+
+ private:
+  std::string path_;
+  int fd_ = -1;
+  int64_t size_ = 0;
+};
+
+/// The whole of a regular file.
+std::string read_file(const std::string& path);
+
+/// Writes a file that appears under its name complete or not at all: bytes go to a temporary
+/// sibling, commit() makes them durable and renames. Destroyed without commit, the temporary is
+/// removed and an older file stays as it was.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, int64_t bytes);
+  void write(std::string_view text) { write(text.data(), static_cast<int64_t>(text.size())); }
+  /// fsync, rename over the target, fsync of the folder.
+  void commit();
+
+ private:
+  std::string path_;
+  std::string temporary_;
+  int fd_ = -1;
+  int64_t written_ = 0;
+};
+
+void write_file_atomic(const std::string& path, std::string_view contents);
+
+/// Makes renames and removals inside a folder durable. File systems that cannot do it are taken as
+/// they are.
+void sync_directory(const std::string& path);
+
+/// Creates a folder and its parents; one that exists is fine.
+void make_directories(const std::string& path);
+
+/// Removes a file or a whole folder; one that does not exist is fine.
+void remove_tree(const std::string& path);
+
+/// Lets a write beyond the process's file size limit (ulimit -f) fail with an IoError instead of
+/// ending the process. Programs call it once at the start.
+void ignore_file_size_signal();
+
+}  // namespace rela

@@ -1,0 +1,84 @@
+#pragma once
+// JSON as data that remembers where it came from: members keep their order, every value knows its
+// line, integers stay integers. Reading is strict: UTF-8, no duplicate keys, no NaN or Infinity, no
+// comments, bounded depth.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "runtime/error.h"
+
+namespace rela {
+
+/// Text that is not JSON, or breaks a limit. Its text has no file name: the caller adds it.
+class JsonError : public Error {
+ public:
+  JsonError(const std::string& message, int line, int column)
+      : Error(cat("line ", line, ", column ", column, ": ", message)),
+        line_(line),
+        column_(column) {}
+  int line() const { return line_; }
+  int column() const { return column_; }
+
+ private:
+  int line_;
+  int column_;
+};
+
+class JsonValue {
+ public:
+  using Array = std::vector<JsonValue>;
+  using Member = std::pair<std::string, JsonValue>;
+  using Object = std::vector<Member>;  // in the order of the text
+  /// Integers are int64_t when they fit and uint64_t above that; a number with a point or an
+  /// exponent is double.
+  using Data =
+      std::variant<std::nullptr_t, bool, int64_t, uint64_t, double, std::string, Array, Object>;
+
+  JsonValue() = default;
+  JsonValue(Data data, int line = 0)
+      : data_(std::move(data)), line_(line) {}  // NOLINT: a value is its data
+
+  bool is_null() const { return std::holds_alternative<std::nullptr_t>(data_); }
+  bool is_integer() const { return as<int64_t>() != nullptr || as<uint64_t>() != nullptr; }
+  /// The data when it is a T, else null: if (const std::string* text = value.as<std::string>()) ...
+  template <class T>
+  const T* as() const {
+    return std::get_if<T>(&data_);
+  }
+  template <class T>
+  T* as() {
+    return std::get_if<T>(&data_);
+  }
+  /// The member of that name; null when this is no object or has none.
+  const JsonValue* find(std::string_view key) const;
+  JsonValue* find(std::string_view key);
+
+  /// Line of the text that this value ends on (objects and arrays: begin on), from 1; 0: not from a
+  /// text.
+  int line() const { return line_; }
+
+ private:
+  Data data_ = nullptr;
+  int line_ = 0;
+};
+
+struct JsonLimits {
+  int max_depth = 32;              // of nested objects and arrays
+  int64_t max_values = 1'000'000;  // scalars, arrays and objects together
+};
+
+/// Throws JsonError.
+JsonValue parse_json(std::string_view text, JsonLimits limits = {});
+
+enum class JsonLayout : uint8_t { kCompact, kIndented };
+
+/// JSON text of a value; doubles in the shortest form that reads back to the same bits. Throws
+/// Error for NaN or infinity (not JSON) and for text that is not UTF-8.
+std::string to_json_text(const JsonValue& value, JsonLayout layout);
+
+}  // namespace rela
