@@ -1,0 +1,31 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "kernels/types.h"
+
+namespace rela {
+
+/// y = (x - mean) / std per channel, on values in [0, 1]. The default changes nothing.
+struct Normalization {
+  std::array<float, 3> mean{0, 0, 0};
+  std::array<float, 3> std{1, 1, 1};
+};
+
+constexpr Normalization imagenet_normalization() {
+  return {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+}
+/// Mean and deviation of the 50,000 training images of CIFAR-10.
+constexpr Normalization cifar10_normalization() {
+  return {{0.4914f, 0.4822f, 0.4465f}, {0.2470f, 0.2435f, 0.2616f}};
+}
+
+/// The end of an augmentation: planes to pixels.
+///   y[p, c] = (x[c, p] - mean[c]) / std[c]
+///   x : [3, pixels] f32     y : [pixels, 3] f32 or bf16, overwritten, must not alias x
+/// Empty input does nothing.
+void normalize_cpu(const float* x, float* y, int64_t pixels, const Normalization& normalization);
+void normalize_cpu(const float* x, Bf16* y, int64_t pixels, const Normalization& normalization);
+
+}  // namespace rela

@@ -1,0 +1,91 @@
+#pragma once
+// What a random view of an image may be (ViewSpec), and what one particular view is (ViewParams).
+// Distributions are those of torchvision's RandomResizedCrop, RandomHorizontalFlip, ColorJitter,
+// RandomGrayscale, GaussianBlur and RandomSolarize, in this order.
+
+#include <array>
+#include <cstdint>
+
+namespace rela {
+
+struct ImageDims {
+  int64_t height = 0;
+  int64_t width = 0;
+};
+
+/// A closed interval to draw from.
+struct Interval {
+  float low = 0;
+  float high = 0;
+};
+
+/// Factors are drawn from [max(0, 1 - x), 1 + x] for brightness, contrast and saturation, and hue
+/// shifts from [-hue, hue] turns (hue at most 0.5). A strength of 0 leaves its operation out.
+struct ColorJitterSpec {
+  float prob = 0.8f;
+  float brightness = 0.4f;
+  float contrast = 0.4f;
+  float saturation = 0.2f;
+  float hue = 0.1f;
+};
+
+struct BlurSpec {
+  float prob = 0.0f;
+  Interval sigma{0.1f, 2.0f};  // pixels of the view
+};
+
+struct SolarizeSpec {
+  float prob = 0.0f;
+  float threshold = 0.5f;
+};
+
+struct ViewSpec {
+  int64_t crop_size = 32;                          // side S of the view, pixels
+  Interval crop_scale{0.08f, 1.0f};                // share of the image's area
+  Interval crop_aspect{3.0f / 4.0f, 4.0f / 3.0f};  // width / height
+  float hflip = 0.5f;
+  ColorJitterSpec color_jitter;
+  float grayscale = 0.2f;
+  BlurSpec blur;
+  SolarizeSpec solarize;
+};
+
+enum class JitterOp : uint8_t { kBrightness, kContrast, kSaturation, kHue };
+
+/// A rectangle of the source image, in its pixels.
+struct CropRect {
+  int64_t top = 0;
+  int64_t left = 0;
+  int64_t height = 0;
+  int64_t width = 0;
+  bool operator==(const CropRect&) const = default;
+};
+
+/// One view, fully decided. The defaults leave the colours as they are.
+struct ViewParams {
+  CropRect crop;
+  bool flip = false;
+  std::array<JitterOp, 4> jitter_order{JitterOp::kBrightness, JitterOp::kContrast,
+                                       JitterOp::kSaturation, JitterOp::kHue};
+  std::array<float, 4> jitter_factor{1.0f, 1.0f, 1.0f,
+                                     0.0f};  // by JitterOp; these values do nothing
+  bool grayscale = false;
+  float blur_sigma = 0;          // pixels; 0: no blur
+  float solarize_threshold = 2;  // above 1: no solarisation
+  bool operator==(const ViewParams&) const = default;
+};
+
+/// Which view of which sample, when.
+struct ViewKey {
+  uint64_t seed = 0;
+  uint32_t epoch = 0;
+  uint64_t sample = 0;
+  uint8_t view = 0;
+};
+
+/// Decides a view. Pure: the same arguments give the same view, and switching one operation off
+/// changes nothing in the others (each has a random stream of its own). The image must not be
+/// empty.
+ViewParams draw_view_params(const ViewSpec& spec, ImageDims image, const ViewKey& key);
+
+}  // namespace rela

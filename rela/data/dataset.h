@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/augment/view_spec.h"
+
+namespace rela {
+
+/// Pixels of one image. Does not own them.
+struct ImageView {
+  const uint8_t* pixels = nullptr;  // [height, width, 3] RGB
+  ImageDims dims;
+};
+
+/// Labelled RGB images in a fixed order. All members are const and may be called from many threads
+/// at once.
+class ImageDataset {
+ public:
+  virtual ~ImageDataset() = default;
+  ImageDataset() = default;
+  ImageDataset(const ImageDataset&) = delete;
+  ImageDataset& operator=(const ImageDataset&) = delete;
+
+  virtual int64_t size() const = 0;
+  virtual int64_t num_classes() const = 0;
+  /// In [0, num_classes()).
+  virtual int64_t label(int64_t index) const = 0;
+  /// Valid until `buffer` changes or the data set goes. A set that decodes on demand decodes into
+  /// `buffer` (grown when needed, one per thread); a set that lives in memory leaves it alone.
+  virtual ImageView image(int64_t index, std::vector<uint8_t>& buffer) const = 0;
+  /// One per class.
+  virtual const std::vector<std::string>& class_names() const = 0;
+  /// Changes when the pixels, the labels or their order change.
+  virtual uint64_t fingerprint() const = 0;
+};
+
+enum class Split : uint8_t { kTrain, kTest };
+const char* split_name(Split split);  // "train", "test"
+
+struct DatasetSource {
+  std::string format;          // cifar10 | cifar100 | synthetic
+  std::filesystem::path path;  // unused by synthetic
+  Split split = Split::kTrain;
+  uint64_t synthetic_seed = 0;
+  int64_t synthetic_size = 0;  // images in the split; 0: 5,000 to train on, 1,000 to test
+};
+
+/// Reads a data set. Throws ConfigError for an unknown format (names those there are), DataError
+/// for files that are missing or not what they claim to be, IoError for files that cannot be read.
+std::unique_ptr<ImageDataset> open_dataset(const DatasetSource& source);
+
+}  // namespace rela

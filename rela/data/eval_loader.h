@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/augment/normalize.h"
+#include "rela/data/dataset.h"
+#include "runtime/tensor.h"
+
+namespace rela {
+
+struct EvalOptions {
+  int64_t batch_size = 256;
+  int64_t image_size = 32;  // side S of what the model sees
+  /// The shorter side becomes round(resize_ratio * S) (bilinear, antialiased), then the centre S x
+  /// S is cut out; images that are S x S already are left alone. 1: resize to S; 256/224 is usual
+  /// on ImageNet.
+  double resize_ratio = 1.0;
+  Normalization normalization = imagenet_normalization();
+  Dtype dtype = Dtype::kF32;  // of the images: f32 or bf16
+};
+
+struct EvalBatch {
+  Tensor images;      // [B, S, S, 3] f32 or bf16, normalised
+  Tensor labels;      // [B] i64
+  int64_t begin = 0;  // position of the first one in the data set
+  int64_t size() const { return labels.shape()[0]; }
+};
+
+/// The whole data set once, in its order, without augmentation. The last batch may be smaller.
+/// The data set must outlive the loader.
+class EvalLoader {
+ public:
+  EvalLoader(const ImageDataset& dataset, const EvalOptions& options);
+
+  /// The next batch, or nullptr at the end. Valid until the next call. Uses cpu_threads() threads;
+  /// the pixels do not depend on how many.
+  const EvalBatch* next();
+
+  /// Back to the first image.
+  void rewind() { position_ = 0; }
+
+ private:
+  const ImageDataset& dataset_;
+  EvalOptions options_;
+  Tensor images_;  // [batch_size, S, S, 3]
+  Tensor labels_;  // [batch_size]
+  EvalBatch batch_;
+  int64_t position_ = 0;
+};
+
+}  // namespace rela
