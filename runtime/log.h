@@ -17,8 +17,8 @@ enum class Verbosity : uint8_t { kQuiet, kNormal, kVerbose };
 
 struct LogOptions {
   Verbosity verbosity = Verbosity::kNormal;
-  std::string file;    // appended to; from kInfo on, verbose from kDebug; empty: none
-  std::string prefix;  // before every message, e.g. "[rank 3/8] "
+  std::string file{};    // appended to; from kInfo on, verbose from kDebug; empty: none
+  std::string prefix{};  // before every message, e.g. "[rank 3/8] "
 };
 
 /// Throws IoError when the file cannot be opened. May be called again: the new options replace the

@@ -1,1 +1,12 @@
 # Tests of runtime/
+
+rela_tests(runtime_io_tests
+  SOURCES
+    runtime/file_test.cpp
+    runtime/hash_test.cpp
+    runtime/json_test.cpp
+    runtime/log_test.cpp
+    runtime/safetensors_hostile_test.cpp
+    runtime/safetensors_test.cpp
+  LINKS
+    runtime)

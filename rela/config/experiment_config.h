@@ -1,7 +1,7 @@
 #pragma once
-// Everything a training run can be told, as plain structs. The defaults are the ReLA recipe (AdamW
-// 1e-3, decay .01, constant rate, EMA .99 constant, batch 128, heads twice the feature width). The
-// JSON form has the same names.
+// Everything a training run can be told, as plain structs with the names of the JSON form. The
+// defaults are the ReLA recipe (AdamW 1e-3, decay .01, constant rate, EMA .99 constant, batch 128,
+// heads twice the feature width), except that decay leaves out biases and norm parameters.
 
 #include <array>
 #include <cstdint>

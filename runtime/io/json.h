@@ -39,9 +39,21 @@ class JsonValue {
   using Data =
       std::variant<std::nullptr_t, bool, int64_t, uint64_t, double, std::string, Array, Object>;
 
-  JsonValue() = default;
-  JsonValue(Data data, int line = 0)
-      : data_(std::move(data)), line_(line) {}  // NOLINT: a value is its data
+  JsonValue() : JsonValue(nullptr) {}
+  explicit JsonValue(std::nullptr_t, int line = 0);
+  explicit JsonValue(bool value, int line = 0);
+  explicit JsonValue(int64_t value, int line = 0);
+  explicit JsonValue(uint64_t value, int line = 0);
+  explicit JsonValue(double value, int line = 0);
+  explicit JsonValue(std::string value, int line = 0);
+  explicit JsonValue(const char* value) : JsonValue(std::string(value)) {}
+  explicit JsonValue(Array value, int line = 0);
+  explicit JsonValue(Object value, int line = 0);
+  ~JsonValue();
+  JsonValue(JsonValue&& other) noexcept;
+  JsonValue& operator=(JsonValue&& other) noexcept;
+  JsonValue(const JsonValue& other);
+  JsonValue& operator=(const JsonValue& other);
 
   bool is_null() const { return std::holds_alternative<std::nullptr_t>(data_); }
   bool is_integer() const { return as<int64_t>() != nullptr || as<uint64_t>() != nullptr; }

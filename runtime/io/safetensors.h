@@ -78,6 +78,8 @@ class SafetensorsReader {
   void read_as_f32(const std::string& name, float* out, int64_t count) const;
 
  private:
+  const SafetensorsEntry& at(const std::string& name) const;
+
   InputFile file_;
   std::vector<SafetensorsEntry> entries_;
   std::map<std::string, size_t> index_;

@@ -1,0 +1,181 @@
+#include "runtime/io/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "runtime/error.h"
+
+namespace rela {
+namespace {
+
+// The kernel moves at most about 2 GiB per call; smaller pieces also bound the time a signal waits.
+constexpr int64_t kMaxBytesPerCall = int64_t{64} << 20;
+
+std::string reason(int code) { return std::generic_category().message(code); }
+
+/// What failed, why, and for a full disk what to do.
+[[noreturn]] void throw_io(const std::string& path, const std::string& what, int code) {
+  if (code == ENOSPC) {
+    throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
+                      "); free some space there or choose another folder"));
+  }
+  if (code == EDQUOT) {
+    throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
+                      "); your quota is used up: delete files or choose another folder"));
+  }
+  if (code == EFBIG) {
+    throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
+                      "); raise the file size limit (ulimit -f) or choose another folder"));
+  }
+  throw IoError(cat(path, ": ", what, " (", reason(code), ")"));
+}
+
+std::string folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+/// A sibling name that no other process or thread takes.
+std::string temporary_name(const std::string& path) {
+  static std::atomic<uint64_t> counter{0};
+  return cat(path, ".tmp-", getpid(), "-", counter++);
+}
+
+}  // namespace
+
+InputFile::InputFile(std::string path) : path_(std::move(path)) {
+  // O_NONBLOCK: a named pipe without a writer must not hang the open.
+  const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) throw_io(path_, "cannot open for reading", errno);
+  struct stat info = {};
+  if (fstat(fd, &info) != 0) {
+    const int code = errno;
+    close(fd);
+    throw_io(path_, "cannot examine", code);
+  }
+  if (!S_ISREG(info.st_mode)) {
+    close(fd);
+    throw IoError(cat(path_, ": not a regular file", S_ISDIR(info.st_mode) ? " but a folder" : "",
+                      "; name a file"));
+  }
+  fd_ = fd;
+  size_ = info.st_size;
+}
+
+InputFile::~InputFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+
+InputFile& InputFile::operator=(InputFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void InputFile::read_at(int64_t offset, void* out, int64_t bytes) const {
+  int64_t done = 0;
+  while (done < bytes) {
+    const auto wanted = static_cast<size_t>(std::min(bytes - done, kMaxBytesPerCall));
+    const ssize_t got = pread(fd_, static_cast<char*>(out) + done, wanted, offset + done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      throw_io(path_, cat("read ", done, " of ", bytes, " bytes at offset ", offset), errno);
+    }
+    RELA_CHECK(got != 0, IoError, path_, ": read ", done, " of ", bytes, " bytes at offset ",
+               offset, "; the file ends there");
+    done += got;
+  }
+}
+
+std::string read_file(const std::string& path) {
+  const InputFile file(path);
+  std::string contents(static_cast<size_t>(file.size()), '\0');
+  file.read_at(0, contents.data(), file.size());
+  return contents;
+}
+
+AtomicFile::AtomicFile(std::string path)
+    : path_(std::move(path)), temporary_(temporary_name(path_)) {
+  fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd_ < 0) throw_io(path_, "cannot create in this folder", errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ >= 0) close(fd_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(const void* data, int64_t bytes) {
+  RELA_CHECK(fd_ >= 0, InternalError, path_, ": written to after commit");
+  const int64_t wanted_in_all = written_ + bytes;
+  int64_t done = 0;
+  while (done < bytes) {
+    const auto wanted = static_cast<size_t>(std::min(bytes - done, kMaxBytesPerCall));
+    const ssize_t got = ::write(fd_, static_cast<const char*>(data) + done, wanted);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_io(path_, cat("wrote ", written_, " of ", wanted_in_all, " bytes"), errno);
+    done += got;
+    written_ += got;
+  }
+}
+
+void AtomicFile::commit() {
+  RELA_CHECK(fd_ >= 0, InternalError, path_, ": committed twice");
+  // A file system may report a full disk only now.
+  if (fsync(fd_) != 0) {
+    throw_io(path_, cat("cannot make ", written_, " bytes durable"), errno);
+  }
+  if (close(std::exchange(fd_, -1)) != 0) {
+    throw_io(path_, cat("cannot finish writing ", written_, " bytes"), errno);
+  }
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) {
+    throw_io(path_, "cannot put the finished file in its place", errno);
+  }
+  temporary_.clear();
+  sync_directory(folder_of(path_));
+}
+
+void write_file_atomic(const std::string& path, std::string_view contents) {
+  AtomicFile file(path);
+  file.write(contents);
+  file.commit();
+}
+
+void sync_directory(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) throw_io(path, "cannot open the folder", errno);
+  const int code = fsync(fd) == 0 ? 0 : errno;
+  close(fd);
+  const bool cannot_sync_folders = code == EINVAL || code == ENOTSUP;
+  if (code != 0 && !cannot_sync_folders) throw_io(path, "cannot make the folder durable", code);
+}
+
+void make_directories(const std::string& path) {
+  std::error_code code;
+  std::filesystem::create_directories(path, code);
+  if (code) throw_io(path, "cannot create the folder", code.value());
+}
+
+void remove_tree(const std::string& path) {
+  std::error_code code;
+  std::filesystem::remove_all(path, code);
+  if (code) throw_io(path, "cannot remove", code.value());
+}
+
+void ignore_file_size_signal() { std::signal(SIGXFSZ, SIG_IGN); }
+
+}  // namespace rela

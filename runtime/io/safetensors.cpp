@@ -1,0 +1,313 @@
+#include "runtime/io/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "kernels/types.h"
+#include "runtime/io/json.h"
+#include "runtime/io/safetensors_format.h"
+
+namespace rela {
+namespace {
+
+using namespace safetensors_format;
+
+struct WireDtypeFacts {
+  WireDtype dtype;
+  int bits;
+  const char* name;
+};
+
+constexpr std::array kWireDtypes{
+    WireDtypeFacts{WireDtype::kBool, 8, "BOOL"},
+    WireDtypeFacts{WireDtype::kU8, 8, "U8"},
+    WireDtypeFacts{WireDtype::kI8, 8, "I8"},
+    WireDtypeFacts{WireDtype::kF8E5M2, 8, "F8_E5M2"},
+    WireDtypeFacts{WireDtype::kF8E4M3, 8, "F8_E4M3"},
+    WireDtypeFacts{WireDtype::kF8E8M0, 8, "F8_E8M0"},
+    WireDtypeFacts{WireDtype::kF8E4M3Fnuz, 8, "F8_E4M3FNUZ"},
+    WireDtypeFacts{WireDtype::kF8E5M2Fnuz, 8, "F8_E5M2FNUZ"},
+    WireDtypeFacts{WireDtype::kI16, 16, "I16"},
+    WireDtypeFacts{WireDtype::kU16, 16, "U16"},
+    WireDtypeFacts{WireDtype::kF16, 16, "F16"},
+    WireDtypeFacts{WireDtype::kBf16, 16, "BF16"},
+    WireDtypeFacts{WireDtype::kI32, 32, "I32"},
+    WireDtypeFacts{WireDtype::kU32, 32, "U32"},
+    WireDtypeFacts{WireDtype::kF32, 32, "F32"},
+    WireDtypeFacts{WireDtype::kI64, 64, "I64"},
+    WireDtypeFacts{WireDtype::kU64, 64, "U64"},
+    WireDtypeFacts{WireDtype::kF64, 64, "F64"},
+    WireDtypeFacts{WireDtype::kC64, 64, "C64"},
+    WireDtypeFacts{WireDtype::kF4, 4, "F4"},
+    WireDtypeFacts{WireDtype::kF6E2M3, 6, "F6_E2M3"},
+    WireDtypeFacts{WireDtype::kF6E3M2, 6, "F6_E3M2"},
+};
+
+constexpr bool facts_are_in_enum_order() {
+  for (size_t i = 0; i < kWireDtypes.size(); ++i) {
+    if (kWireDtypes[i].dtype != static_cast<WireDtype>(i)) return false;
+  }
+  return true;
+}
+static_assert(facts_are_in_enum_order());
+
+std::string known_dtypes() {
+  std::string names;
+  for (const WireDtypeFacts& facts : kWireDtypes) {
+    names += cat(names.empty() ? "" : ", ", facts.name);
+  }
+  return names;
+}
+
+/// Turns a header into entries; every complaint names the file and the tensor.
+class HeaderReader {
+ public:
+  HeaderReader(const std::string& path, int64_t buffer_start)
+      : path_(path), buffer_start_(buffer_start) {}
+
+  SafetensorsMetadata metadata(const JsonValue& value) const {
+    const auto* object = value.as<JsonValue::Object>();
+    check(object != nullptr, kMetadataKey, " is not an object; it maps text to text");
+    SafetensorsMetadata metadata;
+    for (const auto& [key, member] : *object) {
+      const auto* text = member.as<std::string>();
+      check(text != nullptr, kMetadataKey, " ", quoted(key), " is not text; all values must be");
+      metadata.emplace(key, *text);
+    }
+    return metadata;
+  }
+
+  SafetensorsEntry entry(const std::string& name, const JsonValue& value) const {
+    check(name.size() <= kMaxNameBytes, "a tensor's name has ", name.size(), " bytes; at most ",
+          kMaxNameBytes, " are accepted");
+    const std::string tensor = cat("tensor ", quoted(name), ": ");
+    const auto* object = value.as<JsonValue::Object>();
+    check(object != nullptr, tensor, "not an object; dtype, shape and data_offsets are expected");
+    for (const auto& [key, member] : *object) {
+      const bool is_known = key == "dtype" || key == "shape" || key == "data_offsets";
+      check(is_known, tensor, "unknown field ", quoted(key),
+            "; dtype, shape and data_offsets are allowed");
+    }
+    SafetensorsEntry entry;
+    entry.name = name;
+    entry.dtype = dtype(tensor, value.find("dtype"));
+    entry.shape = Shape(integers(tensor, "shape", value.find("shape")));
+    const std::vector<int64_t> offsets =
+        integers(tensor, "data_offsets", value.find("data_offsets"));
+    check(offsets.size() == 2, tensor, "data_offsets has ", offsets.size(),
+          " numbers; begin and end are expected");
+    check(offsets[0] <= offsets[1], tensor, "data_offsets [", offsets[0], ", ", offsets[1],
+          "] end before they begin");
+    entry.bytes = offsets[1] - offsets[0];
+    check(!__builtin_add_overflow(offsets[0], buffer_start_, &entry.offset), tensor,
+          "data_offsets begin at ", offsets[0], ", beyond any file");
+    check_size(tensor, entry);
+    return entry;
+  }
+
+  template <class... Args>
+  void check(bool condition, const Args&... args) const {
+    if (!condition) throw WeightsError(cat(path_, ": ", args...));
+  }
+
+ private:
+  WireDtype dtype(const std::string& tensor, const JsonValue* value) const {
+    check(value != nullptr, tensor, "dtype is missing");
+    const auto* text = value->as<std::string>();
+    check(text != nullptr, tensor, "dtype is not text");
+    for (const WireDtypeFacts& facts : kWireDtypes) {
+      if (*text == facts.name) return facts.dtype;
+    }
+    throw WeightsError(cat(path_, ": ", tensor, "dtype ", quoted(*text),
+                           " is not supported; known are ", known_dtypes()));
+  }
+
+  std::vector<int64_t> integers(const std::string& tensor, const char* field,
+                                const JsonValue* value) const {
+    check(value != nullptr, tensor, field, " is missing");
+    const auto* array = value->as<JsonValue::Array>();
+    check(array != nullptr, tensor, field, " is not an array of integers");
+    check(array->size() <= Shape::kMaxRank, tensor, field, " has ", array->size(),
+          " numbers; at most ", Shape::kMaxRank, " are accepted");
+    std::vector<int64_t> numbers;
+    for (const JsonValue& item : *array) {
+      const auto* number = item.as<int64_t>();
+      check(number != nullptr && *number >= 0, tensor, field,
+            " holds something else than integers from 0 to 2^63 - 1");
+      numbers.push_back(*number);
+    }
+    return numbers;
+  }
+
+  void check_size(const std::string& tensor, const SafetensorsEntry& entry) const {
+    int64_t bits = wire_dtype_bits(entry.dtype);
+    for (const int64_t size : entry.shape.dims()) {
+      check(!__builtin_mul_overflow(bits, size, &bits), tensor, "shape ", entry.shape,
+            " has more elements than any file can hold");
+    }
+    check(bits % 8 == 0, tensor, "shape ", entry.shape, " of ", wire_dtype_name(entry.dtype),
+          " does not fill whole bytes");
+    check(bits / 8 == entry.bytes, tensor, "shape ", entry.shape, " of ",
+          wire_dtype_name(entry.dtype), " needs ", bits / 8, " bytes, but data_offsets hold ",
+          entry.bytes);
+  }
+
+  const std::string& path_;
+  int64_t buffer_start_;
+};
+
+/// The header's text, without its padding. Nothing is allocated before the length fits the file.
+std::string read_header(const InputFile& file) {
+  const std::string& path = file.path();
+  RELA_CHECK(file.size() >= kLengthBytes, WeightsError, path, ": ", file.size(),
+             " bytes; a safetensors file starts with an 8-byte header length");
+  std::array<uint8_t, kLengthBytes> raw;
+  file.read_at(0, raw.data(), kLengthBytes);
+  uint64_t length = 0;
+  for (size_t i = raw.size(); i-- > 0;) length = length << 8 | raw[i];
+  RELA_CHECK(length <= kMaxHeaderBytes, WeightsError, path, ": header of ", length,
+             " bytes; at most ", kMaxHeaderBytes, " are accepted: is this a safetensors file?");
+  const auto bytes = static_cast<int64_t>(length);
+  RELA_CHECK(bytes <= file.size() - kLengthBytes, WeightsError, path, ": header of ", bytes,
+             " bytes in a file of ", file.size(), "; the file is cut short or damaged");
+  std::string header(length, '\0');
+  file.read_at(kLengthBytes, header.data(), bytes);
+  const size_t first = header.find_first_not_of(" \t\r\n");
+  RELA_CHECK(first != std::string::npos && header[first] == '{', WeightsError, path,
+             ": the header does not start with '{'; is this a safetensors file?");
+  return header;
+}
+
+JsonValue parse_header(const std::string& path, const std::string& header) {
+  try {
+    return parse_json(header, {.max_depth = kMaxHeaderDepth, .max_values = kMaxHeaderValues});
+  } catch (const JsonError& error) {
+    throw WeightsError(cat(path, ": malformed header: ", error.what()));
+  }
+}
+
+/// The buffer must be covered from its first byte to the file's last, without holes or overlaps.
+void check_coverage(const InputFile& file, int64_t buffer_start,
+                    const std::vector<SafetensorsEntry>& entries, TrailingBytes trailing) {
+  int64_t end = buffer_start;
+  for (const SafetensorsEntry& entry : entries) {
+    RELA_CHECK(entry.offset == end, WeightsError, file.path(), ": tensor ", quoted(entry.name),
+               ": begins at ", entry.offset - buffer_start, " where ", end - buffer_start,
+               " is expected; tensors may leave no gap and not overlap");
+    RELA_CHECK(entry.bytes <= file.size() - end, WeightsError, file.path(), ": tensor ",
+               quoted(entry.name), ": ends at byte ", entry.offset - buffer_start + entry.bytes,
+               " of ", file.size() - buffer_start, "; the file is cut short or damaged");
+    end += entry.bytes;
+  }
+  RELA_CHECK(trailing == TrailingBytes::kIgnore || end == file.size(), WeightsError, file.path(),
+             ": ", file.size() - end, " bytes after the last tensor; none are allowed");
+}
+
+float half_to_float(uint16_t half) {
+  const uint32_t sign = uint32_t{half & 0x8000u} << 16;
+  const uint32_t exponent = (half >> 10) & 31u;
+  const uint32_t mantissa = half & 0x3ffu;
+  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | mantissa << 13);
+  if (exponent > 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
+  const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;  // subnormal
+  return sign != 0 ? -magnitude : magnitude;
+}
+
+template <class T>
+T load(const uint8_t* from) {
+  T value;
+  std::memcpy(&value, from, sizeof(T));
+  return value;
+}
+
+/// `count` values of the wire type, at any alignment.
+void convert_to_f32(WireDtype dtype, const uint8_t* in, float* out, int64_t count) {
+  const size_t size = static_cast<size_t>(wire_dtype_bits(dtype)) / 8;
+  for (int64_t i = 0; i < count; ++i, in += size) {
+    switch (dtype) {
+      case WireDtype::kF16:
+        out[i] = half_to_float(load<uint16_t>(in));
+        break;
+      case WireDtype::kBf16:
+        out[i] = to_float(Bf16{load<uint16_t>(in)});
+        break;
+      case WireDtype::kF64:
+        out[i] = static_cast<float>(load<double>(in));
+        break;
+      default:
+        out[i] = load<float>(in);
+        break;
+    }
+  }
+}
+
+}  // namespace
+
+int wire_dtype_bits(WireDtype dtype) { return kWireDtypes[static_cast<size_t>(dtype)].bits; }
+const char* wire_dtype_name(WireDtype dtype) {
+  return kWireDtypes[static_cast<size_t>(dtype)].name;
+}
+
+SafetensorsReader::SafetensorsReader(std::string path, TrailingBytes trailing)
+    : file_(std::move(path)) {
+  const std::string header = read_header(file_);
+  const int64_t buffer_start = kLengthBytes + static_cast<int64_t>(header.size());
+  const JsonValue root = parse_header(file_.path(), header);
+  const HeaderReader reader(file_.path(), buffer_start);
+  for (const auto& [name, value] : *root.as<JsonValue::Object>()) {
+    if (name == kMetadataKey) {
+      metadata_ = reader.metadata(value);
+    } else {
+      entries_.push_back(reader.entry(name, value));
+    }
+  }
+  std::sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.offset, a.bytes, a.name) < std::tie(b.offset, b.bytes, b.name);
+  });
+  check_coverage(file_, buffer_start, entries_, trailing);
+  for (size_t i = 0; i < entries_.size(); ++i) index_.emplace(entries_[i].name, i);
+}
+
+const SafetensorsEntry* SafetensorsReader::find(const std::string& name) const {
+  const auto found = index_.find(name);
+  return found == index_.end() ? nullptr : &entries_[found->second];
+}
+
+void SafetensorsReader::read_into(const std::string& name, void* out, int64_t bytes) const {
+  const SafetensorsEntry& entry = at(name);
+  RELA_CHECK(bytes == entry.bytes, WeightsError, path(), ": tensor ", quoted(name), ": holds ",
+             entry.bytes, " bytes (", wire_dtype_name(entry.dtype), " ", entry.shape, "), but ",
+             bytes, " are wanted");
+  file_.read_at(entry.offset, out, bytes);
+}
+
+void SafetensorsReader::read_as_f32(const std::string& name, float* out, int64_t count) const {
+  const SafetensorsEntry& entry = at(name);
+  const bool is_float = entry.dtype == WireDtype::kF32 || entry.dtype == WireDtype::kF16 ||
+                        entry.dtype == WireDtype::kBf16 || entry.dtype == WireDtype::kF64;
+  RELA_CHECK(is_float, WeightsError, path(), ": tensor ", quoted(name), ": dtype ",
+             wire_dtype_name(entry.dtype), " is not read as f32; F32, F16, BF16 and F64 are");
+  RELA_CHECK(count == entry.shape.numel(), WeightsError, path(), ": tensor ", quoted(name),
+             ": shape ", entry.shape, " has ", entry.shape.numel(), " elements, but ", count,
+             " are wanted");
+  constexpr int64_t kPiece = 1 << 16;  // elements: the raw bytes stay in cache
+  const int64_t size = wire_dtype_bits(entry.dtype) / 8;
+  std::vector<uint8_t> raw(static_cast<size_t>(std::min(count, kPiece) * size));
+  for (int64_t done = 0; done < count; done += kPiece) {
+    const int64_t now = std::min(count - done, kPiece);
+    file_.read_at(entry.offset + done * size, raw.data(), now * size);
+    convert_to_f32(entry.dtype, raw.data(), out + done, now);
+  }
+}
+
+const SafetensorsEntry& SafetensorsReader::at(const std::string& name) const {
+  const SafetensorsEntry* entry = find(name);
+  RELA_CHECK(entry != nullptr, WeightsError, path(), ": no tensor ", quoted(name), " among its ",
+             entries_.size());
+  return *entry;
+}
+
+}  // namespace rela

@@ -1,0 +1,177 @@
+#include "runtime/io/file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <filesystem>
+#include <string>
+
+#include "runtime/error.h"
+#include "tests/support/temp_dir.h"
+
+namespace rela {
+namespace {
+
+using test::TempDir;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// Lets no file of this process grow beyond some bytes: a full disk without a disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    ignore_file_size_signal();
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+std::vector<std::string> names_in(const TempDir& dir) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+template <class Body>
+std::string io_error_of(Body body) {
+  try {
+    body();
+  } catch (const IoError& error) {
+    EXPECT_EQ(error.exit_code(), ExitCode::kIo);
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(File, ComesBackAsItWasWritten) {
+  const TempDir dir;
+  for (const size_t bytes : {0, 1, 31, 32, 33, 197, 100'003}) {
+    std::string contents(bytes, '\0');
+    for (size_t i = 0; i < bytes; ++i) contents[i] = static_cast<char>(i * 7);
+    write_file_atomic(dir / "file", contents);
+    EXPECT_EQ(read_file(dir / "file"), contents);
+  }
+  EXPECT_THAT(names_in(dir), ElementsAre("file"));
+}
+
+TEST(File, ReadsAPieceAtItsOffset) {
+  const TempDir dir;
+  const InputFile file(dir.write("file", "0123456789"));
+  std::string piece(4, '?');
+  file.read_at(3, piece.data(), 4);
+  EXPECT_EQ(piece, "3456");
+  EXPECT_EQ(file.size(), 10);
+}
+
+TEST(File, ReadingPastTheEndSaysHowFarItGot) {
+  const TempDir dir;
+  const std::string path = dir.write("file", "0123456789");
+  const InputFile file(path);
+  char piece[8];
+  EXPECT_EQ(io_error_of([&] { file.read_at(6, piece, 8); }),
+            path + ": read 4 of 8 bytes at offset 6; the file ends there");
+}
+
+TEST(File, AMissingFileIsAnIoErrorWithItsName) {
+  const TempDir dir;
+  const std::string path = dir / "absent";
+  EXPECT_EQ(io_error_of([&] { read_file(path); }),
+            path + ": cannot open for reading (No such file or directory)");
+}
+
+TEST(File, AFolderIsNotAFile) {
+  const TempDir dir;
+  EXPECT_EQ(io_error_of([&] { read_file(dir.path()); }),
+            dir.path().string() + ": not a regular file but a folder; name a file");
+}
+
+TEST(File, ADeviceIsNotAFile) {
+  EXPECT_EQ(io_error_of([&] { read_file("/dev/null"); }),
+            "/dev/null: not a regular file; name a file");
+}
+
+TEST(AtomicFile, WithoutCommitTheOldFileStaysAndNothingElse) {
+  const TempDir dir;
+  const std::string path = dir.write("file", "old");
+  {
+    AtomicFile file(path);
+    file.write("new and longer");
+  }
+  EXPECT_EQ(read_file(path), "old");
+  EXPECT_THAT(names_in(dir), ElementsAre("file"));
+}
+
+TEST(AtomicFile, IsInvisibleUnderItsNameBeforeCommit) {
+  const TempDir dir;
+  const std::string path = dir / "file";
+  AtomicFile file(path);
+  file.write("all of it");
+  EXPECT_FALSE(std::filesystem::exists(path));
+  file.commit();
+  EXPECT_EQ(read_file(path), "all of it");
+}
+
+TEST(AtomicFile, AFullDiskKeepsTheOldFileAndSaysWhatToDo) {
+  const TempDir dir;
+  const std::string path = dir.write("file", "old");
+  const std::string contents(10'000, 'x');
+  std::string message;
+  {
+    const FileSizeLimit limit(4096);
+    message = io_error_of([&] { write_file_atomic(path, contents); });
+  }
+  EXPECT_EQ(message, path +
+                         ": disk full: wrote 4096 of 10000 bytes (File too large); raise the file "
+                         "size limit (ulimit -f) or choose another folder");
+  EXPECT_EQ(read_file(path), "old");
+  EXPECT_THAT(names_in(dir), ElementsAre("file"));
+}
+
+TEST(AtomicFile, AMissingFolderIsAnIoError) {
+  const TempDir dir;
+  const std::string path = dir / "no/such/file";
+  EXPECT_EQ(io_error_of([&] { write_file_atomic(path, "x"); }),
+            path + ": cannot create in this folder (No such file or directory)");
+}
+
+TEST(AtomicFile, ATargetThatIsAFolderIsAnIoErrorAndLeavesNothing) {
+  const TempDir dir;
+  make_directories(dir / "target/inside");
+  EXPECT_THAT(io_error_of([&] { write_file_atomic(dir / "target", "x"); }),
+              HasSubstr("target: cannot put the finished file in its place"));
+  EXPECT_THAT(names_in(dir), ElementsAre("target"));
+}
+
+TEST(Directories, AreMadeWithTheirParentsAndRemovedWhole) {
+  const TempDir dir;
+  make_directories(dir / "a/b/c");
+  make_directories(dir / "a/b/c");
+  write_file_atomic(dir / "a/b/c/file", "x");
+  sync_directory(dir / "a/b/c");
+  remove_tree(dir / "a");
+  remove_tree(dir / "a");
+  EXPECT_THAT(names_in(dir), ElementsAre());
+}
+
+TEST(Directories, AFileInTheWayIsAnIoError) {
+  const TempDir dir;
+  const std::string path = dir.write("file", "x").string() + "/folder";
+  EXPECT_EQ(io_error_of([&] { make_directories(path); }),
+            path + ": cannot create the folder (Not a directory)");
+  EXPECT_EQ(io_error_of([&] { sync_directory(dir / "absent"); }),
+            (dir / "absent").string() + ": cannot open the folder (No such file or directory)");
+}
+
+}  // namespace
+}  // namespace rela
