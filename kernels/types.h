@@ -44,6 +44,12 @@ constexpr const char* dtype_name(Dtype d) {
 /// How a kernel treats what its output already holds.
 enum class Write : uint8_t { kOverwrite, kAccumulate };
 
+/// A gradient that a kernel produces: where, and whether it adds to what is there.
+struct GradOut {
+  void* data = nullptr;
+  Write mode = Write::kOverwrite;
+};
+
 /// Where a kernel runs in order. The CPU has one implicit stream and ignores it.
 struct Stream {
   void* handle = nullptr;

@@ -42,9 +42,7 @@ Allocator::Block Allocator::allocate(size_t bytes) {
   ++stats_.requests;
   stats_.active_bytes += block.bytes;
   stats_.peak_active_bytes = std::max(stats_.peak_active_bytes, stats_.active_bytes);
-#ifdef RELA_POISON
-  std::memset(block.data, 0xff, block.bytes);
-#endif
+  if (fresh_memory_ == FreshMemory::kNan) std::memset(block.data, 0xff, block.bytes);
   return block;
 }
 
@@ -114,6 +112,11 @@ void Allocator::reset_peak() {
 void Allocator::set_limit(size_t bytes) {
   const std::lock_guard lock(mutex_);
   limit_bytes_ = bytes;
+}
+
+void Allocator::set_fresh_memory(FreshMemory fresh) {
+  const std::lock_guard lock(mutex_);
+  fresh_memory_ = fresh;
 }
 
 std::string format_bytes(size_t bytes) {

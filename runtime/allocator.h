@@ -21,6 +21,9 @@ struct AllocatorStats {
   uint64_t requests = 0;
 };
 
+/// What allocate() leaves in a block: whatever was there, or bytes 0xff, NaN in every float format.
+enum class FreshMemory : uint8_t { kUndefined, kNan };
+
 /// Caching allocator of one device. Thread-safe. Blocks are 64-byte aligned.
 class Allocator {
  public:
@@ -37,8 +40,8 @@ class Allocator {
     size_t bytes = 0;  // capacity, at least what was asked for
   };
 
-  /// Contents are undefined (NaN bit patterns in builds with RELA_POISON). Zero bytes give a null
-  /// block. Throws OutOfMemoryError that says how much was wanted, held and allowed.
+  /// Contents are what set_fresh_memory() chose. Zero bytes give a null block. Throws
+  /// OutOfMemoryError that says how much was wanted, held and allowed.
   Block allocate(size_t bytes);
   void free(Block block) noexcept;
 
@@ -49,6 +52,8 @@ class Allocator {
   void reset_peak();
   /// Upper bound of reserved_bytes; 0 means none. Lets tests meet an exhausted device.
   void set_limit(size_t bytes);
+  /// Lets tests see elements that nobody wrote.
+  void set_fresh_memory(FreshMemory fresh);
 
  private:
   Block take_cached(size_t rounded);
@@ -59,6 +64,7 @@ class Allocator {
   std::multimap<size_t, void*> cached_;  // by capacity
   AllocatorStats stats_;
   size_t limit_bytes_ = 0;
+  FreshMemory fresh_memory_ = FreshMemory::kUndefined;
 };
 
 /// "1.50 GiB", "12.0 MiB", "640 B"

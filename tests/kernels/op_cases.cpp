@@ -1,0 +1,16 @@
+#include "tests/kernels/op_cases.h"
+
+#include <iterator>
+
+namespace rela::test {
+
+std::vector<OpCase> all_op_cases() {
+  std::vector<OpCase> all;
+  for (auto* family : {conv2d_cases, linear_cases, pool_cases}) {
+    std::vector<OpCase> cases = family();
+    std::move(cases.begin(), cases.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+}  // namespace rela::test

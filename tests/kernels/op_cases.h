@@ -1,0 +1,16 @@
+#pragma once
+
+#include <vector>
+
+#include "tests/support/op_case.h"
+
+namespace rela::test {
+
+// One function per file of cases/.
+std::vector<OpCase> conv2d_cases();
+std::vector<OpCase> linear_cases();
+std::vector<OpCase> pool_cases();
+
+std::vector<OpCase> all_op_cases();
+
+}  // namespace rela::test
