@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "rela/data/dataset.h"
+#include "runtime/tensor.h"
+
+namespace rela {
+
+/// What a frozen model makes of a labelled data set, in the order of the data set.
+struct FeatureSet {
+  Tensor features;          // [N, D] f32
+  Tensor labels;            // [N] i64, each in [0, num_classes)
+  int64_t num_classes = 0;  // C
+
+  int64_t size() const { return features.defined() ? features.shape()[0] : 0; }       // N
+  int64_t width() const { return features.defined() ? features.shape().back() : 0; }  // D
+};
+
+/// Throws unless the set is whole, naming it by `name` ("train", "test"): ShapeError and DtypeError
+/// for tensors that do not fit together, DataError for a label outside [0, num_classes),
+/// NonFiniteError for a feature that is NaN or infinite.
+void check_features(const FeatureSet& set, const char* name);
+
+/// Rows of `set` in the order of `rows`; copies. Each in [0, set.size()).
+FeatureSet select_rows(const FeatureSet& set, std::span<const int64_t> rows);
+
+/// The rows divided by their norms, as a new tensor [N, D] f32; rows of zeros stay zeros.
+Tensor l2_normalized(const Tensor& features);
+
+/// The pixels themselves as features [N, side * side * 3], normalised as a model would see them
+/// (EvalLoader's defaults): what any trained model must beat. `limit` > 0 takes only the first
+/// images.
+FeatureSet raw_pixel_features(const ImageDataset& dataset, int64_t side, int64_t limit = 0);
+
+}  // namespace rela
