@@ -1,0 +1,22 @@
+#pragma once
+
+#include "kernels/types.h"
+
+namespace rela {
+
+/// y[i] = max(0, x[i]); NaN stays NaN.   x, y: [n] f32 or bf16; y may be x. n == 0 does nothing.
+using ReluForwardFn = void(const void* x, void* y, int64_t n, Dtype dtype, Stream stream);
+ReluForwardFn relu_forward_cpu;
+
+struct ReluBackwardArgs {
+  const void* y = nullptr;   // the forward result
+  const void* dy = nullptr;  // like y
+  void* dx = nullptr;        // like y; may be dy
+  Write mode = Write::kOverwrite;
+};
+/// dx[i] = dy[i] where y[i] > 0, else 0: the gradient at 0 is 0.   [n] f32 or bf16. n == 0 does
+/// nothing.
+using ReluBackwardFn = void(const ReluBackwardArgs& args, int64_t n, Dtype dtype, Stream stream);
+ReluBackwardFn relu_backward_cpu;
+
+}  // namespace rela

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "kernels/types.h"
+
+namespace rela {
+
+struct CastArgs {
+  const void* x = nullptr;  // [n]
+  Dtype from = Dtype::kF32;
+  void* y = nullptr;  // [n], must not overlap x
+  Dtype to = Dtype::kF32;
+  Write mode = Write::kOverwrite;
+};
+/// y[i] = x[i] in the other type, between f32 and bf16 (rounded to nearest even); kAccumulate adds
+/// in f32 and rounds the sum. n == 0 does nothing.
+using CastFn = void(const CastArgs& args, int64_t n, Stream stream);
+CastFn cast_cpu;
+
+}  // namespace rela

@@ -1,0 +1,86 @@
+#pragma once
+// Batch normalisation (Ioffe and Szegedy 2015) over the rows of a matrix, fused with what follows
+// it in a residual network: a residual sum and a ReLU.
+
+#include <cstddef>
+
+#include "kernels/types.h"
+
+namespace rela {
+
+/// x is [groups * rows, channels]: images [N, H, W, C] have N*H*W rows. Each group of consecutive
+/// rows has statistics of its own.
+struct BatchNormDims {
+  int64_t groups = 1;
+  int64_t rows = 0;  // of one group
+  int64_t channels = 0;
+};
+
+/// Which statistics normalise: those of the rows at hand, or the running ones (constants then).
+enum class NormStatistics : uint8_t { kBatch, kRunning };
+
+struct BatchNormConfig {
+  NormStatistics statistics = NormStatistics::kBatch;
+  Dtype dtype = Dtype::kF32;  // of x, residual, y and their gradients: f32 or bf16
+  bool relu = false;
+  float momentum = 0.1f;  // weight of the new statistics in the running ones
+  float eps = 1e-5f;
+};
+
+struct BatchNormForwardArgs {
+  const void* x = nullptr;         // [groups * rows, channels]
+  const void* residual = nullptr;  // like x, or null
+  void* y = nullptr;               // like x; may be residual, not x
+  const float* gamma = nullptr;    // [channels]
+  const float* beta = nullptr;     // [channels]
+  float* running_mean = nullptr;   // [channels]
+  float* running_var = nullptr;    // [channels]
+  float* mean = nullptr;           // out [groups, channels]
+  float* inv_std = nullptr;        // out [groups, channels], 1 / sqrt(var + eps)
+};
+
+/// y = relu?(gamma (x - mean) inv_std + beta (+ residual)), arithmetic in f32.
+///   kBatch: mean and biased variance of each group, summed as shifted f32 in fixed parts and
+///   merged in double, so a large mean does not cancel. The running statistics then take, group
+///   after group, momentum times the mean and the unbiased variance (the biased one, 0, of a single
+///   row). kRunning: mean and variance are the running ones, for every group; these stay as they
+///   are.
+/// Deterministic for any thread count; a group's result does not depend on the other groups. NaN in
+/// x reaches y. No rows or no channels: does nothing.
+using BatchNormForwardFn = void(const BatchNormForwardArgs&, const BatchNormConfig&,
+                                const BatchNormDims&, Workspace, Stream);
+BatchNormForwardFn batch_norm_forward_cpu;
+
+struct BatchNormBackwardArgs {
+  const void* dy = nullptr;  // [groups * rows, channels]
+  const void* x = nullptr;   // as in the forward pass
+  const void* y = nullptr;   // the forward result: needed after a residual and a ReLU, else null
+  const float* gamma = nullptr;
+  const float* beta = nullptr;
+  const float* mean = nullptr;     // [groups, channels], from the forward pass
+  const float* inv_std = nullptr;  // [groups, channels]
+  void* dx = nullptr;              // null: not wanted
+  void* dresidual = nullptr;       // null: not wanted; may be dx if it accumulates
+  float* dgamma = nullptr;         // [channels]; null: not wanted
+  float* dbeta = nullptr;          // [channels]; null: not wanted
+  Write dx_mode = Write::kOverwrite;
+  Write dresidual_mode = Write::kOverwrite;
+  Write dgamma_mode = Write::kOverwrite;
+  Write dbeta_mode = Write::kOverwrite;
+};
+
+/// With g = dy where the ReLU was open (y > 0) and 0 elsewhere, xhat = (x - mean) inv_std, and
+/// means over the rows of a group:
+///   dresidual = g      dbeta = sum g      dgamma = sum g xhat      (sums over all groups)
+///   dx = gamma inv_std (g - mean(g) - xhat mean(g xhat))     kBatch
+///   dx = gamma inv_std g                                     kRunning
+/// Without y the ReLU's mask is computed anew from x, which saves reading y. Deterministic. No rows
+/// or no channels: dgamma and dbeta are 0 when overwritten, nothing else happens.
+using BatchNormBackwardFn = void(const BatchNormBackwardArgs&, const BatchNormConfig&,
+                                 const BatchNormDims&, Workspace, Stream);
+BatchNormBackwardFn batch_norm_backward_cpu;
+
+/// Scratch bytes of either pass.
+size_t batch_norm_workspace_bytes_cpu(const BatchNormDims& dims);
+
+}  // namespace rela

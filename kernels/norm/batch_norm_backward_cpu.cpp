@@ -1,0 +1,220 @@
+#include <algorithm>
+
+#include "kernels/norm/batch_norm.h"
+#include "kernels/norm/batch_norm_parts.h"
+
+namespace rela {
+namespace {
+
+// Sums over rows of g, and of g times x - mean.
+enum Partial : uint8_t { kGradient, kMoment };
+enum Total : uint8_t { kGradientTotal, kMomentTotal, kBetaTotal, kGammaTotal };
+// dx = kScale g + kSlope (x - kMean) + kOffset; the ReLU's input is kScale (x - kMean) + kBias.
+enum Coefficient : uint8_t { kMean, kScale, kBias, kSlope, kOffset };
+
+/// Where the ReLU was open is told by nothing (there is no ReLU), by x, or by y.
+enum class Mask : uint8_t { kNone, kFromX, kFromY };
+
+/// One group's rows.
+template <class T>
+struct Group {
+  const T* dy;
+  const T* x;
+  const T* y;
+  T* dx;
+  T* dresidual;
+};
+
+/// g: the gradient behind the ReLU. `centred` is x - mean.
+template <Mask kMask, class T, class Lanes>
+[[gnu::always_inline]] inline F32x16 open_gradient(const Group<T>& group, int64_t at, Lanes lanes,
+                                                   F32x16 centred, F32x16 scale, F32x16 bias) {
+  const F32x16 dy = lanes.load(group.dy + at);
+  if constexpr (kMask == Mask::kFromX) return relu_gradient_lanes(centred * scale + bias, dy);
+  if constexpr (kMask == Mask::kFromY) return relu_gradient_lanes(lanes.load(group.y + at), dy);
+  return dy;
+}
+
+enum class Store : uint8_t { kNo, kYes };
+
+/// First pass: the sums of one part; stores g in dresidual when asked to.
+template <Mask kMask, Store kStore, class T>
+void sum_part(const Group<T>& group, Range rows, int64_t channels, const BatchNormScratch& scratch,
+              int64_t part) {
+  float* gradients = scratch.partial(part, kGradient);
+  float* moments = scratch.partial(part, kMoment);
+  std::fill_n(gradients, padded_to_lanes(channels), 0.0f);
+  std::fill_n(moments, padded_to_lanes(channels), 0.0f);
+  for_row_blocks(rows, [&](int64_t row, auto block) {
+    for_lanes(0, channels, [&](int64_t c, auto lanes) {
+      const F32x16 mean = load_lanes(scratch.coefficient(kMean) + c);
+      const F32x16 scale = load_lanes(scratch.coefficient(kScale) + c);
+      const F32x16 bias = load_lanes(scratch.coefficient(kBias) + c);
+      F32x16 gradient = load_lanes(gradients + c);
+      F32x16 moment = load_lanes(moments + c);
+      for (int64_t i = 0; i < decltype(block)::value; ++i) {
+        const int64_t at = (row + i) * channels + c;
+        const F32x16 centred = lanes.load(group.x + at) - mean;
+        const F32x16 g = open_gradient<kMask>(group, at, lanes, centred, scale, bias);
+        gradient += g;
+        moment += g * centred;
+        if constexpr (kStore == Store::kYes) lanes.store(group.dresidual + at, g);
+      }
+      store_lanes(gradients + c, gradient);
+      store_lanes(moments + c, moment);
+    });
+  });
+}
+
+struct Modes {
+  Write dx = Write::kOverwrite;
+  bool add_dresidual = false;  // dresidual += g in the second pass
+};
+
+/// Second pass: dx, then dresidual where it accumulates (it may be the same memory as dx).
+template <Mask kMask, class T>
+void differentiate_part(const Group<T>& group, Range rows, int64_t channels,
+                        const BatchNormScratch& scratch, const Modes& modes) {
+  for_row_blocks(rows, [&](int64_t row, auto block) {
+    for_lanes(0, channels, [&](int64_t c, auto lanes) {
+      const F32x16 mean = load_lanes(scratch.coefficient(kMean) + c);
+      const F32x16 scale = load_lanes(scratch.coefficient(kScale) + c);
+      const F32x16 bias = load_lanes(scratch.coefficient(kBias) + c);
+      const F32x16 slope = load_lanes(scratch.coefficient(kSlope) + c);
+      const F32x16 offset = load_lanes(scratch.coefficient(kOffset) + c);
+      for (int64_t i = 0; i < decltype(block)::value; ++i) {
+        const int64_t at = (row + i) * channels + c;
+        const F32x16 centred = lanes.load(group.x + at) - mean;
+        const F32x16 g = open_gradient<kMask>(group, at, lanes, centred, scale, bias);
+        if (group.dx != nullptr) {
+          F32x16 dx = scale * g + (slope * centred + offset);
+          if (modes.dx == Write::kAccumulate) dx += lanes.load(group.dx + at);
+          lanes.store(group.dx + at, dx);
+        }
+        if (modes.add_dresidual)
+          lanes.store(group.dresidual + at, lanes.load(group.dresidual + at) + g);
+      }
+    });
+  });
+}
+
+/// Adds the parts of one group in order, and adds the group to the sums over all groups.
+void merge_parts(const RowParts& parts, const BatchNormDims& dims, const float* inv_std,
+                 const BatchNormScratch& scratch) {
+  double* gradient = scratch.total(kGradientTotal);
+  double* moment = scratch.total(kMomentTotal);
+  std::fill_n(gradient, dims.channels, 0.0);
+  std::fill_n(moment, dims.channels, 0.0);
+  for (int64_t p = 0; p < parts.count(); ++p) {
+    const float* gradients = scratch.partial(p, kGradient);
+    const float* moments = scratch.partial(p, kMoment);
+    for (int64_t c = 0; c < dims.channels; ++c) {
+      gradient[c] += gradients[c];
+      moment[c] += moments[c];
+    }
+  }
+  for (int64_t c = 0; c < dims.channels; ++c) {
+    scratch.total(kBetaTotal)[c] += gradient[c];
+    scratch.total(kGammaTotal)[c] += moment[c] * inv_std[c];
+  }
+}
+
+void set_forward_coefficients(const BatchNormBackwardArgs& args, const BatchNormDims& dims,
+                              int64_t group, const BatchNormScratch& scratch) {
+  for (int64_t c = 0; c < dims.channels; ++c) {
+    scratch.coefficient(kMean)[c] = args.mean[group * dims.channels + c];
+    scratch.coefficient(kScale)[c] = args.gamma[c] * args.inv_std[group * dims.channels + c];
+    scratch.coefficient(kBias)[c] = args.beta[c];
+  }
+}
+
+void set_gradient_coefficients(NormStatistics statistics, const BatchNormDims& dims,
+                               const float* inv_std, const BatchNormScratch& scratch) {
+  // Constant statistics have no gradient.
+  const double per_row = statistics == NormStatistics::kBatch ? 1.0 / dims.rows : 0.0;
+  for (int64_t c = 0; c < dims.channels; ++c) {
+    const double scale = scratch.coefficient(kScale)[c];
+    const double s = inv_std[c];
+    scratch.coefficient(kSlope)[c] =
+        static_cast<float>(-scale * s * s * scratch.total(kMomentTotal)[c] * per_row);
+    scratch.coefficient(kOffset)[c] =
+        static_cast<float>(-scale * scratch.total(kGradientTotal)[c] * per_row);
+  }
+}
+
+template <Mask kMask, class T>
+void backward_group(Group<T> group, const BatchNormBackwardArgs& args,
+                    const BatchNormConfig& config, const BatchNormDims& dims, int64_t index,
+                    const BatchNormScratch& scratch) {
+  const RowParts parts(dims);
+  const float* inv_std = args.inv_std + index * dims.channels;
+  const bool stored = group.dresidual != nullptr && args.dresidual_mode == Write::kOverwrite;
+  set_forward_coefficients(args, dims, index, scratch);
+  sweep_parts(parts, Sweep::kThere, [&](int64_t p) {
+    if (stored) {
+      sum_part<kMask, Store::kYes>(group, parts[p], dims.channels, scratch, p);
+    } else {
+      sum_part<kMask, Store::kNo>(group, parts[p], dims.channels, scratch, p);
+    }
+  });
+  merge_parts(parts, dims, inv_std, scratch);
+  set_gradient_coefficients(config.statistics, dims, inv_std, scratch);
+  const Modes modes{.dx = args.dx_mode, .add_dresidual = group.dresidual != nullptr && !stored};
+  if (group.dx == nullptr && !modes.add_dresidual) return;
+  if (stored) group.dy = group.dresidual;  // the mask is already applied there
+  sweep_parts(parts, Sweep::kBack, [&](int64_t p) {
+    if (stored) {
+      differentiate_part<Mask::kNone>(group, parts[p], dims.channels, scratch, modes);
+    } else {
+      differentiate_part<kMask>(group, parts[p], dims.channels, scratch, modes);
+    }
+  });
+}
+
+template <class T>
+void backward(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
+              const BatchNormDims& dims, const BatchNormScratch& scratch) {
+  const auto group_of = [&](auto* base, int64_t g) {
+    return base == nullptr ? nullptr : base + g * dims.rows * dims.channels;
+  };
+  for (int64_t g = 0; g < dims.groups; ++g) {
+    const Group<T> group{.dy = group_of(static_cast<const T*>(args.dy), g),
+                         .x = group_of(static_cast<const T*>(args.x), g),
+                         .y = group_of(static_cast<const T*>(args.y), g),
+                         .dx = group_of(static_cast<T*>(args.dx), g),
+                         .dresidual = group_of(static_cast<T*>(args.dresidual), g)};
+    if (!config.relu) {
+      backward_group<Mask::kNone>(group, args, config, dims, g, scratch);
+    } else if (args.y == nullptr) {
+      backward_group<Mask::kFromX>(group, args, config, dims, g, scratch);
+    } else {
+      backward_group<Mask::kFromY>(group, args, config, dims, g, scratch);
+    }
+  }
+}
+
+void write_sums(const double* sums, float* out, int64_t channels, Write mode) {
+  if (out == nullptr) return;
+  for (int64_t c = 0; c < channels; ++c)
+    out[c] = static_cast<float>(mode == Write::kAccumulate ? out[c] + sums[c] : sums[c]);
+}
+
+}  // namespace
+
+void batch_norm_backward_cpu(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
+                             const BatchNormDims& dims, Workspace workspace, Stream) {
+  const BatchNormScratch scratch(dims, workspace);
+  std::fill_n(scratch.total(kBetaTotal), dims.channels, 0.0);
+  std::fill_n(scratch.total(kGammaTotal), dims.channels, 0.0);
+  if (dims.rows > 0 && dims.channels > 0) {
+    if (config.dtype == Dtype::kBf16) {
+      backward<Bf16>(args, config, dims, scratch);
+    } else {
+      backward<float>(args, config, dims, scratch);
+    }
+  }
+  write_sums(scratch.total(kBetaTotal), args.dbeta, dims.channels, args.dbeta_mode);
+  write_sums(scratch.total(kGammaTotal), args.dgamma, dims.channels, args.dgamma_mode);
+}
+
+}  // namespace rela

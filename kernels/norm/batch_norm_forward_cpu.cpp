@@ -1,0 +1,173 @@
+#include <cmath>
+#include <cstring>
+
+#include "kernels/norm/batch_norm.h"
+#include "kernels/norm/batch_norm_parts.h"
+
+namespace rela {
+namespace {
+
+enum Partial : uint8_t { kShift, kSum, kSquares };
+enum Coefficient : uint8_t { kMean, kScale, kBias };
+enum Total : uint8_t { kMeanTotal, kSquaresTotal };
+
+/// Sums of x - shift and of its square over one part. The shift is the part's first row: near
+/// enough to the mean that f32 sums do not cancel.
+template <class T>
+void sum_part(const T* x, Range rows, int64_t channels, const BatchNormScratch& scratch,
+              int64_t part) {
+  float* shifts = scratch.partial(part, kShift);
+  float* sums = scratch.partial(part, kSum);
+  float* squares = scratch.partial(part, kSquares);
+  for_lanes(0, channels, [&](int64_t c, auto lanes) {
+    store_lanes(shifts + c, lanes.load(x + rows.begin * channels + c));
+    store_lanes(sums + c, F32x16{});
+    store_lanes(squares + c, F32x16{});
+  });
+  for_row_blocks(rows, [&](int64_t row, auto block) {
+    for_lanes(0, channels, [&](int64_t c, auto lanes) {
+      const F32x16 shift = load_lanes(shifts + c);
+      F32x16 sum = load_lanes(sums + c);
+      F32x16 square = load_lanes(squares + c);
+      for (int64_t i = 0; i < decltype(block)::value; ++i) {
+        const F32x16 d = lanes.load(x + (row + i) * channels + c) - shift;
+        sum += d;
+        square += d * d;
+      }
+      store_lanes(sums + c, sum);
+      store_lanes(squares + c, square);
+    });
+  });
+}
+
+/// Mean and sum of squared deviations of a group: in double, part after part.
+void merge_parts(const RowParts& parts, const BatchNormDims& dims,
+                 const BatchNormScratch& scratch) {
+  double* mean = scratch.total(kMeanTotal);
+  double* squares = scratch.total(kSquaresTotal);
+  for (int64_t c = 0; c < dims.channels; ++c) mean[c] = squares[c] = 0.0;
+  for (int64_t p = 0; p < parts.count(); ++p) {
+    const double share = static_cast<double>(parts[p].end - parts[p].begin) / dims.rows;
+    const double weight = 1.0 / dims.rows;
+    const float* shift = scratch.partial(p, kShift);
+    const float* sum = scratch.partial(p, kSum);
+    for (int64_t c = 0; c < dims.channels; ++c) mean[c] += share * shift[c] + weight * sum[c];
+  }
+  for (int64_t p = 0; p < parts.count(); ++p) {
+    const double count = static_cast<double>(parts[p].end - parts[p].begin);
+    const double per_row = 1.0 / count;
+    const float* shift = scratch.partial(p, kShift);
+    const float* sum = scratch.partial(p, kSum);
+    const float* square = scratch.partial(p, kSquares);
+    for (int64_t c = 0; c < dims.channels; ++c) {
+      const double part_mean = per_row * sum[c];
+      const double off = shift[c] + part_mean - mean[c];
+      squares[c] += square[c] - part_mean * sum[c] + count * off * off;
+    }
+  }
+}
+
+/// Writes the group's mean and inv_std, and moves the running statistics.
+void finish_statistics(const BatchNormForwardArgs& args, const BatchNormConfig& config,
+                       const BatchNormDims& dims, int64_t group, const BatchNormScratch& scratch) {
+  float* mean = args.mean + group * dims.channels;
+  float* inv_std = args.inv_std + group * dims.channels;
+  const double m = config.momentum;
+  const double unbiased = 1.0 / static_cast<double>(std::max<int64_t>(dims.rows - 1, 1));
+  for (int64_t c = 0; c < dims.channels; ++c) {
+    const double group_mean = scratch.total(kMeanTotal)[c];
+    const double sum = scratch.total(kSquaresTotal)[c];
+    const double squares = sum < 0.0 ? 0.0 : sum;  // NaN stays
+    mean[c] = static_cast<float>(group_mean);
+    inv_std[c] = static_cast<float>(1.0 / std::sqrt(squares / dims.rows + config.eps));
+    args.running_mean[c] = static_cast<float>((1.0 - m) * args.running_mean[c] + m * group_mean);
+    args.running_var[c] =
+        static_cast<float>((1.0 - m) * args.running_var[c] + m * squares * unbiased);
+  }
+}
+
+void copy_running_statistics(const BatchNormForwardArgs& args, const BatchNormConfig& config,
+                             const BatchNormDims& dims, int64_t group) {
+  for (int64_t c = 0; c < dims.channels; ++c) {
+    args.mean[group * dims.channels + c] = args.running_mean[c];
+    args.inv_std[group * dims.channels + c] =
+        static_cast<float>(1.0 / std::sqrt(static_cast<double>(args.running_var[c]) + config.eps));
+  }
+}
+
+void set_coefficients(const BatchNormForwardArgs& args, const BatchNormDims& dims, int64_t group,
+                      const BatchNormScratch& scratch) {
+  for (int64_t c = 0; c < dims.channels; ++c) {
+    scratch.coefficient(kMean)[c] = args.mean[group * dims.channels + c];
+    scratch.coefficient(kScale)[c] = args.gamma[c] * args.inv_std[group * dims.channels + c];
+    scratch.coefficient(kBias)[c] = args.beta[c];
+  }
+}
+
+enum class Residual : uint8_t { kNone, kAdded };
+
+template <Residual kResidual, class T>
+void normalise_part(const T* x, const T* residual, T* y, Range rows, int64_t channels,
+                    const BatchNormScratch& scratch, bool relu) {
+  for_row_blocks(rows, [&](int64_t row, auto block) {
+    for_lanes(0, channels, [&](int64_t c, auto lanes) {
+      const F32x16 mean = load_lanes(scratch.coefficient(kMean) + c);
+      const F32x16 scale = load_lanes(scratch.coefficient(kScale) + c);
+      const F32x16 bias = load_lanes(scratch.coefficient(kBias) + c);
+      for (int64_t i = 0; i < decltype(block)::value; ++i) {
+        const int64_t at = (row + i) * channels + c;
+        F32x16 v = (lanes.load(x + at) - mean) * scale + bias;
+        if constexpr (kResidual == Residual::kAdded) v += lanes.load(residual + at);
+        lanes.store(y + at, relu ? relu_lanes(v) : v);
+      }
+    });
+  });
+}
+
+template <class T>
+void forward(const BatchNormForwardArgs& args, const BatchNormConfig& config,
+             const BatchNormDims& dims, const BatchNormScratch& scratch) {
+  const RowParts parts(dims);
+  for (int64_t g = 0; g < dims.groups; ++g) {
+    const int64_t offset = g * dims.rows * dims.channels;
+    const T* x = static_cast<const T*>(args.x) + offset;
+    T* y = static_cast<T*>(args.y) + offset;
+    if (config.statistics == NormStatistics::kBatch) {
+      sweep_parts(parts, Sweep::kThere,
+                  [&](int64_t p) { sum_part(x, parts[p], dims.channels, scratch, p); });
+      merge_parts(parts, dims, scratch);
+      finish_statistics(args, config, dims, g, scratch);
+    } else {
+      copy_running_statistics(args, config, dims, g);
+    }
+    set_coefficients(args, dims, g, scratch);
+    sweep_parts(parts, Sweep::kBack, [&](int64_t p) {
+      if (args.residual == nullptr) {
+        normalise_part<Residual::kNone, T>(x, nullptr, y, parts[p], dims.channels, scratch,
+                                           config.relu);
+      } else {
+        normalise_part<Residual::kAdded>(x, static_cast<const T*>(args.residual) + offset, y,
+                                         parts[p], dims.channels, scratch, config.relu);
+      }
+    });
+  }
+}
+
+}  // namespace
+
+size_t batch_norm_workspace_bytes_cpu(const BatchNormDims& dims) {
+  return BatchNormScratch::bytes(dims);
+}
+
+void batch_norm_forward_cpu(const BatchNormForwardArgs& args, const BatchNormConfig& config,
+                            const BatchNormDims& dims, Workspace workspace, Stream) {
+  if (dims.rows == 0 || dims.channels == 0) return;
+  const BatchNormScratch scratch(dims, workspace);
+  if (config.dtype == Dtype::kBf16) {
+    forward<Bf16>(args, config, dims, scratch);
+  } else {
+    forward<float>(args, config, dims, scratch);
+  }
+}
+
+}  // namespace rela

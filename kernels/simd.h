@@ -1,0 +1,95 @@
+#pragma once
+// Sixteen f32 lanes, for the memory-bound loops of the CPU kernels. Compiler vectors: one
+// instruction where the CPU has AVX-512, several elsewhere. Only kernels/ includes this.
+
+#include <cstdint>
+#include <cstring>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+#include "kernels/types.h"
+
+namespace rela {
+
+inline constexpr int64_t kLanes = 16;
+constexpr int64_t padded_to_lanes(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+using F32x16 [[gnu::vector_size(64)]] = float;
+using U32x16 [[gnu::vector_size(64)]] = uint32_t;
+using U16x16 [[gnu::vector_size(32)]] = uint16_t;
+
+[[gnu::always_inline]] inline F32x16 splat(float x) { return F32x16{} + x; }
+
+[[gnu::always_inline]] inline F32x16 load_lanes(const float* p) {
+  F32x16 v;
+  std::memcpy(&v, p, sizeof(v));
+  return v;
+}
+[[gnu::always_inline]] inline F32x16 load_lanes(const Bf16* p) {
+  U16x16 half;
+  std::memcpy(&half, p, sizeof(half));
+#ifdef __AVX512F__  // left to itself, gcc 12 widens in two steps
+  const auto wide = reinterpret_cast<U32x16>(
+      _mm512_maskz_cvtepu16_epi32(0xffff, reinterpret_cast<__m256i>(half)));
+#else
+  const U32x16 wide = __builtin_convertvector(half, U32x16);
+#endif
+  return reinterpret_cast<F32x16>(wide << 16);
+}
+
+[[gnu::always_inline]] inline void store_lanes(float* p, F32x16 v) {
+  std::memcpy(p, &v, sizeof(v));
+}
+/// Rounds as to_bf16() does.
+[[gnu::always_inline]] inline void store_lanes(Bf16* p, F32x16 v) {
+  const U32x16 u = reinterpret_cast<U32x16>(v);
+  const U32x16 rounded = u + 0x7fffu + ((u >> 16) & 1u);
+  const U32x16 bits = v == v ? rounded : (u | 0x400000u);
+  const U16x16 half = __builtin_convertvector(bits >> 16, U16x16);
+  std::memcpy(static_cast<void*>(p), &half, sizeof(half));
+}
+
+/// max(0, v) that lets NaN through.
+[[gnu::always_inline]] inline F32x16 relu_lanes(F32x16 v) { return v < 0.0f ? F32x16{} : v; }
+/// `gradient` where the activation `y` was not cut off.
+[[gnu::always_inline]] inline F32x16 relu_gradient_lanes(F32x16 y, F32x16 gradient) {
+  return y <= 0.0f ? F32x16{} : gradient;
+}
+
+/// All sixteen elements from p on.
+struct AllLanes {
+  template <class T>
+  [[gnu::always_inline]] F32x16 load(const T* p) const {
+    return load_lanes(p);
+  }
+  template <class T>
+  [[gnu::always_inline]] void store(T* p, F32x16 v) const {
+    store_lanes(p, v);
+  }
+};
+
+/// The last `count` < 16 elements of an array: lanes beyond are zero and not stored.
+struct SomeLanes {
+  int64_t count;
+  template <class T>
+  [[gnu::always_inline]] F32x16 load(const T* p) const {
+    F32x16 v{};
+    for (int64_t i = 0; i < count; ++i) v[i] = to_float(p[i]);
+    return v;
+  }
+  template <class T>
+  [[gnu::always_inline]] void store(T* p, F32x16 v) const {
+    for (int64_t i = 0; i < count; ++i) p[i] = store_as<T>(v[i]);
+  }
+};
+
+/// Covers [begin, end) sixteen elements at a time: body(i, lanes).
+template <class Body>
+[[gnu::always_inline]] inline void for_lanes(int64_t begin, int64_t end, Body&& body) {
+  int64_t i = begin;
+  for (; i + kLanes <= end; i += kLanes) body(i, AllLanes{});
+  if (i < end) body(i, SomeLanes{end - i});
+}
+
+}  // namespace rela

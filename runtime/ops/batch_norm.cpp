@@ -1,0 +1,139 @@
+#include "kernels/norm/batch_norm.h"
+
+#include <utility>
+
+#include "runtime/error.h"
+#include "runtime/kernel_table.h"
+#include "runtime/ops/ops.h"
+
+namespace rela {
+namespace {
+
+const KernelTable<BatchNormForwardFn> kForward{"batch_norm", batch_norm_forward_cpu};
+const KernelTable<BatchNormBackwardFn> kBackward{"batch_norm backward", batch_norm_backward_cpu};
+
+// Order of the inputs on the tape.
+enum Input : uint8_t { kX, kGamma, kBeta, kResidual };
+
+void check_channels(const char* name, const Tensor& t, const Tensor& x) {
+  RELA_CHECK(t.defined() && t.dtype() == Dtype::kF32 && t.shape() == Shape{x.shape().back()},
+             ShapeError, "batch_norm: ", name, " is ", describe(t), "; x ", describe(x),
+             " needs f32 [", x.shape().back(), "]");
+}
+
+void check_inputs(const Var& x, const BatchNormParams& params, const BatchNormOptions& options,
+                  const std::optional<Var>& residual) {
+  const Tensor& value = x.value();
+  RELA_CHECK(value.dtype() == Dtype::kF32 || value.dtype() == Dtype::kBf16, DtypeError,
+             "batch_norm: x is ", describe(value), "; f32 and bf16 are allowed; cast it first");
+  RELA_CHECK(value.shape().rank() >= 2, ShapeError, "batch_norm: x is ", describe(value),
+             "; it needs rows and channels, [..., C]");
+  check_channels("gamma", params.gamma.value(), value);
+  check_channels("beta", params.beta.value(), value);
+  check_channels("running_mean", params.running_mean, value);
+  check_channels("running_var", params.running_var, value);
+  RELA_CHECK(options.groups >= 1 && value.shape().rows() % options.groups == 0, ShapeError,
+             "batch_norm: ", value.shape().rows(), " rows of x ", describe(value), " in ",
+             options.groups, " groups; groups must divide the rows equally");
+  if (!residual) return;
+  RELA_CHECK(residual->shape() == x.shape() && residual->dtype() == x.dtype(), ShapeError,
+             "batch_norm: residual ", describe(residual->value()), " for x ", describe(value),
+             "; shape and dtype must agree");
+}
+
+struct GradientSlot {
+  void* data = nullptr;
+  Write mode = Write::kOverwrite;
+};
+GradientSlot slot_of(GradSink& to, size_t input) {
+  GradientSlot slot;
+  to.fill(input, [&](Tensor& dx, Write mode) { slot = {dx.raw(), mode}; });
+  return slot;
+}
+
+/// What the backward pass needs from the forward pass.
+struct Saved {
+  BatchNormConfig config;
+  BatchNormDims dims;
+  Tensor x;
+  Tensor y;  // undefined where the ReLU's mask is computed from x
+  Tensor gamma;
+  Tensor beta;
+  Tensor mean;
+  Tensor inv_std;
+  bool has_residual = false;
+};
+
+void backward(const Saved& saved, const Tensor& dy, GradSink& to) {
+  const GradientSlot dx = slot_of(to, kX);  // before the residual's: x may be the residual
+  const GradientSlot dgamma = slot_of(to, kGamma);
+  const GradientSlot dbeta = slot_of(to, kBeta);
+  GradientSlot dresidual;
+  if (saved.has_residual && saved.config.relu) dresidual = slot_of(to, kResidual);
+  const BatchNormBackwardArgs args{.dy = dy.raw(),
+                                   .x = saved.x.raw(),
+                                   .y = saved.y.raw(),
+                                   .gamma = saved.gamma.data<float>(),
+                                   .beta = saved.beta.data<float>(),
+                                   .mean = saved.mean.data<float>(),
+                                   .inv_std = saved.inv_std.data<float>(),
+                                   .dx = dx.data,
+                                   .dresidual = dresidual.data,
+                                   .dgamma = static_cast<float*>(dgamma.data),
+                                   .dbeta = static_cast<float*>(dbeta.data),
+                                   .dx_mode = dx.mode,
+                                   .dresidual_mode = dresidual.mode,
+                                   .dgamma_mode = dgamma.mode,
+                                   .dbeta_mode = dbeta.mode};
+  Scratch scratch(batch_norm_workspace_bytes_cpu(saved.dims), dy.device());
+  kBackward.at(dy.device())(args, saved.config, saved.dims, scratch.workspace(), Stream{});
+  if (saved.has_residual && !saved.config.relu) to.give(kResidual, dy);
+}
+
+}  // namespace
+
+Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& options,
+               const std::optional<Var>& residual) {
+  check_inputs(x, params, options, residual);
+  const int64_t channels = x.shape().back();
+  const Device device = x.device();
+  const BatchNormDims dims{
+      .groups = options.groups, .rows = x.shape().rows() / options.groups, .channels = channels};
+  const BatchNormConfig config{.statistics = options.mode == NormMode::kTrain
+                                                 ? NormStatistics::kBatch
+                                                 : NormStatistics::kRunning,
+                               .dtype = x.dtype(),
+                               .relu = options.relu,
+                               .momentum = options.momentum,
+                               .eps = options.eps};
+  Tensor y = Tensor::empty(x.shape(), x.dtype(), device);
+  Tensor mean = Tensor::empty({options.groups, channels}, Dtype::kF32, device);
+  Tensor inv_std = Tensor::empty({options.groups, channels}, Dtype::kF32, device);
+  const BatchNormForwardArgs args{.x = x.value().raw(),
+                                  .residual = residual ? residual->value().raw() : nullptr,
+                                  .y = y.raw(),
+                                  .gamma = params.gamma.value().data<float>(),
+                                  .beta = params.beta.value().data<float>(),
+                                  .running_mean = params.running_mean.data<float>(),
+                                  .running_var = params.running_var.data<float>(),
+                                  .mean = mean.data<float>(),
+                                  .inv_std = inv_std.data<float>()};
+  Scratch scratch(batch_norm_workspace_bytes_cpu(dims), device);
+  kForward.at(device)(args, config, dims, scratch.workspace(), Stream{});
+  std::vector<Var> inputs{x, params.gamma, params.beta};
+  if (residual) inputs.push_back(*residual);
+  Saved saved{.config = config,
+              .dims = dims,
+              .x = x.value(),
+              .y = residual && options.relu ? y : Tensor(),
+              .gamma = params.gamma.value(),
+              .beta = params.beta.value(),
+              .mean = std::move(mean),
+              .inv_std = std::move(inv_std),
+              .has_residual = residual.has_value()};
+  return record(
+      "batch_norm", std::move(y), std::move(inputs),
+      [saved = std::move(saved)](const Tensor& dy, GradSink& to) { backward(saved, dy, to); });
+}
+
+}  // namespace rela
