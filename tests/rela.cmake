@@ -1,1 +1,12 @@
 # Tests of rela/
+
+rela_tests(config_tests
+  SOURCES
+    rela/config/config_load_test.cpp
+    rela/config/config_mistakes_test.cpp
+    rela/config/config_override_test.cpp
+    rela/config/config_schema_test.cpp
+  LINKS
+    rela)
+set_source_files_properties(rela/config/config_load_test.cpp PROPERTIES
+  COMPILE_DEFINITIONS RELA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")

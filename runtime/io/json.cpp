@@ -183,7 +183,7 @@ class Printer {
     text_ += end;
   }
 
-  void start_line(int depth) { text_.append("\n").append(static_cast<size_t>(2 * depth), ' '); }
+  void start_line(int depth) { text_.append("\n").append(2 * static_cast<size_t>(depth), ' '); }
 
   void print_scalar(const JsonValue& value) {
     if (const auto* text = value.as<std::string>()) {
@@ -234,6 +234,15 @@ const JsonValue* JsonValue::find(std::string_view key) const {
 
 JsonValue* JsonValue::find(std::string_view key) {
   return const_cast<JsonValue*>(std::as_const(*this).find(key));
+}
+
+void JsonValue::forget_lines() {
+  line_ = 0;
+  if (auto* object = as<Object>()) {
+    for (auto& [key, member] : *object) member.forget_lines();
+  } else if (auto* array = as<Array>()) {
+    for (JsonValue& item : *array) item.forget_lines();
+  }
 }
 
 JsonValue parse_json(std::string_view text, JsonLimits limits) {

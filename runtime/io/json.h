@@ -73,6 +73,8 @@ class JsonValue {
   /// Line of the text that this value ends on (objects and arrays: begin on), from 1; 0: not from a
   /// text.
   int line() const { return line_; }
+  /// Makes this value and all below it look as if they came from no text.
+  void forget_lines();
 
  private:
   Data data_ = nullptr;

@@ -76,6 +76,7 @@ std::string header_text(const std::string& path, const std::vector<Placed>& plac
 
 void check_unique(const std::string& path, const std::vector<Placed>& placed) {
   std::vector<std::string> names;
+  names.reserve(placed.size());
   for (const Placed& p : placed) names.push_back(p.tensor->name);
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());

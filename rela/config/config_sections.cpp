@@ -1,0 +1,139 @@
+#include "rela/config/config_sections.h"
+
+namespace rela {
+
+void describe(ConfigTable& table, BackboneConfig& c) {
+  const std::vector<std::string> names{"resnet18",       "resnet34",       "resnet50",
+                                       "resnet101",      "resnet20_cifar", "resnet32_cifar",
+                                       "resnet44_cifar", "resnet56_cifar", "resnet110_cifar"};
+  table.name("name", c.name, names, "network to train");
+  table.boolean("cifar_stem", c.cifar_stem,
+                "3x3 stride-1 first convolution and no max-pool, for small images; not for the "
+                "`_cifar` networks, which have their own");
+  table.integer("width", c.width, Limits::between(1, 4096),
+                "channels of the first stage; not for the `_cifar` networks");
+}
+
+void describe(ConfigTable& table, ByolConfig& c) {
+  using Reduction = ByolConfig::LossReduction;
+  table.integer("proj_hidden_dim", c.proj_hidden_dim, Unset::kNull, Limits::between(1, 65536),
+                "hidden width of the projector; null: twice the feature width");
+  table.integer("proj_output_dim", c.proj_output_dim, Limits::between(1, 65536),
+                "output width of projector and predictor");
+  table.integer("pred_hidden_dim", c.pred_hidden_dim, Unset::kNull, Limits::between(1, 65536),
+                "hidden width of the predictor; null: twice the feature width");
+  table.choice<Reduction>("loss_reduction", c.loss_reduction,
+                          {{"sum", Reduction::kSum}, {"mean", Reduction::kMean}},
+                          "how the losses of the two view orders are joined");
+}
+
+void describe(ConfigTable& table, MomentumConfig& c) {
+  table.real("base_tau", c.base_tau, Limits::between(0, 1),
+             "share of the old target network that an update keeps, at the start");
+  table.real("final_tau", c.final_tau, Limits::between(0, 1),
+             "the same at the end; in between it follows a cosine");
+}
+
+void describe(ConfigTable& table, DataConfig& c) {
+  using Format = DataConfig::Format;
+  table
+      .choice<Format>("format", c.format,
+                      {{"cifar10", Format::kCifar10},
+                       {"cifar100", Format::kCifar100},
+                       {"imagefolder", Format::kImageFolder},
+                       {"packed", Format::kPacked},
+                       {"synthetic", Format::kSynthetic}},
+                      "how the images are stored")
+      .is_required = true;
+  table.path("train_path", c.train_path, "file or folder of the data; not for `synthetic`");
+  table.path("val_path", c.val_path,
+             "data to evaluate on; null: the test split beside the training images");
+  table.real("ratio", c.ratio, Limits::above_up_to(0, 1),
+             "share of the images that each epoch draws, fresh every epoch");
+  table.integer("workers", c.workers, Unset::kAuto, Limits::between(0, 1024),
+                "threads that load and augment; 0: none beside the training thread");
+  table.integer("synthetic_images", c.synthetic_images, Limits::between(1, 1e9),
+                "images of a `synthetic` training set");
+}
+
+void describe(ConfigTable& table, AugmentationConfig::ColorJitter& c) {
+  table.real("prob", c.prob, Limits::between(0, 1), "probability");
+  table.real("brightness", c.brightness, Limits::between(0, 1), "factor from 1 - x to 1 + x");
+  table.real("contrast", c.contrast, Limits::between(0, 1), "factor from 1 - x to 1 + x");
+  table.real("saturation", c.saturation, Limits::between(0, 1), "factor from 1 - x to 1 + x");
+  table.real("hue", c.hue, Limits::between(0, 0.5), "shift from -x to x, in turns");
+}
+
+void describe(ConfigTable& table, AugmentationConfig::Blur& c) {
+  table.real("prob", c.prob, Limits::between(0, 1), "probability");
+  table.pair("sigma", c.sigma, PairOrder::kAscending, Limits::above_up_to(0, 100),
+             "range of the Gaussian's deviation, in pixels");
+}
+
+void describe(ConfigTable& table, AugmentationConfig::Solarize& c) {
+  table.real("prob", c.prob, Limits::between(0, 1), "probability");
+  table.real("threshold", c.threshold, Limits::between(0, 1),
+             "intensity from which a pixel is inverted");
+}
+
+void describe(ConfigTable& table, AugmentationConfig& c) {
+  table.integer("crop_size", c.crop_size, Limits::between(1, 4096), "side of the view, in pixels");
+  table.pair("crop_scale", c.crop_scale, PairOrder::kAscending, Limits::above_up_to(0, 1),
+             "range of the crop's share of the image's area");
+  table.real("hflip", c.hflip, Limits::between(0, 1), "probability of a horizontal flip");
+  table.section("color_jitter", c.color_jitter, "brightness, contrast, saturation and hue");
+  table.real("grayscale", c.grayscale, Limits::between(0, 1), "probability of losing all colour");
+  table.section("blur", c.blur, "Gaussian blur");
+  table.section("solarize", c.solarize, "inversion of bright pixels");
+}
+
+void describe(ConfigTable& table, OptimizerConfig& c) {
+  using Name = OptimizerConfig::Name;
+  using Scaling = OptimizerConfig::LrScaling;
+  table.choice<Name>("name", c.name,
+                     {{"adamw", Name::kAdamW}, {"lars", Name::kLars}, {"sgd", Name::kSgd}},
+                     "update rule");
+  table.real("lr", c.lr, Limits::above(0), "peak learning rate, before lr_scaling");
+  table.choice<Scaling>("lr_scaling", c.lr_scaling,
+                        {{"none", Scaling::kNone}, {"linear", Scaling::kLinear}},
+                        "`linear`: lr times batch_size times accum_steps over lr_base_batch");
+  table.integer("lr_base_batch", c.lr_base_batch, Limits::at_least(1),
+                "batch that lr is meant for; `linear` scaling only");
+  table.real("weight_decay", c.weight_decay, Limits::at_least(0), "weight decay");
+  table.real("momentum", c.momentum, Limits::from_to_below(0, 1), "`lars` and `sgd` only");
+  table.pair("betas", c.betas, PairOrder::kAny, Limits::from_to_below(0, 1), "`adamw` only");
+  table.real("eps", c.eps, Limits::above(0), "`adamw` only");
+  table.real("trust_coefficient", c.trust_coefficient, Limits::above(0), "`lars` only");
+  table.boolean("exclude_bias_and_norm", c.exclude_bias_and_norm,
+                "leave biases and norm parameters out of weight decay and of LARS's adaptation");
+}
+
+void describe(ConfigTable& table, SchedulerConfig& c) {
+  using Name = SchedulerConfig::Name;
+  table.choice<Name>("name", c.name,
+                     {{"constant", Name::kConstant},
+                      {"cosine", Name::kCosine},
+                      {"warmup_cosine", Name::kWarmupCosine}},
+                     "course of the learning rate");
+  table.real("warmup_epochs", c.warmup_epochs, Limits::at_least(0),
+             "length of the linear rise from 0; `warmup_cosine` only");
+  table.real("min_lr", c.min_lr, Limits::at_least(0), "where the cosine ends");
+}
+
+void describe(ConfigTable& table, EvalConfig& c) {
+  table.boolean("online_linear", c.online_linear,
+                "train a linear classifier on the detached features alongside");
+  table.integer("knn_every_epochs", c.knn_every_epochs, Limits::at_least(0),
+                "epochs between kNN evaluations; 0: none");
+  table.integer("knn_k", c.knn_k, Limits::at_least(1), "neighbours that vote");
+  table.real("knn_temperature", c.knn_temperature, Limits::above(0),
+             "a neighbour's vote weighs exp(cosine / temperature)");
+}
+
+void describe(ConfigTable& table, CheckpointConfig& c) {
+  table.integer("every_steps", c.every_steps, Limits::at_least(0),
+                "optimiser steps between checkpoints; 0: only at the end");
+  table.integer("keep_last", c.keep_last, Limits::at_least(1), "checkpoints that are kept");
+}
+
+}  // namespace rela

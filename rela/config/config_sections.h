@@ -1,0 +1,23 @@
+#pragma once
+// The tables of the config's sections: what load_config, the schema and the documentation share.
+
+#include "rela/config/experiment_config.h"
+#include "runtime/io/config_table.h"
+
+namespace rela {
+
+void describe(ConfigTable& table, ExperimentConfig& c);
+void describe(ConfigTable& table, BackboneConfig& c);
+void describe(ConfigTable& table, ByolConfig& c);
+void describe(ConfigTable& table, MomentumConfig& c);
+void describe(ConfigTable& table, DataConfig& c);
+void describe(ConfigTable& table, AugmentationConfig& c);
+void describe(ConfigTable& table, AugmentationConfig::ColorJitter& c);
+void describe(ConfigTable& table, AugmentationConfig::Blur& c);
+void describe(ConfigTable& table, AugmentationConfig::Solarize& c);
+void describe(ConfigTable& table, OptimizerConfig& c);
+void describe(ConfigTable& table, SchedulerConfig& c);
+void describe(ConfigTable& table, EvalConfig& c);
+void describe(ConfigTable& table, CheckpointConfig& c);
+
+}  // namespace rela

@@ -1,0 +1,152 @@
+#include "rela/config/experiment_config.h"
+
+#include <filesystem>
+
+#include "rela/config/config_sections.h"
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+
+namespace rela {
+namespace {
+
+constexpr double kMaxEpochs = 1e6;
+constexpr double kMaxSteps = 1e12;  // times any batch still fits int64_t
+
+void describe_run(ConfigTable& table, ExperimentConfig& c) {
+  using Device = ExperimentConfig::Device;
+  using Precision = ExperimentConfig::Precision;
+  using Method = ExperimentConfig::Method;
+  table.integer("schema_version", c.schema_version, Limits::between(1, 1),
+                "version of this file's keys");
+  table.integer("seed", c.seed, Limits::at_least(0), "all randomness follows from it");
+  table.choice<Device>("device", c.device,
+                       {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"cuda", Device::kCuda}},
+                       "`auto`: a usable GPU, else the CPU");
+  table.choice<Precision>("precision", c.precision,
+                          {{"fp32", Precision::kFp32},
+                           {"bf16-mixed", Precision::kBf16Mixed},
+                           {"32-true", Precision::kFp32}},
+                          "storage of activations; `32-true` is another name of `fp32`");
+  table.boolean("deterministic", c.deterministic, "the same bits from every run, at some cost");
+  table.integer("threads", c.threads, Unset::kAuto, Limits::between(1, 4096),
+                "CPU threads of the arithmetic; auto: every core this process may use");
+  ConfigEntry& method =
+      table.choice<Method>("method", c.method, {{"byol", Method::kByol}}, "training method");
+  method.is_required = true;
+  method.unavailable = {"rela_byol", "supervised", "rela_supervised"};
+  table.path("out", c.out, "folder of the run; null: runs/ and the name of the config file");
+}
+
+}  // namespace
+
+void describe(ConfigTable& table, ExperimentConfig& c) {
+  describe_run(table, c);
+  table.integer("epochs", c.epochs, Unset::kNull, Limits::between(1, kMaxEpochs),
+                "passes over the drawn images; or give max_steps");
+  table.integer("max_steps", c.max_steps, Unset::kNull, Limits::between(1, kMaxSteps),
+                "optimiser steps; or give epochs");
+  table.exactly_one_of({"epochs", "max_steps"});
+  table.integer("batch_size", c.batch_size, Limits::between(2, 1 << 20),
+                "images of one micro-step, over all ranks");
+  table.integer("accum_steps", c.accum_steps, Limits::between(1, 1 << 20),
+                "micro-steps per optimiser step");
+  table.section("backbone", c.backbone, "the network that is kept");
+  table.section("byol", c.byol, "heads and loss");
+  table.section("momentum", c.momentum, "the target network's moving average");
+  table.section("data", c.data, "images").is_required = true;
+  table.list("augmentations", c.augmentations, {1, 2},
+             "how each of the two views is drawn; one entry serves both");
+  table.section("optimizer", c.optimizer, "optimiser");
+  table.section("scheduler", c.scheduler, "learning rate over time");
+  table.section("eval", c.eval, "evaluation during training");
+  table.section("checkpoint", c.checkpoint, "checkpoints");
+  table.integer("log_every_steps", c.log_every_steps, Limits::at_least(1),
+                "optimiser steps between log lines");
+}
+
+namespace {
+
+/// Mistakes that show only when several keys are looked at together.
+void check_together(const ExperimentConfig& c, const JsonValue& document, ConfigIssues& issues) {
+  const auto complain = [&](const char* path, const std::string& message) {
+    issues.add(path, {message}, value_at(document, path));
+  };
+  const bool needs_path = c.data.format != DataConfig::Format::kSynthetic;
+  const JsonValue* train_path = value_at(document, "data.train_path");
+  const bool has_path = train_path != nullptr && !train_path->is_null();
+  if (needs_path && !has_path && value_at(document, "data") != nullptr) {
+    complain("data.train_path", "missing; every format but \"synthetic\" needs it");
+  }
+  if (c.augmentations.size() == 2 && c.augmentations[0].crop_size != c.augmentations[1].crop_size) {
+    complain("augmentations.1.crop_size",
+             cat("must be that of augmentations.0, ", c.augmentations[0].crop_size));
+  }
+  const bool warms_up = c.scheduler.name == SchedulerConfig::Name::kWarmupCosine;
+  if (warms_up && c.epochs && c.scheduler.warmup_epochs > static_cast<double>(*c.epochs)) {
+    complain("scheduler.warmup_epochs", cat("must be at most epochs, which is ", *c.epochs));
+  }
+  if (c.scheduler.min_lr > c.resolved_lr()) {
+    complain("scheduler.min_lr", cat("must be at most the learning rate, which is ",
+                                     c.resolved_lr(), " after lr_scaling"));
+  }
+}
+
+JsonValue parse_config(const std::string& path) {
+  try {
+    return parse_json(read_file(path));
+  } catch (const JsonError& error) {
+    throw ConfigError(cat(path, ": not JSON: ", error.what()));
+  }
+}
+
+}  // namespace
+
+double ExperimentConfig::resolved_lr() const {
+  if (optimizer.lr_scaling == OptimizerConfig::LrScaling::kNone) return optimizer.lr;
+  return optimizer.lr * static_cast<double>(effective_batch()) /
+         static_cast<double>(optimizer.lr_base_batch);
+}
+
+ExperimentConfig load_config(const std::string& path, const std::vector<std::string>& overrides) {
+  JsonValue document = parse_config(path);
+  ExperimentConfig config;
+  ConfigTable table;
+  describe(table, config);
+  ConfigIssues issues;
+  for (const std::string& assignment : overrides) {
+    apply_override(document, table, assignment, issues);
+  }
+  const std::filesystem::path file(path);
+  read_config(table, document, file.parent_path().string(), issues);
+  check_together(config, document, issues);
+  if (!issues.empty()) throw ConfigError(issues.text());
+  if (config.out.empty()) {
+    config.out = std::filesystem::absolute(file.parent_path() / "runs" / file.stem())
+                     .lexically_normal()
+                     .string();
+  }
+  return config;
+}
+
+std::string to_resolved_json(const ExperimentConfig& config) {
+  ExperimentConfig copy = config;  // a table refers to what it may change
+  ConfigTable table;
+  describe(table, copy);
+  return to_json_text(write_config(table), JsonLayout::kIndented) + "\n";
+}
+
+std::string config_schema() {
+  ExperimentConfig defaults;
+  ConfigTable table;
+  describe(table, defaults);
+  return to_json_text(config_schema_of(table, "rela training run"), JsonLayout::kIndented) + "\n";
+}
+
+std::string config_markdown() {
+  ExperimentConfig defaults;
+  ConfigTable table;
+  describe(table, defaults);
+  return config_markdown_of(table);
+}
+
+}  // namespace rela

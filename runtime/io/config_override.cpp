@@ -1,0 +1,137 @@
+#include <charconv>
+
+#include "runtime/io/config_table.h"
+
+namespace rela {
+namespace {
+
+std::vector<std::string> split(const std::string& path) {
+  std::vector<std::string> parts{""};
+  for (const char c : path) {
+    if (c == '.') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  return parts;
+}
+
+std::optional<size_t> index_of(const std::string& text) {
+  size_t index = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), index);
+  const bool is_index = code == std::errc() && end == text.data() + text.size();
+  return is_index ? std::optional(index) : std::nullopt;
+}
+
+/// The value that an override's text stands for.
+JsonValue value_of(const std::string& text, const ConfigField* field) {
+  try {
+    JsonValue value = parse_json(text);
+    value.forget_lines();
+    const bool is_kept_as_text =
+        field != nullptr && field->takes_text() && !value.is_null() && !value.as<std::string>();
+    return is_kept_as_text ? JsonValue(text) : value;
+  } catch (const JsonError&) {
+    return JsonValue(text);
+  }
+}
+
+/// The member of that name, made when it is not there; null when `value` is no object.
+JsonValue* member_of(JsonValue& value, const std::string& key, JsonValue fresh) {
+  auto* object = value.as<JsonValue::Object>();
+  if (object == nullptr) return nullptr;
+  if (JsonValue* member = value.find(key)) return member;
+  return &object->emplace_back(key, std::move(fresh)).second;
+}
+
+/// Walks down the document and the table side by side.
+class Override {
+ public:
+  Override(std::vector<std::string> parts, std::string text, ConfigIssues& issues)
+      : parts_(std::move(parts)), text_(std::move(text)), issues_(issues) {}
+
+  void apply(JsonValue& node, const ConfigTable& table, size_t depth) {
+    const std::string& key = parts_[depth];
+    const ConfigEntry* entry = table.find(key);
+    if (entry == nullptr) {
+      complain(depth, unknown_key_complaint(table, key));
+      return;
+    }
+    if (depth + 1 == parts_.size()) {
+      JsonValue value = value_of(text_, entry->field());
+      if (JsonValue* member = member_of(node, key, JsonValue())) *member = std::move(value);
+      return;
+    }
+    if (entry->field() != nullptr) {
+      complain(depth + 1, {cat("unknown key, ", key, " has no keys below it")});
+    } else if (const ConfigTable* section = entry->section()) {
+      // A member of the wrong kind stays: reading the config reports it.
+      JsonValue* member = member_of(node, key, JsonValue(JsonValue::Object{}));
+      if (member != nullptr) apply(*member, *section, depth + 1);
+    } else {
+      const JsonValue defaults(
+          JsonValue::Array(entry->list()->size(), JsonValue(JsonValue::Object{})));
+      if (JsonValue* member = member_of(node, key, defaults)) {
+        apply_to_list(*member, *entry->list(), depth + 1);
+      }
+    }
+  }
+
+ private:
+  void apply_to_list(JsonValue& node, ConfigList& list, size_t depth) {
+    auto* items = node.as<JsonValue::Array>();
+    if (items == nullptr) return;
+    const std::optional<size_t> index = index_of(parts_[depth]);
+    if (!index || *index > items->size() || *index >= list.max_size()) {
+      complain(depth, {cat("no such element, the list has ", items->size(), " of at most ",
+                           list.max_size(), ", numbered from 0")});
+      return;
+    }
+    if (*index == items->size()) items->emplace_back(JsonValue::Object{});
+    JsonValue& item = (*items)[*index];
+    if (depth + 1 == parts_.size()) {
+      item = value_of(text_, nullptr);
+    } else {
+      apply(item, list.sample(), depth + 1);
+    }
+  }
+
+  void complain(size_t depth, const ConfigComplaint& complaint) {
+    std::string path = parts_[0];
+    for (size_t i = 1; i <= depth; ++i) path += "." + parts_[i];
+    const JsonValue value = value_of(text_, nullptr);
+    issues_.add(path, complaint, &value);
+  }
+
+  std::vector<std::string> parts_;
+  std::string text_;
+  ConfigIssues& issues_;
+};
+
+}  // namespace
+
+void apply_override(JsonValue& document, const ConfigTable& table, const std::string& assignment,
+                    ConfigIssues& issues) {
+  const size_t equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    issues.add("--set", {cat("\"", assignment, "\" is not key.path=value")}, nullptr);
+    return;
+  }
+  Override(split(assignment.substr(0, equals)), assignment.substr(equals + 1), issues)
+      .apply(document, table, 0);
+}
+
+const JsonValue* value_at(const JsonValue& document, const std::string& path) {
+  const JsonValue* value = &document;
+  for (const std::string& part : split(path)) {
+    const auto* items = value->as<JsonValue::Array>();
+    const std::optional<size_t> index = index_of(part);
+    const bool is_element = items != nullptr && index && *index < items->size();
+    value = is_element ? &(*items)[*index] : value->find(part);
+    if (value == nullptr) return nullptr;
+  }
+  return value;
+}
+
+}  // namespace rela

@@ -1,0 +1,115 @@
+#include "runtime/io/config_table.h"
+
+namespace rela {
+namespace {
+
+JsonValue::Object table_schema(const ConfigTable& table);
+
+JsonValue entry_schema(const ConfigEntry& entry) {
+  JsonValue::Object schema;
+  schema.emplace_back("description", JsonValue(entry.doc));
+  JsonValue::Object content;
+  if (const ConfigTable* section = entry.section()) {
+    content = table_schema(*section);
+  } else if (ConfigList* list = entry.list()) {
+    content = {{"type", JsonValue("array")},
+               {"minItems", JsonValue(static_cast<int64_t>(list->min_size()))},
+               {"maxItems", JsonValue(static_cast<int64_t>(list->max_size()))},
+               {"items", JsonValue(table_schema(list->sample()))}};
+  } else {
+    content = entry.field()->schema();
+    if (!entry.is_required) content.emplace_back("default", entry.field()->write());
+  }
+  for (auto& keyword : content) schema.push_back(std::move(keyword));
+  return JsonValue(std::move(schema));
+}
+
+/// Exactly one of the keys holds something else than null.
+JsonValue exactly_one_schema(const std::vector<std::string>& keys) {
+  JsonValue::Array alternatives;
+  for (const std::string& key : keys) {
+    JsonValue not_null(
+        JsonValue::Object{{"not", JsonValue(JsonValue::Object{{"type", JsonValue("null")}})}});
+    JsonValue properties(JsonValue::Object{{key, std::move(not_null)}});
+    alternatives.emplace_back(
+        JsonValue::Object{{"required", JsonValue(JsonValue::Array{JsonValue(key)})},
+                          {"properties", std::move(properties)}});
+  }
+  return JsonValue(std::move(alternatives));
+}
+
+JsonValue::Object table_schema(const ConfigTable& table) {
+  JsonValue::Object properties{{"_comment", JsonValue(true)}};
+  JsonValue::Array required;
+  for (const ConfigEntry& entry : table.entries()) {
+    properties.emplace_back(entry.key, entry_schema(entry));
+    if (entry.is_required) required.emplace_back(entry.key);
+  }
+  JsonValue::Object schema{{"type", JsonValue("object")},
+                           {"additionalProperties", JsonValue(false)},
+                           {"properties", JsonValue(std::move(properties))}};
+  if (!required.empty()) schema.emplace_back("required", JsonValue(std::move(required)));
+  if (!table.exactly_one_of().empty()) {
+    schema.emplace_back("oneOf", exactly_one_schema(table.exactly_one_of()));
+  }
+  return schema;
+}
+
+void add_markdown_rows(const ConfigTable& table, const std::string& prefix, std::string& text) {
+  for (const ConfigEntry& entry : table.entries()) {
+    const std::string key = prefix + entry.key;
+    if (const ConfigTable* section = entry.section()) {
+      add_markdown_rows(*section, key + ".", text);
+    } else if (ConfigList* list = entry.list()) {
+      text += cat("| `", key, "` | ", list->min_size(), " to ", list->max_size(), " objects | | ",
+                  entry.doc, " |\n");
+      add_markdown_rows(list->sample(), key + "[].", text);
+    } else {
+      const std::string standard =
+          entry.is_required
+              ? "required"
+              : cat('`', to_json_text(entry.field()->write(), JsonLayout::kIndented), '`');
+      text += cat("| `", key, "` | ", entry.field()->allowed(), " | ", standard, " | ", entry.doc,
+                  " |\n");
+    }
+  }
+}
+
+}  // namespace
+
+JsonValue write_config(const ConfigTable& table) {
+  JsonValue::Object object;
+  for (const ConfigEntry& entry : table.entries()) {
+    if (const ConfigTable* section = entry.section()) {
+      object.emplace_back(entry.key, write_config(*section));
+    } else if (ConfigList* list = entry.list()) {
+      JsonValue::Array items;
+      for (size_t i = 0; i < list->size(); ++i) items.push_back(write_config(list->at(i)));
+      object.emplace_back(entry.key, JsonValue(std::move(items)));
+    } else {
+      object.emplace_back(entry.key, entry.field()->write());
+    }
+  }
+  return JsonValue(std::move(object));
+}
+
+JsonValue config_schema_of(const ConfigTable& table, const std::string& title) {
+  JsonValue::Object schema{{"$schema", JsonValue("https://json-schema.org/draft/2020-12/schema")},
+                           {"title", JsonValue(title)}};
+  for (auto& keyword : table_schema(table)) schema.push_back(std::move(keyword));
+  for (auto& [keyword, value] : schema) {
+    if (keyword == "properties") {
+      value.as<JsonValue::Object>()->emplace_back(
+          "$schema", JsonValue(JsonValue::Object{{"type", JsonValue("string")}}));
+    }
+  }
+  return JsonValue(std::move(schema));
+}
+
+std::string config_markdown_of(const ConfigTable& table) {
+  std::string text = "| key | allowed | default | meaning |\n|---|---|---|---|\n";
+  add_markdown_rows(table, "", text);
+  return text;
+}
+
+}  // namespace rela

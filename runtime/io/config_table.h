@@ -1,0 +1,260 @@
+#pragma once
+// One description of a config struct serves everything that is done with it: reading, overriding,
+// writing, its JSON Schema and its documentation. A struct is described once, by a function found
+// by its argument:
+//
+//   void describe(ConfigTable& table, OptimizerConfig& c) {
+//     table.real("lr", c.lr, Limits::above(0), "learning rate");
+//   }
+//
+// Defaults are what the struct holds when it is described.
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "runtime/io/json.h"
+
+namespace rela {
+
+/// Range of a number.
+struct Limits {
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+  bool excludes_min = false;
+  bool excludes_max = false;
+
+  static Limits above(double min) { return {.min = min, .excludes_min = true}; }
+  static Limits at_least(double min) { return {.min = min}; }
+  static Limits between(double min, double max) { return {.min = min, .max = max}; }
+  static Limits above_up_to(double min, double max) {
+    return {.min = min, .max = max, .excludes_min = true};
+  }
+  static Limits from_to_below(double min, double max) {
+    return {.min = min, .max = max, .excludes_max = true};
+  }
+
+  bool hold(double x) const {
+    return (excludes_min ? x > min : x >= min) && (excludes_max ? x < max : x <= max);
+  }
+};
+
+/// What is wrong with a value; no message: nothing.
+struct ConfigComplaint {
+  std::string message;
+  std::string nearest{};  // the allowed value that may have been meant
+};
+
+/// A value that a config holds: its type, its limits, and the variable it lives in.
+class ConfigField {
+ public:
+  virtual ~ConfigField() = default;
+  /// Stores the value if it is allowed. Relative paths start at `folder`.
+  virtual ConfigComplaint read(const JsonValue& value, const std::string& folder) = 0;
+  virtual JsonValue write() const = 0;
+  /// "a number > 0"
+  virtual std::string allowed() const = 0;
+  /// JSON Schema keywords of the value.
+  virtual JsonValue::Object schema() const = 0;
+  /// Whether an override's text is the value as it stands.
+  virtual bool takes_text() const { return false; }
+};
+
+class ConfigTable;
+
+/// A list of structs that share one description.
+class ConfigList {
+ public:
+  ConfigList(size_t min_size, size_t max_size) : min_size_(min_size), max_size_(max_size) {}
+  virtual ~ConfigList() = default;
+  size_t min_size() const { return min_size_; }
+  size_t max_size() const { return max_size_; }
+  virtual size_t size() const = 0;
+  /// Makes it `size` elements, all with their defaults.
+  virtual void reset(size_t size) = 0;
+  virtual ConfigTable at(size_t index) = 0;
+  /// Of an element with its defaults.
+  virtual ConfigTable sample() = 0;
+
+ private:
+  size_t min_size_;
+  size_t max_size_;
+};
+
+/// One key of a table.
+struct ConfigEntry {
+  using Content = std::variant<std::unique_ptr<ConfigField>, std::unique_ptr<ConfigTable>,
+                               std::unique_ptr<ConfigList>>;
+  std::string key;
+  std::string doc;
+  Content content;
+  bool is_required = false;
+  std::vector<std::string> unavailable{};  // values that this version knows of but does not have
+
+  ConfigField* field() const { return get<ConfigField>(); }
+  ConfigTable* section() const { return get<ConfigTable>(); }
+  ConfigList* list() const { return get<ConfigList>(); }
+
+ private:
+  template <class T>
+  T* get() const {
+    const auto* held = std::get_if<std::unique_ptr<T>>(&content);
+    return held == nullptr ? nullptr : held->get();
+  }
+};
+
+template <class E>
+struct Choice {
+  const char* name;
+  E value;
+};
+
+/// How a config says that a number is left open.
+enum class Unset : uint8_t { kNull, kAuto };
+
+/// What the two numbers of a pair are to each other.
+enum class PairOrder : uint8_t { kAny, kAscending };
+
+class ConfigTable {
+ public:
+  using Doc = const char*;
+
+  ConfigEntry& boolean(const char* key, bool& value, Doc doc);
+  ConfigEntry& integer(const char* key, int64_t& value, Limits limits, Doc doc);
+  ConfigEntry& integer(const char* key, std::optional<int64_t>& value, Unset unset, Limits limits,
+                       Doc doc);
+  ConfigEntry& real(const char* key, double& value, Limits limits, Doc doc);
+  ConfigEntry& pair(const char* key, std::array<double, 2>& value, PairOrder order, Limits limits,
+                    Doc doc);
+  /// A file or folder, made absolute; null stands for none, which is "".
+  ConfigEntry& path(const char* key, std::string& value, Doc doc);
+  /// One of some texts, kept as it is.
+  ConfigEntry& name(const char* key, std::string& value, const std::vector<std::string>& names,
+                    Doc doc);
+  /// Several names may stand for one value; the first is written.
+  template <class E>
+  ConfigEntry& choice(const char* key, E& value, const std::vector<Choice<E>>& choices, Doc doc);
+  template <class T>
+  ConfigEntry& section(const char* key, T& value, Doc doc);
+  /// Between min_size and max_size structs.
+  template <class T>
+  ConfigEntry& list(const char* key, std::vector<T>& items, std::pair<size_t, size_t> sizes,
+                    Doc doc);
+  /// Of these keys exactly one must have a value.
+  void exactly_one_of(std::vector<std::string> keys) { exactly_one_of_ = std::move(keys); }
+
+  const std::vector<ConfigEntry>& entries() const { return entries_; }
+  const ConfigEntry* find(const std::string& key) const;
+  const std::vector<std::string>& exactly_one_of() const { return exactly_one_of_; }
+
+ private:
+  struct NamedValues {
+    std::vector<std::string> names;
+    std::function<size_t()> get;  // index of the current value's name
+    std::function<void(size_t)> set;
+  };
+  ConfigEntry& add(const char* key, Doc doc, ConfigEntry::Content content);
+  ConfigEntry& add_choice(const char* key, NamedValues values, Doc doc);
+  friend class ChoiceField;
+
+  std::vector<ConfigEntry> entries_;
+  std::vector<std::string> exactly_one_of_;
+};
+
+/// Mistakes, each one line: "<dotted path>: <message> (got <value>) at line <n>; did you mean
+/// <nearest>?"
+class ConfigIssues {
+ public:
+  /// `value` is what stands in the config; null when nothing does.
+  void add(const std::string& path, const ConfigComplaint& complaint, const JsonValue* value);
+  bool empty() const { return issues_.empty(); }
+  /// All of them, in the order of their lines.
+  std::string text() const;
+
+ private:
+  struct Issue {
+    int line;
+    std::string text;
+  };
+  std::vector<Issue> issues_;
+};
+
+/// Names the key that may have been meant, or else all that there are.
+ConfigComplaint unknown_key_complaint(const ConfigTable& table, const std::string& key);
+
+/// Reads a document into the structs that the table describes. Relative paths are relative to
+/// `folder`, those from overrides to the current folder. Keys "_comment", and "$schema" at the top,
+/// are skipped.
+void read_config(const ConfigTable& table, const JsonValue& document, const std::string& folder,
+                 ConfigIssues& issues);
+
+/// Puts "key.path=value" into the document. Elements of lists are numbers from 0:
+/// "augmentations.0.hflip=0".
+void apply_override(JsonValue& document, const ConfigTable& table, const std::string& assignment,
+                    ConfigIssues& issues);
+
+/// The value at a dotted path; null when there is none.
+const JsonValue* value_at(const JsonValue& document, const std::string& path);
+
+/// Every key with its current value.
+JsonValue write_config(const ConfigTable& table);
+
+/// JSON Schema, draft 2020-12.
+JsonValue config_schema_of(const ConfigTable& table, const std::string& title);
+
+/// A Markdown table: key, allowed values, default, meaning.
+std::string config_markdown_of(const ConfigTable& table);
+
+template <class E>
+ConfigEntry& ConfigTable::choice(const char* key, E& value, const std::vector<Choice<E>>& choices,
+                                 Doc doc) {
+  NamedValues values;
+  for (const Choice<E>& c : choices) values.names.emplace_back(c.name);
+  values.get = [&value, choices] {
+    size_t i = 0;
+    while (i + 1 < choices.size() && choices[i].value != value) ++i;
+    return i;
+  };
+  values.set = [&value, choices](size_t i) { value = choices[i].value; };
+  return add_choice(key, std::move(values), doc);
+}
+
+template <class T>
+ConfigEntry& ConfigTable::section(const char* key, T& value, Doc doc) {
+  auto table = std::make_unique<ConfigTable>();
+  describe(*table, value);
+  return add(key, doc, std::move(table));
+}
+
+template <class T>
+ConfigEntry& ConfigTable::list(const char* key, std::vector<T>& items,
+                               std::pair<size_t, size_t> sizes, Doc doc) {
+  class ListOf : public ConfigList {
+   public:
+    ListOf(std::vector<T>& items, std::pair<size_t, size_t> sizes)
+        : ConfigList(sizes.first, sizes.second), items_(items) {}
+    size_t size() const override { return items_.size(); }
+    void reset(size_t size) override { items_.assign(size, T{}); }
+    ConfigTable at(size_t index) override { return table_of(items_.at(index)); }
+    ConfigTable sample() override { return table_of(sample_); }
+
+   private:
+    static ConfigTable table_of(T& item) {
+      ConfigTable table;
+      describe(table, item);
+      return table;
+    }
+    std::vector<T>& items_;
+    T sample_{};
+  };
+  return add(key, doc, std::make_unique<ListOf>(items, sizes));
+}
+
+}  // namespace rela
