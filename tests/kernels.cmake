@@ -1,1 +1,13 @@
 # Tests of kernels/
+
+rela_tests(kernels_op_tests
+  SOURCES
+    kernels/cases/batch_norm.cpp
+    kernels/cases/conv2d.cpp
+    kernels/cases/linear.cpp
+    kernels/cases/pool2d.cpp
+    kernels/op_cases.cpp
+    kernels/test_op_cases.cpp
+  LINKS rela)
+target_compile_definitions(kernels_op_tests PRIVATE
+  RELA_OPS_HEADER="${CMAKE_SOURCE_DIR}/runtime/ops/ops.h")

@@ -8,6 +8,7 @@
 
 #include <optional>
 
+#include "kernels/conv/conv2d.h"
 #include "runtime/tape.h"
 
 namespace rela {
@@ -15,6 +16,7 @@ namespace rela {
 struct Conv2dOptions {
   int64_t stride = 1;
   int64_t padding = 0;
+  Conv2dAlgorithm algorithm = Conv2dAlgorithm::kAuto;
 };
 /// Cross-correlation with zero padding.  x [N, H, W, C], weight [K, R, S, C] -> [N, P, Q, K].
 Var conv2d(const Var& x, const Var& weight, const Conv2dOptions& options);

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "kernels/types.h"
+
+namespace rela {
+
+/// Images as lists of pixels.
+struct GlobalPoolDims {
+  int64_t n = 0, pixels = 0, c = 0;
+};
+
+/// y[n,c] = mean over the pixels of x[n,:,c], summed in f32 in order.
+///   x [N, pixels, C] f32 or bf16, pixels >= 1     y [N, C] like x
+using GlobalAvgPoolForwardFn = void(const GlobalPoolDims& dims, const void* x, void* y, Dtype dtype,
+                                    Stream stream);
+GlobalAvgPoolForwardFn global_avg_pool_forward_cpu;
+
+/// dx[n,i,c] (+)= dy[n,c] / pixels.
+using GlobalAvgPoolBackwardFn = void(const GlobalPoolDims& dims, const void* dy, GradOut dx,
+                                     Dtype dtype, Stream stream);
+GlobalAvgPoolBackwardFn global_avg_pool_backward_cpu;
+
+}  // namespace rela

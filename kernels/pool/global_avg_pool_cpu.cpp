@@ -1,0 +1,57 @@
+#include "kernels/pool/global_avg_pool.h"
+
+#include "kernels/parallel.h"
+#include "kernels/pool/channel_block.h"
+
+namespace rela {
+namespace {
+
+float pixel_share(const GlobalPoolDims& d) { return 1.0f / static_cast<float>(d.pixels); }
+
+template <class T>
+void forward(const GlobalPoolDims& d, const T* x, T* y) {
+  parallel_for(d.n, [&](int64_t n) {
+    for_channel_blocks(d.c, [&](int64_t c, int64_t count) {
+      ChannelBlock sum{};
+      for (int64_t i = 0; i < d.pixels; ++i)
+        add_block(sum, x + (n * d.pixels + i) * d.c + c, count);
+      store_block(sum, pixel_share(d), y + n * d.c + c, Write::kOverwrite, count);
+    });
+  });
+}
+
+template <class T>
+void backward(const GlobalPoolDims& d, const T* dy, GradOut out) {
+  parallel_for(d.n, [&](int64_t n) {
+    for_channel_blocks(d.c, [&](int64_t c, int64_t count) {
+      ChannelBlock g{};
+      add_block(g, dy + n * d.c + c, count);
+      for (int64_t i = 0; i < d.pixels; ++i) {
+        T* dx = static_cast<T*>(out.data) + (n * d.pixels + i) * d.c + c;
+        store_block(g, pixel_share(d), dx, out.mode, count);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+void global_avg_pool_forward_cpu(const GlobalPoolDims& dims, const void* x, void* y, Dtype dtype,
+                                 Stream) {
+  if (dtype == Dtype::kBf16) {
+    forward(dims, static_cast<const Bf16*>(x), static_cast<Bf16*>(y));
+  } else {
+    forward(dims, static_cast<const float*>(x), static_cast<float*>(y));
+  }
+}
+
+void global_avg_pool_backward_cpu(const GlobalPoolDims& dims, const void* dy, GradOut dx,
+                                  Dtype dtype, Stream) {
+  if (dtype == Dtype::kBf16) {
+    backward(dims, static_cast<const Bf16*>(dy), dx);
+  } else {
+    backward(dims, static_cast<const float*>(dy), dx);
+  }
+}
+
+}  // namespace rela

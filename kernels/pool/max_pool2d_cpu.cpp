@@ -1,0 +1,112 @@
+#include "kernels/pool/max_pool2d.h"
+
+#include "kernels/parallel.h"
+#include "kernels/pool/channel_block.h"
+
+namespace rela {
+namespace {
+
+/// Keeps, per channel, the largest value so far and where it was.
+struct Best {
+  ChannelBlock value;
+  std::array<int32_t, kChannelBlock> place;
+};
+
+template <class T>
+void start(Best& best, const T* x, int32_t place, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    best.value[static_cast<size_t>(i)] = to_float(x[i]);
+    best.place[static_cast<size_t>(i)] = place;
+  }
+}
+
+template <class T>
+void improve(Best& best, const T* x, int32_t place, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    float& value = best.value[static_cast<size_t>(i)];
+    int32_t& where = best.place[static_cast<size_t>(i)];
+    const float candidate = to_float(x[i]);
+    const bool wins = candidate > value || candidate != candidate;  // NaN wins
+    value = wins ? candidate : value;
+    where = wins ? place : where;
+  }
+}
+
+template <class T>
+void forward(const Pool2dDims& d, const T* x, T* y, uint8_t* argmax) {
+  parallel_for(d.n * d.p(), [&](int64_t row) {
+    const int64_t n = row / d.p(), p = row % d.p();
+    const IndexRange hs = covered_by(d, p, d.h);
+    for (int64_t q = 0; q < d.q(); ++q) {
+      const IndexRange ws = covered_by(d, q, d.w);
+      const int64_t out = (row * d.q() + q) * d.c;
+      for_channel_blocks(d.c, [&](int64_t c, int64_t count) {
+        Best best;
+        for (int64_t h = hs.begin; h < hs.end; ++h) {
+          for (int64_t w = ws.begin; w < ws.end; ++w) {
+            const T* pixel = x + ((n * d.h + h) * d.w + w) * d.c + c;
+            const int64_t r = h + d.padding - p * d.stride, s = w + d.padding - q * d.stride;
+            const auto place = static_cast<int32_t>(r * d.kernel + s);
+            const bool is_first = h == hs.begin && w == ws.begin;
+            is_first ? start(best, pixel, place, count) : improve(best, pixel, place, count);
+          }
+        }
+        for (int64_t i = 0; i < count; ++i) {
+          y[out + c + i] = store_as<T>(best.value[static_cast<size_t>(i)]);
+          argmax[out + c + i] = static_cast<uint8_t>(best.place[static_cast<size_t>(i)]);
+        }
+      });
+    }
+  });
+}
+
+/// Each input pixel gathers from the windows that cover it, so that no two threads write to one
+/// place.
+template <class T>
+void backward(const Pool2dDims& d, const T* dy, const uint8_t* argmax, GradOut out) {
+  parallel_for(d.n * d.h, [&](int64_t row) {
+    const int64_t n = row / d.h, h = row % d.h;
+    const IndexRange ps = covering(d, h, d.p());
+    for (int64_t w = 0; w < d.w; ++w) {
+      const IndexRange qs = covering(d, w, d.q());
+      T* dx = static_cast<T*>(out.data) + (row * d.w + w) * d.c;
+      for_channel_blocks(d.c, [&](int64_t c, int64_t count) {
+        ChannelBlock sum{};
+        for (int64_t p = ps.begin; p < ps.end; ++p) {
+          for (int64_t q = qs.begin; q < qs.end; ++q) {
+            const int64_t window = ((n * d.p() + p) * d.q() + q) * d.c + c;
+            const int64_t r = h + d.padding - p * d.stride, s = w + d.padding - q * d.stride;
+            const auto here = static_cast<uint8_t>(r * d.kernel + s);
+            for (int64_t i = 0; i < count; ++i) {
+              const float g = to_float(dy[window + i]);
+              sum[static_cast<size_t>(i)] += argmax[window + i] == here ? g : 0.0f;
+            }
+          }
+        }
+        store_block(sum, 1.0f, dx + c, out.mode, count);
+      });
+    }
+  });
+}
+
+}  // namespace
+
+void max_pool2d_forward_cpu(const Pool2dDims& dims, const void* x, void* y, uint8_t* argmax,
+                            Dtype dtype, Stream) {
+  if (dtype == Dtype::kBf16) {
+    forward(dims, static_cast<const Bf16*>(x), static_cast<Bf16*>(y), argmax);
+  } else {
+    forward(dims, static_cast<const float*>(x), static_cast<float*>(y), argmax);
+  }
+}
+
+void max_pool2d_backward_cpu(const Pool2dDims& dims, const void* dy, const uint8_t* argmax,
+                             GradOut dx, Dtype dtype, Stream) {
+  if (dtype == Dtype::kBf16) {
+    backward(dims, static_cast<const Bf16*>(dy), argmax, dx);
+  } else {
+    backward(dims, static_cast<const float*>(dy), argmax, dx);
+  }
+}
+
+}  // namespace rela

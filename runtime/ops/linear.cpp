@@ -1,0 +1,71 @@
+#include "kernels/matmul/linear.h"
+
+#include "runtime/kernel_table.h"
+#include "runtime/ops/checks.h"
+#include "runtime/ops/ops.h"
+
+namespace rela {
+namespace {
+
+constexpr KernelTable<LinearWorkspaceFn> kWorkspaceBytes{"linear", linear_workspace_bytes_cpu};
+constexpr KernelTable<LinearForwardFn> kForward{"linear", linear_forward_cpu};
+constexpr KernelTable<LinearBackwardDataFn> kBackwardData{"linear", linear_backward_data_cpu};
+constexpr KernelTable<LinearBackwardWeightsFn> kBackwardWeights{"linear",
+                                                                linear_backward_weights_cpu};
+constexpr KernelTable<LinearBackwardBiasFn> kBackwardBias{"linear", linear_backward_bias_cpu};
+
+LinearDims checked_dims(const Tensor& x, const Tensor& w, const std::optional<Var>& bias) {
+  check_activation("linear", x);
+  RELA_CHECK(x.shape().rank() == 2, ShapeError, "linear: x ", describe(x),
+             "; rows of features [N, D] are allowed; view or pool it first");
+  RELA_CHECK(w.shape().rank() == 2, ShapeError, "linear: weight ", describe(w), "; it is [K, D]");
+  const LinearDims d{.n = x.shape()[0], .d = x.shape()[1], .k = w.shape()[0]};
+  RELA_CHECK(d.d == w.shape()[1], ShapeError, "linear: x ", describe(x), " has ", d.d,
+             " features but weight ", describe(w), " expects ", w.shape()[1]);
+  RELA_CHECK(d.d > 0 && d.k > 0, ShapeError, "linear: weight ", describe(w), " is empty");
+  RELA_CHECK(!bias || (bias->shape() == Shape{d.k} && bias->dtype() == Dtype::kF32), ShapeError,
+             "linear: bias ", describe(bias->value()), "; weight ", describe(w), " needs f32 [",
+             d.k, "]");
+  return d;
+}
+
+}  // namespace
+
+Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias) {
+  const Device device = x.device();
+  const Tensor& w = compute_value(weight, x.dtype());
+  const LinearProblem problem{.dims = checked_dims(x.value(), w, bias),
+                              .dtype = x.dtype(),
+                              .weight_dtype = w.dtype(),
+                              .bias = bias ? Bias::kPresent : Bias::kAbsent};
+  const auto scratch_for = [problem, device](LinearPass pass, Write mode) {
+    return Scratch(kWorkspaceBytes.at(device)(problem, pass, mode), device);
+  };
+  Tensor y = Tensor::empty({problem.dims.n, problem.dims.k}, x.dtype(), device);
+  Scratch scratch = scratch_for(LinearPass::kForward, Write::kOverwrite);
+  kForward.at(device)(problem, x.value().raw(),
+                      {.w = w.raw(), .b = bias ? bias->value().data<float>() : nullptr}, y.raw(),
+                      scratch.workspace(), Stream{});
+
+  std::vector<Var> inputs{x, weight};
+  if (bias) inputs.push_back(*bias);
+  return record("linear", std::move(y), std::move(inputs),
+                [=, saved_x = x.value(), saved_w = w](const Tensor& dy, GradSink& to) {
+                  to.fill(0, [&](Tensor& dx, Write mode) {
+                    Scratch s = scratch_for(LinearPass::kBackwardData, mode);
+                    kBackwardData.at(device)(problem, dy.raw(), saved_w.raw(), {dx.raw(), mode},
+                                             s.workspace(), Stream{});
+                  });
+                  to.fill(1, [&](Tensor& dw, Write mode) {
+                    Scratch s = scratch_for(LinearPass::kBackwardWeights, mode);
+                    kBackwardWeights.at(device)(problem, saved_x.raw(), dy.raw(), {dw.raw(), mode},
+                                                s.workspace(), Stream{});
+                  });
+                  if (problem.bias == Bias::kAbsent) return;
+                  to.fill(2, [&](Tensor& db, Write mode) {
+                    kBackwardBias.at(device)(problem, dy.raw(), {db.raw(), mode}, Stream{});
+                  });
+                });
+}
+
+}  // namespace rela

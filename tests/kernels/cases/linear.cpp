@@ -1,0 +1,45 @@
+#include <algorithm>
+
+#include "runtime/ops/ops.h"
+#include "tests/kernels/op_cases.h"
+#include "tests/support/oracle/linear.h"
+
+namespace rela::test {
+namespace {
+
+struct LinearShape {
+  int64_t n, d, k;
+};
+
+OpCase linear_case(const std::string& variant, LinearShape s) {
+  OpCase c;
+  c.name = "linear/" + variant;
+  c.inputs = {{.shape = {s.n, s.d}}, {.role = Role::kParameter, .shape = {s.k, s.d}}};
+  c.product = [](std::span<const Var> in) { return linear(in[0], in[1]); };
+  c.forward = linear_oracle;
+  c.backward = linear_backward_oracle;
+  c.reduction = std::max({s.n, s.d, s.k});
+  return c;
+}
+
+OpCase linear_bias_case(const std::string& variant, LinearShape s) {
+  OpCase c = linear_case(variant, s);
+  c.inputs.push_back({.role = Role::kParameter, .shape = {s.k}});
+  c.product = [](std::span<const Var> in) { return linear(in[0], in[1], in[2]); };
+  return c;
+}
+
+}  // namespace
+
+std::vector<OpCase> linear_cases() {
+  return {
+      linear_case("plain", {.n = 33, .d = 64, .k = 31}),
+      linear_case("wide", {.n = 5, .d = 197, .k = 257}),
+      linear_bias_case("bias", {.n = 32, .d = 31, .k = 197}),
+      linear_bias_case("bias_many_rows", {.n = 259, .d = 17, .k = 10}),
+      linear_bias_case("one", {.n = 1, .d = 1, .k = 1}),
+      linear_bias_case("no_rows", {.n = 0, .d = 3, .k = 2}),
+  };
+}
+
+}  // namespace rela::test

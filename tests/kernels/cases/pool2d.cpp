@@ -1,0 +1,69 @@
+#include "runtime/ops/ops.h"
+#include "tests/kernels/op_cases.h"
+#include "tests/support/oracle/pool2d.h"
+
+namespace rela::test {
+namespace {
+
+OpCase max_case(const std::string& variant, const Shape& x, const Pool2dOptions& o) {
+  OpCase c;
+  c.name = "max_pool2d/" + variant;
+  c.inputs = {{.shape = x}};
+  c.product = [=](std::span<const Var> in) { return max_pool2d(in[0], o); };
+  c.forward = [=](std::span<const Array> in) { return max_pool2d_oracle(in[0], o); };
+  c.backward = [=](std::span<const Array> in, const Array& dy) {
+    return std::vector{max_pool2d_backward_oracle(in[0], o, dy)};
+  };
+  c.reduction = o.kernel * o.kernel;
+  return c;
+}
+
+OpCase avg_case(const std::string& variant, const Shape& x, const Pool2dOptions& o) {
+  OpCase c;
+  c.name = "avg_pool2d/" + variant;
+  c.inputs = {{.shape = x}};
+  c.product = [=](std::span<const Var> in) { return avg_pool2d(in[0], o); };
+  c.forward = [=](std::span<const Array> in) { return avg_pool2d_oracle(in[0], o); };
+  c.backward = [=](std::span<const Array> in, const Array& dy) {
+    return std::vector{avg_pool2d_backward_oracle(in[0], o, dy)};
+  };
+  c.reduction = o.kernel * o.kernel;
+  return c;
+}
+
+OpCase global_case(const std::string& variant, const Shape& x) {
+  OpCase c;
+  c.name = "global_avg_pool/" + variant;
+  c.inputs = {{.shape = x}};
+  c.product = [](std::span<const Var> in) { return global_avg_pool(in[0]); };
+  c.forward = [](std::span<const Array> in) { return global_avg_pool_oracle(in[0]); };
+  c.backward = [](std::span<const Array> in, const Array& dy) {
+    return std::vector{global_avg_pool_backward_oracle(in[0], dy)};
+  };
+  c.reduction = x[1] * x[2];
+  return c;
+}
+
+}  // namespace
+
+std::vector<OpCase> pool_cases() {
+  return {
+      max_case("2x2", {2, 4, 6, 33}, {.kernel = 2, .stride = 2}),
+      max_case("overlapping_padded", {2, 7, 8, 197}, {.kernel = 3, .stride = 2, .padding = 1}),
+      max_case("stride_1", {1, 5, 5, 3}, {.kernel = 3, .stride = 1, .padding = 1}),
+      max_case("gaps_between_windows", {1, 8, 7, 5}, {.kernel = 2, .stride = 3}),
+      max_case("whole_image", {3, 4, 4, 31}, {.kernel = 4, .stride = 4}),
+      max_case("one", {1, 1, 1, 1}, {.kernel = 1, .stride = 1}),
+      max_case("no_images", {0, 4, 4, 2}, {.kernel = 2, .stride = 2}),
+      avg_case("2x2", {2, 4, 6, 33}, {.kernel = 2, .stride = 2}),
+      avg_case("overlapping_padded", {2, 7, 8, 65}, {.kernel = 3, .stride = 2, .padding = 1}),
+      avg_case("gaps_between_windows", {1, 8, 7, 5}, {.kernel = 2, .stride = 3}),
+      avg_case("no_images", {0, 4, 4, 2}, {.kernel = 2, .stride = 2}),
+      global_case("4x4", {3, 4, 4, 197}),
+      global_case("one_pixel", {2, 1, 1, 64}),
+      global_case("prime", {1, 7, 5, 1}),
+      global_case("no_images", {0, 4, 4, 8}),
+  };
+}
+
+}  // namespace rela::test
