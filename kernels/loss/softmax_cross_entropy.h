@@ -1,0 +1,34 @@
+#pragma once
+
+#include "kernels/types.h"
+
+namespace rela {
+
+struct SoftmaxCrossEntropyArgs {
+  const void* logits = nullptr;     // [rows, cols] f32 or bf16
+  const int64_t* labels = nullptr;  // [rows], each in [0, cols)
+  float* loss = nullptr;            // out: scalar
+  float* row_max = nullptr;         // out [rows]: for the backward pass
+  float* row_sum = nullptr;         // out [rows]: sum of exp(logit - row_max)
+};
+/// loss = mean over rows of log(sum_k exp(logits[k])) - logits[label], the row's maximum taken out
+/// first. Rows in f32, their mean in f64 in fixed order. Deterministic. No rows: loss is 0.
+using SoftmaxCrossEntropyForwardFn = void(const SoftmaxCrossEntropyArgs& args, RowDims dims,
+                                          Dtype dtype, Stream stream);
+SoftmaxCrossEntropyForwardFn softmax_cross_entropy_forward_cpu;
+
+struct SoftmaxCrossEntropyBackwardArgs {
+  const void* logits = nullptr;     // [rows, cols], as in the forward pass
+  const int64_t* labels = nullptr;  // [rows]
+  const float* row_max = nullptr;   // [rows]
+  const float* row_sum = nullptr;   // [rows]
+  const float* dloss = nullptr;     // scalar
+  void* dlogits = nullptr;          // like logits, not the same memory
+  Write mode = Write::kOverwrite;
+};
+/// dlogits[r, k] = dloss / rows (softmax(logits[r])[k] - [k == label]).
+using SoftmaxCrossEntropyBackwardFn = void(const SoftmaxCrossEntropyBackwardArgs& args,
+                                           RowDims dims, Dtype dtype, Stream stream);
+SoftmaxCrossEntropyBackwardFn softmax_cross_entropy_backward_cpu;
+
+}  // namespace rela

@@ -1,0 +1,77 @@
+#include "kernels/loss/softmax_cross_entropy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/parallel.h"
+
+namespace rela {
+namespace {
+
+/// Runs body(row) for all rows; few small rows stay on one thread.
+template <class Body>
+void for_rows(RowDims dims, Body&& body) {
+  const int64_t parts = dims.rows * dims.cols < 2 * kParallelGrain ? 1 : cpu_threads();
+  parallel_for(parts, [&](int64_t part) {
+    const Range mine = part_of(dims.rows, parts, part);
+    for (int64_t row = mine.begin; row < mine.end; ++row) body(row);
+  });
+}
+
+template <class T>
+void forward(const SoftmaxCrossEntropyArgs& args, RowDims dims) {
+  std::vector<float> row_loss(static_cast<size_t>(dims.rows));
+  for_rows(dims, [&](int64_t row) {
+    const T* logits = static_cast<const T*>(args.logits) + row * dims.cols;  // [cols]
+    float max = to_float(logits[0]);
+    for (int64_t k = 1; k < dims.cols; ++k) max = std::max(max, to_float(logits[k]));
+    float sum = 0.0f;
+    for (int64_t k = 0; k < dims.cols; ++k) sum += std::exp(to_float(logits[k]) - max);
+    args.row_max[row] = max;
+    args.row_sum[row] = sum;
+    row_loss[static_cast<size_t>(row)] = std::log(sum) - (to_float(logits[args.labels[row]]) - max);
+  });
+  double total = 0.0;
+  for (const float loss : row_loss) total += loss;
+  *args.loss = dims.rows == 0 ? 0.0f : static_cast<float>(total / static_cast<double>(dims.rows));
+}
+
+template <class T>
+void backward(const SoftmaxCrossEntropyBackwardArgs& args, RowDims dims) {
+  const float scale = *args.dloss / static_cast<float>(dims.rows);
+  for_rows(dims, [&](int64_t row) {
+    const T* logits = static_cast<const T*>(args.logits) + row * dims.cols;
+    T* dlogits = static_cast<T*>(args.dlogits) + row * dims.cols;
+    const float max = args.row_max[row];
+    const float inv_sum = 1.0f / args.row_sum[row];
+    for (int64_t k = 0; k < dims.cols; ++k) {
+      const float p = std::exp(to_float(logits[k]) - max) * inv_sum;
+      float g = scale * (k == args.labels[row] ? p - 1.0f : p);
+      if (args.mode == Write::kAccumulate) g += to_float(dlogits[k]);
+      dlogits[k] = store_as<T>(g);
+    }
+  });
+}
+
+}  // namespace
+
+void softmax_cross_entropy_forward_cpu(const SoftmaxCrossEntropyArgs& args, RowDims dims,
+                                       Dtype dtype, Stream) {
+  if (dtype == Dtype::kBf16) {
+    forward<Bf16>(args, dims);
+  } else {
+    forward<float>(args, dims);
+  }
+}
+
+void softmax_cross_entropy_backward_cpu(const SoftmaxCrossEntropyBackwardArgs& args, RowDims dims,
+                                        Dtype dtype, Stream) {
+  if (dtype == Dtype::kBf16) {
+    backward<Bf16>(args, dims);
+  } else {
+    backward<float>(args, dims);
+  }
+}
+
+}  // namespace rela

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "kernels/types.h"
+
+namespace rela {
+
+/// Collapse watch: the rows of x are scaled to l2 norm 1 (rows of norm <= 1e-12 become 0), and
+///   *result = mean over columns of the standard deviation over rows (population: divides by rows).
+/// Spread evenly over the sphere gives about 1 / sqrt(cols), which is also the largest value
+/// possible; all rows alike give 0.   x: [rows, cols] f32 or bf16. Deterministic. Empty input gives
+/// 0.
+using FeatureStdFn = void(const void* x, RowDims dims, Dtype dtype, float* result, Stream stream);
+FeatureStdFn feature_std_cpu;
+
+}  // namespace rela

@@ -1,0 +1,55 @@
+#include "kernels/loss/byol_loss.h"
+
+#include <utility>
+
+#include "kernels/elementwise/scale.h"
+#include "runtime/error.h"
+#include "runtime/kernel_table.h"
+#include "runtime/ops/ops.h"
+
+namespace rela {
+namespace {
+
+const KernelTable<ByolLossFn> kLoss{"byol_loss", byol_loss_cpu};
+const KernelTable<ScaleFn> kScale{"scale", scale_cpu};
+
+void check_inputs(const Tensor& q, const Tensor& z) {
+  RELA_CHECK(q.dtype() == Dtype::kF32 || q.dtype() == Dtype::kBf16, DtypeError, "byol_loss: q is ",
+             describe(q), "; f32 and bf16 are allowed; cast it first");
+  RELA_CHECK(q.shape().rank() == 2 && q.shape()[0] % 2 == 0, ShapeError, "byol_loss: q is ",
+             describe(q), "; it must be [2B, D], view 1 above view 2");
+  RELA_CHECK(z.defined() && z.shape() == q.shape() && z.dtype() == q.dtype(), ShapeError,
+             "byol_loss: z is ", describe(z), " for q ", describe(q),
+             "; shape and dtype must agree");
+}
+
+}  // namespace
+
+Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction) {
+  const Tensor& x = q.value();
+  check_inputs(x, z);
+  const RowDims dims{x.shape()[0], x.shape()[1]};
+  const float mean_scale = dims.rows == 0 ? 0.0f : 1.0f / static_cast<float>(dims.rows);
+  Tensor loss = Tensor::empty({}, Dtype::kF32, x.device());
+  Tensor dq;  // of the loss; scaled by the gradient that arrives
+  if (q.requires_grad() && !grad_disabled()) dq = Tensor::empty(x.shape(), Dtype::kF32, x.device());
+  const ByolLossArgs args{
+      .q = x.raw(),
+      .z = z.raw(),
+      .loss = loss.data<float>(),
+      .dq = dq.defined() ? dq.data<float>() : nullptr,
+      .scale = reduction == LossReduction::kSum ? 2.0f * mean_scale : mean_scale};
+  kLoss.at(x.device())(args, dims, x.dtype(), Stream{});
+  return record("byol_loss", std::move(loss), {q}, [dq](const Tensor& dy, GradSink& to) {
+    to.fill(0, [&](Tensor& dx, Write mode) {
+      const ScaleArgs args{.x = dq.data<float>(),
+                           .factor = dy.data<float>(),
+                           .y = dx.raw(),
+                           .dtype = dx.dtype(),
+                           .mode = mode};
+      kScale.at(dx.device())(args, dx.numel(), Stream{});
+    });
+  });
+}
+
+}  // namespace rela

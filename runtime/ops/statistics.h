@@ -1,0 +1,19 @@
+#pragma once
+// Numbers that a training run watches. They run once per log line, are not recorded on the tape,
+// and return to the host.
+
+#include "runtime/tensor.h"
+
+namespace rela {
+
+/// Sum of squares of an f32 tensor; its square root is the l2 norm. 0 for an empty tensor.
+double sum_of_squares(const Tensor& x);
+
+/// How many elements of an f32 or bf16 tensor are NaN or infinite.
+int64_t count_nonfinite(const Tensor& x);
+
+/// Mean over the last axis of the standard deviation of the l2-normalised rows of x [..., D], f32
+/// or bf16: about 1 / sqrt(D) when features are spread, 0 when they have collapsed.
+float feature_std(const Tensor& x);
+
+}  // namespace rela
