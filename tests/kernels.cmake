@@ -4,7 +4,9 @@ rela_tests(kernels_op_tests
   SOURCES
     kernels/cases/batch_norm.cpp
     kernels/cases/conv2d.cpp
+    kernels/cases/elementwise.cpp
     kernels/cases/linear.cpp
+    kernels/cases/loss.cpp
     kernels/cases/pool2d.cpp
     kernels/op_cases.cpp
     kernels/test_op_cases.cpp
