@@ -13,3 +13,11 @@ rela_tests(kernels_op_tests
   LINKS rela)
 target_compile_definitions(kernels_op_tests PRIVATE
   RELA_OPS_HEADER="${CMAKE_SOURCE_DIR}/runtime/ops/ops.h")
+
+rela_tests(kernels_norm_tests
+  SOURCES
+    kernels/test_batch_norm.cpp
+    kernels/test_elementwise.cpp
+    kernels/test_loss.cpp
+    kernels/test_statistics.cpp
+  LINKS rela)

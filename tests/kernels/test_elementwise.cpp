@@ -1,0 +1,62 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "runtime/error.h"
+#include "runtime/ops/ops.h"
+
+namespace rela::test {
+namespace {
+
+TEST(Cast, RoundsEveryAwkwardF32AsScalarRoundingDoes) {
+  std::vector<float> values;
+  for (uint32_t high = 0; high < 0x10000; high += 37) {
+    for (const uint32_t low : {0x0000u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
+      values.push_back(std::bit_cast<float>(high << 16 | low));
+    }
+  }
+  values.push_back(std::bit_cast<float>(0x7f800001u));  // NaN whose upper half is infinity's
+  values.push_back(std::bit_cast<float>(0xff80ffffu));
+  const Tensor x = Tensor::from(values, {static_cast<int64_t>(values.size())});
+  const Var y = cast(Var(x), Dtype::kBf16);
+  for (size_t i = 0; i < values.size(); ++i) {
+    ASSERT_EQ(y.value().span<Bf16>()[i].bits, to_bf16(values[i]).bits) << "value " << i;
+  }
+}
+
+TEST(Cast, RefusesIntegers) {
+  EXPECT_THROW(cast(Var(Tensor::zeros({2}, Dtype::kI64)), Dtype::kF32), DtypeError);
+}
+
+TEST(Relu, KeepsNanAndIsClosedAtZero) {
+  const Var x = make_parameter(
+      Tensor::from(std::vector<float>{-1, 0, 2, std::numeric_limits<float>::quiet_NaN()}, {4}));
+  const Var y = relu(x);
+  EXPECT_EQ(y.value().data<float>()[0], 0);
+  EXPECT_EQ(y.value().data<float>()[2], 2);
+  EXPECT_TRUE(std::isnan(y.value().data<float>()[3]));
+  backward(y, Tensor::full({4}, 1.0f));
+  EXPECT_EQ(parameter_grad(x).data<float>()[0], 0);
+  EXPECT_EQ(parameter_grad(x).data<float>()[1], 0);
+  EXPECT_EQ(parameter_grad(x).data<float>()[2], 1);
+}
+
+TEST(Relu, WorksOnSeveralThreads) {
+  const int64_t n = 100'003;
+  Tensor x = Tensor::empty({n}, Dtype::kF32);
+  for (int64_t i = 0; i < n; ++i) x.data<float>()[i] = static_cast<float>(i % 7) - 3;
+  const Var y = relu(Var(x));
+  for (int64_t i = 0; i < n; ++i)
+    ASSERT_EQ(y.value().data<float>()[i], std::max(0.0f, x.data<float>()[i])) << i;
+}
+
+TEST(Add, RefusesDifferentShapesAndDtypes) {
+  EXPECT_THROW(add(Var(Tensor::zeros({2}, Dtype::kF32)), Var(Tensor::zeros({3}, Dtype::kF32))),
+               ShapeError);
+  EXPECT_THROW(add(Var(Tensor::zeros({2}, Dtype::kF32)), Var(Tensor::zeros({2}, Dtype::kBf16))),
+               DtypeError);
+}
+
+}  // namespace
+}  // namespace rela::test
