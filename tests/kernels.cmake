@@ -21,3 +21,8 @@ rela_tests(kernels_norm_tests
     kernels/test_loss.cpp
     kernels/test_statistics.cpp
   LINKS rela)
+rela_tests(similarity_tests
+  SOURCES
+    kernels/top_k_test.cpp
+  LINKS
+    kernels)

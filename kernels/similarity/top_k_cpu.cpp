@@ -1,0 +1,173 @@
+// Each thread takes blocks of queries. For a block it walks once over y: a panel of kPanel rows is
+// transposed to [D, kPanel] and multiplied with every tile of kTile queries in registers; each
+// tile of similarities goes straight past the rows' bars (top_k_rows.h) and is forgotten.
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
+#include "kernels/parallel.h"
+#include "kernels/similarity/top_k.h"
+#include "kernels/similarity/top_k_rows.h"
+
+namespace rela {
+namespace {
+
+constexpr int64_t kLanes = 16;   // f32 of one vector
+constexpr int64_t kVectors = 3;  // 8 x 3 accumulators and a few more fill 32 registers
+constexpr int64_t kPanel = kVectors * kLanes;
+constexpr int64_t kTile = 8;     // queries multiplied at once
+constexpr int64_t kBlock = 512;  // queries per pass over y: packing y costs 3 % then
+constexpr size_t kAlignment = 64;
+
+using Vector = float __attribute__((vector_size(kLanes * sizeof(float))));
+
+constexpr size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
+
+int64_t block_rows(const TopKDims& d) {
+  return std::min(kBlock, (d.queries + kTile - 1) / kTile * kTile);
+}
+/// Room for k more before the next compaction, and a panel at least: compactions stay rare.
+int64_t buffer_capacity(const TopKDims& d) { return 2 * d.k + kPanel; }
+
+/// What one thread needs.
+struct Buffers {
+  float* queries = nullptr;  // [block / kTile, D, kTile]
+  float* panel = nullptr;    // [D, kPanel]
+  uint64_t* kept = nullptr;  // [block, capacity]
+  TopKRow* rows = nullptr;   // [block]
+};
+size_t queries_bytes(const TopKDims& d) {
+  return aligned(static_cast<size_t>(block_rows(d) * d.width) * sizeof(float));
+}
+size_t panel_bytes(const TopKDims& d) {
+  return aligned(static_cast<size_t>(kPanel * d.width) * sizeof(float));
+}
+size_t kept_bytes(const TopKDims& d) {
+  return aligned(static_cast<size_t>(block_rows(d) * buffer_capacity(d)) * sizeof(uint64_t));
+}
+size_t rows_bytes(const TopKDims& d) {
+  return aligned(static_cast<size_t>(block_rows(d)) * sizeof(TopKRow));
+}
+size_t thread_bytes(const TopKDims& d) {
+  return queries_bytes(d) + panel_bytes(d) + kept_bytes(d) + rows_bytes(d);
+}
+Buffers cut_buffers(std::byte* memory, const TopKDims& d) {
+  Buffers b;
+  b.queries = reinterpret_cast<float*>(memory);
+  b.panel = reinterpret_cast<float*>(memory += queries_bytes(d));
+  b.kept = reinterpret_cast<uint64_t*>(memory += panel_bytes(d));
+  b.rows = reinterpret_cast<TopKRow*>(memory + kept_bytes(d));
+  return b;
+}
+
+/// to[d, i] = from[i, d] for i < count, 0 for count <= i < Rows.
+template <int64_t Rows>
+void pack(const float* from, int64_t count, int64_t width, float* to) {
+  if (count < Rows) std::fill(to, to + Rows * width, 0.0f);
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t d = 0; d < width; ++d) to[d * Rows + i] = from[i * width + d];
+  }
+}
+
+/// s[i, j] = sum_d queries[d, i] panel[d, j], each one chain over d = 0, 1, ...
+///   queries [D, kTile], panel [D, kPanel], s [kTile, kPanel], 64-byte aligned.
+void multiply_tile(const float* queries, const float* panel, int64_t width, float* s) {
+  Vector sums[kTile][kVectors] = {};
+  for (int64_t d = 0; d < width; ++d) {
+    const auto* y = reinterpret_cast<const Vector*>(panel + d * kPanel);
+    const Vector y0 = y[0], y1 = y[1], y2 = y[2];
+    const float* x = queries + d * kTile;
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < kTile; ++i) {
+      sums[i][0] += x[i] * y0;
+      sums[i][1] += x[i] * y1;
+      sums[i][2] += x[i] * y2;
+    }
+  }
+  std::memcpy(s, sums, sizeof(sums));
+}
+
+/// Bit j: s[j] > bar, for j in [0, kPanel).
+uint64_t above(const float* s, float bar) {
+#ifdef __AVX512F__
+  const __m512 b = _mm512_set1_ps(bar);
+  uint64_t hits = 0;
+  for (int64_t v = 0; v < kVectors; ++v) {
+    const __mmask16 m = _mm512_cmp_ps_mask(_mm512_load_ps(s + v * kLanes), b, _CMP_GT_OQ);
+    hits |= static_cast<uint64_t>(m) << (v * kLanes);
+  }
+  return hits;
+#else
+  float best = s[0];
+  for (int64_t j = 1; j < kPanel; ++j) best = s[j] > best ? s[j] : best;
+  uint64_t hits = 0;
+  if (best <= bar) return hits;
+  for (int64_t j = 0; j < kPanel; ++j) hits |= static_cast<uint64_t>(s[j] > bar) << j;
+  return hits;
+#endif
+}
+
+void add_hits(const float* s, uint64_t hits, int64_t first_index, TopKRow& row) {
+  for (; hits != 0; hits &= hits - 1) {
+    const int j = std::countr_zero(hits);
+    if (s[j] > row.bar()) row.add(s[j], static_cast<uint32_t>(first_index + j));
+  }
+}
+
+/// Finds the best k for the queries [first, first + count), count <= block_rows().
+void run_block(const float* x, const float* y, const TopKDims& d, const Buffers& b, int64_t count) {
+  for (int64_t i = 0; i < count; i += kTile) {
+    pack<kTile>(x + i * d.width, std::min(kTile, count - i), d.width, b.queries + i * d.width);
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    new (&b.rows[i]) TopKRow(b.kept + i * buffer_capacity(d), buffer_capacity(d), d.k);
+  }
+  alignas(kAlignment) float s[kTile * kPanel];
+  for (int64_t j = 0; j < d.candidates; j += kPanel) {
+    const int64_t columns = std::min(kPanel, d.candidates - j);
+    const uint64_t valid = (uint64_t{1} << columns) - 1;
+    pack<kPanel>(y + j * d.width, columns, d.width, b.panel);
+    for (int64_t i = 0; i < count; i += kTile) {
+      multiply_tile(b.queries + i * d.width, b.panel, d.width, s);
+      for (int64_t r = 0; r < std::min(kTile, count - i); ++r) {
+        const float* row = s + r * kPanel;
+        add_hits(row, above(row, b.rows[i + r].bar()) & valid, j, b.rows[i + r]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+size_t top_k_similarity_workspace_bytes_cpu(const TopKDims& dims) {
+  const int64_t tiles = (dims.queries + kTile - 1) / kTile;
+  return thread_bytes(dims) * static_cast<size_t>(std::clamp<int64_t>(tiles, 1, cpu_threads()));
+}
+
+void top_k_similarity_cpu(const float* x, const float* y, TopKOutput out, const TopKDims& dims,
+                          Workspace workspace, Stream) {
+  if (dims.queries == 0 || dims.k == 0) return;
+  const size_t bytes = thread_bytes(dims);
+  const int64_t tiles = (dims.queries + kTile - 1) / kTile;
+  const int64_t parts =
+      std::min<int64_t>({cpu_threads(), tiles, static_cast<int64_t>(workspace.bytes / bytes)});
+  parallel_for(parts, [&](int64_t part) {
+    const Buffers b = cut_buffers(static_cast<std::byte*>(workspace.data) + part * bytes, dims);
+    const Range mine = part_of(tiles, parts, part);
+    const int64_t end = std::min(mine.end * kTile, dims.queries);
+    for (int64_t first = mine.begin * kTile; first < end; first += block_rows(dims)) {
+      const int64_t count = std::min(block_rows(dims), end - first);
+      run_block(x + first * dims.width, y, dims, b, count);
+      for (int64_t i = 0; i < count; ++i) {
+        b.rows[i].finish(out.values + (first + i) * dims.k, out.indices + (first + i) * dims.k);
+      }
+    }
+  });
+}
+
+}  // namespace rela
