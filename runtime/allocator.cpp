@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "runtime/error.h"
 
@@ -17,6 +18,8 @@ constexpr size_t kSmallGranularity = 512;  // small blocks share few size classe
 
 /// Sizes are rounded so that nearly equal requests (a last short batch, say) share a block.
 size_t round_size(size_t bytes) {
+  constexpr size_t kLargest = std::numeric_limits<size_t>::max() / kHugePage * kHugePage;
+  if (bytes > kLargest) return kLargest;  // no machine has it, and rounding up would wrap around
   if (bytes >= kHugePage) return (bytes + kHugePage - 1) / kHugePage * kHugePage;
   return (bytes + kSmallGranularity - 1) / kSmallGranularity * kSmallGranularity;
 }
@@ -57,7 +60,8 @@ Allocator::Block Allocator::take_cached(size_t rounded) {
 
 Allocator::Block Allocator::take_from_system(size_t rounded) {
   const auto over_limit = [&] {
-    return limit_bytes_ != 0 && stats_.reserved_bytes + rounded > limit_bytes_;
+    return limit_bytes_ != 0 &&
+           (rounded > limit_bytes_ || stats_.reserved_bytes > limit_bytes_ - rounded);
   };
   if (over_limit()) release_cached_locked();
   void* data = nullptr;

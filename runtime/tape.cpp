@@ -82,8 +82,11 @@ void count_consumers(Node& output, uint64_t visit) {
     Node& node = *stack.back();
     stack.pop_back();
     for (const Var& input : node.inputs) {
-      if (!input.requires_grad()) continue;
       Node& in = input.node();
+      RELA_CHECK(in.released_at <= node.id, InternalError, "backward: ", in.op,
+                 " below the output was released by an earlier backward(); add the losses and run "
+                 "it once");
+      if (!in.requires_grad) continue;
       if (in.visit != visit) {
         in.visit = visit;
         in.pending = 0;
@@ -109,6 +112,7 @@ void backward(const Var& output, const Tensor& output_gradient) {
   RELA_CHECK(
       output.requires_grad(), InternalError,
       "backward: nothing below the output requires a gradient, or its tape was already released");
+  RELA_CHECK(!output.node().is_parameter, InternalError, "backward: the output is a parameter");
   RELA_CHECK(output_gradient.shape() == output.shape() && output_gradient.dtype() == output.dtype(),
              ShapeError, "backward: gradient ", describe(output_gradient), " for output ",
              describe(output.value()));
@@ -138,6 +142,7 @@ void backward(const Var& output, const Tensor& output_gradient) {
       if (input.requires_grad() && --input.node().pending == 0) ready.push(std::move(input.node_));
     }
     node->requires_grad = false;
+    node->released_at = next_id;
   }
 }
 
@@ -180,7 +185,9 @@ void GradSink::give(size_t input, const Tensor& dx) {
   Node& in = node_.inputs[input].node();
   RELA_CHECK(dx.numel() == in.value.numel(), ShapeError, "tape: ", node_.op, " gives gradient ",
              describe(dx), " to an input of ", describe(in.value));
-  if (!in.is_parameter && !in.grad.defined() && dx.dtype() == in.value.dtype()) {
+  RELA_CHECK(dx.dtype() == in.value.dtype(), DtypeError, "tape: ", node_.op, " gives gradient ",
+             describe(dx), " to an input of ", describe(in.value), "; convert it");
+  if (!in.is_parameter && !in.grad.defined()) {
     in.grad = dx.view(in.value.shape());
     in.grad_shared = true;
     return;

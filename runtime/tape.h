@@ -52,7 +52,9 @@ Var make_parameter(Tensor value);
 /// closure.
 Var record(const char* op, Tensor value, std::vector<Var> inputs, BackwardFn backward);
 
-/// Runs the tape from a scalar (gradient 1) or with a given output gradient, and releases it.
+/// Runs the tape from a scalar (gradient 1) or with a given output gradient, and releases it: a
+/// second backward() through what was released throws InternalError; add the losses instead. A
+/// released value that is used in new ops is a constant there.
 /// A parameter's gradient is overwritten by its first writer after zero_grad() and accumulated by
 /// later ones, across calls too: that is gradient accumulation over micro-steps.
 void backward(const Var& output);
@@ -86,9 +88,10 @@ struct Node {
   bool grad_written = false;  // since zero_grad()
   bool grad_shared = false;   // `grad` is also somebody else's tensor: copy before adding to it
   bool is_parameter = false;
-  int32_t pending = 0;  // consumers whose backward has not run yet
-  uint64_t visit = 0;   // the backward() call that counted `pending`
-  int64_t id = 0;       // creation order, a topological order
+  int32_t pending = 0;      // consumers whose backward has not run yet
+  uint64_t visit = 0;       // the backward() call that counted `pending`
+  int64_t id = 0;           // creation order, a topological order
+  int64_t released_at = 0;  // the id that was next when backward() released this node
   std::vector<Var> inputs;
   BackwardFn backward;
   /// Runs when every contribution to the gradient has arrived in this backward(): reducers hang on

@@ -10,3 +10,11 @@ rela_tests(runtime_io_tests
     runtime/safetensors_test.cpp
   LINKS
     runtime)
+
+rela_tests(runtime_tests
+  SOURCES
+    runtime/test_allocator.cpp
+    runtime/test_tape.cpp
+    runtime/test_tensor.cpp
+  LINKS
+    runtime)

@@ -1,0 +1,160 @@
+#include "runtime/allocator.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <thread>
+
+#include "runtime/error.h"
+
+namespace rela {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+TEST(Allocator, ReusesFreedBlocksOfTheSameSize) {
+  Allocator allocator;
+  const Allocator::Block a = allocator.allocate(100'000);
+  allocator.free(a);
+  const Allocator::Block b = allocator.allocate(100'000);
+  EXPECT_EQ(a.data, b.data);
+  EXPECT_EQ(allocator.stats().system_allocations, 1u);
+  EXPECT_EQ(allocator.stats().requests, 2u);
+  allocator.free(b);
+}
+
+TEST(Allocator, AsksTheSystemForNothingInSteadyState) {
+  Allocator allocator;
+  uint64_t after_first_step = 0;
+  for (int step = 0; step < 5; ++step) {
+    std::vector<Allocator::Block> blocks;
+    for (const size_t bytes : {1u, 64u, 4096u, 4097u, 3'000'000u, 197u}) {
+      blocks.push_back(allocator.allocate(bytes));
+    }
+    for (const Allocator::Block& block : blocks) allocator.free(block);
+    if (step == 0) after_first_step = allocator.stats().system_allocations;
+  }
+  EXPECT_EQ(allocator.stats().system_allocations, after_first_step);
+}
+
+TEST(Allocator, DoesNotWasteALargeBlockOnASmallRequest) {
+  Allocator allocator;
+  const Allocator::Block large = allocator.allocate(64 * kMiB);
+  allocator.free(large);
+  const Allocator::Block small = allocator.allocate(1000);
+  EXPECT_NE(small.data, large.data);
+  EXPECT_LT(small.bytes, 2000u);
+  allocator.free(small);
+}
+
+TEST(Allocator, GivesDistinctWritableAlignedBlocks) {
+  Allocator allocator;
+  const Allocator::Block a = allocator.allocate(513), b = allocator.allocate(513);
+  EXPECT_NE(a.data, b.data);
+  EXPECT_GE(a.bytes, 513u);
+  for (const Allocator::Block& block : {a, b}) {
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(block.data) % 64, 0u);
+    std::memset(block.data, 1, block.bytes);
+    allocator.free(block);
+  }
+}
+
+TEST(Allocator, GivesNothingForNothing) {
+  Allocator allocator;
+  const Allocator::Block block = allocator.allocate(0);
+  EXPECT_EQ(block.data, nullptr);
+  allocator.free(block);
+  EXPECT_EQ(allocator.stats().requests, 0u);
+}
+
+TEST(Allocator, CountsWhatIsHandedOutAndWhatIsKept) {
+  Allocator allocator;
+  const Allocator::Block a = allocator.allocate(10 * kMiB), b = allocator.allocate(20 * kMiB);
+  EXPECT_EQ(allocator.stats().active_bytes, 30 * kMiB);
+  allocator.free(a);
+  EXPECT_EQ(allocator.stats().active_bytes, 20 * kMiB);
+  EXPECT_EQ(allocator.stats().peak_active_bytes, 30 * kMiB);
+  EXPECT_EQ(allocator.stats().reserved_bytes, 30 * kMiB);
+  allocator.reset_peak();
+  EXPECT_EQ(allocator.stats().peak_active_bytes, 20 * kMiB);
+  allocator.release_cached();
+  EXPECT_EQ(allocator.stats().reserved_bytes, 20 * kMiB);
+  allocator.free(b);
+  allocator.release_cached();
+  EXPECT_EQ(allocator.stats().reserved_bytes, 0u);
+}
+
+TEST(Allocator, SaysWhatWasWantedHeldAndAllowedWhenMemoryEnds) {
+  Allocator allocator;
+  allocator.set_limit(64 * kMiB);
+  const Allocator::Block held = allocator.allocate(48 * kMiB);
+  EXPECT_THAT([&] { allocator.allocate(32 * kMiB); },
+              ThrowsMessage<OutOfMemoryError>(
+                  AllOf(HasSubstr("wanted 32.0 MiB more"), HasSubstr("48.0 MiB in use"),
+                        HasSubstr("limit 64.0 MiB"), HasSubstr("lower batch_size"))));
+  EXPECT_EQ(allocator.stats().active_bytes, 48 * kMiB);
+  allocator.free(held);
+}
+
+TEST(Allocator, GivesUpItsCacheBeforeItFails) {
+  Allocator allocator;
+  allocator.set_limit(64 * kMiB);
+  allocator.free(allocator.allocate(48 * kMiB));
+  const Allocator::Block block = allocator.allocate(20 * kMiB);  // 48 cached + 20 exceed the limit
+  EXPECT_NE(block.data, nullptr);
+  EXPECT_EQ(allocator.stats().reserved_bytes, 20 * kMiB);
+  allocator.free(block);
+}
+
+TEST(Allocator, SurvivesARequestThatNoMachineCanServe) {
+  Allocator allocator;
+  EXPECT_THROW(allocator.allocate(size_t{1} << 60), OutOfMemoryError);
+  EXPECT_THROW(allocator.allocate(std::numeric_limits<size_t>::max()), OutOfMemoryError);
+  const Allocator::Block block = allocator.allocate(1);
+  EXPECT_NE(block.data, nullptr);
+  allocator.free(block);
+}
+
+TEST(Allocator, PoisonsFreshMemoryOnRequest) {
+  Allocator allocator;
+  allocator.set_fresh_memory(FreshMemory::kNan);
+  for (int pass = 0; pass < 2; ++pass) {  // from the system, then from the cache
+    const Allocator::Block block = allocator.allocate(33 * sizeof(float));
+    auto* values = static_cast<float*>(block.data);
+    for (int i = 0; i < 33; ++i) EXPECT_TRUE(std::isnan(values[i]));
+    std::memset(block.data, 0, block.bytes);
+    allocator.free(block);
+  }
+}
+
+TEST(Allocator, ServesManyThreads) {
+  Allocator allocator;
+  const auto work = [&] {
+    for (size_t i = 1; i < 300; ++i) {
+      const Allocator::Block block = allocator.allocate(i * 37);
+      std::memset(block.data, static_cast<int>(i), block.bytes);
+      allocator.free(block);
+    }
+  };
+  std::thread a(work), b(work);
+  a.join();
+  b.join();
+  EXPECT_EQ(allocator.stats().active_bytes, 0u);
+  EXPECT_EQ(allocator.stats().requests, 2u * 299u);
+}
+
+TEST(FormatBytes, PicksTheUnit) {
+  EXPECT_EQ(format_bytes(0), "0 B");
+  EXPECT_EQ(format_bytes(640), "640 B");
+  EXPECT_EQ(format_bytes(12 * kMiB), "12.0 MiB");
+  EXPECT_EQ(format_bytes(kMiB * 1536), "1.50 GiB");
+}
+
+}  // namespace
+}  // namespace rela
