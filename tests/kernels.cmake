@@ -10,6 +10,7 @@ rela_tests(kernels_op_tests
     kernels/cases/pool2d.cpp
     kernels/op_cases.cpp
     kernels/test_op_cases.cpp
+    kernels/test_op_list.cpp
   LINKS rela)
 target_compile_definitions(kernels_op_tests PRIVATE
   RELA_OPS_HEADER="${CMAKE_SOURCE_DIR}/runtime/ops/ops.h")
