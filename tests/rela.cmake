@@ -10,3 +10,11 @@ rela_tests(config_tests
     rela)
 set_source_files_properties(rela/config/config_load_test.cpp PROPERTIES
   COMPILE_DEFINITIONS RELA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+
+rela_tests(eval_tests
+  SOURCES
+    rela/eval/eval_features_test.cpp
+    rela/eval/knn_test.cpp
+    rela/eval/metrics_test.cpp
+  LINKS
+    rela)

@@ -34,6 +34,7 @@ TopKFn top_k_similarity_cpu;
 
 /// Bytes of workspace with which every thread of cpu_threads() works. A smaller one, down to that
 /// of a single thread, gives the same result later.
-size_t top_k_similarity_workspace_bytes_cpu(const TopKDims& dims);
+using TopKWorkspaceFn = size_t(const TopKDims& dims);
+TopKWorkspaceFn top_k_similarity_workspace_bytes_cpu;
 
 }  // namespace rela

@@ -6,25 +6,19 @@
 #include <cstring>
 #include <new>
 
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
-
 #include "kernels/parallel.h"
+#include "kernels/simd.h"
 #include "kernels/similarity/top_k.h"
 #include "kernels/similarity/top_k_rows.h"
 
 namespace rela {
 namespace {
 
-constexpr int64_t kLanes = 16;   // f32 of one vector
 constexpr int64_t kVectors = 3;  // 8 x 3 accumulators and a few more fill 32 registers
 constexpr int64_t kPanel = kVectors * kLanes;
 constexpr int64_t kTile = 8;     // queries multiplied at once
 constexpr int64_t kBlock = 512;  // queries per pass over y: packing y costs 3 % then
 constexpr size_t kAlignment = 64;
-
-using Vector = float __attribute__((vector_size(kLanes * sizeof(float))));
 
 constexpr size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
 
@@ -77,10 +71,10 @@ void pack(const float* from, int64_t count, int64_t width, float* to) {
 /// s[i, j] = sum_d queries[d, i] panel[d, j], each one chain over d = 0, 1, ...
 ///   queries [D, kTile], panel [D, kPanel], s [kTile, kPanel], 64-byte aligned.
 void multiply_tile(const float* queries, const float* panel, int64_t width, float* s) {
-  Vector sums[kTile][kVectors] = {};
+  F32x16 sums[kTile][kVectors] = {};
   for (int64_t d = 0; d < width; ++d) {
-    const auto* y = reinterpret_cast<const Vector*>(panel + d * kPanel);
-    const Vector y0 = y[0], y1 = y[1], y2 = y[2];
+    const float* y = panel + d * kPanel;
+    const F32x16 y0 = load_lanes(y), y1 = load_lanes(y + kLanes), y2 = load_lanes(y + 2 * kLanes);
     const float* x = queries + d * kTile;
 #pragma GCC unroll 8
     for (int64_t i = 0; i < kTile; ++i) {

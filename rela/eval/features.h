@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <span>
 
-#include "rela/data/dataset.h"
 #include "runtime/tensor.h"
 
 namespace rela {
@@ -25,13 +24,5 @@ void check_features(const FeatureSet& set, const char* name);
 
 /// Rows of `set` in the order of `rows`; copies. Each in [0, set.size()).
 FeatureSet select_rows(const FeatureSet& set, std::span<const int64_t> rows);
-
-/// The rows divided by their norms, as a new tensor [N, D] f32; rows of zeros stay zeros.
-Tensor l2_normalized(const Tensor& features);
-
-/// The pixels themselves as features [N, side * side * 3], normalised as a model would see them
-/// (EvalLoader's defaults): what any trained model must beat. `limit` > 0 takes only the first
-/// images.
-FeatureSet raw_pixel_features(const ImageDataset& dataset, int64_t side, int64_t limit = 0);
 
 }  // namespace rela

@@ -1,14 +1,10 @@
 #pragma once
-// Numbers that show a representation collapsing, from features alone.
+// Numbers that show a representation collapsing, from features alone. The cheap one, feature_std,
+// is in runtime/ops/statistics.h.
 
 #include "runtime/tensor.h"
 
 namespace rela {
-
-/// Mean over the D dimensions of the (population) standard deviation over rows of the l2-normalised
-/// rows of `features` [N, D] f32. 1/sqrt(D) is what rows spread evenly over the sphere give; 0 is
-/// collapse. 0 for no rows. Summed in f64.
-double feature_std(const Tensor& features);
 
 /// RankMe (Garrido et al. 2023, eq. 1): exp of the entropy of the singular values of `features`
 /// [N, D] f32 divided by their sum, each plus 1e-7: between 1 (one direction) and min(N, D). At

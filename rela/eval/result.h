@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "runtime/io/json.h"
 
@@ -19,6 +20,11 @@ struct EvalResult {
 
   /// correct / total; 0 when nothing was counted.
   double top1() const;
+  /// `value` is what a JsonValue can be made of.
+  template <class T>
+  void add_setting(std::string name, T value) {
+    settings.emplace_back(std::move(name), JsonValue(std::move(value)));
+  }
 };
 
 /// { "protocol", "correct", "total", "top1", ["top5_correct", "top5",] "settings": {...},

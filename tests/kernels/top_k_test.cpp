@@ -143,7 +143,7 @@ TEST(TopK, KeepsTheLowestIndicesWhenEverythingTies) {
 }
 
 TEST(TopK, CountsNegativeZeroAsZero) {
-  const Best got = run({1.0f}, {-0.0f, 0.0f, -1.0f}, {1, 3, 1, 3});
+  const Best got = run({1e-30f}, {-1e-30f, 0.0f, -1.0f}, {1, 3, 1, 3});  // -1e-60 rounds to -0
   EXPECT_EQ(got.indices, (std::vector<int64_t>{0, 1, 2}));
 }
 

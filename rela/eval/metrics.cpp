@@ -1,0 +1,40 @@
+#include "rela/eval/metrics.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/error.h"
+
+namespace rela {
+
+double rank_me(const Tensor& features) {
+  constexpr int64_t kMaxRows = 25'600;
+  constexpr int64_t kBlock = 256;  // rows turned into f64 at once
+  constexpr double kEps = 1e-7;
+  RELA_CHECK(features.defined() && features.shape().rank() == 2, ShapeError, "rank_me: features ",
+             describe(features), "; rows [N, D] are allowed");
+  const int64_t rows = std::min(kMaxRows, features.shape()[0]);
+  const int64_t width = features.shape()[1];
+  if (rows == 0 || width == 0) return 0;
+
+  using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const Eigen::Map<const Rows> z(features.data<float>(), rows, width);
+  RELA_CHECK(z.allFinite(), NonFiniteError,
+             "rank_me: a feature is NaN or infinite; finite ones are allowed");
+  Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(width, width);
+  for (int64_t begin = 0; begin < rows; begin += kBlock) {
+    const Eigen::MatrixXd block =
+        z.middleRows(begin, std::min(kBlock, rows - begin)).cast<double>();
+    gram.selfadjointView<Eigen::Lower>().rankUpdate(block.transpose());
+  }
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram, Eigen::EigenvaluesOnly);
+  const Eigen::ArrayXd sigma = solver.eigenvalues().array().max(0.0).sqrt();
+  const double sum = sigma.sum();
+  if (sum == 0) return 0;
+  // Beyond min(N, D) there are no singular values, only rounding.
+  const Eigen::ArrayXd p = sigma.tail(std::min(rows, width)) / sum + kEps;
+  return std::exp(-(p * p.log()).sum());
+}
+
+}  // namespace rela

@@ -1,0 +1,52 @@
+#include "runtime/ops/similarity.h"
+
+#include "kernels/norm/l2_normalize.h"
+#include "kernels/similarity/top_k.h"
+#include "runtime/error.h"
+#include "runtime/kernel_table.h"
+
+namespace rela {
+namespace {
+
+constexpr KernelTable<L2NormalizeRowsFn> kNormalize{"l2_normalize_rows", l2_normalize_rows_cpu};
+constexpr KernelTable<TopKFn> kTopK{"top_k_similarity", top_k_similarity_cpu};
+constexpr KernelTable<TopKWorkspaceFn> kTopKWorkspace{"top_k_similarity",
+                                                      top_k_similarity_workspace_bytes_cpu};
+
+void check_rows(const char* op, const char* name, const Tensor& x) {
+  RELA_CHECK(x.defined() && x.shape().rank() == 2, ShapeError, op, ": ", name, " is ", describe(x),
+             "; rows [N, D] are allowed; view it as a matrix first");
+  RELA_CHECK(x.dtype() == Dtype::kF32, DtypeError, op, ": ", name, " is ", describe(x),
+             "; f32 is allowed; cast it first");
+}
+
+}  // namespace
+
+Tensor l2_normalize_rows(const Tensor& x) {
+  check_rows("l2_normalize_rows", "x", x);
+  Tensor y = Tensor::empty(x.shape(), Dtype::kF32, x.device());
+  kNormalize.at(x.device())(x.data<float>(), y.data<float>(), {x.shape()[0], x.shape()[1]},
+                            Stream{});
+  return y;
+}
+
+TopK top_k_similarity(const Tensor& x, const Tensor& y, int64_t k) {
+  check_rows("top_k_similarity", "x", x);
+  check_rows("top_k_similarity", "y", y);
+  const TopKDims dims{
+      .queries = x.shape()[0], .candidates = y.shape()[0], .width = x.shape()[1], .k = k};
+  RELA_CHECK(dims.width == y.shape()[1], ShapeError, "top_k_similarity: x ", describe(x), " and y ",
+             describe(y), "; both need the same number of columns");
+  RELA_CHECK(k >= 0 && k <= dims.candidates && dims.candidates <= UINT32_MAX, ShapeError,
+             "top_k_similarity: k is ", k, " for y ", describe(y), "; 0 to ", dims.candidates,
+             " is allowed, and at most 4294967295 rows");
+  TopK best{Tensor::empty({dims.queries, k}, Dtype::kF32, x.device()),
+            Tensor::empty({dims.queries, k}, Dtype::kI64, x.device())};
+  Scratch scratch(kTopKWorkspace.at(x.device())(dims), x.device());
+  kTopK.at(x.device())(x.data<float>(), y.data<float>(),
+                       {best.values.data<float>(), best.indices.data<int64_t>()}, dims,
+                       scratch.workspace(), Stream{});
+  return best;
+}
+
+}  // namespace rela
