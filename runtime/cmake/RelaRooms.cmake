@@ -14,7 +14,8 @@ if(RELA_NATIVE)
 endif()
 if(RELA_SANITIZE)
   target_compile_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE} -fno-omit-frame-pointer
-                                                -fno-sanitize-recover=all)
+                                                -fno-sanitize-recover=all
+                                                -Wno-maybe-uninitialized)  # GCC 12 raises false alarms here
   target_link_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE})
 endif()
 

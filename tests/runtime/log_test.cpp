@@ -77,6 +77,7 @@ TEST_F(LogTest, LinesOfManyThreadsStayWhole) {
   const std::string path = dir_ / "train.log";
   start_log({.verbosity = Verbosity::kQuiet, .file = path});
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([] {
       for (int i = 0; i < 50; ++i) log_info("0123456789");

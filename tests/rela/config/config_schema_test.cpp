@@ -53,7 +53,7 @@ void expect_documented(const JsonValue& value, const std::string& prefix, const 
     } else if (member.as<JsonValue::Object>() != nullptr) {
       expect_documented(member, prefix + key + ".", text);
     } else {
-      EXPECT_THAT(text, HasSubstr("| `" + prefix + key + "` | "));
+      EXPECT_THAT(text, HasSubstr(cat("| `", prefix, key, "` | ")));
     }
   }
 }
