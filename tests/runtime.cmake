@@ -6,6 +6,7 @@ rela_tests(runtime_io_tests
     runtime/hash_test.cpp
     runtime/json_test.cpp
     runtime/log_test.cpp
+    runtime/nearest_test.cpp
     runtime/safetensors_hostile_test.cpp
     runtime/safetensors_test.cpp
   LINKS

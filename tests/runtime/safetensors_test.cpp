@@ -12,6 +12,7 @@
 
 #include "kernels/types.h"
 #include "runtime/error.h"
+#include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
 
 namespace rela {
@@ -218,6 +219,21 @@ TEST(Safetensors, TrailingBytesAreIgnoredOnlyOnRequest) {
   EXPECT_EQ(weights_error_of([&] { SafetensorsReader reader(path); }),
             path + ": 4 bytes after the last tensor; none are allowed");
   EXPECT_EQ(SafetensorsReader(path, TrailingBytes::kIgnore).entries().size(), 1u);
+}
+
+TEST(Safetensors, APublishedFileReadsAsNumpyReadsIt) {
+  const auto priors = test::shared_data("priors");
+  if (!priors) GTEST_SKIP() << test::missing_shared_data("priors");
+  const SafetensorsReader reader(*priors / "akamaster_resnet_cifar10" / "resnet20.safetensors");
+  EXPECT_EQ(reader.entries().size(), 97u);
+  EXPECT_EQ(reader.metadata().at("format"), "pt");
+  ASSERT_EQ(reader.find("linear.weight")->shape, (Shape{10, 64}));
+  std::vector<float> weight(640);
+  reader.read_as_f32("linear.weight", weight.data(), 640);
+  EXPECT_EQ(weight[0], -1.0598125f);
+  double sum = 0;
+  for (const float w : weight) sum += w;
+  EXPECT_NEAR(sum, -0.04562738863751292, 1e-12);  // in double: only the order of adding differs
 }
 
 TEST(Safetensors, AMissingFileIsAnIoError) {
