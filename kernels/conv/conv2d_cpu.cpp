@@ -1,9 +1,9 @@
 // oneDNN convolutions on NHWC activations. The direct algorithm works in place; Winograd wants
 // blocks of 16 channels, and its plan reorders activations on the way in and out.
 
+#include <algorithm>
 #include <array>
 #include <cstring>
-#include <optional>
 
 #include "kernels/conv/conv2d.h"
 #include "kernels/cpu_features.h"
@@ -35,24 +35,41 @@ memory::dims x_dims(const Conv2dDims& d) { return {d.n, d.c, d.h, d.w}; }
 memory::dims w_dims(const Conv2dDims& d) { return {d.k, d.c, d.r, d.s}; }
 memory::dims y_dims(const Conv2dDims& d) { return {d.n, d.k, d.p(), d.q()}; }
 
-bool winograd_pays(const Conv2dProblem& p) {
-  const Conv2dDims& d = p.dims;
-  const bool has_form = p.dtype == Dtype::kF32 && d.r == 3 && d.s == 3 && d.stride == 1;
-  if (!has_form || p.algorithm == Conv2dAlgorithm::kDirect) return false;
-  if (p.algorithm == Conv2dAlgorithm::kWinograd) return true;
-  constexpr int64_t kMinChannels = 32;  // below, reorders cost more than Winograd saves: bench_conv
-  return d.c >= kMinChannels && d.k >= kMinChannels;
+/// The part of the 4 x 4 output tiles that lies in the image.
+double winograd_fill(const Conv2dDims& d) {
+  const auto tiles = [](int64_t size) { return (size + 3) / 4; };
+  return static_cast<double>(d.p() * d.q()) / static_cast<double>(16 * tiles(d.p()) * tiles(d.q()));
+}
+
+/// Reorders cost as much for few channels as they do for many, Winograd saves the more the more
+/// there are. Thresholds are where bench_conv's two curves cross; bf16 competes at twice the rate.
+bool winograd_pays(const Conv2dDims& d, Dtype dtype, Conv2dPass pass) {
+  const int64_t channels = std::min(d.c, d.k), pixels = d.p() * d.q();
+  if (dtype == Dtype::kF32) return channels >= 32 && winograd_fill(d) > 0.5;
+  if (winograd_fill(d) < 0.9) return false;
+  if (pass == Conv2dPass::kBackwardWeights) return channels >= 64 && pixels <= 16 * 16;
+  return channels >= 128 && pixels > 4 * 4;
+}
+
+/// oneDNN's bf16 weight gradient of strided windows runs at 70-200 GFLOP/s, below f32's 160-190
+/// with conversions included. One by one filters have no windows.
+bool bf16_pays(const Conv2dDims& d, Conv2dPass pass) {
+  const bool strided_windows = d.stride > 1 && d.r * d.s > 1;
+  return cpu_has_bf16() && !(pass == Conv2dPass::kBackwardWeights && strided_windows);
 }
 
 /// Best first; the last always exists.
 std::vector<Method> candidates(const PlanKey& key) {
+  const auto& [d, dtype, weight_dtype, choice] = key.problem;
   std::vector<Method> methods;
-  if (winograd_pays(key.problem)) methods.push_back({.kind = algorithm::convolution_winograd});
-  const bool slow_in_bf16 =
-      key.pass == Conv2dPass::kBackwardWeights && key.problem.dims.stride != 1;
-  if (key.problem.dtype == Dtype::kBf16 && cpu_has_bf16() && !slow_in_bf16) {
-    methods.push_back({.compute = Dtype::kBf16});
+  const bool has_winograd = d.r == 3 && d.s == 3 && d.stride == 1;
+  const bool wants_winograd = choice == Conv2dAlgorithm::kAuto
+                                  ? winograd_pays(d, dtype, key.pass)
+                                  : choice == Conv2dAlgorithm::kWinograd;
+  if (has_winograd && wants_winograd) {
+    methods.push_back({.kind = algorithm::convolution_winograd});
   }
+  if (dtype == Dtype::kBf16 && bf16_pays(d, key.pass)) methods.push_back({.compute = Dtype::kBf16});
   methods.push_back({});
   return methods;
 }

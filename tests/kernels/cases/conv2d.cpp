@@ -24,11 +24,11 @@ OpCase conv2d_case(const std::string& variant, const Conv2dDims& d,
   return c;
 }
 
-/// Winograd's transforms add and subtract multiples of the inputs (up to 8 times) before and after
-/// multiplying, so that errors are some 30 times those of direct sums.
+/// Winograd's transforms add multiples of the inputs before and after multiplying: at 512 channels
+/// its errors reach 3e-6 of the largest value, several times those of direct sums.
 OpCase winograd_case(const std::string& variant, const Conv2dDims& d) {
   OpCase c = conv2d_case("winograd_" + variant, d, Conv2dAlgorithm::kWinograd);
-  c.slack = 30;
+  c.slack = 4;
   return c;
 }
 

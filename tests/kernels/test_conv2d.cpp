@@ -1,0 +1,174 @@
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/conv/conv2d.h"
+#include "kernels/cpu_features.h"
+#include "kernels/parallel.h"
+#include "runtime/error.h"
+#include "runtime/ops/ops.h"
+#include "tests/support/array.h"
+
+namespace rela::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+constexpr Conv2dPass kPasses[] = {Conv2dPass::kForward, Conv2dPass::kBackwardData,
+                                  Conv2dPass::kBackwardWeights};
+
+/// Random inputs, and one pass of the kernel over them.
+class Conv2dRun {
+ public:
+  explicit Conv2dRun(const Conv2dDims& d) : dims_(d) {
+    Random random(1);
+    x_ = to_tensor(random_array({d.n, d.h, d.w, d.c}, random), Dtype::kF32);
+    w_ = to_tensor(random_array({d.k, d.r, d.s, d.c}, random), Dtype::kF32);
+    y_ = to_tensor(random_array({d.n, d.p(), d.q(), d.k}, random), Dtype::kF32);
+  }
+
+  Tensor operator()(Conv2dPass pass, Conv2dAlgorithm algorithm) const {
+    const Conv2dProblem problem{.dims = dims_, .algorithm = algorithm};
+    Scratch scratch(conv2d_workspace_bytes_cpu(problem, pass, Write::kOverwrite), Device::kCpu);
+    const Workspace ws = scratch.workspace();
+    Tensor out = (pass == Conv2dPass::kForward        ? y_
+                  : pass == Conv2dPass::kBackwardData ? x_
+                                                      : w_)
+                     .clone();
+    switch (pass) {
+      case Conv2dPass::kForward:
+        conv2d_forward_cpu(problem, x_.raw(), w_.raw(), out.raw(), ws, {});
+        break;
+      case Conv2dPass::kBackwardData:
+        conv2d_backward_data_cpu(problem, y_.raw(), w_.raw(), {.data = out.raw()}, ws, {});
+        break;
+      case Conv2dPass::kBackwardWeights:
+        conv2d_backward_weights_cpu(problem, x_.raw(), y_.raw(), {.data = out.raw()}, ws, {});
+        break;
+    }
+    return out;
+  }
+
+ private:
+  Conv2dDims dims_;
+  Tensor x_, w_, y_;
+};
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
+}
+
+/// Largest difference as a part of the largest value.
+double relative_difference(const Tensor& a, const Tensor& b) {
+  double worst = 0, largest = 0;
+  for (int64_t i = 0; i < a.numel(); ++i) {
+    worst = std::max<double>(worst, std::abs(a.data<float>()[i] - b.data<float>()[i]));
+    largest = std::max<double>(largest, std::abs(b.data<float>()[i]));
+  }
+  return worst / largest;
+}
+
+constexpr Conv2dDims kWide{.n = 2, .h = 8, .w = 8, .c = 64, .k = 64, .r = 3, .s = 3, .padding = 1};
+
+TEST(Conv2d, WinogradIsAnotherAlgorithmOfTheSameAccuracyClass) {
+  const Conv2dRun run(kWide);
+  for (const Conv2dPass pass : kPasses) {
+    const Tensor direct = run(pass, Conv2dAlgorithm::kDirect);
+    const Tensor winograd = run(pass, Conv2dAlgorithm::kWinograd);
+    EXPECT_LT(relative_difference(winograd, direct), 1e-5);
+    EXPECT_TRUE(!cpu_has_bf16() || !same_bits(winograd, direct)) << "Winograd was not taken";
+  }
+}
+
+TEST(Conv2d, AutomaticChoiceIsOneOfTheTwo) {
+  const Conv2dRun run(kWide);
+  for (const Conv2dPass pass : kPasses) {
+    EXPECT_TRUE(same_bits(run(pass, Conv2dAlgorithm::kAuto), run(pass, Conv2dAlgorithm::kWinograd)))
+        << "64 channels are enough for Winograd";
+  }
+  Conv2dDims narrow = kWide;
+  narrow.c = narrow.k = 16;
+  const Conv2dRun narrow_run(narrow);
+  for (const Conv2dPass pass : kPasses) {
+    EXPECT_TRUE(same_bits(narrow_run(pass, Conv2dAlgorithm::kAuto),
+                          narrow_run(pass, Conv2dAlgorithm::kDirect)));
+  }
+}
+
+TEST(Conv2d, GivesTheSameBitsEachTime) {
+  const Conv2dRun run(kWide);
+  for (const auto algorithm : {Conv2dAlgorithm::kDirect, Conv2dAlgorithm::kWinograd}) {
+    for (const Conv2dPass pass : kPasses) {
+      const Tensor first = run(pass, algorithm);
+      for (int i = 0; i < 3; ++i) EXPECT_TRUE(same_bits(run(pass, algorithm), first));
+    }
+  }
+}
+
+TEST(Conv2d, ActivationsDoNotDependOnTheNumberOfThreads) {
+  const Conv2dRun run(kWide);
+  const int before = cpu_threads();
+  for (const auto algorithm : {Conv2dAlgorithm::kDirect, Conv2dAlgorithm::kWinograd}) {
+    for (const Conv2dPass pass : kPasses) {
+      set_cpu_threads(1);
+      const Tensor one = run(pass, algorithm);
+      set_cpu_threads(2);
+      const Tensor two = run(pass, algorithm);
+      if (pass == Conv2dPass::kBackwardWeights) {
+        EXPECT_LT(relative_difference(two, one), 1e-5);
+      } else {
+        EXPECT_TRUE(same_bits(two, one));
+      }
+    }
+  }
+  set_cpu_threads(before);
+}
+
+TEST(Conv2d, ComputesInBf16WithoutABf16CopyOfTheWeights) {
+  const Var x(to_tensor(Array({1, 2, 2, 3}), Dtype::kBf16));
+  const Var y = conv2d(x, Var(Tensor::zeros({4, 1, 1, 3}, Dtype::kF32)), {});
+  EXPECT_EQ(y.dtype(), Dtype::kBf16);
+  EXPECT_EQ(y.shape(), (Shape{1, 2, 2, 4}));
+}
+
+TEST(Conv2d, SaysWhatDoesNotFit) {
+  const auto zeros = [](const Shape& s) { return Var(Tensor::zeros(s, Dtype::kF32)); };
+  const Var x = zeros({2, 4, 4, 3});
+  EXPECT_THAT(
+      [&] {
+        conv2d(zeros({4, 4, 3}), zeros({8, 3, 3, 3}), {});
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("x f32 [4, 4, 3]; images are [N, H, W, C]")));
+  EXPECT_THAT(
+      [&] {
+        conv2d(x, zeros({8, 27}), {});
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("filters are [K, R, S, C]")));
+  EXPECT_THAT(
+      [&] {
+        conv2d(x, zeros({8, 3, 3, 5}), {});
+      },
+      ThrowsMessage<ShapeError>(
+          HasSubstr("x f32 [2, 4, 4, 3] has 3 channels but weight f32 [8, 3, 3, 5] expects 5")));
+  EXPECT_THAT(
+      [&] {
+        conv2d(x, zeros({8, 7, 7, 3}), {.padding = 1});
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("is larger than x")));
+  EXPECT_THAT(
+      [&] {
+        conv2d(x, zeros({8, 3, 3, 3}), {.stride = 0});
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("stride 0")));
+  EXPECT_THAT(
+      [&] {
+        conv2d(Var(Tensor::zeros({1, 2, 2, 3}, Dtype::kU8)), zeros({8, 1, 1, 3}), {});
+      },
+      ThrowsMessage<DtypeError>(HasSubstr("u8 [1, 2, 2, 3]; f32 and bf16 are allowed")));
+}
+
+}  // namespace
+}  // namespace rela::test
