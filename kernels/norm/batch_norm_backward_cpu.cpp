@@ -30,12 +30,13 @@ template <Mask kMask, class T, class Lanes>
 [[gnu::always_inline]] inline F32x16 open_gradient(const Group<T>& group, int64_t at, Lanes lanes,
                                                    F32x16 centred, F32x16 scale, F32x16 bias) {
   const F32x16 dy = lanes.load(group.dy + at);
-  if constexpr (kMask == Mask::kFromX) return relu_gradient_lanes(centred * scale + bias, dy);
+  if constexpr (kMask == Mask::kFromX)
+    return relu_gradient_lanes(fma_lanes(centred, scale, bias), dy);
   if constexpr (kMask == Mask::kFromY) return relu_gradient_lanes(lanes.load(group.y + at), dy);
   return dy;
 }
 
-enum class Store : uint8_t { kNo, kYes };
+enum class Store : uint8_t { kNo, kKeep, kStream };
 
 /// First pass: the sums of one part; stores g in dresidual when asked to.
 template <Mask kMask, Store kStore, class T>
@@ -50,19 +51,36 @@ void sum_part(const Group<T>& group, Range rows, int64_t channels, const BatchNo
       const F32x16 mean = load_lanes(scratch.coefficient(kMean) + c);
       const F32x16 scale = load_lanes(scratch.coefficient(kScale) + c);
       const F32x16 bias = load_lanes(scratch.coefficient(kBias) + c);
-      F32x16 gradient = load_lanes(gradients + c);
-      F32x16 moment = load_lanes(moments + c);
+      F32x16 gradient[2] = {load_lanes(gradients + c), {}};  // two chains of additions
+      F32x16 moment[2] = {load_lanes(moments + c), {}};
       for (int64_t i = 0; i < decltype(block)::value; ++i) {
         const int64_t at = (row + i) * channels + c;
         const F32x16 centred = lanes.load(group.x + at) - mean;
         const F32x16 g = open_gradient<kMask>(group, at, lanes, centred, scale, bias);
-        gradient += g;
-        moment += g * centred;
-        if constexpr (kStore == Store::kYes) lanes.store(group.dresidual + at, g);
+        gradient[i % 2] += g;
+        moment[i % 2] = fma_lanes(g, centred, moment[i % 2]);
+        if constexpr (kStore == Store::kKeep) lanes.store(group.dresidual + at, g);
+        if constexpr (kStore == Store::kStream) lanes.stream(group.dresidual + at, g);
       }
-      store_lanes(gradients + c, gradient);
-      store_lanes(moments + c, moment);
+      store_lanes(gradients + c, gradient[0] + gradient[1]);
+      store_lanes(moments + c, moment[0] + moment[1]);
     });
+  });
+  if constexpr (kStore == Store::kStream) finish_streaming();
+}
+
+template <Mask kMask, class T>
+void sum_group(const Group<T>& group, const BatchNormDims& dims, const BatchNormScratch& scratch,
+               Store store) {
+  const RowParts parts(dims);
+  sweep_parts(parts, Sweep::kThere, [&](int64_t p) {
+    if (store == Store::kStream) {
+      sum_part<kMask, Store::kStream>(group, parts[p], dims.channels, scratch, p);
+    } else if (store == Store::kKeep) {
+      sum_part<kMask, Store::kKeep>(group, parts[p], dims.channels, scratch, p);
+    } else {
+      sum_part<kMask, Store::kNo>(group, parts[p], dims.channels, scratch, p);
+    }
   });
 }
 
@@ -72,7 +90,7 @@ struct Modes {
 };
 
 /// Second pass: dx, then dresidual where it accumulates (it may be the same memory as dx).
-template <Mask kMask, class T>
+template <Mask kMask, Caching kCaching, class T>
 void differentiate_part(const Group<T>& group, Range rows, int64_t channels,
                         const BatchNormScratch& scratch, const Modes& modes) {
   for_row_blocks(rows, [&](int64_t row, auto block) {
@@ -87,14 +105,34 @@ void differentiate_part(const Group<T>& group, Range rows, int64_t channels,
         const F32x16 centred = lanes.load(group.x + at) - mean;
         const F32x16 g = open_gradient<kMask>(group, at, lanes, centred, scale, bias);
         if (group.dx != nullptr) {
-          F32x16 dx = scale * g + (slope * centred + offset);
-          if (modes.dx == Write::kAccumulate) dx += lanes.load(group.dx + at);
-          lanes.store(group.dx + at, dx);
+          F32x16 dx = fma_lanes(scale, g, fma_lanes(slope, centred, offset));
+          if constexpr (kCaching == Caching::kStream) {
+            lanes.stream(group.dx + at, dx);
+          } else {
+            if (modes.dx == Write::kAccumulate) dx += lanes.load(group.dx + at);
+            lanes.store(group.dx + at, dx);
+          }
         }
         if (modes.add_dresidual)
           lanes.store(group.dresidual + at, lanes.load(group.dresidual + at) + g);
       }
     });
+  });
+  if constexpr (kCaching == Caching::kStream) finish_streaming();
+}
+
+template <Mask kMask, class T>
+void differentiate_group(const Group<T>& group, const BatchNormDims& dims,
+                         const BatchNormScratch& scratch, const Modes& modes) {
+  const RowParts parts(dims);
+  const bool overwrites_dx_alone = modes.dx == Write::kOverwrite && !modes.add_dresidual;
+  const Caching caching = overwrites_dx_alone ? caching_of(group.dx, dims) : Caching::kKeep;
+  sweep_parts(parts, Sweep::kBack, [&](int64_t p) {
+    if (caching == Caching::kStream) {
+      differentiate_part<kMask, Caching::kStream>(group, parts[p], dims.channels, scratch, modes);
+    } else {
+      differentiate_part<kMask, Caching::kKeep>(group, parts[p], dims.channels, scratch, modes);
+    }
   });
 }
 
@@ -146,29 +184,26 @@ template <Mask kMask, class T>
 void backward_group(Group<T> group, const BatchNormBackwardArgs& args,
                     const BatchNormConfig& config, const BatchNormDims& dims, int64_t index,
                     const BatchNormScratch& scratch) {
-  const RowParts parts(dims);
   const float* inv_std = args.inv_std + index * dims.channels;
-  const bool stored = group.dresidual != nullptr && args.dresidual_mode == Write::kOverwrite;
+  Store store = Store::kNo;
+  if (group.dresidual != nullptr && args.dresidual_mode == Write::kOverwrite) {
+    store = caching_of(group.dresidual, dims, kStreamBytesReadAgain) == Caching::kStream
+                ? Store::kStream
+                : Store::kKeep;
+  }
+  const bool stored = store != Store::kNo;
   set_forward_coefficients(args, dims, index, scratch);
-  sweep_parts(parts, Sweep::kThere, [&](int64_t p) {
-    if (stored) {
-      sum_part<kMask, Store::kYes>(group, parts[p], dims.channels, scratch, p);
-    } else {
-      sum_part<kMask, Store::kNo>(group, parts[p], dims.channels, scratch, p);
-    }
-  });
-  merge_parts(parts, dims, inv_std, scratch);
+  sum_group<kMask>(group, dims, scratch, store);
+  merge_parts(RowParts(dims), dims, inv_std, scratch);
   set_gradient_coefficients(config.statistics, dims, inv_std, scratch);
   const Modes modes{.dx = args.dx_mode, .add_dresidual = group.dresidual != nullptr && !stored};
   if (group.dx == nullptr && !modes.add_dresidual) return;
-  if (stored) group.dy = group.dresidual;  // the mask is already applied there
-  sweep_parts(parts, Sweep::kBack, [&](int64_t p) {
-    if (stored) {
-      differentiate_part<Mask::kNone>(group, parts[p], dims.channels, scratch, modes);
-    } else {
-      differentiate_part<kMask>(group, parts[p], dims.channels, scratch, modes);
-    }
-  });
+  if (stored) {
+    group.dy = group.dresidual;  // the mask is already applied there
+    differentiate_group<Mask::kNone>(group, dims, scratch, modes);
+  } else {
+    differentiate_group<kMask>(group, dims, scratch, modes);
+  }
 }
 
 template <class T>

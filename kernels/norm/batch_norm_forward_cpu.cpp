@@ -1,5 +1,5 @@
 #include <cmath>
-#include <cstring>
+#include <limits>
 
 #include "kernels/norm/batch_norm.h"
 #include "kernels/norm/batch_norm_parts.h"
@@ -27,15 +27,15 @@ void sum_part(const T* x, Range rows, int64_t channels, const BatchNormScratch& 
   for_row_blocks(rows, [&](int64_t row, auto block) {
     for_lanes(0, channels, [&](int64_t c, auto lanes) {
       const F32x16 shift = load_lanes(shifts + c);
-      F32x16 sum = load_lanes(sums + c);
-      F32x16 square = load_lanes(squares + c);
+      F32x16 sum[2] = {load_lanes(sums + c), {}};  // two chains of additions
+      F32x16 square[2] = {load_lanes(squares + c), {}};
       for (int64_t i = 0; i < decltype(block)::value; ++i) {
         const F32x16 d = lanes.load(x + (row + i) * channels + c) - shift;
-        sum += d;
-        square += d * d;
+        sum[i % 2] += d;
+        square[i % 2] = fma_lanes(d, d, square[i % 2]);
       }
-      store_lanes(sums + c, sum);
-      store_lanes(squares + c, square);
+      store_lanes(sums + c, sum[0] + sum[1]);
+      store_lanes(squares + c, square[0] + square[1]);
     });
   });
 }
@@ -104,11 +104,20 @@ void set_coefficients(const BatchNormForwardArgs& args, const BatchNormDims& dim
   }
 }
 
+/// One group's rows.
+template <class T>
+struct Group {
+  const T* x;
+  const T* residual;  // null: none
+  T* y;
+};
+
 enum class Residual : uint8_t { kNone, kAdded };
 
-template <Residual kResidual, class T>
-void normalise_part(const T* x, const T* residual, T* y, Range rows, int64_t channels,
-                    const BatchNormScratch& scratch, bool relu) {
+/// y of one part, not below `floor`.
+template <Residual kResidual, Caching kCaching, class T>
+void normalise_part(const Group<T>& group, Range rows, int64_t channels,
+                    const BatchNormScratch& scratch, float floor) {
   for_row_blocks(rows, [&](int64_t row, auto block) {
     for_lanes(0, channels, [&](int64_t c, auto lanes) {
       const F32x16 mean = load_lanes(scratch.coefficient(kMean) + c);
@@ -116,11 +125,32 @@ void normalise_part(const T* x, const T* residual, T* y, Range rows, int64_t cha
       const F32x16 bias = load_lanes(scratch.coefficient(kBias) + c);
       for (int64_t i = 0; i < decltype(block)::value; ++i) {
         const int64_t at = (row + i) * channels + c;
-        F32x16 v = (lanes.load(x + at) - mean) * scale + bias;
-        if constexpr (kResidual == Residual::kAdded) v += lanes.load(residual + at);
-        lanes.store(y + at, relu ? relu_lanes(v) : v);
+        F32x16 v = fma_lanes(lanes.load(group.x + at) - mean, scale, bias);
+        if constexpr (kResidual == Residual::kAdded) v += lanes.load(group.residual + at);
+        v = max_lanes(splat(floor), v);
+        if constexpr (kCaching == Caching::kStream) {
+          lanes.stream(group.y + at, v);
+        } else {
+          lanes.store(group.y + at, v);
+        }
       }
     });
+  });
+  if constexpr (kCaching == Caching::kStream) finish_streaming();
+}
+
+template <Residual kResidual, class T>
+void normalise_group(const Group<T>& group, const BatchNormConfig& config,
+                     const BatchNormDims& dims, const BatchNormScratch& scratch) {
+  const RowParts parts(dims);
+  const float floor = config.relu ? 0.0f : -std::numeric_limits<float>::infinity();
+  const Caching caching = caching_of(group.y, dims);
+  sweep_parts(parts, Sweep::kBack, [&](int64_t p) {
+    if (caching == Caching::kStream) {
+      normalise_part<kResidual, Caching::kStream>(group, parts[p], dims.channels, scratch, floor);
+    } else {
+      normalise_part<kResidual, Caching::kKeep>(group, parts[p], dims.channels, scratch, floor);
+    }
   });
 }
 
@@ -128,28 +158,26 @@ template <class T>
 void forward(const BatchNormForwardArgs& args, const BatchNormConfig& config,
              const BatchNormDims& dims, const BatchNormScratch& scratch) {
   const RowParts parts(dims);
+  const T* residual = static_cast<const T*>(args.residual);
   for (int64_t g = 0; g < dims.groups; ++g) {
     const int64_t offset = g * dims.rows * dims.channels;
-    const T* x = static_cast<const T*>(args.x) + offset;
-    T* y = static_cast<T*>(args.y) + offset;
+    const Group<T> group{.x = static_cast<const T*>(args.x) + offset,
+                         .residual = residual == nullptr ? nullptr : residual + offset,
+                         .y = static_cast<T*>(args.y) + offset};
     if (config.statistics == NormStatistics::kBatch) {
       sweep_parts(parts, Sweep::kThere,
-                  [&](int64_t p) { sum_part(x, parts[p], dims.channels, scratch, p); });
+                  [&](int64_t p) { sum_part(group.x, parts[p], dims.channels, scratch, p); });
       merge_parts(parts, dims, scratch);
       finish_statistics(args, config, dims, g, scratch);
     } else {
       copy_running_statistics(args, config, dims, g);
     }
     set_coefficients(args, dims, g, scratch);
-    sweep_parts(parts, Sweep::kBack, [&](int64_t p) {
-      if (args.residual == nullptr) {
-        normalise_part<Residual::kNone, T>(x, nullptr, y, parts[p], dims.channels, scratch,
-                                           config.relu);
-      } else {
-        normalise_part<Residual::kAdded>(x, static_cast<const T*>(args.residual) + offset, y,
-                                         parts[p], dims.channels, scratch, config.relu);
-      }
-    });
+    if (residual == nullptr) {
+      normalise_group<Residual::kNone>(group, config, dims, scratch);
+    } else {
+      normalise_group<Residual::kAdded>(group, config, dims, scratch);
+    }
   }
 }
 

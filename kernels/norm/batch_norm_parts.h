@@ -72,6 +72,18 @@ void sweep_parts(const RowParts& parts, Sweep sweep, Body&& body) {
   });
 }
 
+/// Results of this size or more bypass the caches: the next op would not find them there anyway.
+inline constexpr int64_t kStreamBytes = 8 << 20;
+/// The same for a result that the op itself reads again, one group later.
+inline constexpr int64_t kStreamBytesReadAgain = 16 << 20;
+
+template <class T>
+Caching caching_of(const T* out, const BatchNormDims& dims, int64_t stream_bytes = kStreamBytes) {
+  const int64_t bytes = dims.groups * dims.rows * dims.channels * static_cast<int64_t>(sizeof(T));
+  return bytes >= stream_bytes && can_stream(out, dims.channels) ? Caching::kStream
+                                                                 : Caching::kKeep;
+}
+
 /// Covers the rows by blocks: body(first_row, std::integral_constant<int64_t, rows in block>).
 /// Eight rows share one load of each channel's coefficients.
 template <class Body>

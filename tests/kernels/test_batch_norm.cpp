@@ -37,13 +37,20 @@ Tensor random_tensor(const Shape& shape, Dtype dtype, unsigned seed) {
 struct Passes {
   Tensor y;
   Tensor dx;
+  Tensor dresidual;
 };
-Passes run(Layer& layer, const Tensor& x, const Tensor& dy, const BatchNormOptions& options) {
+Passes run(Layer& layer, const Tensor& x, const Tensor& dy, const BatchNormOptions& options,
+           const Tensor& residual = Tensor()) {
   const Var anchor = make_parameter(Tensor::zeros({1}, Dtype::kF32));
   Passes passes;
   const Var in = record("input", x, {anchor},
                         [&passes](const Tensor& d, GradSink&) { passes.dx = d.clone(); });
-  const Var out = batch_norm(in, layer.params, options);
+  std::optional<Var> added;
+  if (residual.defined()) {
+    added = record("residual", residual, {anchor},
+                   [&passes](const Tensor& d, GradSink&) { passes.dresidual = d.clone(); });
+  }
+  const Var out = batch_norm(in, layer.params, options, added);
   passes.y = out.value();
   backward(out, dy);
   return passes;
@@ -69,6 +76,27 @@ TEST_P(BatchNormDtypes, TwoGroupsEqualTwoForwardPassesToTheBit) {
   }
   EXPECT_TRUE(same_bits(together.params.running_mean, apart.params.running_mean));
   EXPECT_TRUE(same_bits(together.params.running_var, apart.params.running_var));
+}
+
+TEST_P(BatchNormDtypes, LargeResultsThatBypassTheCachesEqualSmallOnes) {
+  const int64_t groups = 8;
+  const int64_t rows = 10'240 * (4 / static_cast<int64_t>(dtype_bytes(GetParam())));
+  const Tensor x = random_tensor({groups * rows, 64}, GetParam(), 9);
+  const Tensor dy = random_tensor({groups * rows, 64}, GetParam(), 10);
+  const Tensor residual = random_tensor({groups * rows, 64}, GetParam(), 11);
+  ASSERT_GE(x.bytes(), size_t{16} << 20);  // streamed; one group is not
+  Layer together(64);
+  Layer apart(64);
+  const Passes all = run(together, x, dy, {.groups = groups, .relu = true}, residual);
+  for (int64_t g = 0; g < groups; ++g) {
+    const int64_t begin = g * rows;
+    const int64_t end = begin + rows;
+    const Passes one = run(apart, x.slice(begin, end), dy.slice(begin, end), {.relu = true},
+                           residual.slice(begin, end));
+    EXPECT_TRUE(same_bits(all.y.slice(begin, end), one.y)) << "group " << g;
+    EXPECT_TRUE(same_bits(all.dx.slice(begin, end), one.dx)) << "group " << g;
+    EXPECT_TRUE(same_bits(all.dresidual.slice(begin, end), one.dresidual)) << "group " << g;
+  }
 }
 
 TEST_P(BatchNormDtypes, ThreadCountDoesNotChangeABit) {
