@@ -1,6 +1,6 @@
+#include "tests/support/oracle/pool2d.h"
 #include "runtime/ops/ops.h"
 #include "tests/kernels/op_cases.h"
-#include "tests/support/oracle/pool2d.h"
 
 namespace rela::test {
 namespace {

@@ -1,0 +1,199 @@
+#!/usr/bin/env bash
+# The one command that checks everything: packages, build, tests, lint. See --help.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+  cat <<'HELP'
+usage: tests/check.sh [options]
+
+Installs missing Debian packages (as root or with passwordless sudo), configures, builds, runs every
+test, lints, and ends with a table of the steps. Exit code 0 only when every step passed.
+
+  --preset NAME     CMake preset: cpu (default), debug, asan
+  --quick           no lint, and no tests labelled slow or readme
+  --no-lint         no lint
+  --no-asan         no second build and test run under the sanitizers
+  --full-lint       clang-tidy on tests and benchmarks too, not only on the product
+  --deps-only       install packages and stop
+  --packages GROUP  only the packages of one group of tests/packages.txt: build, test or lint
+  --jobs N          parallel jobs (default: the number of cores)
+  -h, --help        this text
+
+Exit codes: 0 all passed; 1 a step failed; 2 wrong usage, or packages missing and no right to install
+them (the command to run is printed).
+HELP
+}
+
+preset=cpu quick=false lint=true full_lint=false asan=true deps_only=false packages=all
+jobs=$(nproc)
+
+need_value() { [[ $# -ge 2 ]] || { echo "check.sh: $1 needs a value; see --help" >&2; exit 2; }; }
+
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --preset) need_value "$@"; preset=$2; shift ;;
+    --packages) need_value "$@"; packages=$2; shift ;;
+    --jobs) need_value "$@"; jobs=$2; shift ;;
+    --quick) quick=true ;;
+    --no-lint) lint=false ;;
+    --no-asan) asan=false ;;
+    --full-lint) full_lint=true ;;
+    --deps-only) deps_only=true ;;
+    -h | --help) usage; exit 0 ;;
+    *) echo "check.sh: unknown option $1; see --help" >&2; exit 2 ;;
+  esac
+  shift
+done
+case $preset in
+  cpu) build_dir=build ;;
+  debug | asan) build_dir=build-$preset ;;
+  *) echo "check.sh: --preset $preset; there are cpu, debug, asan" >&2; exit 2 ;;
+esac
+case $packages in
+  all | build | test | lint) ;;
+  *) echo "check.sh: --packages $packages; there are build, test, lint" >&2; exit 2 ;;
+esac
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || { echo "check.sh: --jobs $jobs; a whole number from 1" >&2; exit 2; }
+if $quick; then lint=false asan=false; fi
+if [[ $preset == asan ]]; then asan=false; fi
+
+# ---- steps: each runs in a subshell that stops at its first failing command ----
+
+names=() seconds=() results=()
+failed=false passed=true
+
+record() { names+=("$1"); seconds+=("$2"); results+=("$3"); }
+
+# step <name> <command>...: runs it, times it, notes the outcome, also in `passed`. Not for use in a
+# condition: there, bash would not stop the command at its first failure.
+step() {
+  local name=$1 start=$SECONDS status
+  shift
+  printf '\n==== %s ====\n' "$name"
+  set +e
+  (set -e; "$@")
+  status=$?
+  set -e
+  if [[ $status -eq 0 ]]; then
+    record "$name" $((SECONDS - start)) PASS
+    passed=true
+  else
+    record "$name" $((SECONDS - start)) FAIL
+    passed=false failed=true
+    printf -- '---- %s failed (status %d)\n' "$name" "$status"
+  fi
+}
+
+summary() {
+  printf '\n==== summary ====\n'
+  local i
+  for i in "${!names[@]}"; do
+    printf '%-26s %5d s   %s\n' "${names[i]}" "${seconds[i]}" "${results[i]}"
+  done
+  printf '%-26s %5d s   %s\n' total "$SECONDS" "$($failed && echo FAIL || echo PASS)"
+}
+
+missing_packages() {
+  local group package
+  while read -r group package; do
+    if [[ -z $group || $group == '#' ]]; then continue; fi
+    if [[ $packages != all && $packages != "$group" ]]; then continue; fi
+    [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
+  done <tests/packages.txt | sort -u
+}
+
+install_packages() {
+  if ! command -v dpkg-query >/dev/null; then
+    echo "not a Debian system: the packages of tests/packages.txt are taken to be there"
+    return 0
+  fi
+  local missing as_root=()
+  mapfile -t missing < <(missing_packages)
+  if [[ ${#missing[@]} -eq 0 ]]; then
+    echo "all packages are installed"
+    return 0
+  fi
+  echo "missing: ${missing[*]}"
+  if [[ $(id -u) -ne 0 ]]; then
+    if ! sudo -n true 2>/dev/null; then
+      {
+        echo "installing needs root; run"
+        echo "  sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}"
+      } >&2
+      return 2
+    fi
+    as_root=(sudo -n)
+  fi
+  "${as_root[@]}" apt-get update -qq </dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+    "${missing[@]}" </dev/null
+}
+
+# Object files are found again in the compiler cache wherever the checkout lies.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+# Several test processes share the cores: idle OpenMP threads must sleep, not spin.
+export OMP_WAIT_POLICY=passive
+
+configure() { cmake --preset "$1"; }
+build() { cmake --build "$1" -j "$jobs"; }
+
+# run_tests <build folder> [ctest options]: the summary line of ctest, then what was skipped and why.
+run_tests() {
+  local folder=$1 status=0
+  shift
+  ctest --test-dir "$folder" --output-on-failure --no-tests=error -j "$jobs" \
+    --output-junit tests.xml "$@" || status=$?
+  python3 tests/tools/skipped_tests.py "$folder/tests.xml"
+  return "$status"
+}
+
+project_files() { find kernels runtime nn rela apps bench tests .ci -type f \( "$@" \) -print0 | sort -z; }
+
+check_format() {
+  project_files -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' |
+    xargs -0 clang-format --dry-run -Werror
+}
+check_rules() { python3 tests/tools/rules.py; }
+check_shell() {
+  project_files -name '*.sh' -o -path '.ci/run' | xargs -0 shellcheck
+}
+check_tidy() {
+  local scope=product
+  if $full_lint; then scope=all; fi
+  python3 tests/tools/tidy.py --build-dir "$build_dir" --scope "$scope" --jobs "$jobs"
+}
+
+step packages install_packages
+if ! $passed; then exit 2; fi
+if $deps_only; then exit 0; fi
+
+test_filter=()
+if $quick; then test_filter=(-LE 'slow|readme'); fi
+
+step configure configure "$preset"
+if $passed; then step build build "$build_dir"; fi
+if $passed; then
+  step tests run_tests "$build_dir" ${test_filter[@]+"${test_filter[@]}"}
+else
+  record tests 0 "not run"
+fi
+if $lint; then
+  step format check_format
+  step rules check_rules
+  step shell check_shell
+  if [[ -f $build_dir/compile_commands.json ]]; then
+    step clang-tidy check_tidy
+  else
+    record clang-tidy 0 "not run"
+  fi
+fi
+if $asan && ! $failed; then
+  # Whole programs and the README's commands gain nothing from a second, slower pass.
+  step "asan: configure" configure asan
+  if $passed; then step "asan: build" build build-asan; fi
+  if $passed; then step "asan: tests" run_tests build-asan -LE 'slow|readme'; fi
+fi
+
+summary
+if $failed; then exit 1; fi

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""The project's own rules of form: what neither compiler, clang-format nor clang-tidy sees.
+
+usage: rules.py [ROOT]     prints one line per breach; exit code 1 when there is one
+"""
+
+import os
+import pathlib
+import re
+import sys
+
+MAX_LINES = 400
+PRODUCT_ROOMS = {"kernels", "runtime", "nn", "rela"}  # apps/ holds main(), which may end the process
+ROOMS = PRODUCT_ROOMS | {"apps", "bench", "tests"}
+ROOT_ENTRIES = ROOMS | {"CMakeLists.txt", "CMakePresets.json", "README.md"}
+IGNORED = re.compile(r"^(\.git|build|build-.*|runs|__pycache__)$")
+SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
+TEXT_SUFFIXES = SOURCE_SUFFIXES | {".cmake", ".json", ".md", ".py", ".sh", ".txt", ".yml"}
+
+# (what is wrong, where it is looked for, pattern). The text is stripped of comments and literals
+# where the suffix says "code".
+HEAVY_INCLUDE = re.compile(r'#\s*include\s*[<"](?:nlohmann/json\.hpp|spdlog/|Eigen/|CLI/)[^>"]*[>"]')
+RELATIVE_INCLUDE = re.compile(r'#\s*include\s*"\.\.?/')
+MACHINE_PATH = re.compile(r"(?<![\w.}])/(?:work|root|home|farm|tmp/bash_jobs)/")
+UNFINISHED = re.compile(r"\b(?:TO[D]O|FIX[M]E|XX[X])\b")
+ENDS_PROCESS = re.compile(r"(?<![\w.>])_?(?:exit|abort|assert|quick_exit|terminate)\s*\(")
+BARE_SKIP = re.compile(r"GTEST_SKI[P]\(\)\s*;")
+DISABLED_TEST = re.compile(r"\bDISABLE[D]_\w+")
+EMPTY_CLAIM = re.compile(r"(?:EXPECT|ASSERT)_(?:TRUE\(true\)|FALSE\(false\))")
+RAW_LAUNCH = re.compile(r"<<<[^<]*>>>")
+
+LITERAL_OR_COMMENT = re.compile(
+    r'R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'|//[^\n]*|/\*.*?\*/', re.S)
+
+
+def blank(text):
+    """The text with comments and literals emptied; line numbers stay."""
+    return LITERAL_OR_COMMENT.sub(lambda m: "\n" * m.group().count("\n"), text)
+
+
+def project_files(root):
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(f for f in folders if not IGNORED.match(f))
+        for name in sorted(files):
+            path = pathlib.Path(folder, name)
+            if path.suffix in TEXT_SUFFIXES or path.parent.name == ".ci":
+                yield path
+
+
+def find(pattern, text, what):
+    for match in pattern.finditer(text):
+        yield text.count("\n", 0, match.start()) + 1, f"{what}: {match.group().strip()}"
+
+
+def text_breaches(text):
+    yield from find(MACHINE_PATH, text, "path of one machine")
+    yield from find(UNFINISHED, text, "unfinished by its own word")
+    if text and not text.endswith("\n"):
+        yield text.count("\n") + 1, "no newline at the end"
+
+
+def source_breaches(text, room, suffix):
+    code = blank(text)
+    yield from find(RELATIVE_INCLUDE, text, "include from the root of the project")
+    if suffix in (".h", ".cuh"):
+        if "#pragma once" not in text:
+            yield 1, "header without #pragma once"
+        yield from find(HEAVY_INCLUDE, text, "heavy include in a header")
+    if room in PRODUCT_ROOMS:
+        yield from find(ENDS_PROCESS, code, "ends the process; throw instead")
+        yield from find(RAW_LAUNCH, code, "kernel launch outside the launch door")
+    if room == "tests":
+        yield from find(BARE_SKIP, text, "skip without a reason")
+        yield from find(DISABLED_TEST, code, "test that is off")
+        yield from find(EMPTY_CLAIM, code, "claim that cannot fail")
+
+
+def breaches(root):
+    """Yields (path, line, text) of every breach under `root`."""
+    for entry in sorted(os.listdir(root)):
+        if entry not in ROOT_ENTRIES and not entry.startswith(".") and not IGNORED.match(entry):
+            yield entry, 1, "does not belong at the root"
+    for path in project_files(root):
+        relative = path.relative_to(root)
+        text = path.read_text(encoding="utf-8")
+        found = list(text_breaches(text))
+        if path.suffix in SOURCE_SUFFIXES:
+            found += source_breaches(text, relative.parts[0], path.suffix)
+        if path.suffix in SOURCE_SUFFIXES | {".py", ".sh"} and text.count("\n") > MAX_LINES:
+            found.append((MAX_LINES, f"{text.count(chr(10))} lines, at most {MAX_LINES}; split it"))
+        for line, what in sorted(found):
+            yield relative, line, what
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__ + "/../../..").resolve()
+    count = 0
+    for path, line, what in breaches(root):
+        print(f"{path}:{line}: {what}")
+        count += 1
+    print(f"rules: {count} broken")
+    sys.exit(1 if count else 0)
+
+
+if __name__ == "__main__":
+    main()
