@@ -2,11 +2,14 @@
 // Reads metrics.jsonl, the record of a run, also while the run still writes it.
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace rela {
+
+inline constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 
 /// A "train" line. Numbers that the line lacks or has as "nan" are NaN, "inf" and "-inf" infinite.
 struct TrainPoint {
@@ -14,7 +17,14 @@ struct TrainPoint {
   double epoch = 0;
   double elapsed_s = 0;
   std::string phase;
-  double loss, lr, tau, grad_norm, feature_std, img_per_s, iter_ms, data_wait;
+  double loss = kMissing;
+  double lr = kMissing;
+  double tau = kMissing;
+  double grad_norm = kMissing;
+  double feature_std = kMissing;
+  double img_per_s = kMissing;
+  double iter_ms = kMissing;
+  double data_wait = kMissing;  // share of the time, [0, 1]
 };
 
 /// An "eval" line.
@@ -37,6 +47,7 @@ struct RunMark {
 };
 
 struct RunLog {
+  int64_t feature_dim = 0;  // D of the backbone, from the "start" line; 0: not told
   std::vector<TrainPoint> train;
   std::vector<EvalPoint> evals;
   std::vector<RunMark> marks;

@@ -1,64 +1,61 @@
 #pragma once
-// Line charts as SVG text, styled by the classes of the page they stand in.
+// Line charts as SVG. Colours, fonts and line widths come from the style sheet of the page
+// (page_style.h): classes chart, grid, tick, line, s0 ... s5, faint, dots, reference, marker.
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "rela/report/chart_scale.h"
+
 namespace rela {
+
+enum class LineStyle : unsigned char {
+  kLine,
+  kFaint,  // the raw values behind a smoothed line: no legend, no tooltip
+  kDots,   // each point marked, for few and far between
+};
 
 /// One line. x ascends; a y that is not finite is a gap.
 struct ChartSeries {
-  std::string name;
-  std::vector<double> x;
-  std::vector<double> y;
-  bool dots = false;  // mark each point: for few, far between
+  std::string name{};
+  std::vector<double> x{};
+  std::vector<double> y{};
+  LineStyle style = LineStyle::kLine;
+  int color = 0;  // class s<color>
 };
 
 /// A horizontal line to compare with.
 struct ChartReference {
-  std::string name;
+  std::string name{};
   double y = 0;
 };
 
 /// A vertical line where something happened.
 struct ChartMarker {
-  std::string name;
+  std::string name{};
   double x = 0;
 };
 
-/// How y is laid out. kAuto is log when all is positive and spans more than two decades.
-enum class ChartScale : uint8_t { kAuto, kLinear, kLog };
+/// Where a linear y axis begins: near the lowest value, or at zero.
+enum class AxisStart : unsigned char { kData, kZero };
 
 struct Chart {
-  std::string title;
-  std::string x_label;
-  std::string unit;  // of y: appended to its values in tooltips and ticks, e.g. "%"
+  std::string title{};
+  std::string x_label{};
+  std::string note{};  // small print below
+  std::string unit{};  // after the values of y, e.g. "%"
   ChartScale scale = ChartScale::kAuto;
-  bool from_zero = false;  // the linear axis begins at 0
-  std::vector<ChartSeries> series;
-  std::vector<ChartReference> references;
-  std::vector<ChartMarker> markers;
+  AxisStart start = AxisStart::kData;
+  std::vector<ChartSeries> series{};
+  std::vector<ChartReference> references{};
+  std::vector<ChartMarker> markers{};
 };
 
-/// A <svg> element; with no finite point it says "no data yet". At most a few thousand points are
-/// drawn per series: of more, each pixel column keeps its first, lowest, highest and last.
+/// A <svg> element that scales to the width of its container. With no finite point it says that
+/// there is no data yet. Long series are thinned so that no spike and no gap is lost.
 std::string to_svg(const Chart& chart);
 
-/// Positions of about `wanted` ticks in [low, high]: multiples of 1, 2 or 5 times a power of ten.
-std::vector<double> linear_ticks(double low, double high, int wanted);
-
-/// Powers of ten in [low, high], both above 0; with 2 and 5 times them when those are few.
-std::vector<double> log_ticks(double low, double high);
-
-/// A short number: "0.001", "1.2e-7", "12,500".
-std::string format_number(double value);
-
-/// Indices to keep of a series: all when few, else per column of width / columns the first, lowest,
-/// highest and last point and every edge of a gap.
-std::vector<size_t> decimate(const ChartSeries& series, int columns);
-
-/// Text made safe inside HTML and attributes.
-std::string escape_html(const std::string& text);
+/// A <figure>: title, legend with the latest values, the chart, its note.
+std::string to_figure(const Chart& chart);
 
 }  // namespace rela

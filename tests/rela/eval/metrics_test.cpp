@@ -36,7 +36,10 @@ TEST(RankMe, IsTheFormulaOnKnownSingularValues) {
 
 TEST(RankMe, IsOneWhenAllRowsPointTheSameWay) {
   Tensor x = Tensor::empty({50, 20}, Dtype::kF32);
-  for (int64_t i = 0; i < 50 * 20; ++i) x.data<float>()[i] = static_cast<float>(1 + i / 20);
+  for (int64_t r = 0; r < 50; ++r) {
+    for (int64_t c = 0; c < 20; ++c)
+      x.data<float>()[r * 20 + c] = static_cast<float>((r + 1) * (c + 2));
+  }
   EXPECT_NEAR(rank_me(x), 1.0, 1e-4);
 }
 

@@ -1,0 +1,183 @@
+#include "rela/report/svg_chart.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "rela/report/html.h"
+
+namespace rela {
+namespace {
+
+// In units of the view box; the page scales it.
+constexpr double kWidth = 560;
+constexpr double kHeight = 236;
+constexpr double kLeft = 54;
+constexpr double kRight = 548;
+constexpr double kEmptyHeight = 96;  // of a chart without data
+constexpr double kTop = 16;
+constexpr double kBottom = 208;
+constexpr int kColumns = static_cast<int>(kRight - kLeft);
+constexpr double kLabelWidth = 70;  // a marker's label needs about this much
+
+class ChartWriter {
+ public:
+  explicit ChartWriter(const Chart& chart) : chart_(chart) {
+    Extent x, y;
+    for (const ChartSeries& s : chart.series) {
+      for (size_t i = 0; i < s.x.size(); ++i) {
+        if (!std::isfinite(s.y[i])) continue;
+        x.add(s.x[i]);
+        y.add(s.y[i]);
+      }
+    }
+    is_empty_ = !y.any;
+    for (const ChartReference& r : chart.references) y.add(r.y);
+    if (y.any && chart.start == AxisStart::kZero) y.add(0);
+    x_ = Axis{.low = x.low, .high = x.high};
+    if (!(x.low < x.high)) x_ = Axis{.low = x.low - 1, .high = x.high + 1};
+    x_.from = kLeft;
+    x_.to = kRight;
+    y_ = fit_axis(y, chart.scale);
+    y_.from = kBottom;
+    y_.to = kTop;
+  }
+
+  std::string write() {
+    add(R"(<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}" )", kWidth,
+        is_empty_ ? kEmptyHeight : kHeight, escape_html(chart_.title));
+    add(R"(data-x="{} {} {} {}" data-y="{} {} {} {}" data-log="{:d}" data-unit="{}">)", x_.low,
+        x_.high, x_.from, x_.to, y_.low, y_.high, y_.from, y_.to, y_.is_log,
+        escape_html(chart_.unit));
+    if (is_empty_) {
+      add(R"(<rect class="empty" x="{}" y="{}" width="{}" height="{}" rx="6"/>)", kLeft, kTop,
+          kRight - kLeft, kEmptyHeight - 2 * kTop);
+      add(R"(<text class="empty" x="{}" y="{}">no data yet</text></svg>)", (kLeft + kRight) / 2,
+          kEmptyHeight / 2 + 4);
+      return std::move(out_);
+    }
+    add_y_axis();
+    add_x_axis();
+    add_references();
+    add_markers();
+    for (const ChartSeries& s : chart_.series) add_series(s);
+    out_ += "</svg>";
+    return std::move(out_);
+  }
+
+ private:
+  template <class... Args>
+  void add(fmt::format_string<Args...> text, Args&&... args) {
+    fmt::format_to(std::back_inserter(out_), text, std::forward<Args>(args)...);
+  }
+
+  void add_y_axis() {
+    const auto ticks = y_.is_log ? log_ticks(y_.low, y_.high, 5) : linear_ticks(y_.low, y_.high, 5);
+    const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : 1;
+    for (const double tick : ticks) {
+      const double y = y_.at(tick);
+      add(R"(<path class="grid" d="M{} {:.2f}H{}"/>)", kLeft, y, kRight);
+      add(R"(<text class="tick y" x="{}" y="{:.2f}">{}{}</text>)", kLeft - 7, y + 4,
+          format_tick(tick, y_.is_log ? tick : step), escape_html(chart_.unit));
+    }
+  }
+
+  void add_x_axis() {
+    add(R"(<path class="axis" d="M{} {}H{}"/>)", kLeft, kBottom, kRight);
+    const auto ticks = linear_ticks(x_.low, x_.high, 6);
+    const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : 1;
+    const double label_left = kRight - 10 - 7.0 * static_cast<double>(chart_.x_label.size());
+    for (const double tick : ticks) {
+      const double x = x_.at(tick);
+      add(R"(<path class="axis" d="M{:.2f} {}v4"/>)", x, kBottom);
+      if (x > label_left - 16) continue;  // the name of the axis stands there
+      add(R"(<text class="tick x" x="{:.2f}" y="{}">{}</text>)", x, kBottom + 18,
+          format_tick(tick, step));
+    }
+    add(R"(<text class="tick end" x="{}" y="{}">{}</text>)", kRight, kBottom + 18,
+        escape_html(chart_.x_label));
+  }
+
+  void add_references() {
+    for (const ChartReference& r : chart_.references) {
+      const double y = y_.at(r.y);
+      add(R"(<path class="reference" d="M{} {:.2f}H{}"/>)", kLeft, y, kRight);
+      add(R"(<text class="reference" x="{}" y="{:.2f}">{}</text>)", kLeft + 6,
+          y < kTop + 16 ? y + 15 : y - 6, escape_html(r.name));
+    }
+  }
+
+  void add_markers() {
+    double free_from = kLeft;  // labels that would overlap are left to the tooltip
+    for (const ChartMarker& m : chart_.markers) {
+      const double x = x_.at(m.x);
+      if (!(x >= kLeft && x <= kRight)) continue;
+      const std::string name = escape_html(m.name);
+      add(R"(<g class="marker"><title>{}</title><path d="M{:.2f} {}V{}"/>)", name, x, kTop - 4,
+          kBottom);
+      const bool fits_right = x + kLabelWidth < kRight;
+      if (x >= free_from && (fits_right || x - kLabelWidth >= free_from)) {
+        add(R"(<text class="{}" x="{:.2f}" y="{}">{}</text>)", fits_right ? "start" : "end",
+            fits_right ? x + 4 : x - 4, kTop + 5, name);
+        free_from = fits_right ? x + kLabelWidth : kRight;
+      }
+      out_ += "</g>";
+    }
+  }
+
+  void add_series(const ChartSeries& s) {
+    const bool is_faint = s.style == LineStyle::kFaint;
+    const std::vector<size_t> kept = decimate(s.x, s.y, kColumns);
+    add(R"(<path class="line s{}{}" data-name="{}" d=")", s.color, is_faint ? " faint" : "",
+        escape_html(s.name));
+    for (size_t k = 0; k < kept.size(); ++k) {
+      if (!can_draw(s.y[kept[k]])) continue;
+      const bool starts = k == 0 || !can_draw(s.y[kept[k - 1]]);
+      const bool ends = k + 1 == kept.size() || !can_draw(s.y[kept[k + 1]]);
+      add("{}{:.2f} {:.2f}", starts ? 'M' : 'L', x_.at(s.x[kept[k]]), y_.at(s.y[kept[k]]));
+      if (starts && ends) out_ += "h0";  // alone between gaps: round line caps make it a dot
+    }
+    out_ += "\"/>";
+    if (s.style != LineStyle::kDots) return;
+    for (const size_t i : kept) {
+      if (!can_draw(s.y[i])) continue;
+      add(R"(<circle class="dots s{}" cx="{:.2f}" cy="{:.2f}" r="3"><title>{}: {}{} at {} {}</title></circle>)",
+          s.color, x_.at(s.x[i]), y_.at(s.y[i]), escape_html(s.name), format_number(s.y[i]),
+          escape_html(chart_.unit), escape_html(chart_.x_label), format_number(s.x[i]));
+    }
+  }
+
+  bool can_draw(double y) const { return std::isfinite(y) && (!y_.is_log || y > 0); }
+
+  const Chart& chart_;
+  Axis x_, y_;
+  bool is_empty_ = true;
+  std::string out_;
+};
+
+/// The newest value as text: that is what a reader looks for first.
+std::string latest(const ChartSeries& s, const std::string& unit) {
+  if (s.y.empty()) return "";
+  const double last = s.y.back();
+  return std::isfinite(last) ? format_number(last) + unit : fmt::format("{}", last);
+}
+
+}  // namespace
+
+std::string to_svg(const Chart& chart) { return ChartWriter(chart).write(); }
+
+std::string to_figure(const Chart& chart) {
+  std::string out = fmt::format("<figure><figcaption><b>{}</b>", escape_html(chart.title));
+  for (const ChartSeries& s : chart.series) {
+    if (s.style == LineStyle::kFaint || s.y.empty()) continue;
+    out += fmt::format(R"(<span class="key s{}">{} <em>{}</em></span>)", s.color,
+                       escape_html(s.name), escape_html(latest(s, chart.unit)));
+  }
+  out += fmt::format("</figcaption>{}", to_svg(chart));
+  if (!chart.note.empty()) out += fmt::format("<p class=\"note\">{}</p>", escape_html(chart.note));
+  return out + "</figure>\n";
+}
+
+}  // namespace rela

@@ -1,0 +1,157 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "rela/report/chart_scale.h"
+#include "rela/report/html.h"
+#include "rela/report/svg_chart.h"
+
+namespace rela {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+std::vector<std::string> tick_texts(const std::vector<double>& ticks) {
+  std::vector<std::string> out;
+  const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : 1;
+  for (const double tick : ticks) out.push_back(format_tick(tick, step));
+  return out;
+}
+
+TEST(Ticks, AreRoundNumbersInsideTheRange) {
+  EXPECT_THAT(tick_texts(linear_ticks(0, 1, 5)),
+              ElementsAre("0.0", "0.2", "0.4", "0.6", "0.8", "1.0"));
+  EXPECT_THAT(tick_texts(linear_ticks(-3, 12, 4)), ElementsAre("0", "5", "10"));
+  EXPECT_THAT(tick_texts(linear_ticks(0.9889, 1.0003, 5)),
+              ElementsAre("0.990", "0.992", "0.994", "0.996", "0.998", "1.000"));
+  EXPECT_THAT(tick_texts(linear_ticks(0, 19500, 4)), ElementsAre("0", "5,000", "10,000", "15,000"));
+  EXPECT_THAT(tick_texts(linear_ticks(0, 4e-5, 2)), ElementsAre("0.00000", "2e-05", "4e-05"));
+}
+
+TEST(Ticks, OfAnImpossibleRangeAreNone) {
+  EXPECT_TRUE(linear_ticks(1, 1, 5).empty());
+  EXPECT_TRUE(linear_ticks(2, 1, 5).empty());
+  EXPECT_TRUE(linear_ticks(kNan, 1, 5).empty());
+  EXPECT_TRUE(linear_ticks(0, kInf, 5).empty());
+  EXPECT_TRUE(log_ticks(0, 1, 5).empty());
+  EXPECT_TRUE(log_ticks(-1, 1, 5).empty());
+}
+
+TEST(Ticks, OfALogAxisArePowersOfTenOrFinerWhenFew) {
+  EXPECT_THAT(log_ticks(0.9e-3, 1.1, 5), ElementsAre(1e-3, 1e-2, 1e-1, 1));
+  EXPECT_THAT(log_ticks(0.3, 6, 5), ElementsAre(0.5, 1, 2, 5));
+  EXPECT_LE(log_ticks(1e-30, 1e30, 5).size(), 7U);
+}
+
+TEST(Axis, TurnsToLogOnlyForPositiveValuesOverMoreThanTwoDecades) {
+  const auto covering = [](double low, double high) {
+    Extent e;
+    e.add(low);
+    e.add(high);
+    return e;
+  };
+  EXPECT_FALSE(fit_axis(covering(0.1, 9), ChartScale::kAuto).is_log);
+  EXPECT_TRUE(fit_axis(covering(0.1, 11), ChartScale::kAuto).is_log);
+  EXPECT_FALSE(fit_axis(covering(0, 1000), ChartScale::kAuto).is_log);
+  EXPECT_FALSE(fit_axis(covering(0.1, 1000), ChartScale::kLinear).is_log);
+  EXPECT_FALSE(fit_axis(covering(-1, 5), ChartScale::kLog).is_log);
+}
+
+TEST(Axis, SurroundsASingleValueAndNeedsNoValueAtAll) {
+  Extent one;
+  one.add(kNan);
+  one.add(0.99);
+  const Axis axis = fit_axis(one, ChartScale::kAuto);
+  EXPECT_LT(axis.low, 0.99);
+  EXPECT_GT(axis.high, 0.99);
+  const Axis none = fit_axis({}, ChartScale::kAuto);
+  EXPECT_LT(none.low, none.high);
+}
+
+TEST(Decimation, KeepsEveryPointOfAShortSeries) {
+  EXPECT_THAT(decimate({1, 2, 3}, {5, kNan, 7}, 10), ElementsAre(0, 1, 2));
+  EXPECT_TRUE(decimate({}, {}, 10).empty());
+}
+
+TEST(Decimation, KeepsSpikesGapsAndBothEndsOfALongSeries) {
+  std::vector<double> x, y;
+  for (int i = 0; i < 100'000; ++i) {
+    x.push_back(i);
+    y.push_back(std::sin(i * 0.001));
+  }
+  y[41'234] = 50;
+  y[41'300] = -50;
+  y[70'000] = kNan;
+  y[70'001] = kInf;
+  const std::vector<size_t> kept = decimate(x, y, 500);
+  EXPECT_LE(kept.size(), 500U * 5);
+  for (const size_t i : {0, 41'234, 41'300, 70'000, 99'999})
+    EXPECT_THAT(kept, testing::Contains(i));
+  EXPECT_TRUE(std::is_sorted(kept.begin(), kept.end()));
+}
+
+TEST(Smoothing, StartsUnbiasedAndStepsOverGaps) {
+  const std::vector<double> s = smoothed({4, 4, kNan, 4, 8}, 0.5);
+  EXPECT_DOUBLE_EQ(s[0], 4);
+  EXPECT_DOUBLE_EQ(s[1], 4);
+  EXPECT_TRUE(std::isnan(s[2]));
+  EXPECT_DOUBLE_EQ(s[3], 4);
+  EXPECT_GT(s[4], 5.9);
+  EXPECT_LT(s[4], 6.2);
+}
+
+TEST(Html, EscapesAndFormats) {
+  EXPECT_EQ(escape_html("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+  EXPECT_EQ(format_count(0), "0");
+  EXPECT_EQ(format_count(-1234567), "-1,234,567");
+  EXPECT_EQ(format_number(12345.6), "12,346");
+  EXPECT_EQ(format_number(0.00123456), "0.001235");
+  EXPECT_EQ(format_duration(12.34), "12.3 s");
+  EXPECT_EQ(format_duration(245), "4 min 05 s");
+  EXPECT_EQ(format_duration(3900), "1 h 05 min");
+  EXPECT_EQ(format_duration(kNan), "");
+}
+
+TEST(Chart, BreaksALineAtGapsAndDotsALonelyPoint) {
+  const Chart chart{
+      .title = "t",
+      .series = {{.name = "a", .x = {0, 1, 2, 3, 4, 5}, .y = {0, 1, kNan, 1, kInf, 0}}}};
+  const std::string svg = to_svg(chart);
+  const std::string path = svg.substr(svg.find("class=\"line"));
+  EXPECT_EQ(std::count(path.begin(), path.begin() + path.find("/>"), 'M'), 3);
+  EXPECT_EQ(std::count(path.begin(), path.begin() + path.find("/>"), 'L'), 1);
+  EXPECT_EQ(std::count(path.begin(), path.begin() + path.find("/>"), 'h'), 2);
+}
+
+TEST(Chart, SaysWhenThereIsNothingToShow) {
+  for (const std::vector<double>& y : {std::vector<double>{}, std::vector<double>{kNan, kInf}}) {
+    std::vector<double> x(y.size());
+    const std::string svg = to_svg({.title = "t", .series = {{.name = "a", .x = x, .y = y}}});
+    EXPECT_THAT(svg, HasSubstr("no data yet"));
+    EXPECT_THAT(svg, Not(HasSubstr("nan")));
+  }
+}
+
+TEST(Chart, DrawsReferencesMarkersAndSafeNames) {
+  const Chart chart{
+      .title = "a < b",
+      .unit = "%",
+      .series = {{.name = "x & y", .x = {0, 100}, .y = {10, 20}, .style = LineStyle::kDots}},
+      .references = {{.name = "healthy", .y = 30}},
+      .markers = {{.name = "resumed", .x = 50}, {.name = "outside", .x = 500}}};
+  const std::string figure = to_figure(chart);
+  for (const char* part :
+       {"a &lt; b", "x &amp; y", "healthy", "<title>resumed</title>", "20%</em>", "<circle"})
+    EXPECT_THAT(figure, HasSubstr(part));
+  EXPECT_THAT(figure, Not(HasSubstr("outside")));
+}
+
+}  // namespace
+}  // namespace rela
