@@ -242,7 +242,7 @@ TEST(Tape, NamesWhatIsWrongWithAnOutput) {
 
 TEST(Tape, RefusesGradientsOfAnotherTypeOrSize) {
   const Var p = make_parameter(values({1}));
-  const auto giving = [&](Tensor dx) {
+  const auto giving = [&](const Tensor& dx) {
     return record("giver", values({1}), {p}, [dx](const Tensor&, GradSink& to) { to.give(0, dx); });
   };
   EXPECT_THAT([&] { backward(giving(Tensor::zeros({1}, Dtype::kBf16))); },
