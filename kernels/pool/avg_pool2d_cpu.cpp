@@ -15,7 +15,7 @@ void forward(const Pool2dDims& d, const T* x, T* y) {
     const IndexRange hs = covered_by(d, row % d.p(), d.h);
     for (int64_t q = 0; q < d.q(); ++q) {
       const IndexRange ws = covered_by(d, q, d.w);
-      for_channel_blocks(d.c, [&](int64_t c, int64_t count) {
+      for_channel_blocks(d.c, [&](int64_t c, auto count) {
         ChannelBlock sum{};
         for (int64_t h = hs.begin; h < hs.end; ++h) {
           for (int64_t w = ws.begin; w < ws.end; ++w) {
@@ -38,7 +38,7 @@ void backward(const Pool2dDims& d, const T* dy, GradOut out) {
     for (int64_t w = 0; w < d.w; ++w) {
       const IndexRange qs = covering(d, w, d.q());
       T* dx = static_cast<T*>(out.data) + (row * d.w + w) * d.c;
-      for_channel_blocks(d.c, [&](int64_t c, int64_t count) {
+      for_channel_blocks(d.c, [&](int64_t c, auto count) {
         ChannelBlock sum{};
         for (int64_t p = ps.begin; p < ps.end; ++p) {
           for (int64_t q = qs.begin; q < qs.end; ++q) {

@@ -1,8 +1,8 @@
 #pragma once
 // Pooling loops work on blocks of channels, which are contiguous and fit in registers.
 
-#include <algorithm>
 #include <array>
+#include <type_traits>
 
 #include "kernels/types.h"
 
@@ -13,12 +13,15 @@ inline constexpr int64_t kChannelBlock = 64;  // four AVX-512 registers of f32
 /// f32 values of up to kChannelBlock neighbouring channels.
 using ChannelBlock = std::array<float, kChannelBlock>;
 
-/// Runs body(first_channel, count) over all blocks of [0, c).
+/// Runs body(first_channel, count) over all blocks of [0, c). In full blocks count is a constant,
+/// so that loops over it unroll.
 template <class Body>
 void for_channel_blocks(int64_t c, Body&& body) {
-  for (int64_t begin = 0; begin < c; begin += kChannelBlock) {
-    body(begin, std::min(kChannelBlock, c - begin));
+  int64_t begin = 0;
+  for (; begin + kChannelBlock <= c; begin += kChannelBlock) {
+    body(begin, std::integral_constant<int64_t, kChannelBlock>{});
   }
+  if (begin < c) body(begin, c - begin);
 }
 
 template <class T>

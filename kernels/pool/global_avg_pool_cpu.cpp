@@ -11,7 +11,7 @@ float pixel_share(const GlobalPoolDims& d) { return 1.0f / static_cast<float>(d.
 template <class T>
 void forward(const GlobalPoolDims& d, const T* x, T* y) {
   parallel_for(d.n, [&](int64_t n) {
-    for_channel_blocks(d.c, [&](int64_t c, int64_t count) {
+    for_channel_blocks(d.c, [&](int64_t c, auto count) {
       ChannelBlock sum{};
       for (int64_t i = 0; i < d.pixels; ++i)
         add_block(sum, x + (n * d.pixels + i) * d.c + c, count);
@@ -23,7 +23,7 @@ void forward(const GlobalPoolDims& d, const T* x, T* y) {
 template <class T>
 void backward(const GlobalPoolDims& d, const T* dy, GradOut out) {
   parallel_for(d.n, [&](int64_t n) {
-    for_channel_blocks(d.c, [&](int64_t c, int64_t count) {
+    for_channel_blocks(d.c, [&](int64_t c, auto count) {
       ChannelBlock g{};
       add_block(g, dy + n * d.c + c, count);
       for (int64_t i = 0; i < d.pixels; ++i) {

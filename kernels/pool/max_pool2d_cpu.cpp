@@ -1,5 +1,7 @@
 #include "kernels/pool/max_pool2d.h"
 
+#include <bit>
+
 #include "kernels/parallel.h"
 #include "kernels/pool/channel_block.h"
 
@@ -40,7 +42,7 @@ void forward(const Pool2dDims& d, const T* x, T* y, uint8_t* argmax) {
     for (int64_t q = 0; q < d.q(); ++q) {
       const IndexRange ws = covered_by(d, q, d.w);
       const int64_t out = (row * d.q() + q) * d.c;
-      for_channel_blocks(d.c, [&](int64_t c, int64_t count) {
+      for_channel_blocks(d.c, [&](int64_t c, auto count) {
         Best best;
         for (int64_t h = hs.begin; h < hs.end; ++h) {
           for (int64_t w = ws.begin; w < ws.end; ++w) {
@@ -51,13 +53,29 @@ void forward(const Pool2dDims& d, const T* x, T* y, uint8_t* argmax) {
             is_first ? start(best, pixel, place, count) : improve(best, pixel, place, count);
           }
         }
+        store_block(best.value, 1.0f, y + out + c, Write::kOverwrite, count);
+        uint8_t* place = argmax + out + c;
         for (int64_t i = 0; i < count; ++i) {
-          y[out + c + i] = store_as<T>(best.value[static_cast<size_t>(i)]);
-          argmax[out + c + i] = static_cast<uint8_t>(best.place[static_cast<size_t>(i)]);
+          place[i] = static_cast<uint8_t>(best.place[static_cast<size_t>(i)]);
         }
       });
     }
   });
+}
+
+/// sum[i] += dy[i] where place[i] is `here`.
+template <class T, class Count>
+void add_where(ChannelBlock& sum, const T* dy, const uint8_t* place, uint8_t here, Count count) {
+  std::array<uint32_t, kChannelBlock> bits;  // masks, not branches: such loops vectorise
+  for (int64_t i = 0; i < count; ++i) {
+    bits[static_cast<size_t>(i)] = std::bit_cast<uint32_t>(to_float(dy[i]));
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    bits[static_cast<size_t>(i)] &= place[i] == here ? 0xffffffffu : 0u;
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    sum[static_cast<size_t>(i)] += std::bit_cast<float>(bits[static_cast<size_t>(i)]);
+  }
 }
 
 /// Each input pixel gathers from the windows that cover it, so that no two threads write to one
@@ -70,17 +88,14 @@ void backward(const Pool2dDims& d, const T* dy, const uint8_t* argmax, GradOut o
     for (int64_t w = 0; w < d.w; ++w) {
       const IndexRange qs = covering(d, w, d.q());
       T* dx = static_cast<T*>(out.data) + (row * d.w + w) * d.c;
-      for_channel_blocks(d.c, [&](int64_t c, int64_t count) {
+      for_channel_blocks(d.c, [&](int64_t c, auto count) {
         ChannelBlock sum{};
         for (int64_t p = ps.begin; p < ps.end; ++p) {
           for (int64_t q = qs.begin; q < qs.end; ++q) {
             const int64_t window = ((n * d.p() + p) * d.q() + q) * d.c + c;
             const int64_t r = h + d.padding - p * d.stride, s = w + d.padding - q * d.stride;
             const auto here = static_cast<uint8_t>(r * d.kernel + s);
-            for (int64_t i = 0; i < count; ++i) {
-              const float g = to_float(dy[window + i]);
-              sum[static_cast<size_t>(i)] += argmax[window + i] == here ? g : 0.0f;
-            }
+            add_where(sum, dy + window, argmax + window, here, count);
           }
         }
         store_block(sum, 1.0f, dx + c, out.mode, count);
