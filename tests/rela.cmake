@@ -16,6 +16,7 @@ rela_tests(eval_tests
     rela/eval/eval_features_test.cpp
     rela/eval/knn_test.cpp
     rela/eval/metrics_test.cpp
+    rela/report/browser_test.cpp
     rela/report/chart_test.cpp
     rela/report/report_test.cpp
     rela/report/run_log_test.cpp

@@ -20,6 +20,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 std::vector<std::string> tick_texts(const std::vector<double>& ticks) {
   std::vector<std::string> out;
+  out.reserve(ticks.size());
   const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : 1;
   for (const double tick : ticks) out.push_back(format_tick(tick, step));
   return out;
