@@ -14,6 +14,7 @@ namespace {
 std::atomic<int64_t> next_id{0};
 std::atomic<uint64_t> next_visit{0};
 thread_local bool no_grad_here = false;
+thread_local RecordObserver record_observer;
 
 const KernelTable<AddIntoFn> kAddInto{"add_into", add_into_cpu};
 
@@ -44,6 +45,7 @@ Var make_parameter(Tensor value) {
 Var record(const char* op, Tensor value, std::vector<Var> inputs, BackwardFn backward) {
   Var v(std::move(value));
   v.node_->op = op;
+  if (record_observer) record_observer(op, v.value(), inputs);
   if (no_grad_here) return v;
   for (const Var& input : inputs) v.node_->requires_grad |= input.requires_grad();
   if (v.node_->requires_grad) {
@@ -52,6 +54,9 @@ Var record(const char* op, Tensor value, std::vector<Var> inputs, BackwardFn bac
   }
   return v;
 }
+
+RecordObserverGuard::RecordObserverGuard(RecordObserver observer) { record_observer = std::move(observer); }
+RecordObserverGuard::~RecordObserverGuard() { record_observer = nullptr; }
 
 bool grad_disabled() { return no_grad_here; }
 NoGradGuard::NoGradGuard() : before_(std::exchange(no_grad_here, true)) {}

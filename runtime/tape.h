@@ -73,6 +73,17 @@ class NoGradGuard {
   bool before_;
 };
 
+/// Sees every op's result as it is recorded by this thread: for finding the first value that is not finite.
+using RecordObserver =
+    std::function<void(const char* op, const Tensor& value, const std::vector<Var>& inputs)>;
+class RecordObserverGuard {
+ public:
+  explicit RecordObserverGuard(RecordObserver observer);
+  ~RecordObserverGuard();
+  RecordObserverGuard(const RecordObserverGuard&) = delete;
+  RecordObserverGuard& operator=(const RecordObserverGuard&) = delete;
+};
+
 struct Node {
   Node() = default;
   Node(const Node&) = delete;

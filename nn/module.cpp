@@ -1,0 +1,88 @@
+#include "nn/module.h"
+
+#include <cmath>
+
+#include "kernels/random/random_stream.h"
+
+namespace rela {
+namespace {
+
+std::string join(std::string_view prefix, const std::string& name) {
+  return prefix.empty() ? name : std::string(prefix) + "." + name;
+}
+
+/// FNV-1a, cut to the 48 bits that name a sample in a random stream.
+uint64_t stream_index(const std::string& name) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
+  return (hash ^ (hash >> 48)) & 0xffffffffffffu;
+}
+
+}  // namespace
+
+Init kaiming_normal_fan_out(int64_t fan_out) {
+  return {Init::Kind::kNormal, std::sqrt(2.0f / static_cast<float>(fan_out))};
+}
+
+Init linear_uniform(int64_t fan_in) {
+  return {Init::Kind::kUniform, 1.0f / std::sqrt(static_cast<float>(fan_in))};
+}
+
+std::vector<NamedParameter> Module::parameters(std::string_view prefix) const {
+  std::vector<NamedParameter> all;
+  for (NamedParameter p : parameters_) {
+    p.name = join(prefix, p.name);
+    all.push_back(std::move(p));
+  }
+  for (const Child& child : children_) {
+    for (NamedParameter& p : child.module->parameters(join(prefix, child.name)))
+      all.push_back(std::move(p));
+  }
+  return all;
+}
+
+std::vector<NamedBuffer> Module::buffers(std::string_view prefix) const {
+  std::vector<NamedBuffer> all;
+  for (const NamedBuffer& b : buffers_) all.push_back({join(prefix, b.name), b.value});
+  for (const Child& child : children_) {
+    for (NamedBuffer& b : child.module->buffers(join(prefix, child.name)))
+      all.push_back(std::move(b));
+  }
+  return all;
+}
+
+Var Module::add_parameter(std::string name, const Shape& shape, ParameterKind kind, Init init) {
+  const Var var = make_parameter(Tensor::zeros(shape, Dtype::kF32));
+  parameters_.push_back({std::move(name), var, kind, init});
+  return var;
+}
+
+Tensor Module::add_buffer(std::string name, Tensor value) {
+  buffers_.push_back({std::move(name), value});
+  return value;
+}
+
+void Module::add_child(std::string name, Module& child) {
+  children_.push_back({std::move(name), &child});
+}
+
+void initialize(const Module& module, uint64_t seed) {
+  for (const NamedParameter& p : module.parameters()) {
+    RandomStream random({.seed = seed, .sample = stream_index(p.name), .op = RandomOp::kInit});
+    for (float& x : p.var.node().value.span<float>()) {
+      switch (p.init.kind) {
+        case Init::Kind::kNormal:
+          x = p.init.value * random.normal();
+          break;
+        case Init::Kind::kUniform:
+          x = random.uniform(-p.init.value, p.init.value);
+          break;
+        case Init::Kind::kConstant:
+          x = p.init.value;
+          break;
+      }
+    }
+  }
+}
+
+}  // namespace rela

@@ -1,0 +1,83 @@
+#pragma once
+// A layer or a model: parameters and buffers under dotted names, the ones that torchvision uses.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/ops/ops.h"
+
+namespace rela {
+
+enum class ParameterKind : uint8_t { kConvWeight, kLinearWeight, kBias, kNormWeight, kNormBias };
+
+/// Biases and the parameters of normalisation layers: left out of weight decay, and of LARS's
+/// adaptation.
+constexpr bool is_bias_or_norm(ParameterKind kind) {
+  return kind != ParameterKind::kConvWeight && kind != ParameterKind::kLinearWeight;
+}
+
+/// How a parameter starts.
+struct Init {
+  enum class Kind : uint8_t { kNormal, kUniform, kConstant };
+  Kind kind = Kind::kConstant;
+  float value = 0;  // standard deviation | bound of a symmetric interval | the constant
+};
+/// N(0, 2 / fan_out): He et al. 2015, eq. 10, backward case; torchvision's choice for convolutions.
+Init kaiming_normal_fan_out(int64_t fan_out);
+/// U(-1/sqrt(fan_in), 1/sqrt(fan_in)): torch's default for weight and bias of a linear layer.
+Init linear_uniform(int64_t fan_in);
+
+struct NamedParameter {
+  std::string name;  // "layer1.0.conv1.weight"
+  Var var;           // f32
+  ParameterKind kind = ParameterKind::kLinearWeight;
+  Init init;
+};
+
+/// State that no gradient changes: running statistics (f32) and counters (i64, shape []).
+struct NamedBuffer {
+  std::string name;
+  Tensor value;
+};
+
+/// What a forward pass is told. Passed down to every layer.
+struct ForwardContext {
+  NormMode norm = NormMode::kTrain;
+  int64_t groups = 1;          // views that lie one after the other in the batch
+  float norm_momentum = 0.1f;  // weight of the batch in the running statistics; 0 leaves them alone
+};
+
+/// Base of layers and models. Children are members of the derived class: neither copied nor moved.
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// In the order of registration, this module's own before its children's.
+  std::vector<NamedParameter> parameters(std::string_view prefix = "") const;
+  std::vector<NamedBuffer> buffers(std::string_view prefix = "") const;
+
+ protected:
+  Var add_parameter(std::string name, const Shape& shape, ParameterKind kind, Init init);
+  Tensor add_buffer(std::string name, Tensor value);
+  void add_child(std::string name, Module& child);
+
+ private:
+  struct Child {
+    std::string name;
+    Module* module;
+  };
+  std::vector<NamedParameter> parameters_;
+  std::vector<NamedBuffer> buffers_;
+  std::vector<Child> children_;
+};
+
+/// Fills every parameter as its Init says, from random streams keyed by (seed, name): the values do
+/// not depend on what else the model holds or on the order of construction.
+void initialize(const Module& module, uint64_t seed);
+
+}  // namespace rela

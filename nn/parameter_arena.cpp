@@ -1,0 +1,67 @@
+#include "nn/parameter_arena.h"
+
+#include "kernels/elementwise/cast.h"
+#include "runtime/kernel_table.h"
+
+namespace rela {
+namespace {
+
+constexpr int64_t kAlignment = 16;  // elements
+
+const KernelTable<CastFn> kCast{"cast", cast_cpu};
+
+}  // namespace
+
+ParameterArena::ParameterArena(std::vector<NamedParameter> parameters, Precision precision)
+    : parameters_(std::move(parameters)) {
+  int64_t size = 0;
+  for (const NamedParameter& p : parameters_) {
+    const int64_t count = p.var.value().numel();
+    segments_.push_back({p.name, size, count, p.kind});
+    size += (count + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  values_ = Tensor::zeros({size}, Dtype::kF32);
+  gradients_ = Tensor::zeros({size}, Dtype::kF32);
+  if (precision == Precision::kBf16) bf16_values_ = Tensor::zeros({size}, Dtype::kBf16);
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    Node& node = parameters_[i].var.node();
+    const int64_t offset = segments_[i].offset;
+    Tensor home = values_.segment(offset, node.value.shape());
+    home.copy_from(node.value);
+    node.value = home;
+    node.grad = gradients_.segment(offset, node.value.shape());
+    node.grad_written = false;
+    if (bf16_values_.defined()) node.bf16_value = bf16_values_.segment(offset, node.value.shape());
+  }
+  refresh_bf16();
+}
+
+void ParameterArena::zero_grad() {
+  for (const NamedParameter& p : parameters_) rela::zero_grad(p.var);
+}
+
+void ParameterArena::finish_gradients() {
+  for (const NamedParameter& p : parameters_) {
+    Node& node = p.var.node();
+    if (!node.grad_written) node.grad.fill_zero();
+  }
+}
+
+void ParameterArena::refresh_bf16() {
+  if (!bf16_values_.defined()) return;
+  const CastArgs args{
+      .x = values_.raw(), .from = Dtype::kF32, .y = bf16_values_.raw(), .to = Dtype::kBf16};
+  kCast.at(values_.device())(args, size(), Stream{});
+}
+
+bool ParameterArena::is_prefix_of(const ParameterArena& larger) const {
+  if (segments_.size() > larger.segments_.size()) return false;
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    const ArenaSegment& a = segments_[i];
+    const ArenaSegment& b = larger.segments_[i];
+    if (a.name != b.name || a.offset != b.offset || a.size != b.size) return false;
+  }
+  return true;
+}
+
+}  // namespace rela

@@ -1,0 +1,56 @@
+#pragma once
+// All parameters of a network in one flat array, their gradients in another of the same layout,
+// their bf16 copies in a third: optimiser, EMA and casts are one kernel over one array.
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nn/module.h"
+
+namespace rela {
+
+/// Where one parameter lies in the arena's arrays.
+struct ArenaSegment {
+  std::string name;
+  int64_t offset = 0;  // elements; a multiple of 16, so that every segment is 64-byte aligned
+  int64_t size = 0;    // elements
+  ParameterKind kind = ParameterKind::kLinearWeight;
+};
+
+class ParameterArena {
+ public:
+  /// Moves the values of the parameters into the arena and points the parameters there, in the
+  /// given order. Gaps between segments hold zeros. With Precision::kBf16 ops compute with the
+  /// arena's bf16 copy.
+  enum class Precision : uint8_t { kF32, kBf16 };
+  ParameterArena(std::vector<NamedParameter> parameters, Precision precision);
+
+  int64_t size() const { return values_.numel(); }  // elements, gaps included
+  std::span<const ArenaSegment> segments() const { return segments_; }
+  const std::vector<NamedParameter>& parameters() const { return parameters_; }
+
+  Tensor& values() { return values_; }            // [size] f32
+  Tensor& gradients() { return gradients_; }      // [size] f32
+  Tensor& bf16_values() { return bf16_values_; }  // [size] bf16; undefined in f32
+
+  /// The next backward() overwrites the gradients.
+  void zero_grad();
+  /// Gives zeros to the parameters that no backward() reached since zero_grad().
+  void finish_gradients();
+  /// Rounds all values anew, after they changed by other means than an optimiser.
+  void refresh_bf16();
+
+  /// True when the first segments of `larger` are exactly this arena's: then an array op over this
+  /// arena's size serves both, as EMA does for a target without the predictor.
+  bool is_prefix_of(const ParameterArena& larger) const;
+
+ private:
+  std::vector<NamedParameter> parameters_;
+  std::vector<ArenaSegment> segments_;
+  Tensor values_;
+  Tensor gradients_;
+  Tensor bf16_values_;
+};
+
+}  // namespace rela
