@@ -14,6 +14,7 @@ PRODUCT_ROOMS = {"kernels", "runtime", "nn", "rela"}  # apps/ holds main(), whic
 ROOMS = PRODUCT_ROOMS | {"apps", "bench", "tests"}
 ROOT_ENTRIES = ROOMS | {"CMakeLists.txt", "CMakePresets.json", "README.md"}
 IGNORED = re.compile(r"^(\.git|build|build-.*|runs|__pycache__)$")
+IGNORED_AT_ROOT = {"data"}
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 TEXT_SUFFIXES = SOURCE_SUFFIXES | {".cmake", ".json", ".md", ".py", ".sh", ".txt", ".yml"}
 
@@ -40,7 +41,8 @@ def blank(text):
 
 def project_files(root):
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(f for f in folders if not IGNORED.match(f))
+        skip = IGNORED_AT_ROOT if pathlib.Path(folder) == root else ()
+        folders[:] = sorted(f for f in folders if not IGNORED.match(f) and f not in skip)
         for name in sorted(files):
             path = pathlib.Path(folder, name)
             if path.suffix in TEXT_SUFFIXES or path.parent.name == ".ci":
@@ -77,8 +79,8 @@ def source_breaches(text, room, suffix):
 
 def breaches(root):
     """Yields (path, line, text) of every breach under `root`."""
-    for entry in sorted(os.listdir(root)):
-        if entry not in ROOT_ENTRIES and not entry.startswith(".") and not IGNORED.match(entry):
+    for entry in sorted(set(os.listdir(root)) - ROOT_ENTRIES - IGNORED_AT_ROOT):
+        if not entry.startswith(".") and not IGNORED.match(entry):
             yield entry, 1, "does not belong at the root"
     for path in project_files(root):
         relative = path.relative_to(root)

@@ -76,6 +76,8 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.found("build/a.cpp", "assert(x)"), [])
         self.assertEqual(self.found("build-debug/a.cpp", "assert(x)"), [])
         self.assertEqual(self.found("runs/a.json", "{}"), [])
+        self.assertEqual(self.found("data/a.txt", "x"), [])
+        self.assert_found("rela/data/a.cpp", "int x;", 1, "no newline at the end")
 
 
 if __name__ == "__main__":
