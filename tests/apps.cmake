@@ -1,7 +1,15 @@
-# Tests of apps/
+# Tests of apps/, the scripts and the README
 
-# The tools behind tests/check.sh.
+rela_tests(readme_tests
+  SOURCES
+    apps/readme_config_test.cpp
+  LINKS rela)
+target_compile_definitions(readme_tests PRIVATE RELA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
   add_test(NAME tools.rules COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_rules.py)
+  add_test(NAME apps.scripts
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_scripts.py ${CMAKE_SOURCE_DIR})
+  set_tests_properties(tools.rules apps.scripts PROPERTIES TIMEOUT 120)
 endif()
