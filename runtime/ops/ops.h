@@ -40,7 +40,8 @@ struct BatchNormOptions {
   bool relu = false;  // fused: y = max(0, .)
 };
 /// y = relu?(gamma (x - mean) / sqrt(var + eps) + beta (+ residual)).  x, residual [..., C] -> like
-/// x. Running variance takes the unbiased batch variance, as torch does.
+/// x. Running variance takes the unbiased batch variance, as torch does. A group of a single row
+/// has variance 0 and gives beta.
 Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& options,
                const std::optional<Var>& residual = std::nullopt);
 
@@ -65,14 +66,14 @@ Var global_avg_pool(const Var& x);
 Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias = std::nullopt);
 
 /// Mean over rows of -log softmax(logits)[label].  logits [N, K] f32 or bf16, labels [N] i64 ->
-/// scalar f32.
+/// scalar f32. A label outside [0, K) is a DataError.
 Var softmax_cross_entropy(const Var& logits, const Tensor& labels);
 
 enum class LossReduction : uint8_t { kSum, kMean };
 /// Symmetric BYOL loss (Grill et al. 2020, eq. 2).  q, z [2B, D]: view 1 in rows [0, B), view 2 in
 /// [B, 2B); row i of q is compared with row i of the other view of z, and no gradient flows into z.
 ///   sum:  mean over B of l(q1, z2) + l(q2, z1), l(q, z) = 2 - 2 cos(q, z);   mean: half of it. ->
-///   scalar f32.
+///   scalar f32. A row of norm <= 1e-12 counts as zero: its cosine is 0, and it gets no gradient.
 Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction);
 
 }  // namespace rela

@@ -107,6 +107,7 @@ std::vector<OpCase> batch_norm_cases() {
       {.name = "no_rows", .shape = {0, 5}, .relu = true},
   };
   std::vector<OpCase> cases;
+  cases.reserve(variants.size());
   for (const Variant& v : variants) cases.push_back(case_of(v));
   return cases;
 }
