@@ -1,0 +1,72 @@
+#pragma once
+// The layers that backbones and heads are made of.
+
+#include <optional>
+
+#include "nn/module.h"
+
+namespace rela {
+
+/// Convolution without bias: weight [K, R, S, C], K-fan_out initialisation.
+class Conv2d : public Module {
+ public:
+  struct Spec {
+    int64_t in = 0;
+    int64_t out = 0;
+    int64_t kernel = 3;
+    int64_t stride = 1;
+    int64_t padding = 1;
+  };
+  explicit Conv2d(const Spec& spec);
+  Var forward(const Var& x) const;  // [N, H, W, in] -> [N, P, Q, out]
+
+ private:
+  Conv2dOptions options_;
+  Var weight_;
+};
+
+/// Batch normalisation over the last axis, eps 1e-5; optionally adds a residual and applies ReLU in
+/// the same pass.
+class BatchNorm : public Module {
+ public:
+  enum class Activation : uint8_t { kNone, kRelu };
+  BatchNorm(int64_t channels, Activation activation);
+  Var forward(const Var& x, const ForwardContext& context,
+              const std::optional<Var>& residual = std::nullopt);
+
+ private:
+  BatchNormParams params_;
+  Tensor num_batches_;  // [] i64: forward passes that changed the running statistics
+  Activation activation_;
+};
+
+/// y = x W^T + b, torch's default initialisation.
+class Linear : public Module {
+ public:
+  Linear(int64_t in, int64_t out);
+  Var forward(const Var& x) const;  // [N, in] -> [N, out]
+
+ private:
+  Var weight_;
+  Var bias_;
+};
+
+/// BYOL's projector and predictor: Linear, batch norm, ReLU, Linear. Names as in a torch
+/// Sequential: 0, 1, 3.
+class MlpHead : public Module {
+ public:
+  struct Spec {
+    int64_t in = 0;
+    int64_t hidden = 0;
+    int64_t out = 0;
+  };
+  explicit MlpHead(const Spec& spec);
+  Var forward(const Var& x, const ForwardContext& context);  // [N, in] -> [N, out]
+
+ private:
+  Linear hidden_;
+  BatchNorm norm_;
+  Linear out_;
+};
+
+}  // namespace rela

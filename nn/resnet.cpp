@@ -1,0 +1,94 @@
+#include "nn/resnet.h"
+
+#include "runtime/error.h"
+
+namespace rela {
+namespace {
+
+Conv2d::Spec conv3x3(int64_t in, int64_t out, int64_t stride) {
+  return {.in = in, .out = out, .kernel = 3, .stride = stride, .padding = 1};
+}
+
+Conv2d::Spec stem_conv(const ResNet::Spec& spec) {
+  if (spec.cifar_stem) return conv3x3(3, spec.width, 1);
+  return {.in = 3, .out = spec.width, .kernel = 7, .stride = 2, .padding = 3};
+}
+
+}  // namespace
+
+BasicBlock::Downsample::Downsample(const Spec& spec)
+    : conv({.in = spec.in, .out = spec.out, .kernel = 1, .stride = spec.stride, .padding = 0}),
+      norm(spec.out, BatchNorm::Activation::kNone) {
+  add_child("0", conv);
+  add_child("1", norm);
+}
+
+BasicBlock::BasicBlock(const Spec& spec)
+    : conv1_(conv3x3(spec.in, spec.out, spec.stride)),
+      bn1_(spec.out, BatchNorm::Activation::kRelu),
+      conv2_(conv3x3(spec.out, spec.out, 1)),
+      bn2_(spec.out, BatchNorm::Activation::kRelu) {
+  add_child("conv1", conv1_);
+  add_child("bn1", bn1_);
+  add_child("conv2", conv2_);
+  add_child("bn2", bn2_);
+  if (spec.stride != 1 || spec.in != spec.out) {
+    downsample_ = std::make_unique<Downsample>(spec);
+    add_child("downsample", *downsample_);
+  }
+}
+
+Var BasicBlock::forward(const Var& x, const ForwardContext& context) {
+  const Var shortcut =
+      downsample_ ? downsample_->norm.forward(downsample_->conv.forward(x), context) : x;
+  const Var hidden = bn1_.forward(conv1_.forward(x), context);
+  return bn2_.forward(conv2_.forward(hidden), context, shortcut);
+}
+
+void ResNet::Stage::add_block(const BasicBlock::Spec& spec) {
+  blocks.push_back(std::make_unique<BasicBlock>(spec));
+  add_child(std::to_string(blocks.size() - 1), *blocks.back());
+}
+
+ResNet::ResNet(const Spec& spec)
+    : conv1_(stem_conv(spec)),
+      bn1_(spec.width, BatchNorm::Activation::kRelu),
+      max_pool_(!spec.cifar_stem),
+      feature_width_(8 * spec.width) {
+  add_child("conv1", conv1_);
+  add_child("bn1", bn1_);
+  int64_t in = spec.width;
+  for (size_t s = 0; s < stages_.size(); ++s) {
+    const int64_t out = spec.width << s;
+    for (int64_t b = 0; b < spec.blocks[s]; ++b) {
+      stages_[s].add_block({.in = in, .out = out, .stride = b == 0 && s > 0 ? 2 : 1});
+      in = out;
+    }
+    add_child("layer" + std::to_string(s + 1), stages_[s]);
+  }
+}
+
+Var ResNet::forward(const Var& images, const ForwardContext& context) {
+  Var x = bn1_.forward(conv1_.forward(images), context);
+  if (max_pool_) x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
+  for (Stage& stage : stages_) {
+    for (const auto& block : stage.blocks) x = block->forward(x, context);
+  }
+  return global_avg_pool(x);
+}
+
+std::vector<std::string> backbone_names() { return {"resnet18", "resnet34"}; }
+
+std::unique_ptr<Backbone> make_backbone(const BackboneSpec& spec) {
+  ResNet::Spec resnet{.width = spec.width, .cifar_stem = spec.cifar_stem};
+  if (spec.name == "resnet34") {
+    resnet.blocks = {3, 4, 6, 3};
+  } else {
+    RELA_CHECK(spec.name == "resnet18", ConfigError, "backbone.name: no model \"", spec.name,
+               "\"; available: resnet18, resnet34");
+  }
+  RELA_CHECK(spec.width >= 1, ConfigError, "backbone.width: ", spec.width, "; at least 1");
+  return std::make_unique<ResNet>(resnet);
+}
+
+}  // namespace rela

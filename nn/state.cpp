@@ -1,0 +1,149 @@
+#include "nn/state.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "runtime/error.h"
+
+namespace rela {
+namespace {
+
+/// [K, R, S, C] and [K, C, R, S].
+Shape file_shape(const StateTensor& t) {
+  const Shape& s = t.value.shape();
+  return t.conv_weight ? Shape{s[0], s[3], s[1], s[2]} : s;
+}
+
+struct ConvLayout {
+  int64_t filters, taps, channels;
+  explicit ConvLayout(const Shape& krsc)
+      : filters(krsc[0]), taps(krsc[1] * krsc[2]), channels(krsc[3]) {}
+
+  template <class Visit>  // visit(index in memory, index in the file)
+  void for_each(Visit&& visit) const {
+    for (int64_t k = 0; k < filters; ++k) {
+      for (int64_t t = 0; t < taps; ++t) {
+        for (int64_t c = 0; c < channels; ++c)
+          visit((k * taps + t) * channels + c, (k * channels + c) * taps + t);
+      }
+    }
+  }
+};
+
+Tensor to_file_layout(const StateTensor& t) {
+  if (!t.conv_weight) return t.value;
+  Tensor out = Tensor::empty(file_shape(t), Dtype::kF32);
+  const float* in = t.value.data<float>();
+  ConvLayout(t.value.shape()).for_each([&, to = out.data<float>()](int64_t m, int64_t f) {
+    to[f] = in[m];
+  });
+  return out;
+}
+
+void read_tensor(const SafetensorsReader& file, const std::string& name, StateTensor& t) {
+  if (t.value.dtype() == Dtype::kI64) {
+    file.read_into(name, t.value.raw(), static_cast<int64_t>(t.value.bytes()));
+  } else if (!t.conv_weight) {
+    file.read_as_f32(name, t.value.data<float>(), t.value.numel());
+  } else {
+    const Tensor in = Tensor::empty(file_shape(t), Dtype::kF32);
+    Tensor staged = in;
+    file.read_as_f32(name, staged.data<float>(), staged.numel());
+    const float* from = in.data<float>();
+    ConvLayout(t.value.shape()).for_each([&, to = t.value.data<float>()](int64_t m, int64_t f) {
+      to[m] = from[f];
+    });
+  }
+}
+
+/// Names of one kind of mistake, counted in full and listed up to ten.
+struct Mismatch {
+  const char* kind;
+  std::vector<std::string> names;
+
+  std::string text() const {
+    constexpr size_t kListed = 10;
+    std::string out;
+    for (size_t i = 0; i < std::min(names.size(), kListed); ++i)
+      out += cat("\n  ", kind, ": ", names[i]);
+    if (names.size() > kListed) out += cat("\n  ", kind, ": ", names.size() - kListed, " more");
+    return out;
+  }
+};
+
+std::string file_name(const LoadOptions& options, const std::string& name) {
+  return options.file_prefix.empty() ? name : options.file_prefix + "." + name;
+}
+
+bool is_wanted(const SafetensorsEntry& entry, const LoadOptions& options) {
+  if (!options.file_prefix.empty() && !entry.name.starts_with(options.file_prefix + "."))
+    return false;
+  return std::none_of(options.ignored_prefixes.begin(), options.ignored_prefixes.end(),
+                      [&](const std::string& prefix) { return entry.name.starts_with(prefix); });
+}
+
+void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state,
+               const LoadOptions& options) {
+  Mismatch missing{"missing", {}};
+  Mismatch unexpected{"unexpected", {}};
+  Mismatch shapes{"wrong shape", {}};
+  std::set<std::string> known;
+  for (const StateTensor& t : state) {
+    const std::string name = file_name(options, t.name);
+    known.insert(name);
+    const SafetensorsEntry* entry = file.find(name);
+    if (entry == nullptr) {
+      if (t.value.dtype() != Dtype::kI64) missing.names.push_back(name);
+    } else if (entry->shape != file_shape(t)) {
+      shapes.names.push_back(cat(name, ": model ", file_shape(t), ", file ", entry->shape));
+    }
+  }
+  for (const SafetensorsEntry& entry : file.entries()) {
+    if (is_wanted(entry, options) && !known.contains(entry.name))
+      unexpected.names.push_back(entry.name);
+  }
+  const bool fits = missing.names.empty() && unexpected.names.empty() && shapes.names.empty();
+  RELA_CHECK(fits, WeightsError, file.path(),
+             ": the weights do not fit this model: ", missing.names.size(), " missing, ",
+             unexpected.names.size(), " unexpected, ", shapes.names.size(),
+             " of wrong shape; check ", "the model's name, width and stem", missing.text(),
+             unexpected.text(), shapes.text());
+}
+
+}  // namespace
+
+std::vector<StateTensor> state_of(const Module& module, std::string_view prefix) {
+  std::vector<StateTensor> state;
+  for (const NamedParameter& p : module.parameters(prefix)) {
+    state.push_back({p.name, p.var.value(), p.kind == ParameterKind::kConvWeight});
+  }
+  for (const NamedBuffer& b : module.buffers(prefix)) state.push_back({b.name, b.value, false});
+  return state;
+}
+
+void save_state(const std::string& path, std::span<const StateTensor> state,
+                const SafetensorsMetadata& metadata) {
+  std::vector<Tensor> staged;  // keeps permuted copies alive until they are written
+  std::vector<SafetensorsTensor> tensors;
+  for (const StateTensor& t : state) {
+    staged.push_back(to_file_layout(t));
+    tensors.push_back({t.name, t.value.dtype() == Dtype::kI64 ? WireDtype::kI64 : WireDtype::kF32,
+                       file_shape(t), staged.back().raw()});
+  }
+  SafetensorsMetadata all = metadata;
+  all.try_emplace("format", "pt");
+  all.try_emplace("framework", "rela");
+  write_safetensors(path, tensors, all);
+}
+
+void load_state(const SafetensorsReader& file, std::span<StateTensor> state,
+                const LoadOptions& options) {
+  check_fit(file, state, options);
+  for (StateTensor& t : state) {
+    const std::string name = file_name(options, t.name);
+    if (file.find(name) != nullptr) read_tensor(file, name, t);
+  }
+}
+
+}  // namespace rela

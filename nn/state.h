@@ -1,0 +1,39 @@
+#pragma once
+// Weights in files: torchvision's names and layouts. Convolution weights are [K, R, S, C] in memory
+// and [K, C, R, S] in files.
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "nn/module.h"
+#include "runtime/io/safetensors.h"
+
+namespace rela {
+
+/// One tensor of a model's state: a parameter's value or a buffer.
+struct StateTensor {
+  std::string name;
+  Tensor value;  // shares the model's memory
+  bool conv_weight = false;
+};
+
+/// Parameters and buffers of a module, names prefixed with "<prefix>." unless it is empty.
+std::vector<StateTensor> state_of(const Module& module, std::string_view prefix = "");
+
+/// Writes the tensors under their names. The same state gives the same bytes.
+void save_state(const std::string& path, std::span<const StateTensor> state,
+                const SafetensorsMetadata& metadata = {});
+
+struct LoadOptions {
+  std::string file_prefix;                    // the file's names carry "<file_prefix>." in front
+  std::vector<std::string> ignored_prefixes;  // names in the file that may be left over, e.g. "fc."
+};
+
+/// Fills the tensors from a file. Strict: every tensor of `state` must be there with its shape, and
+/// nothing else may be. Throws WeightsError that counts and lists (ten of each) missing, unexpected
+/// and mismatched names; nothing is changed then. Counters that a file lacks stay as they are.
+void load_state(const SafetensorsReader& file, std::span<StateTensor> state,
+                const LoadOptions& options = {});
+
+}  // namespace rela
