@@ -15,6 +15,7 @@ rela_tests(eval_tests
   SOURCES
     rela/eval/eval_features_test.cpp
     rela/eval/knn_test.cpp
+    rela/eval/linear_probe_test.cpp
     rela/eval/metrics_test.cpp
     rela/report/browser_test.cpp
     rela/report/chart_test.cpp

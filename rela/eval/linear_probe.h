@@ -19,9 +19,10 @@ struct ProbeProgress {
 };
 using ProbeCallback = std::function<void(const ProbeProgress&)>;
 
-/// A softmax classifier on frozen features, started from U(-1/sqrt(D), 1/sqrt(D)), trained on
-/// minibatches of a fresh shuffle per epoch (the last, smaller one included). No weight decay, no
-/// augmentation. Bit-equal for equal options and features, for any number of threads.
+// A softmax classifier on frozen features, started from U(-1/sqrt(D), 1/sqrt(D)), trained on
+// minibatches of a fresh shuffle per epoch (the last, smaller one included). No weight decay, no
+// augmentation. Bit-equal for equal options and features; for any number of threads, too, while
+// batch_size x D x classes is below 16 million: such small steps run on one.
 
 /// ReLA's protocol: Adam at a constant rate.
 struct AdamProbeOptions {
@@ -29,7 +30,7 @@ struct AdamProbeOptions {
   int64_t batch_size = 128;
   int64_t epochs = 100;
   uint64_t seed = 0;
-  ProbeCallback progress;
+  ProbeCallback progress{};
 };
 /// Protocol "linear_rela". Throws ConfigError for options out of range, DataError for an empty
 /// training set, ShapeError for widths that differ, NonFiniteError for a loss that is.
@@ -46,7 +47,7 @@ struct SgdProbeOptions {
   int64_t batch_size = 1024;  // a smaller training set is one batch
   int64_t epochs = 80;
   uint64_t seed = 0;
-  ProbeCallback progress;
+  ProbeCallback progress{};
 };
 /// Protocol "linear_sgd"; settings tell the chosen rate and each candidate's held-out count.
 /// Throws like adam_probe.
