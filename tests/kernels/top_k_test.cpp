@@ -69,7 +69,7 @@ Best full_sort(const std::vector<float>& x, const std::vector<float>& y, const T
   for (int64_t n = 0; n < d.queries; ++n) {
     std::vector<float> s(d.candidates);
     for (int64_t m = 0; m < d.candidates; ++m)
-      s[m] = similarity(&x[n * d.width], &y[m * d.width], d.width);
+      s[m] = similarity(x.data() + n * d.width, y.data() + m * d.width, d.width);
     std::vector<int64_t> order(d.candidates);
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return s[a] > s[b]; });
@@ -160,8 +160,8 @@ TEST(TopK, SimilarityOfAPairDoesNotDependOnWhereThePairStands) {
   const Best all = run(x, y, {11, 149, width, 149});
   for (const int64_t n : {0, 7, 10}) {
     for (const int64_t m : {0, 47, 48, 148}) {
-      const std::vector<float> one_x(&x[n * width], &x[n * width] + width);
-      const std::vector<float> one_y(&y[m * width], &y[m * width] + width);
+      const std::vector<float> one_x(x.begin() + n * width, x.begin() + (n + 1) * width);
+      const std::vector<float> one_y(y.begin() + m * width, y.begin() + (m + 1) * width);
       const auto begin = all.indices.begin() + n * 149;
       const auto at = std::find(begin, begin + 149, m) - all.indices.begin();
       EXPECT_EQ(run(one_x, one_y, {1, 1, width, 1}).values[0], all.values[at]) << n << " " << m;
