@@ -52,7 +52,7 @@ std::vector<NamedBuffer> Module::buffers(std::string_view prefix) const {
 }
 
 Var Module::add_parameter(std::string name, const Shape& shape, ParameterKind kind, Init init) {
-  const Var var = make_parameter(Tensor::zeros(shape, Dtype::kF32));
+  Var var = make_parameter(Tensor::zeros(shape, Dtype::kF32));
   parameters_.push_back({std::move(name), var, kind, init});
   return var;
 }

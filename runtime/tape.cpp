@@ -55,7 +55,9 @@ Var record(const char* op, Tensor value, std::vector<Var> inputs, BackwardFn bac
   return v;
 }
 
-RecordObserverGuard::RecordObserverGuard(RecordObserver observer) { record_observer = std::move(observer); }
+RecordObserverGuard::RecordObserverGuard(RecordObserver observer) {
+  record_observer = std::move(observer);
+}
 RecordObserverGuard::~RecordObserverGuard() { record_observer = nullptr; }
 
 bool grad_disabled() { return no_grad_here; }

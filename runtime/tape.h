@@ -73,7 +73,8 @@ class NoGradGuard {
   bool before_;
 };
 
-/// Sees every op's result as it is recorded by this thread: for finding the first value that is not finite.
+/// Sees every op's result as it is recorded by this thread: for finding the first value that is not
+/// finite.
 using RecordObserver =
     std::function<void(const char* op, const Tensor& value, const std::vector<Var>& inputs)>;
 class RecordObserverGuard {

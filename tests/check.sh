@@ -173,7 +173,8 @@ if $quick; then test_filter=(-LE 'slow|readme'); fi
 
 step configure configure "$preset"
 if $passed; then step build build "$build_dir"; fi
-if $passed; then
+built=$passed
+if $built; then
   step tests run_tests "$build_dir" ${test_filter[@]+"${test_filter[@]}"}
 else
   record tests 0 "not run"
@@ -188,7 +189,7 @@ if $lint; then
     record clang-tidy 0 "not run"
   fi
 fi
-if $asan && ! $failed; then
+if $asan && $built; then
   # Whole programs and the README's commands gain nothing from a second, slower pass.
   step "asan: configure" configure asan
   if $passed; then step "asan: build" build build-asan; fi

@@ -15,7 +15,7 @@ endif()
 if(RELA_SANITIZE)
   target_compile_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE} -fno-omit-frame-pointer
                                                 -fno-sanitize-recover=all
-                                                -Wno-maybe-uninitialized)  # GCC 12 raises false alarms here
+                                                -Wno-uninitialized -Wno-maybe-uninitialized)  # false alarms of GCC 12
   target_link_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE})
 endif()
 
