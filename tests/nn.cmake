@@ -1,1 +1,6 @@
 # Tests of nn/
+
+rela_tests(nn_tests
+  SOURCES
+    nn/test_golden.cpp
+  LINKS rela)

@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""Writes what the golden tests compare with: a small ResNet-18 and three BYOL steps in PyTorch.
+
+    python3 make_golden.py [FOLDER]        (torch and numpy; the folder of this script by default)
+
+Weights and images come from a formula that the tests evaluate too, so the files hold results only:
+
+    value(name, i) = offset + scale sin(phase(name) + i (0.9 + 0.011 i)),  phase = (FNV-1a32 % 10007) / 1000
+
+in double, rounded to f32; i counts elements in torch's order for weights and in [N, H, W, C] order
+for images. The square keeps the rows of a matrix independent. PyTorch computes in double: what the
+tests measure is the f32 error of the code they test.
+"""
+
+import copy
+import json
+import math
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+WIDTH = 8
+BATCH = 4
+SIDE = 32
+HIDDEN = 32
+PROJECTION = 16
+STEPS = 3
+TAU = 0.9
+SAMPLES = 64  # values kept of a tensor that has more
+
+SGD = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}
+ADAMW = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.1}
+LARS = {"lr": 0.5, "momentum": 0.9, "weight_decay": 0.01, "eta": 1e-3}
+
+
+def formula(name, count, scale, offset=0.0):
+    phase = 0x811C9DC5
+    for byte in name.encode():
+        phase = (phase ^ byte) * 0x01000193 & 0xFFFFFFFF
+    i = np.arange(count, dtype=np.float64)
+    values = offset + scale * np.sin((phase % 10007) / 1000 + i * (0.9 + 0.011 * i))
+    return torch.from_numpy(values.astype(np.float32)).double()
+
+
+def images(name):
+    flat = formula(name, BATCH * SIDE * SIDE * 3, 1.0)
+    return flat.reshape(BATCH, SIDE, SIDE, 3).permute(0, 3, 1, 2).contiguous()
+
+
+def fill(module):
+    """Every parameter and running statistic from the formula, under its own name."""
+    for name, t in module.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        if t.dim() > 1:
+            values = formula(name, t.numel(), math.sqrt(3.0 / t[0].numel()))
+        elif name.endswith("running_var") or (name.endswith("weight") and t.dim() == 1):
+            values = formula(name, t.numel(), 0.25, 1.0)
+        else:
+            values = formula(name, t.numel(), 0.1)
+        t.copy_(values.reshape(t.shape))
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        shortcut = x if self.downsample is None else self.downsample(x)
+        hidden = functional.relu(self.bn1(self.conv1(x)))
+        return functional.relu(self.bn2(self.conv2(hidden)) + shortcut)
+
+
+class ResNet18(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, WIDTH, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(WIDTH)
+        inputs = WIDTH
+        for stage in range(4):
+            outputs = WIDTH << stage
+            blocks = nn.Sequential(Block(inputs, outputs, 1 if stage == 0 else 2),
+                                   Block(outputs, outputs, 1))
+            setattr(self, f"layer{stage + 1}", blocks)
+            inputs = outputs
+
+    def forward(self, x):
+        x = functional.relu(self.bn1(self.conv1(x)))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return x.mean(dim=(2, 3))
+
+
+def head(inputs):
+    return nn.Sequential(nn.Linear(inputs, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.ReLU(),
+                         nn.Linear(HIDDEN, PROJECTION))
+
+
+class Online(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = ResNet18()
+        self.projector = head(8 * WIDTH)
+        self.predictor = head(PROJECTION)
+
+    def forward(self, x):
+        return self.predictor(self.projector(self.backbone(x)))
+
+
+class Lars:
+    """You et al. 2017 with the momentum outside of the learning rate; vectors are not adapted."""
+
+    def __init__(self, parameters, lr, momentum, weight_decay, eta):
+        self.parameters = parameters
+        self.lr, self.momentum, self.weight_decay, self.eta = lr, momentum, weight_decay, eta
+        self.buffers = [torch.zeros_like(p) for p in parameters]
+
+    @torch.no_grad()
+    def step(self):
+        for p, buffer in zip(self.parameters, self.buffers):
+            g, trust = p.grad, 1.0
+            if p.dim() > 1:
+                g = g + self.weight_decay * p
+                if p.norm() > 0 and g.norm() > 0:
+                    trust = self.eta * p.norm() / g.norm()
+            buffer.mul_(self.momentum).add_(trust * g)
+            p.sub_(self.lr * buffer)
+
+
+def make_optimizer(name, model):
+    parameters = list(model.parameters())
+    if name == "lars":
+        return Lars(parameters, **LARS)
+    spec = dict(SGD if name == "sgd" else ADAMW)
+    groups = [{"params": [p for p in parameters if p.dim() > 1]},
+              {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0}]
+    return (torch.optim.SGD if name == "sgd" else torch.optim.AdamW)(groups, **spec)
+
+
+def keep(out, name, tensor):
+    """A sample of the tensor in torch's order, and its norm where the sample is not all of it."""
+    flat = tensor.detach().reshape(-1)
+    out[name] = flat[:SAMPLES]
+    if flat.numel() > SAMPLES:
+        out[name + ".norm"] = flat.norm().reshape(1)
+
+
+def resnet_results():
+    model, x, out = ResNet18().double(), images("images"), {}
+    fill(model)
+    features = model.train()(x)
+    out["features.train"] = features.detach()
+    weights = formula("functional", features.numel(), 1.0).reshape(features.shape)
+    (features * weights).sum().backward()
+    for name, p in model.named_parameters():
+        keep(out, "gradient." + name, p.grad)
+    for name, b in model.named_buffers():
+        if b.is_floating_point():
+            keep(out, "running." + name, b)
+    with torch.no_grad():
+        out["features.eval"] = model.eval()(x)
+    return out
+
+
+def byol_loss(q, z):
+    return (2 - 2 * functional.cosine_similarity(q, z, dim=1, eps=0)).mean()
+
+
+def byol_results(optimizer_name):
+    online, losses, out = Online().double().train(), [], {}
+    fill(online)
+    target = copy.deepcopy(nn.ModuleDict({"backbone": online.backbone,
+                                          "projector": online.projector}))
+    optimizer = make_optimizer(optimizer_name, online)
+    for step in range(STEPS):
+        views = [images(f"view{v}.{step}") for v in (1, 2)]
+        q = [online(x) for x in views]
+        with torch.no_grad():
+            z = [target["projector"](target["backbone"](x)) for x in views]
+        loss = byol_loss(q[0], z[1]) + byol_loss(q[1], z[0])
+        online.zero_grad()
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            theta = dict(online.named_parameters())
+            for name, p in target.named_parameters():
+                p.mul_(TAU).add_((1 - TAU) * theta[name])
+        losses.append(loss.detach())
+    out["losses"] = torch.stack(losses)
+    for network, model in (("online", online), ("target", target)):
+        for name, t in model.state_dict().items():
+            if t.is_floating_point():
+                keep(out, f"{network}.{name}", t)
+    return out
+
+
+def write_safetensors(path, tensors):
+    header, data = {}, b""
+    for name, t in sorted(tensors.items()):
+        raw = t.numpy().astype("<f4").tobytes()
+        header[name] = {"dtype": "F32", "shape": list(t.shape),
+                        "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def main():
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)
+    write_safetensors(folder / "resnet18.safetensors", resnet_results())
+    for name in ("sgd", "adamw", "lars"):
+        results = byol_results(name)
+        print(name, results["losses"].tolist())
+        write_safetensors(folder / f"byol_{name}.safetensors", results)
+
+
+if __name__ == "__main__":
+    main()
