@@ -13,6 +13,12 @@ struct ImageDims {
   int64_t width = 0;
 };
 
+/// Pixels of one image. Does not own them.
+struct ImageView {
+  const uint8_t* pixels = nullptr;  // [height, width, 3] RGB
+  ImageDims dims;
+};
+
 /// A closed interval to draw from.
 struct Interval {
   float low = 0;

@@ -1,0 +1,74 @@
+#include <algorithm>
+
+#include "kernels/augment/blur.h"
+#include "kernels/augment/color.h"
+#include "kernels/augment/resize.h"
+#include "kernels/augment/view.h"
+
+namespace rela {
+namespace {
+
+size_t planes_bytes(int64_t size) {
+  return (static_cast<size_t>(3 * size * size) * sizeof(float) + 63) / 64 * 64;
+}
+
+BlurDims blur_dims(int64_t size) { return {size, size, blur_kernel_size(size)}; }
+
+void apply_jitter(const ViewParams& params, float* planes, int64_t pixels) {
+  for (const JitterOp op : params.jitter_order) {
+    const float factor = params.jitter_factor[static_cast<size_t>(op)];
+    if (factor == (op == JitterOp::kHue ? 0.0f : 1.0f)) continue;
+    switch (op) {
+      case JitterOp::kBrightness:
+        adjust_brightness_cpu(planes, pixels, factor);
+        break;
+      case JitterOp::kContrast:
+        adjust_contrast_cpu(planes, pixels, factor);
+        break;
+      case JitterOp::kSaturation:
+        adjust_saturation_cpu(planes, pixels, factor);
+        break;
+      case JitterOp::kHue:
+        adjust_hue_cpu(planes, pixels, factor);
+        break;
+    }
+  }
+}
+
+template <class T>
+void render_view(const ImageView& image, const ViewParams& params, const ViewOutput& output, T* out,
+                 Workspace workspace) {
+  const int64_t size = output.size;
+  const int64_t pixels = size * size;
+  auto* planes = static_cast<float*>(workspace.data);  // [3, S, S]
+  const size_t used = planes_bytes(size);
+  const Workspace rest{static_cast<char*>(workspace.data) + used, workspace.bytes - used};
+
+  const Mirror mirror = params.flip ? Mirror::kLeftRight : Mirror::kNo;
+  resize_cpu(image, crop_resize_args(params.crop, size, mirror), planes, rest);
+  apply_jitter(params, planes, pixels);
+  if (params.grayscale) grayscale_cpu(planes, pixels);
+  if (params.blur_sigma > 0) gaussian_blur_cpu(planes, blur_dims(size), params.blur_sigma, rest);
+  if (params.solarize_threshold <= 1) solarize_cpu(planes, pixels, params.solarize_threshold);
+  normalize_cpu(planes, out, pixels, output.normalization);
+}
+
+}  // namespace
+
+size_t view_workspace_bytes(ImageDims image, int64_t size) {
+  const CropRect whole{0, 0, image.height, image.width};
+  const size_t resize = resize_workspace_bytes(crop_resize_args(whole, size, Mirror::kNo));
+  return planes_bytes(size) + std::max(resize, gaussian_blur_workspace_bytes(blur_dims(size)));
+}
+
+void render_view_cpu(const ImageView& image, const ViewParams& params, const ViewOutput& output,
+                     float* out, Workspace workspace) {
+  render_view(image, params, output, out, workspace);
+}
+
+void render_view_cpu(const ImageView& image, const ViewParams& params, const ViewOutput& output,
+                     Bf16* out, Workspace workspace) {
+  render_view(image, params, output, out, workspace);
+}
+
+}  // namespace rela

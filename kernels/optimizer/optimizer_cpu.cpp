@@ -1,0 +1,128 @@
+#include "kernels/optimizer/optimizer.h"
+
+#include <cmath>
+
+#include "kernels/parallel.h"
+
+namespace rela {
+namespace {
+
+/// What follows every update: the rounded copy and the target.
+struct Followers {
+  const OptimizerArrays& a;
+
+  void run(int64_t begin, int64_t end) const {
+    if (a.bf16_weights != nullptr) round(a.weights, a.bf16_weights, begin, end);
+    const int64_t target_end = end < a.target_size ? end : a.target_size;
+    if (a.target == nullptr || begin >= target_end) return;
+    const float keep = a.tau;
+    const float take = 1.0f - a.tau;
+    for (int64_t i = begin; i < target_end; ++i)
+      a.target[i] = keep * a.target[i] + take * a.weights[i];
+    if (a.bf16_target != nullptr) round(a.target, a.bf16_target, begin, target_end);
+  }
+
+  static void round(const float* from, Bf16* to, int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) to[i] = to_bf16(from[i]);
+  }
+};
+
+/// Runs update(begin, end, segment) over every segment in pieces that stay in cache, then the
+/// followers on each piece while it is hot. Elements are independent: the cut does not show in the
+/// result.
+template <class Update>
+void for_each_piece(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
+                    Update&& update) {
+  const Followers followers{arrays};
+  for (const OptimizerSegment& s : segments) {
+    const int64_t pieces = (s.size + kParallelGrain - 1) / kParallelGrain;
+    parallel_for(pieces, [&](int64_t p) {
+      const Range r = part_of(s.size, pieces, p);
+      update(s.offset + r.begin, s.offset + r.end, s);
+      followers.run(s.offset + r.begin, s.offset + r.end);
+    });
+  }
+}
+
+/// m <- momentum m + scale (g + decay w);  w <- w - lr m.
+struct MomentumUpdate {
+  float lr;
+  float momentum;
+  float decay;
+  float scale;
+};
+void momentum_update(const OptimizerArrays& a, int64_t begin, int64_t end,
+                     const MomentumUpdate& u) {
+  for (int64_t i = begin; i < end; ++i) {
+    const float g = u.scale * (a.gradients[i] + u.decay * a.weights[i]);
+    const float m = u.momentum * a.moment1[i] + g;
+    a.moment1[i] = m;
+    a.weights[i] -= u.lr * m;
+  }
+}
+
+/// trust |w| / |g + decay w|; 1 where either norm is 0.
+float lars_scale(const OptimizerArrays& a, const OptimizerSegment& s, const LarsArgs& args) {
+  double weights = 0;
+  double updates = 0;
+  for (int64_t i = s.offset; i < s.offset + s.size; ++i) {
+    const double w = a.weights[i];
+    const double g = a.gradients[i] + args.weight_decay * w;
+    weights += w * w;
+    updates += g * g;
+  }
+  if (weights == 0 || updates == 0) return 1.0f;
+  return static_cast<float>(args.trust_coefficient * std::sqrt(weights / updates));
+}
+
+}  // namespace
+
+void sgd_step_cpu(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
+                  const SgdArgs& args, Stream) {
+  for_each_piece(arrays, segments, [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
+    momentum_update(arrays, begin, end,
+                    {args.lr, args.momentum, s.regularized ? args.weight_decay : 0.0f, 1.0f});
+  });
+}
+
+void adamw_step_cpu(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
+                    const AdamWArgs& args, Stream) {
+  const auto t = static_cast<double>(args.step);
+  const auto step_size =
+      static_cast<float>(args.lr / (1.0 - std::pow(static_cast<double>(args.beta1), t)));
+  const auto v_scale =
+      static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(args.beta2), t)));
+  const OptimizerArrays& a = arrays;
+  for_each_piece(arrays, segments, [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
+    const float shrink = s.regularized ? 1.0f - args.lr * args.weight_decay : 1.0f;
+    for (int64_t i = begin; i < end; ++i) {
+      const float g = a.gradients[i];
+      const float m = args.beta1 * a.moment1[i] + (1.0f - args.beta1) * g;
+      const float v = args.beta2 * a.moment2[i] + (1.0f - args.beta2) * g * g;
+      a.moment1[i] = m;
+      a.moment2[i] = v;
+      a.weights[i] = shrink * a.weights[i] - step_size * m / (std::sqrt(v) * v_scale + args.eps);
+    }
+  });
+}
+
+void lars_step_cpu(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
+                   const LarsArgs& args, Stream) {
+  for (const OptimizerSegment& segment : segments) {
+    const MomentumUpdate update{args.lr, args.momentum,
+                                segment.regularized ? args.weight_decay : 0.0f,
+                                segment.regularized ? lars_scale(arrays, segment, args) : 1.0f};
+    for_each_piece(arrays, std::span(&segment, 1),
+                   [&](int64_t begin, int64_t end, const OptimizerSegment&) {
+                     momentum_update(arrays, begin, end, update);
+                   });
+  }
+}
+
+void ema_cpu(float* target, const float* source, int64_t n, float tau, Stream) {
+  parallel_ranges(n, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) target[i] = tau * target[i] + (1.0f - tau) * source[i];
+  });
+}
+
+}  // namespace rela

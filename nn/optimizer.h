@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/optimizer/optimizer.h"
+#include "nn/parameter_arena.h"
+
+namespace rela {
+
+struct OptimizerSpec {
+  enum class Name : uint8_t { kSgd, kAdamW, kLars };
+  Name name = Name::kAdamW;
+  float momentum = 0.9f;  // sgd, lars
+  float beta1 = 0.9f;     // adamw
+  float beta2 = 0.999f;
+  float eps = 1e-8f;
+  float weight_decay = 0;
+  float trust_coefficient = 1e-3f;    // lars
+  bool exclude_bias_and_norm = true;  // from weight decay, and from LARS's adaptation
+};
+
+/// State of an optimiser under a name: a flat f32 array in the arena's layout.
+struct NamedState {
+  std::string name;  // "exp_avg", "exp_avg_sq", "momentum"
+  Tensor value;      // [arena size]
+};
+
+/// Updates an arena from its gradients, and moves an EMA target with it. Both arenas must outlive
+/// the optimiser.
+class Optimizer {
+ public:
+  /// `target`: null, or an arena that is a prefix of `arena`; throws InternalError otherwise.
+  Optimizer(const OptimizerSpec& spec, ParameterArena& arena, ParameterArena* target);
+
+  /// One step: weights, their bf16 copy, target and its bf16 copy. target <- tau target + (1 - tau)
+  /// weights.
+  void step(float lr, float tau);
+
+  /// Steps done so far: Adam's bias correction depends on it.
+  int64_t steps() const { return steps_; }
+  void set_steps(int64_t steps) { steps_ = steps; }
+  /// Shares the optimiser's memory.
+  std::vector<NamedState> state() const;
+
+ private:
+  OptimizerSpec spec_;
+  ParameterArena& arena_;
+  ParameterArena* target_;
+  std::vector<OptimizerSegment> segments_;
+  Tensor moment1_;
+  Tensor moment2_;  // adamw only
+  int64_t steps_ = 0;
+};
+
+/// target <- tau target + (1 - tau) source, f32 tensors of one shape.
+void ema_update(Tensor& target, const Tensor& source, float tau);
+
+}  // namespace rela
