@@ -23,3 +23,10 @@ rela_tests(eval_tests
     rela/report/run_log_test.cpp
   LINKS
     rela)
+
+rela_tests(train_tests
+  SOURCES
+    rela/train/test_checkpoint_store.cpp
+    rela/train/test_run_files.cpp
+  LINKS
+    rela)

@@ -10,12 +10,6 @@
 
 namespace rela {
 
-/// Pixels of one image. Does not own them.
-struct ImageView {
-  const uint8_t* pixels = nullptr;  // [height, width, 3] RGB
-  ImageDims dims;
-};
-
 /// Labelled RGB images in a fixed order. All members are const and may be called from many threads
 /// at once.
 class ImageDataset {

@@ -40,15 +40,16 @@ class JsonValue {
       std::variant<std::nullptr_t, bool, int64_t, uint64_t, double, std::string, Array, Object>;
 
   JsonValue() : JsonValue(nullptr) {}
-  explicit JsonValue(std::nullptr_t, int line = 0);
-  explicit JsonValue(bool value, int line = 0);
-  explicit JsonValue(int64_t value, int line = 0);
-  explicit JsonValue(uint64_t value, int line = 0);
-  explicit JsonValue(double value, int line = 0);
-  explicit JsonValue(std::string value, int line = 0);
-  explicit JsonValue(const char* value) : JsonValue(std::string(value)) {}
-  explicit JsonValue(Array value, int line = 0);
-  explicit JsonValue(Object value, int line = 0);
+  // Implicit, so that objects can be written out: {{"step", step}, {"name", "x"}}.
+  JsonValue(std::nullptr_t, int line = 0);
+  JsonValue(bool value, int line = 0);
+  JsonValue(int64_t value, int line = 0);
+  JsonValue(uint64_t value, int line = 0);
+  JsonValue(double value, int line = 0);
+  JsonValue(std::string value, int line = 0);
+  JsonValue(const char* value) : JsonValue(std::string(value)) {}
+  JsonValue(Array value, int line = 0);
+  JsonValue(Object value, int line = 0);
   ~JsonValue();
   JsonValue(JsonValue&& other) noexcept;
   JsonValue& operator=(JsonValue&& other) noexcept;

@@ -1,0 +1,3 @@
+#include "rela/programs/program.h"
+
+int main(int argc, char** argv) { return rela::train_byol_main(argc, argv); }

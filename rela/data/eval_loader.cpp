@@ -1,0 +1,68 @@
+#include "rela/data/eval_loader.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/augment/resize.h"
+#include "kernels/parallel.h"
+
+namespace rela {
+namespace {
+
+/// What one thread needs to prepare images.
+struct Bench {
+  std::vector<uint8_t> decoded;
+  std::vector<float> planes;
+  std::vector<uint8_t> scratch;
+};
+
+void resize_center(const ImageView& image, const EvalOptions& options, Bench& bench) {
+  const int64_t side = options.image_size;
+  const bool fits = image.dims.height == side && image.dims.width == side;
+  const auto shorter =
+      fits ? side
+           : static_cast<int64_t>(std::llround(options.resize_ratio * static_cast<double>(side)));
+  const ResizeArgs args = center_resize_args(image.dims, std::max(shorter, side), side);
+  bench.planes.resize(static_cast<size_t>(3 * side * side));
+  bench.scratch.resize(resize_workspace_bytes(args) + 64);
+  void* aligned = bench.scratch.data();
+  size_t room = bench.scratch.size();
+  std::align(64, room - 64, aligned, room);
+  resize_cpu(image, args, bench.planes.data(), {aligned, room});
+}
+
+}  // namespace
+
+EvalLoader::EvalLoader(const ImageDataset& dataset, const EvalOptions& options)
+    : dataset_(dataset), options_(options) {
+  const int64_t side = options.image_size;
+  images_ = Tensor::empty({options.batch_size, side, side, 3}, options.dtype);
+  labels_ = Tensor::empty({options.batch_size}, Dtype::kI64);
+}
+
+const EvalBatch* EvalLoader::next() {
+  const int64_t count = std::min(options_.batch_size, dataset_.size() - position_);
+  if (count <= 0) return nullptr;
+  batch_ = {images_.slice(0, count), labels_.slice(0, count), position_};
+  const int64_t pixels = options_.image_size * options_.image_size;
+  const int64_t parts = std::min<int64_t>(cpu_threads(), count);
+  parallel_for(parts, [&](int64_t part) {
+    Bench bench;
+    const Range r = part_of(count, parts, part);
+    for (int64_t i = r.begin; i < r.end; ++i) {
+      resize_center(dataset_.image(position_ + i, bench.decoded), options_, bench);
+      if (options_.dtype == Dtype::kBf16) {
+        normalize_cpu(bench.planes.data(), images_.data<Bf16>() + i * pixels * 3, pixels,
+                      options_.normalization);
+      } else {
+        normalize_cpu(bench.planes.data(), images_.data<float>() + i * pixels * 3, pixels,
+                      options_.normalization);
+      }
+      labels_.data<int64_t>()[i] = dataset_.label(position_ + i);
+    }
+  });
+  position_ += count;
+  return &batch_;
+}
+
+}  // namespace rela

@@ -1,0 +1,230 @@
+#include "rela/data/loader.h"
+
+#include <pthread.h>
+#include <csignal>
+
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "kernels/augment/view.h"
+#include "rela/data/sampler.h"
+#include "runtime/error.h"
+
+namespace rela {
+namespace {
+
+using Order = std::shared_ptr<const std::vector<int64_t>>;
+
+/// One thread's memory for decoding and rendering.
+struct WorkerMemory {
+  std::vector<uint8_t> decoded;
+  std::vector<uint8_t> scratch;
+
+  Workspace workspace(size_t bytes) {
+    if (scratch.size() < bytes + 64) scratch.resize(bytes + 64);
+    void* aligned = scratch.data();
+    size_t room = scratch.size();
+    std::align(64, bytes, aligned, room);
+    return {aligned, room};
+  }
+};
+
+void block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&set, s);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void check_options(const ImageDataset& dataset, const LoaderOptions& o, int64_t draws) {
+  RELA_CHECK(o.ratio > 0 && o.ratio <= 1, ConfigError, "data.ratio: ", o.ratio,
+             "; above 0 and at most 1");
+  RELA_CHECK(o.world >= 1 && o.batch_size % o.world == 0, ConfigError, "batch_size: ", o.batch_size,
+             " images for ", o.world, " ranks; ranks must divide it");
+  RELA_CHECK(o.batch_size >= 1 && o.batch_size <= draws, ConfigError, "batch_size: ", o.batch_size,
+             " is more than the ", draws, " images that an epoch draws (data.ratio ", o.ratio,
+             " of ", dataset.size(), "); lower batch_size or raise data.ratio");
+}
+
+}  // namespace
+
+/// Batches are numbered from the start of the training; number s waits in slot s mod slots. A
+/// worker claims the next number whose slot is free, fills it without the lock, and reports it
+/// ready.
+class TwoViewLoader::Impl {
+ public:
+  Impl(const ImageDataset& dataset, const LoaderOptions& options)
+      : dataset_(dataset), options_(options), draws_(epoch_draws(dataset.size(), options.ratio)) {
+    check_options(dataset, options, draws_);
+    local_batch_ = options.batch_size / options.world;
+    const int64_t side = options.views[0].crop_size;
+    slots_.resize(static_cast<size_t>(std::max(options.prefetch, 1)) +
+                  1);  // one more is with the consumer
+    for (Slot& slot : slots_) {
+      slot.batch.images = Tensor::empty({2 * local_batch_, side, side, 3}, options.dtype);
+      slot.batch.labels = Tensor::empty({local_batch_}, Dtype::kI64);
+      slot.batch.samples = Tensor::empty({local_batch_}, Dtype::kI64);
+    }
+    for (int i = 0; i < std::max(options.workers, 1); ++i) {
+      workers_.emplace_back([this] { work(); });
+    }
+  }
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    work_there_.notify_all();
+    for (std::thread& w : workers_) w.join();
+  }
+
+  int64_t batches_per_epoch() const { return draws_ / options_.batch_size; }
+  double total_waited_s() const { return total_waited_s_; }
+
+  const TwoViewBatch& next() {
+    std::unique_lock lock(mutex_);
+    Slot& slot = slot_of(next_out_);
+    const auto start = std::chrono::steady_clock::now();
+    batch_there_.wait(lock, [&] { return slot.ready == next_out_ || failure_; });
+    if (slot.ready != next_out_) std::rethrow_exception(failure_);
+    slot.batch.waited_s =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    total_waited_s_ += slot.batch.waited_s;
+    free_from_ = next_out_;  // the batch handed out before this one may be overwritten now
+    ++next_out_;
+    lock.unlock();
+    work_there_.notify_all();
+    return slot.batch;
+  }
+
+  void seek(int64_t epoch, int64_t batch_index) {
+    std::unique_lock lock(mutex_);
+    paused_ = true;
+    batch_there_.wait(lock, [&] { return busy_ == 0; });
+    next_out_ = next_in_ = free_from_ = epoch * batches_per_epoch() + batch_index;
+    for (Slot& slot : slots_) slot.ready = -1;
+    failure_ = nullptr;
+    paused_ = false;
+    lock.unlock();
+    work_there_.notify_all();
+  }
+
+ private:
+  struct Slot {
+    TwoViewBatch batch;
+    int64_t ready = -1;  // number of the batch it holds
+  };
+
+  Slot& slot_of(int64_t number) { return slots_[static_cast<size_t>(number) % slots_.size()]; }
+
+  bool can_claim() const {
+    return !paused_ && !failure_ && next_in_ < free_from_ + static_cast<int64_t>(slots_.size());
+  }
+
+  void work() {
+    block_signals();
+    WorkerMemory memory;
+    std::unique_lock lock(mutex_);
+    while (true) {
+      work_there_.wait(lock, [&] { return stop_ || can_claim(); });
+      if (stop_) return;
+      const int64_t number = next_in_++;
+      ++busy_;
+      lock.unlock();
+      std::exception_ptr failure;
+      try {
+        fill(slot_of(number).batch, number, memory);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      lock.lock();
+      --busy_;
+      if (failure) {
+        failure_ = failure;
+      } else {
+        slot_of(number).ready = number;
+      }
+      batch_there_.notify_all();
+    }
+  }
+
+  Order order_of(int64_t epoch) {
+    const std::lock_guard lock(order_mutex_);
+    for (const auto& [known, order] : orders_) {
+      if (known == epoch && order) return order;
+    }
+    auto order = std::make_shared<std::vector<int64_t>>();
+    draw_epoch_order(options_.seed, static_cast<uint32_t>(epoch), dataset_.size(), draws_, *order);
+    orders_[static_cast<size_t>(epoch) % 2] = {epoch, order};
+    return order;
+  }
+
+  void fill(TwoViewBatch& batch, int64_t number, WorkerMemory& memory) {
+    batch.epoch = number / batches_per_epoch();
+    batch.index = number % batches_per_epoch();
+    const Order order = order_of(batch.epoch);
+    const int64_t first = batch.index * options_.batch_size + options_.rank * local_batch_;
+    for (int64_t i = 0; i < local_batch_; ++i) {
+      const int64_t sample = (*order)[static_cast<size_t>(first + i)];
+      batch.samples.data<int64_t>()[i] = sample;
+      batch.labels.data<int64_t>()[i] = dataset_.label(sample);
+      const ImageView image = dataset_.image(sample, memory.decoded);
+      for (uint8_t view = 0; view < 2; ++view) {
+        const ViewKey key{options_.seed, static_cast<uint32_t>(batch.epoch),
+                          static_cast<uint64_t>(sample), view};
+        const ViewParams params = draw_view_params(options_.views[view], image.dims, key);
+        render(image, params, batch.images, view * local_batch_ + i, memory);
+      }
+    }
+  }
+
+  void render(const ImageView& image, const ViewParams& params, Tensor& images, int64_t position,
+              WorkerMemory& memory) const {
+    const ViewOutput output{options_.views[0].crop_size, options_.normalization};
+    const Workspace workspace = memory.workspace(view_workspace_bytes(image.dims, output.size));
+    const int64_t offset = position * output.size * output.size * 3;
+    if (options_.dtype == Dtype::kBf16) {
+      render_view_cpu(image, params, output, images.data<Bf16>() + offset, workspace);
+    } else {
+      render_view_cpu(image, params, output, images.data<float>() + offset, workspace);
+    }
+  }
+
+  const ImageDataset& dataset_;
+  LoaderOptions options_;
+  int64_t draws_;
+  int64_t local_batch_ = 0;
+  std::vector<Slot> slots_;
+  std::vector<std::thread> workers_;
+
+  std::mutex mutex_;
+  std::condition_variable work_there_;
+  std::condition_variable batch_there_;
+  int64_t next_in_ = 0;    // the next number to be claimed
+  int64_t next_out_ = 0;   // the next number to be handed out
+  int64_t free_from_ = 0;  // slots of lower numbers may be overwritten
+  int busy_ = 0;           // workers that fill a batch
+  bool paused_ = false;
+  bool stop_ = false;
+  std::exception_ptr failure_;
+  double total_waited_s_ = 0;
+
+  std::mutex order_mutex_;
+  std::array<std::pair<int64_t, Order>, 2> orders_;  // of the two latest epochs
+};
+
+TwoViewLoader::TwoViewLoader(const ImageDataset& dataset, const LoaderOptions& options)
+    : impl_(std::make_unique<Impl>(dataset, options)) {}
+TwoViewLoader::~TwoViewLoader() = default;
+int64_t TwoViewLoader::batches_per_epoch() const { return impl_->batches_per_epoch(); }
+const TwoViewBatch& TwoViewLoader::next() { return impl_->next(); }
+void TwoViewLoader::seek(int64_t epoch, int64_t batch_index) { impl_->seek(epoch, batch_index); }
+double TwoViewLoader::total_waited_s() const { return impl_->total_waited_s(); }
+
+}  // namespace rela

@@ -1,0 +1,50 @@
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+
+#include "rela/programs/frozen_model.h"
+#include "rela/programs/program.h"
+#include "runtime/io/hash.h"
+#include "runtime/io/json.h"
+#include "runtime/io/safetensors.h"
+
+namespace rela {
+namespace {
+
+ExitCode run(int argc, const char* const* argv) {
+  CLI::App app(
+      "Writes a frozen backbone's features of a data set, in its order: tensors \"features\" [N, "
+      "D] f32 and "
+      "\"labels\" [N] i64.",
+      "embed");
+  FrozenModelArguments a;
+  std::string split = "test";
+  std::string out;
+  describe_arguments(app, a);
+  app.add_option("--split", split, "train or test")->capture_default_str();
+  app.add_option("--out", out, "safetensors file to write")->required();
+  if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
+  RELA_CHECK(split == "train" || split == "test", UsageError, "--split: \"", split,
+             "\"; allowed: train, test");
+  const FrozenModel model = load_frozen_model(a);
+  const auto dataset = open_data(a, split == "train" ? Split::kTrain : Split::kTest);
+  const FeatureSet set = features_of(model, *dataset, a);
+  const std::array tensors{
+      SafetensorsTensor{"features", WireDtype::kF32, set.features.shape(), set.features.raw()},
+      SafetensorsTensor{"labels", WireDtype::kI64, set.labels.shape(), set.labels.raw()}};
+  write_safetensors(out, tensors, {{"split", split}, {"dataset", to_hex(dataset->fingerprint())}});
+  const JsonValue::Object result{{"out", out},
+                                 {"images", set.size()},
+                                 {"width", set.width()},
+                                 {"weights_sha256", sha256_file(model.weights_file)}};
+  std::printf("%s\n", to_json_text(result, JsonLayout::kCompact).c_str());
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+int embed_main(int argc, const char* const* argv) {
+  return run_program([&] { return run(argc, argv); });
+}
+
+}  // namespace rela

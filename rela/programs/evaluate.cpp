@@ -1,0 +1,105 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+
+#include "rela/eval/knn.h"
+#include "rela/eval/linear_probe.h"
+#include "rela/eval/raw_pixels.h"
+#include "rela/programs/frozen_model.h"
+#include "rela/programs/program.h"
+#include "runtime/io/file.h"
+#include "runtime/io/hash.h"
+#include "runtime/log.h"
+
+namespace rela {
+namespace {
+
+struct Arguments {
+  FrozenModelArguments model;
+  KnnOptions knn;
+  std::string probe = "rela";
+  int64_t epochs = 100;
+  bool pixels = false;
+  std::string out;
+};
+
+void describe_common(CLI::App& app, Arguments& a) {
+  app.allow_extras();
+  describe_arguments(app, a.model);
+  app.add_option("--out", a.out, "write the result there too (JSON)");
+}
+
+EvalResult run_knn(const Arguments& a) {
+  const auto train = open_data(a.model, Split::kTrain);
+  const auto test = open_data(a.model, Split::kTest);
+  if (a.pixels) {
+    EvalResult result = knn_evaluate(raw_pixel_features(*train, a.model.image_size),
+                                     raw_pixel_features(*test, a.model.image_size), a.knn);
+    result.protocol = "knn_pixels";
+    return result;
+  }
+  const FrozenModel model = load_frozen_model(a.model);
+  EvalResult result =
+      knn_evaluate(features_of(model, *train, a.model), features_of(model, *test, a.model), a.knn);
+  result.weights_sha256 = sha256_file(model.weights_file);
+  return result;
+}
+
+EvalResult run_linear(const Arguments& a) {
+  RELA_CHECK(
+      a.probe == "rela" || a.probe == "sgd", UsageError, "--probe: \"", a.probe,
+      "\"; allowed: rela (Adam 3e-4), sgd (Nesterov, learning rate chosen on held-out images)");
+  const FrozenModel model = load_frozen_model(a.model);
+  const FeatureSet train = features_of(model, *open_data(a.model, Split::kTrain), a.model);
+  const FeatureSet test = features_of(model, *open_data(a.model, Split::kTest), a.model);
+  const ProbeCallback progress = [](const ProbeProgress& p) {
+    if (p.epoch % 20 == 0 || p.epoch == p.epochs) {
+      log_info("probe epoch ", p.epoch, "/", p.epochs, " | lr ", p.lr, " | loss ", p.loss);
+    }
+  };
+  EvalResult result = a.probe == "rela"
+                          ? adam_probe(train, test, {.epochs = a.epochs, .progress = progress})
+                          : sgd_probe(train, test, {.epochs = a.epochs, .progress = progress});
+  result.weights_sha256 = sha256_file(model.weights_file);
+  return result;
+}
+
+void report(const Arguments& a, const EvalResult& result) {
+  if (!a.out.empty()) write_result(a.out, result);
+  if (!a.model.run.empty()) {
+    const auto folder = std::filesystem::path(a.model.run) / "eval";
+    make_directories(folder.string());
+    write_result((folder / (result.protocol + ".json")).string(), result);
+  }
+  std::printf("%s\n", to_json_text(to_json(result), JsonLayout::kCompact).c_str());
+}
+
+ExitCode run(int argc, const char* const* argv) {
+  CLI::App app(
+      "Measures a frozen backbone on a labelled data set. The last line on stdout is the result "
+      "(JSON).",
+      "evaluate");
+  Arguments a;
+  app.require_subcommand(1);
+  CLI::App* knn = app.add_subcommand(
+      "knn", "weighted k nearest neighbours: fits on the training split, counts on the test split");
+  describe_common(*knn, a);
+  knn->add_option("--k", a.knn.k, "neighbours that vote")->capture_default_str();
+  knn->add_option("--temperature", a.knn.temperature, "of the votes")->capture_default_str();
+  knn->add_flag("--pixels", a.pixels, "the pixels themselves as features: no model");
+  CLI::App* linear = app.add_subcommand("linear", "a linear classifier on frozen features");
+  describe_common(*linear, a);
+  linear->add_option("--probe", a.probe, "rela or sgd")->capture_default_str();
+  linear->add_option("--epochs", a.epochs, "epochs of the probe")->capture_default_str();
+  if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
+  report(a, knn->parsed() ? run_knn(a) : run_linear(a));
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+int evaluate_main(int argc, const char* const* argv) {
+  return run_program([&] { return run(argc, argv); });
+}
+
+}  // namespace rela

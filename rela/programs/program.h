@@ -1,0 +1,29 @@
+#pragma once
+// What every program does around its work: parse the command line, turn errors into text and exit
+// codes.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "runtime/error.h"
+
+namespace CLI {
+class App;
+}
+
+namespace rela {
+
+/// Runs `body`; an Error is printed on stderr, one line per mistake, and becomes its exit code.
+int run_program(const std::function<ExitCode()>& body) noexcept;
+
+/// Parses argv. --help and --version print on stdout and give false: nothing is left to do. Wrong
+/// usage throws UsageError; an unknown option names the nearest one.
+bool parse_command_line(CLI::App& app, int argc, const char* const* argv);
+
+/// Exit status of each program's main().
+int train_byol_main(int argc, const char* const* argv);
+int evaluate_main(int argc, const char* const* argv);
+int embed_main(int argc, const char* const* argv);
+
+}  // namespace rela

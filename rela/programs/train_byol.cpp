@@ -1,0 +1,167 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+
+#include "rela/programs/program.h"
+#include "rela/report/report.h"
+#include "rela/train/trainer.h"
+#include "runtime/io/file.h"
+#include "runtime/log.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::string config;
+  std::vector<std::string> set;
+  std::string out;
+  std::string resume = "none";
+  bool overwrite = false;
+  bool check = false;
+  bool print_config = false;
+  bool print_schedule = false;
+  bool config_help = false;
+  bool config_schema = false;
+  int64_t max_steps = 0;
+  int64_t seed = -1;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+void describe(CLI::App& app, Arguments& a) {
+  app.add_option("CONFIG", a.config, "config file (JSON)");
+  app.add_option("--set", a.set, "override a key, e.g. --set optimizer.lr=0.01; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--out", a.out, "folder of the run; the config's `out` otherwise");
+  app.add_option(
+         "--resume", a.resume,
+         "auto: go on where the folder's newest checkpoint stands; none; or a checkpoint's folder")
+      ->capture_default_str();
+  app.add_flag("--overwrite", a.overwrite, "remove an earlier run from the folder");
+  app.add_flag("--check", a.check, "check config, data and model, then stop");
+  app.add_flag("--print-config", a.print_config, "print the complete config and stop");
+  app.add_flag("--print-schedule", a.print_schedule,
+               "print learning rate and tau over the run and stop");
+  app.add_flag("--config-help", a.config_help, "print a table of all config keys and stop");
+  app.add_flag("--config-schema", a.config_schema, "print the JSON Schema of the config and stop");
+  app.add_option("--max-steps", a.max_steps,
+                 "length of the run in optimiser steps, instead of the config's")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seed", a.seed, "seed, instead of the config's")->check(CLI::NonNegativeNumber);
+  app.add_flag("-q,--quiet", a.quiet, "only warnings and errors on the terminal");
+  app.add_flag("-v,--verbose", a.verbose, "more on the terminal");
+}
+
+ExperimentConfig load(const Arguments& a) {
+  RELA_CHECK(!a.config.empty(), UsageError,
+             "CONFIG: no config file was named; try apps/configs/quickstart.json");
+  ExperimentConfig config = load_config(a.config, a.set);
+  if (!a.out.empty()) config.out = fs::absolute(a.out).lexically_normal().string();
+  if (a.seed >= 0) config.seed = a.seed;
+  if (a.max_steps > 0) {
+    config.max_steps = a.max_steps;
+    config.epochs.reset();
+  }
+  return config;
+}
+
+void print_schedule(const ExperimentConfig& config) {
+  const RunLength length = run_length(config, open_split(config, Split::kTrain)->size());
+  std::printf("%10s %10s %14s %10s\n", "step", "epoch", "lr", "tau");
+  constexpr int64_t kRows = 20;
+  for (int64_t i = 0; i <= kRows; ++i) {
+    const int64_t step = (length.total_steps - 1) * i / kRows;
+    const StepRates rates = rates_at(config, length, step);
+    std::printf("%10lld %10.2f %14.6e %10.6f\n", static_cast<long long>(step),
+                length.epoch_of(step), static_cast<double>(rates.lr),
+                static_cast<double>(rates.tau));
+    if (length.total_steps <= kRows && i + 1 == length.total_steps) break;
+  }
+}
+
+/// The checkpoint that --resume names; nothing for a start from scratch.
+std::optional<CheckpointRef> find_checkpoint(const Arguments& a, const ExperimentConfig& config) {
+  if (a.resume == "none") return std::nullopt;
+  if (a.resume != "auto") {
+    const std::string damage = checkpoint_damage(a.resume);
+    RELA_CHECK(damage.empty(), WeightsError, "--resume: ", damage,
+               "; name a complete checkpoint's folder, or auto");
+    return CheckpointRef{a.resume, 0};
+  }
+  std::vector<std::string> warnings;
+  const CheckpointStore store(fs::path(config.out) / "checkpoints", config.checkpoint.keep_last);
+  const std::optional<CheckpointRef> newest = store.newest(warnings);
+  for (const std::string& warning : warnings) log_warning(warning);
+  if (!newest) log_info("no checkpoint in ", config.out, " yet: starting from scratch");
+  return newest;
+}
+
+RunMode run_mode(const Arguments& a) {
+  if (a.overwrite) return RunMode::kOverwrite;
+  return a.resume == "none" ? RunMode::kFresh : RunMode::kResume;
+}
+
+ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int argc,
+                      const char* const* argv) {
+  const RunDirectory run(config.out, run_mode(a));
+  const Verbosity verbosity = a.quiet     ? Verbosity::kQuiet
+                              : a.verbose ? Verbosity::kVerbose
+                                          : Verbosity::kNormal;
+  start_log({.verbosity = verbosity, .file = run.file("train.log").string()});
+  check_device(config);
+  const std::optional<CheckpointRef> checkpoint = find_checkpoint(a, config);
+  Trainer trainer(config, run,
+                  a.quiet ? ProgressDisplay::Style::kOff : ProgressDisplay::style_for_stderr());
+  if (checkpoint) trainer.restore(*checkpoint);
+  write_file_atomic(run.file("config.json").string(), read_file(a.config));
+  write_file_atomic(run.file("config.resolved.json").string(), to_resolved_json(config));
+  write_file_atomic(run.file("env.json").string(), environment_json(argc, argv));
+  const ExitCode code = trainer.train();
+  write_report(run.path());
+  return code;
+}
+
+void check_only(const ExperimentConfig& config) {
+  check_device(config);
+  const auto train = open_split(config, Split::kTrain);
+  const auto test = open_split(config, Split::kTest);
+  const RunLength length = run_length(config, train->size());
+  const Byol byol(byol_spec(config), static_cast<uint64_t>(config.seed));
+  std::printf(
+      "config, data and model fit: %lld training and %lld test images, %lld steps, %lld features\n",
+      static_cast<long long>(train->size()), static_cast<long long>(test->size()),
+      static_cast<long long>(length.total_steps), static_cast<long long>(byol.feature_width()));
+}
+
+ExitCode run(int argc, const char* const* argv) {
+  CLI::App app("Trains an image backbone without labels (BYOL).", "train_byol");
+  Arguments a;
+  describe(app, a);
+  if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
+  if (a.config_help || a.config_schema) {
+    std::fputs((a.config_help ? config_markdown() : config_schema()).c_str(), stdout);
+    return ExitCode::kDone;
+  }
+  const ExperimentConfig config = load(a);
+  if (a.print_config) {
+    std::fputs(to_resolved_json(config).c_str(), stdout);
+  } else if (a.print_schedule) {
+    print_schedule(config);
+  } else if (a.check) {
+    check_only(config);
+  } else {
+    return run_training(a, config, argc, argv);
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+int train_byol_main(int argc, const char* const* argv) {
+  return run_program([&] { return run(argc, argv); });
+}
+
+}  // namespace rela

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "rela/data/dataset.h"
+#include "rela/data/eval_loader.h"
+#include "rela/eval/features.h"
+
+namespace rela {
+
+/// A frozen model: images [B, S, S, 3] -> features [B, D] f32 or bf16.
+using EmbedFn = std::function<Tensor(const Tensor& images)>;
+/// Called now and then with the images done so far.
+using ExtractionProgress = std::function<void(int64_t done, int64_t total)>;
+
+/// Features of a whole data set in its order, f32, without augmentation.
+FeatureSet extract_features(const ImageDataset& dataset, const EvalOptions& options,
+                            const EmbedFn& embed, const ExtractionProgress& progress = nullptr);
+
+}  // namespace rela

@@ -1,0 +1,57 @@
+#include "rela/train/non_finite.h"
+
+#include <map>
+
+#include "runtime/error.h"
+#include "runtime/ops/statistics.h"
+
+namespace rela {
+namespace {
+
+/// Empty when every value is finite.
+std::string complaint(const std::string& what, const Tensor& t) {
+  const bool floating = t.dtype() == Dtype::kF32 || t.dtype() == Dtype::kBf16;
+  const int64_t bad = floating ? count_nonfinite(t) : 0;
+  return bad == 0
+             ? ""
+             : cat(what, " ", describe(t), ": ", bad, " of ", t.numel(), " values are not finite");
+}
+
+}  // namespace
+
+std::string first_non_finite(Byol& byol, const Tensor& images) {
+  if (std::string text = complaint("the batch of images", images); !text.empty()) return text;
+  std::map<const Node*, std::string> names;
+  for (ParameterArena* arena : {&byol.online(), &byol.target()}) {
+    const char* network = arena == &byol.online() ? "parameter " : "target parameter ";
+    for (const NamedParameter& p : arena->parameters()) {
+      if (std::string text = complaint(network + p.name, p.var.value()); !text.empty()) return text;
+      names.emplace(&p.var.node(), p.name);
+    }
+  }
+  std::string found;
+  int64_t index = 0;
+  const RecordObserverGuard guard(
+      [&](const char* op, const Tensor& value, const std::vector<Var>& inputs) {
+        ++index;
+        if (!found.empty()) return;
+        std::string what = cat("result of operation ", index, " (", op);
+        for (const Var& input : inputs) {
+          const auto it = names.find(&input.node());
+          if (it != names.end()) what += " with " + it->second;
+        }
+        found = complaint(what + ")", value);
+      });
+  byol.forward(images);
+  return found;
+}
+
+std::string first_non_finite_gradient(const ParameterArena& arena) {
+  for (const NamedParameter& p : arena.parameters()) {
+    if (std::string text = complaint("gradient of " + p.name, p.var.node().grad); !text.empty())
+      return text;
+  }
+  return "";
+}
+
+}  // namespace rela

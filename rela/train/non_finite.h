@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string>
+
+#include "nn/parameter_arena.h"
+#include "rela/train/byol.h"
+
+namespace rela {
+
+/// After a loss or gradient that is not finite: names the first tensor where it shows, in the order
+/// in which values arise: the batch, the weights, the results of the operations of a repeated
+/// forward pass. Empty when all of those are finite.
+///   "parameter backbone.layer1.0.conv1.weight f32 [16, 3, 3, 16]: 3 of 2304 values are not finite"
+std::string first_non_finite(Byol& byol, const Tensor& images);
+
+/// The first parameter whose gradient is not finite; empty when there is none.
+std::string first_non_finite_gradient(const ParameterArena& arena);
+
+}  // namespace rela

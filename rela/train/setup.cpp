@@ -1,0 +1,161 @@
+#include "rela/train/setup.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cpu_features.h"
+#include "kernels/parallel.h"
+#include "runtime/error.h"
+#include "runtime/log.h"
+
+namespace rela {
+namespace {
+
+const char* format_name(DataConfig::Format format) {
+  switch (format) {
+    case DataConfig::Format::kCifar10:
+      return "cifar10";
+    case DataConfig::Format::kCifar100:
+      return "cifar100";
+    case DataConfig::Format::kImageFolder:
+      return "imagefolder";
+    case DataConfig::Format::kPacked:
+      return "packed";
+    case DataConfig::Format::kSynthetic:
+      return "synthetic";
+  }
+  return "?";
+}
+
+Interval interval(const std::array<double, 2>& range) {
+  return {static_cast<float>(range[0]), static_cast<float>(range[1])};
+}
+
+ViewSpec view_spec(const AugmentationConfig& a) {
+  return {.crop_size = a.crop_size,
+          .crop_scale = interval(a.crop_scale),
+          .hflip = static_cast<float>(a.hflip),
+          .color_jitter = {.prob = static_cast<float>(a.color_jitter.prob),
+                           .brightness = static_cast<float>(a.color_jitter.brightness),
+                           .contrast = static_cast<float>(a.color_jitter.contrast),
+                           .saturation = static_cast<float>(a.color_jitter.saturation),
+                           .hue = static_cast<float>(a.color_jitter.hue)},
+          .grayscale = static_cast<float>(a.grayscale),
+          .blur = {.prob = static_cast<float>(a.blur.prob), .sigma = interval(a.blur.sigma)},
+          .solarize = {.prob = static_cast<float>(a.solarize.prob),
+                       .threshold = static_cast<float>(a.solarize.threshold)}};
+}
+
+Dtype compute_dtype(const ExperimentConfig& config) {
+  return config.precision == ExperimentConfig::Precision::kBf16Mixed ? Dtype::kBf16 : Dtype::kF32;
+}
+
+/// The step itself uses every core: one thread in the background keeps up with it on few cores.
+int auto_workers() { return std::clamp(cpu_threads() / 4, 1, 8); }
+
+}  // namespace
+
+ByolSpec byol_spec(const ExperimentConfig& config) {
+  return {.backbone = {config.backbone.name, config.backbone.cifar_stem, config.backbone.width},
+          .proj_hidden_dim = config.byol.proj_hidden_dim.value_or(0),
+          .proj_output_dim = config.byol.proj_output_dim,
+          .pred_hidden_dim = config.byol.pred_hidden_dim.value_or(0),
+          .loss_reduction = config.byol.loss_reduction == ByolConfig::LossReduction::kSum
+                                ? LossReduction::kSum
+                                : LossReduction::kMean,
+          .compute = compute_dtype(config)};
+}
+
+OptimizerSpec optimizer_spec(const ExperimentConfig& config) {
+  const OptimizerConfig& o = config.optimizer;
+  OptimizerSpec spec{.momentum = static_cast<float>(o.momentum),
+                     .beta1 = static_cast<float>(o.betas[0]),
+                     .beta2 = static_cast<float>(o.betas[1]),
+                     .eps = static_cast<float>(o.eps),
+                     .weight_decay = static_cast<float>(o.weight_decay),
+                     .trust_coefficient = static_cast<float>(o.trust_coefficient),
+                     .exclude_bias_and_norm = o.exclude_bias_and_norm};
+  switch (o.name) {
+    case OptimizerConfig::Name::kAdamW:
+      spec.name = OptimizerSpec::Name::kAdamW;
+      break;
+    case OptimizerConfig::Name::kLars:
+      spec.name = OptimizerSpec::Name::kLars;
+      break;
+    case OptimizerConfig::Name::kSgd:
+      spec.name = OptimizerSpec::Name::kSgd;
+      break;
+  }
+  return spec;
+}
+
+LoaderOptions loader_options(const ExperimentConfig& config) {
+  return {.batch_size = config.batch_size,
+          .ratio = config.data.ratio,
+          .seed = static_cast<uint64_t>(config.seed),
+          .views = {view_spec(config.view(0)), view_spec(config.view(1))},
+          .dtype = compute_dtype(config),
+          .workers = static_cast<int>(config.data.workers.value_or(auto_workers()))};
+}
+
+EvalOptions eval_options(const ExperimentConfig& config) {
+  return {.image_size = config.view(0).crop_size, .dtype = compute_dtype(config)};
+}
+
+std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split) {
+  const DataConfig& data = config.data;
+  const bool own_path = split == Split::kTest && !data.val_path.empty();
+  return open_dataset({.format = format_name(data.format),
+                       .path = own_path ? data.val_path : data.train_path,
+                       .split = split,
+                       .synthetic_size = split == Split::kTrain ? data.synthetic_images : 0});
+}
+
+RunLength run_length(const ExperimentConfig& config, int64_t dataset_size) {
+  const int64_t draws =
+      static_cast<int64_t>(config.data.ratio * static_cast<double>(dataset_size) + 1e-9);
+  RELA_CHECK(config.batch_size <= draws, ConfigError, "batch_size: ", config.batch_size,
+             " is more than the ", draws, " images that an epoch draws (data.ratio ",
+             config.data.ratio, " of ", dataset_size, "); lower batch_size or raise data.ratio");
+  RunLength length{.batches_per_epoch = draws / config.batch_size,
+                   .accum_steps = config.accum_steps};
+  length.total_steps = config.max_steps
+                           ? *config.max_steps
+                           : *config.epochs * length.batches_per_epoch / config.accum_steps;
+  RELA_CHECK(length.total_steps >= 1, ConfigError, "epochs: ", config.epochs.value_or(0),
+             " epochs of ", length.batches_per_epoch, " batches hold no step of accum_steps ",
+             config.accum_steps, "; lower accum_steps");
+  return length;
+}
+
+StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step) {
+  LrSchedule lr{.peak = config.resolved_lr(),
+                .min = config.scheduler.min_lr,
+                .total_steps = length.total_steps};
+  if (config.scheduler.name == SchedulerConfig::Name::kCosine)
+    lr.shape = LrSchedule::Shape::kCosine;
+  if (config.scheduler.name == SchedulerConfig::Name::kWarmupCosine) {
+    lr.shape = LrSchedule::Shape::kWarmupCosine;
+    lr.warmup_steps = std::llround(config.scheduler.warmup_epochs * length.steps_per_epoch());
+  }
+  const TauSchedule tau{config.momentum.base_tau, config.momentum.final_tau, length.total_steps};
+  return {static_cast<float>(learning_rate_at(lr, step)), static_cast<float>(tau_at(tau, step))};
+}
+
+void check_device(const ExperimentConfig& config) {
+  RELA_CHECK(config.device != ExperimentConfig::Device::kCuda, UnsupportedError,
+             "device: cuda is not in this build; build with -DRELA_CUDA=ON once that backend is "
+             "there, or choose "
+             "\"cpu\" or \"auto\"");
+  const bool bf16 = config.precision == ExperimentConfig::Precision::kBf16Mixed;
+  RELA_CHECK(!bf16 || cpu_has_bf16(), UnsupportedError,
+             "precision: bf16-mixed needs a processor with AVX-512 BF16, and this one has none; "
+             "choose \"fp32\"");
+  if (config.threads) set_cpu_threads(static_cast<int>(*config.threads));
+  log_info(
+      "device: cpu",
+      config.device == ExperimentConfig::Device::kAuto ? " (auto: this build has no cuda)" : "",
+      ", ", cpu_threads(), " threads, ", bf16 ? "bf16-mixed" : "fp32");
+}
+
+}  // namespace rela

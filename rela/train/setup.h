@@ -1,0 +1,51 @@
+#pragma once
+// From the config's words to what the parts of a run are made of.
+
+#include <memory>
+
+#include "nn/optimizer.h"
+#include "nn/schedule.h"
+#include "rela/config/experiment_config.h"
+#include "rela/data/eval_loader.h"
+#include "rela/data/loader.h"
+#include "rela/train/byol.h"
+
+namespace rela {
+
+ByolSpec byol_spec(const ExperimentConfig& config);
+OptimizerSpec optimizer_spec(const ExperimentConfig& config);
+LoaderOptions loader_options(const ExperimentConfig& config);
+EvalOptions eval_options(const ExperimentConfig& config);
+
+/// Training or test images of the config's data set. Throws DataError, IoError.
+std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split);
+
+/// How long a run is. Micro-batches run on over epochs: optimiser step s uses micro-batches [s A,
+/// (s + 1) A) of the endless stream of epochs, A = accum_steps.
+struct RunLength {
+  int64_t batches_per_epoch = 0;  // micro-batches
+  int64_t accum_steps = 1;
+  int64_t total_steps = 0;  // optimiser steps
+
+  double epoch_of(int64_t step) const {
+    return static_cast<double>(step * accum_steps) / static_cast<double>(batches_per_epoch);
+  }
+  double steps_per_epoch() const {
+    return static_cast<double>(batches_per_epoch) / static_cast<double>(accum_steps);
+  }
+};
+/// Throws ConfigError when the data hold no full batch or the run no step.
+RunLength run_length(const ExperimentConfig& config, int64_t dataset_size);
+
+/// Learning rate and tau of optimiser step `step`, from 0.
+struct StepRates {
+  float lr = 0;
+  float tau = 0;
+};
+StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step);
+
+/// Throws UnsupportedError (exit code 8) for a device or precision that this build or processor
+/// lacks. Says which device "auto" took.
+void check_device(const ExperimentConfig& config);
+
+}  // namespace rela

@@ -1,0 +1,33 @@
+#pragma once
+// What the outside asks of a running program, taken at step boundaries.
+//
+//   USR1, TERM, INT   write a checkpoint and stop (exit code 75)
+//   USR2              write a checkpoint and go on
+//   TERM or INT again ends the process at once
+
+#include <csignal>
+#include <cstdint>
+
+namespace rela {
+
+enum class SignalRequest : uint8_t { kNone, kCheckpoint, kCheckpointAndStop };
+
+/// Handles the signals above from construction to destruction. One at a time.
+class SignalWatch {
+ public:
+  SignalWatch();
+  ~SignalWatch();
+  SignalWatch(const SignalWatch&) = delete;
+  SignalWatch& operator=(const SignalWatch&) = delete;
+
+  /// The strongest request since the last call. A request to stop stays.
+  SignalRequest take();
+  /// "SIGTERM": the signal that asked to stop; empty when none did.
+  static const char* stop_signal_name();
+
+ private:
+  static constexpr int kSignals[] = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
+  struct sigaction before_[4] = {};
+};
+
+}  // namespace rela

@@ -1,0 +1,162 @@
+#include "rela/train/training_state.h"
+
+#include <fmt/core.h>
+
+#include <map>
+#include <set>
+
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+#include "runtime/io/json.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kStateVersion = 1;
+
+/// Keys that a resumed run may change: they do not touch the numbers of the steps to come, or are
+/// meant to.
+const std::set<std::string> kFreeKeys{"out",
+                                      "epochs",
+                                      "max_steps",
+                                      "log_every_steps",
+                                      "threads",
+                                      "device",
+                                      "schema_version",
+                                      "checkpoint",
+                                      "data.workers",
+                                      "data.train_path",
+                                      "data.val_path",
+                                      "eval.knn_every_epochs",
+                                      "eval.knn_k",
+                                      "eval.knn_temperature"};
+
+void flatten(const JsonValue& value, const std::string& path,
+             std::map<std::string, std::string>& out) {
+  if (kFreeKeys.contains(path)) return;
+  const auto* object = value.as<JsonValue::Object>();
+  if (object == nullptr) {
+    out[path] = to_json_text(value, JsonLayout::kCompact);
+    return;
+  }
+  for (const auto& [key, member] : *object)
+    flatten(member, path.empty() ? key : path + "." + key, out);
+}
+
+/// "optimizer.lr: 0.001 in the checkpoint, 0.002 now", one line each.
+std::string config_differences(const JsonValue& before, const JsonValue& now) {
+  std::map<std::string, std::string> a;
+  std::map<std::string, std::string> b;
+  flatten(before, "", a);
+  flatten(now, "", b);
+  std::string text;
+  for (const auto& [key, value] : b) {
+    const auto it = a.find(key);
+    const std::string old = it == a.end() ? "absent" : it->second;
+    if (old != value) text += cat("\n  ", key, ": ", old, " in the checkpoint, ", value, " now");
+  }
+  return text;
+}
+
+std::vector<StateTensor> model_state(const TrainingState& state) {
+  std::vector<StateTensor> all = state.byol.online_state();
+  if (state.classifier != nullptr) {
+    for (StateTensor& t : state.classifier->state()) all.push_back(std::move(t));
+  }
+  return all;
+}
+
+/// Momenta of both optimisers, flat, in the arenas' own layout.
+std::vector<StateTensor> optimizer_state(const TrainingState& state) {
+  std::vector<StateTensor> all;
+  for (const NamedState& s : state.optimizer.state()) all.push_back({"online." + s.name, s.value});
+  if (state.classifier != nullptr) {
+    for (const NamedState& s : state.classifier->optimizer().state())
+      all.push_back({"classifier." + s.name, s.value});
+  }
+  return all;
+}
+
+std::string path_of(const fs::path& folder, const char* name) { return (folder / name).string(); }
+
+int64_t integer(const JsonValue& state, const char* key, const std::string& file) {
+  const JsonValue* value = state.find(key);
+  const int64_t* number = value == nullptr ? nullptr : value->as<int64_t>();
+  RELA_CHECK(number != nullptr, WeightsError, file, ": ", key,
+             " is missing; the checkpoint is not one of this program");
+  return *number;
+}
+
+}  // namespace
+
+void write_training_state(const fs::path& folder, const TrainingState& state,
+                          const TrainingPosition& position, const ExperimentConfig& config) {
+  save_state(path_of(folder, "model.safetensors"), model_state(state));
+  save_state(path_of(folder, "target.safetensors"), state.byol.target_state());
+  save_state(path_of(folder, "optimizer.safetensors"), optimizer_state(state));
+  const JsonValue::Object json{
+      {"state_version", kStateVersion},
+      {"step", position.step},
+      {"elapsed_s", position.elapsed_s},
+      {"optimizer_steps", state.optimizer.steps()},
+      {"classifier_steps",
+       state.classifier != nullptr ? state.classifier->optimizer().steps() : int64_t{0}},
+      {"config", parse_json(to_resolved_json(config))},
+  };
+  write_file_atomic(path_of(folder, "state.json"),
+                    to_json_text(json, JsonLayout::kIndented) + "\n");
+}
+
+TrainingPosition read_training_state(const fs::path& folder, TrainingState& state,
+                                     const ExperimentConfig& config) {
+  const std::string file = path_of(folder, "state.json");
+  const JsonValue json = parse_json(read_file(file));
+  const int64_t version = integer(json, "state_version", file);
+  RELA_CHECK(version == kStateVersion, WeightsError, file, ": state version ", version,
+             "; this program reads ", kStateVersion);
+  const JsonValue* before = json.find("config");
+  RELA_CHECK(before != nullptr, WeightsError, file, ": config is missing");
+  const std::string differences = config_differences(*before, parse_json(to_resolved_json(config)));
+  RELA_CHECK(differences.empty(), WeightsError, folder.string(),
+             ": the run was started with another config; ",
+             "restore these keys, or start anew with --out or --overwrite:", differences);
+
+  std::vector<StateTensor> model = model_state(state);
+  std::vector<StateTensor> target = state.byol.target_state();
+  std::vector<StateTensor> momenta = optimizer_state(state);
+  load_state(SafetensorsReader(path_of(folder, "model.safetensors")), model);
+  load_state(SafetensorsReader(path_of(folder, "target.safetensors")), target);
+  load_state(SafetensorsReader(path_of(folder, "optimizer.safetensors")), momenta);
+  state.byol.online().refresh_bf16();
+  state.byol.target().refresh_bf16();
+  state.optimizer.set_steps(integer(json, "optimizer_steps", file));
+  if (state.classifier != nullptr)
+    state.classifier->optimizer().set_steps(integer(json, "classifier_steps", file));
+  const JsonValue* elapsed = json.find("elapsed_s");
+  const double* seconds = elapsed == nullptr ? nullptr : elapsed->as<double>();
+  return {integer(json, "step", file), seconds == nullptr ? 0 : *seconds};
+}
+
+void export_backbone(const fs::path& folder, const Byol& byol, int64_t step) {
+  make_directories(folder.string());
+  const BackboneSpec& spec = byol.spec().backbone;
+  save_state(path_of(folder, "backbone.safetensors"), byol.backbone_state(),
+             {{"step", std::to_string(step)}});
+  const JsonValue::Object json{
+      {"architecture", spec.name},
+      {"cifar_stem", spec.cifar_stem},
+      {"width", spec.width},
+      {"num_classes", int64_t{0}},
+      {"num_features", byol.feature_width()},
+      {"global_pool", "avg"},
+      {"step", step},
+      {"pretrained_cfg", JsonValue::Object{{"mean", JsonValue::Array{0.485, 0.456, 0.406}},
+                                           {"std", JsonValue::Array{0.229, 0.224, 0.225}}}},
+  };
+  write_file_atomic(path_of(folder, "config.json"),
+                    to_json_text(json, JsonLayout::kIndented) + "\n");
+}
+
+}  // namespace rela

@@ -1,0 +1,39 @@
+#pragma once
+// Everything that a run needs to go on to the same bits: one checkpoint's contents.
+
+#include <filesystem>
+#include <string>
+
+#include "rela/config/experiment_config.h"
+#include "rela/train/byol.h"
+#include "rela/train/online_classifier.h"
+
+namespace rela {
+
+/// The parts of a running training that a checkpoint holds. Does not own them.
+struct TrainingState {
+  Byol& byol;
+  Optimizer& optimizer;
+  OnlineClassifier* classifier = nullptr;  // null without eval.online_linear
+};
+
+/// Where a run stands. Everything else follows from the step and the config.
+struct TrainingPosition {
+  int64_t step = 0;  // optimiser steps done
+  double elapsed_s = 0;
+};
+
+/// Writes model, target and optimizer .safetensors and state.json into the folder.
+void write_training_state(const std::filesystem::path& folder, const TrainingState& state,
+                          const TrainingPosition& position, const ExperimentConfig& config);
+
+/// Fills the state from a checkpoint. Throws WeightsError when it was made with a config that
+/// differs in anything that the numbers depend on (each difference listed), or when its tensors do
+/// not fit.
+TrainingPosition read_training_state(const std::filesystem::path& folder, TrainingState& state,
+                                     const ExperimentConfig& config);
+
+/// OUT/exported: the online backbone under torchvision's names, and what model it is..
+void export_backbone(const std::filesystem::path& folder, const Byol& byol, int64_t step);
+
+}  // namespace rela
