@@ -33,11 +33,16 @@ say "data"
 status=0
 data=$(apps/fetch_cifar10.sh) || status=$?
 case $status in
-  0) echo "CIFAR-10 in $data"; options+=(--set "data.train_path=$data") ;;
+  0)
+    echo "CIFAR-10 in $data"
+    options+=(--set "data.train_path=$data")
+    data_options=(--data "$data")
+    ;;
   5)
     echo "No CIFAR-10: training on synthetic pictures instead. What follows shows that the programs"
     echo "work; its accuracies say nothing about CIFAR-10."
-    options+=(--set data.format=synthetic)
+    options+=(--set data.format=synthetic --set data.synthetic_images=10000)
+    data_options=(--format synthetic)
     ;;
   *) exit "$status" ;;
 esac
@@ -57,5 +62,20 @@ if [[ -n ${RELA_QUICKSTART_STEPS:-} ]]; then options+=(--max-steps "$RELA_QUICKS
 build/apps/train_byol apps/configs/quickstart.json --out "$out" --overwrite "${options[@]}"
 
 say "evaluate"
-build/apps/evaluate knn --run "$out"
-build/apps/evaluate linear --run "$out"
+# top1_of <JSON line>: its top-1 accuracy, in percent.
+top1_of() { sed -nE 's/.*"top1": ?([0-9.eE+-]+).*/\1/p' <<<"$1" | awk '{ printf "%5.1f %%", 100 * $1 }'; }
+evaluate() { build/apps/evaluate "$@" "${data_options[@]}" | tail -n 1; }
+
+untrained=$(grep -E '"event": ?"eval", ?"step": ?0,.*"knn"' "$out/metrics.jsonl" | head -n 1)
+pixels=$(evaluate knn --pixels)
+knn=$(evaluate knn --run "$out")
+linear=$(evaluate linear --run "$out")
+
+say "top-1 on the test images"
+echo "kNN    raw pixels         $(top1_of "$pixels")"
+echo "kNN    untrained network  $(top1_of "$untrained")"
+echo "kNN    trained backbone   $(top1_of "$knn")"
+echo "linear trained backbone   $(top1_of "$linear")"
+echo
+echo "weights  $out/exported/backbone.safetensors"
+echo "report   $out/report.html"

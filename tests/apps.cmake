@@ -12,4 +12,8 @@ if(Python3_FOUND)
   add_test(NAME apps.scripts
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_scripts.py ${CMAKE_SOURCE_DIR})
   set_tests_properties(tools.rules apps.scripts PROPERTIES TIMEOUT 120)
+  add_test(NAME apps.readme_commands
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/readme_commands.py
+                   ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  set_tests_properties(apps.readme_commands PROPERTIES LABELS "slow;readme" TIMEOUT 600)
 endif()

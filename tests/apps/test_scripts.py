@@ -15,10 +15,15 @@ import unittest
 
 SOURCE = pathlib.Path(sys.argv.pop()).resolve()
 FILES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
-# A program that says how it was called; evaluate also prints a result.
+# A program that says how it was called, prints a result, and leaves the record of an untrained network.
 STAND_IN = """#!/usr/bin/env bash
 echo "$(basename "$0") $*" >>"$CALLS"
 echo '{"protocol": "knn", "correct": 1, "total": 4, "top1": 0.25}'
+out=$(sed -nE 's/.*--out ([^ ]+).*/\\1/p' <<<"$*")
+if [[ -n $out ]]; then
+  mkdir -p "$out"
+  echo '{"event": "eval", "step": 0, "protocol": "knn", "top1": 0.125}' >"$out/metrics.jsonl"
+fi
 """
 
 
@@ -95,6 +100,7 @@ class Scripts(unittest.TestCase):
         self.assertIn("No CIFAR-10: training on synthetic pictures instead", done.stdout)
         (call,) = self.called("train_byol")
         self.assertIn("--set data.format=synthetic", call)
+        self.assertTrue(all("--format synthetic" in call for call in self.called("evaluate")))
 
     def test_quickstart_hands_on_data_steps_folder_and_options(self):
         mine = self.pictures(self.top / "mine")
@@ -105,7 +111,12 @@ class Scripts(unittest.TestCase):
         for part in ("--out runs/other", f"--set data.train_path={mine}", "--max-steps 3",
                      "--set epochs=9", "--set precision="):
             self.assertIn(part, call)
-        self.assertTrue(all("--run runs/other" in call for call in self.called("evaluate")))
+        self.assertEqual(self.called("evaluate"), [
+            f"evaluate knn --pixels --data {mine}", f"evaluate knn --run runs/other --data {mine}",
+            f"evaluate linear --run runs/other --data {mine}"])
+        for line in ("kNN    raw pixels          25.0 %", "kNN    untrained network   12.5 %",
+                     "report   runs/other/report.html"):
+            self.assertIn(line, done.stdout)
 
     def test_help(self):
         for script in ("fetch_cifar10.sh", "quickstart.sh"):
