@@ -1,0 +1,88 @@
+// One side of bench/compare_pytorch.py: runs BYOL training steps on given weights and images, on
+// request.
+//
+//   byol_step MODEL.safetensors IMAGES.safetensors WIDTH PRECISION THREADS
+//
+// Weights carry the names of a checkpoint's model.safetensors (no buffers needed); "images" is [2B,
+// H, W, 3] f32. Each line "N" on stdin runs N steps (AdamW 1e-3, tau .99) and answers one JSON line
+// with the loss of the first of them, the seconds per step and the requests to the system's memory
+// allocator.
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+
+#include "kernels/parallel.h"
+#include "nn/optimizer.h"
+#include "rela/programs/program.h"
+#include "rela/train/byol.h"
+#include "runtime/allocator.h"
+#include "runtime/io/safetensors.h"
+
+namespace rela {
+namespace {
+
+Tensor read_images(const std::string& path, Dtype dtype) {
+  const SafetensorsReader file(path);
+  const SafetensorsEntry* entry = file.find("images");
+  RELA_CHECK(entry != nullptr, WeightsError, path, ": no tensor \"images\"");
+  Tensor images = Tensor::empty(entry->shape, Dtype::kF32);
+  file.read_as_f32("images", images.data<float>(), images.numel());
+  return cast(Var(images), dtype).value();
+}
+
+void read_weights(const std::string& path, Byol& byol) {
+  std::vector<StateTensor> parameters;
+  for (const NamedParameter& p : byol.online().parameters()) {
+    parameters.push_back({p.name, p.var.value(), p.kind == ParameterKind::kConvWeight});
+  }
+  load_state(SafetensorsReader(path), parameters);
+  byol.online().refresh_bf16();
+  byol.target().values().copy_from(byol.online().values().segment(0, {byol.target().size()}));
+  byol.target().refresh_bf16();
+}
+
+float train_step(Byol& byol, Optimizer& optimizer, const Tensor& images) {
+  byol.online().zero_grad();
+  const Byol::Output out = byol.forward(images);
+  const float loss = *out.loss.value().data<float>();
+  backward(out.loss);
+  optimizer.step(/*lr=*/1e-3f, /*tau=*/0.99f);
+  byol.average_statistics(0.99f);
+  return loss;
+}
+
+ExitCode run(int argc, char** argv) {
+  RELA_CHECK(argc == 6, UsageError, "usage: byol_step MODEL IMAGES WIDTH fp32|bf16 THREADS");
+  set_cpu_threads(std::stoi(argv[5]));
+  const Dtype compute = std::string(argv[4]) == "bf16" ? Dtype::kBf16 : Dtype::kF32;
+  Byol byol({.backbone = {.name = "resnet18", .cifar_stem = true, .width = std::stoll(argv[3])},
+             .compute = compute},
+            /*seed=*/1);
+  read_weights(argv[1], byol);
+  const Tensor images = read_images(argv[2], compute);
+  Optimizer optimizer({.weight_decay = 0.01f, .exclude_bias_and_norm = false}, byol.online(),
+                      &byol.target());
+  for (int64_t steps = 0; std::cin >> steps;) {
+    const auto start = std::chrono::steady_clock::now();
+    float first_loss = 0;
+    for (int64_t i = 0; i < steps; ++i) {
+      const float loss = train_step(byol, optimizer, images);
+      if (i == 0) first_loss = loss;
+    }
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::printf(
+        "{\"loss\": %.8f, \"seconds_per_step\": %.6f, \"system_allocations\": %llu}\n",
+        static_cast<double>(first_loss), seconds / static_cast<double>(steps),
+        static_cast<unsigned long long>(Allocator::of(Device::kCpu).stats().system_allocations));
+    std::fflush(stdout);
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace
+}  // namespace rela
+
+int main(int argc, char** argv) {
+  return rela::run_program([&] { return rela::run(argc, argv); });
+}
