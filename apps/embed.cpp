@@ -1,3 +1,6 @@
 #include "rela/programs/program.h"
 
-int main(int argc, char** argv) { return rela::embed_main(argc, argv); }
+int main(int argc, char** argv) {
+  rela::wait_passively(argv);
+  return rela::embed_main(argc, argv);
+}

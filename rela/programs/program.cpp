@@ -1,7 +1,10 @@
 #include "rela/programs/program.h"
 
+#include <unistd.h>
 #include <CLI/CLI.hpp>
+
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 
@@ -57,6 +60,12 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   } catch (const std::exception& e) {
     return fail(e.what(), ExitCode::kInternal);
   }
+}
+
+void wait_passively(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/1);
+  execv("/proc/self/exe", argv);  // returns only when it fails: then the threads spin
 }
 
 bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {
