@@ -69,7 +69,8 @@ FrozenModel load_frozen_model(const FrozenModelArguments& a) {
   }
   model.backbone = make_backbone(spec);
   std::vector<StateTensor> state = state_of(*model.backbone);
-  load_state(SafetensorsReader(model.weights_file), state, {.file_prefix = "", .ignored_prefixes = {"fc."}});
+  load_state(SafetensorsReader(model.weights_file), state,
+             {.file_prefix = "", .ignored_prefixes = {"fc."}});
   log_info("loaded ", state.size(), " tensors of ", spec.name, " from ", model.weights_file);
   return model;
 }

@@ -24,7 +24,8 @@ void fill_with(const fs::path& folder, const std::string& text) {
 class Checkpoints : public testing::Test {
  protected:
   void save(int64_t step) {
-    store.save(step, [&](const fs::path& f) { fill_with(f, "weights of step " + std::to_string(step)); });
+    store.save(step,
+               [&](const fs::path& f) { fill_with(f, "weights of step " + std::to_string(step)); });
   }
   std::optional<CheckpointRef> newest() {
     warnings.clear();
@@ -58,15 +59,17 @@ TEST_F(Checkpoints, ATruncatedOneIsPassedOverWithAWarningThatNamesTheFile) {
   const auto found = newest();
   ASSERT_TRUE(found.has_value());
   EXPECT_EQ(found->step, 1);
-  EXPECT_THAT(warnings, testing::ElementsAre("checkpoint of step 2 is damaged: " + file.string() +
-                                             " has 16 bytes, 17 were written; trying the one before it"));
+  EXPECT_THAT(warnings,
+              testing::ElementsAre("checkpoint of step 2 is damaged: " + file.string() +
+                                   " has 16 bytes, 17 were written; trying the one before it"));
 }
 
 TEST_F(Checkpoints, AChangedByteIsNoticed) {
   save(1);
   std::fstream(root / "step-00000001" / "model.safetensors", std::ios::in | std::ios::out).put('X');
   EXPECT_FALSE(newest().has_value());
-  EXPECT_THAT(warnings, testing::ElementsAre(testing::HasSubstr("has changed since it was written")));
+  EXPECT_THAT(warnings,
+              testing::ElementsAre(testing::HasSubstr("has changed since it was written")));
 }
 
 TEST_F(Checkpoints, OneWithoutItsDoneFileDoesNotCount) {

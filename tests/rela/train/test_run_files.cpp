@@ -35,7 +35,8 @@ TEST(RunDirectory, RefusesAFolderThatIsNotEmptyAndNamesTheWaysOut) {
   write_file_atomic((dir.path() / "precious.txt").string(), "x");
   EXPECT_EQ(message_of([&] { RunDirectory(dir.path(), RunMode::kFresh); }),
             "out: " + dir.path().string() +
-                " is not empty; pass --resume auto to continue that run, --overwrite to replace it, or --out for "
+                " is not empty; pass --resume auto to continue that run, --overwrite to replace "
+                "it, or --out for "
                 "another folder");
 }
 
@@ -63,7 +64,8 @@ TEST(RunDirectory, IsFreeAgainAfterItsOwnerWent) {
 
 TEST(MetricsLog, WritesOneObjectPerLineAndNonFiniteNumbersAsStrings) {
   const TempDir dir;
-  MetricsLog(dir.path() / "metrics.jsonl", 0, 0).write("train", 7, 1, {{"loss", json_number(std::nan(""))}});
+  MetricsLog(dir.path() / "metrics.jsonl", 0, 0)
+      .write("train", 7, 1, {{"loss", json_number(std::nan(""))}});
   const std::string text = read_file((dir.path() / "metrics.jsonl").string());
   EXPECT_THAT(text, testing::StartsWith(R"({"event":"train","step":7,"epoch":1,"time":)"));
   EXPECT_THAT(text, testing::EndsWith(",\"loss\":\"nan\"}\n"));
@@ -88,13 +90,23 @@ TEST(MetricsLog, AResumedRunHasEveryStepOnceEvenAfterATornLine) {
 }
 
 TEST(Progress, PlainLineShowsEverythingAUserWatches) {
-  const ProgressState s{.step = 120,    .total_steps = 3900,   .epoch = 0.31,    .phase = "byol",
-                        .loss = 2.3144, .lr = 1e-3,            .tau = 0.99,      .images_per_s = 480.2,
-                        .iter_ms = 266, .data_wait = 0.012,    .eta_s = 1008};
+  const ProgressState s{.step = 120,
+                        .total_steps = 3900,
+                        .epoch = 0.31,
+                        .phase = "byol",
+                        .loss = 2.3144,
+                        .lr = 1e-3,
+                        .tau = 0.99,
+                        .images_per_s = 480.2,
+                        .iter_ms = 266,
+                        .data_wait = 0.012,
+                        .eta_s = 1008};
   EXPECT_EQ(format_progress(s),
-            "step 120/3900 | epoch 0.31 byol | loss 2.3144 | lr 1.00e-03 | tau 0.9900 | 480 img/s | 266 ms (wait 1%) | "
+            "step 120/3900 | epoch 0.31 byol | loss 2.3144 | lr 1.00e-03 | tau 0.9900 | 480 img/s "
+            "| 266 ms (wait 1%) | "
             "eta 0:16:48");
-  EXPECT_THAT(format_progress_bar(s, 200), testing::StartsWith("[                    ]   3% step 120/3900"));
+  EXPECT_THAT(format_progress_bar(s, 200),
+              testing::StartsWith("[                    ]   3% step 120/3900"));
   EXPECT_EQ(format_progress_bar(s, 40).size(), 39u);
 }
 
