@@ -1,17 +1,14 @@
 #include "rela/config/config_sections.h"
 
+#include "nn/backbone.h"
+
 namespace rela {
 
 void describe(ConfigTable& table, BackboneConfig& c) {
-  const std::vector<std::string> names{"resnet18",       "resnet34",       "resnet50",
-                                       "resnet101",      "resnet20_cifar", "resnet32_cifar",
-                                       "resnet44_cifar", "resnet56_cifar", "resnet110_cifar"};
-  table.name("name", c.name, names, "network to train");
+  table.name("name", c.name, backbone_names(), "network to train");
   table.boolean("cifar_stem", c.cifar_stem,
-                "3x3 stride-1 first convolution and no max-pool, for small images; not for the "
-                "`_cifar` networks, which have their own");
-  table.integer("width", c.width, Limits::between(1, 4096),
-                "channels of the first stage; not for the `_cifar` networks");
+                "3x3 stride-1 first convolution and no max-pool, for small images");
+  table.integer("width", c.width, Limits::between(1, 4096), "channels of the first stage");
 }
 
 void describe(ConfigTable& table, ByolConfig& c) {

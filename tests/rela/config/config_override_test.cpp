@@ -15,14 +15,14 @@ TEST(ConfigOverride, IsTypedByTheTableAndTheLastWins) {
       load_text(small_config(R"("optimizer": {"lr": 0.1})"),
                 {"optimizer.lr=0.3", "optimizer.name=sgd", "deterministic=true",
                  "data.workers=auto", "optimizer.betas=[0.5, 0.6]", "out=123", "optimizer.lr=3e-1",
-                 "byol.proj_hidden_dim=77", "backbone.name=\"resnet50\"", "eval={\"knn_k\": 5}"});
+                 "byol.proj_hidden_dim=77", "backbone.name=\"resnet34\"", "eval={\"knn_k\": 5}"});
   EXPECT_EQ(c.optimizer.lr, 0.3);
   EXPECT_EQ(c.optimizer.name, OptimizerConfig::Name::kSgd);
   EXPECT_TRUE(c.deterministic);
   EXPECT_EQ(c.optimizer.betas[1], 0.6);
   EXPECT_THAT(c.out, testing::EndsWith("/123"));
   EXPECT_EQ(c.byol.proj_hidden_dim, 77);
-  EXPECT_EQ(c.backbone.name, "resnet50");
+  EXPECT_EQ(c.backbone.name, "resnet34");
   EXPECT_EQ(c.eval.knn_k, 5);
 }
 
