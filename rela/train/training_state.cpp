@@ -42,7 +42,7 @@ void flatten(const JsonValue& value, const std::string& path,
     return;
   }
   for (const auto& [key, member] : *object)
-    flatten(member, path.empty() ? key : path + "." + key, out);
+    flatten(member, path.empty() ? key : cat(path, ".", key), out);
 }
 
 /// "optimizer.lr: 0.001 in the checkpoint, 0.002 now", one line each.
