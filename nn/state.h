@@ -26,8 +26,9 @@ void save_state(const std::string& path, std::span<const StateTensor> state,
                 const SafetensorsMetadata& metadata = {});
 
 struct LoadOptions {
-  std::string file_prefix;                    // the file's names carry "<file_prefix>." in front
-  std::vector<std::string> ignored_prefixes;  // names in the file that may be left over, e.g. "fc."
+  std::string file_prefix = {};  // the file's names carry "<file_prefix>." in front
+  /// Names in the file that may be left over, e.g. "fc.".
+  std::vector<std::string> ignored_prefixes = {};
 };
 
 /// Fills the tensors from a file. Strict: every tensor of `state` must be there with its shape, and

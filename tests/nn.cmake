@@ -2,5 +2,8 @@
 
 rela_tests(nn_tests
   SOURCES
+    nn/test_arena.cpp
     nn/test_golden.cpp
+    nn/test_resnet.cpp
+    nn/test_state.cpp
   LINKS rela)

@@ -1,5 +1,5 @@
 #pragma once
-// Data sets that tests use when they are there.
+// Data sets and published facts that tests use when they are there.
 
 #include <filesystem>
 #include <optional>
@@ -13,5 +13,9 @@ std::optional<std::filesystem::path> shared_data(const std::string& name);
 
 /// The reason to give to GTEST_SKIP().
 std::string missing_shared_data(const std::string& name);
+
+/// The same for a file `shared/reference/<name>`.
+std::optional<std::filesystem::path> shared_reference(const std::string& name);
+std::string missing_shared_reference(const std::string& name);
 
 }  // namespace rela::test
