@@ -22,6 +22,11 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Requests for memory that reached the system so far; constant once training is in steady state.
+int64_t system_allocations() {
+  return static_cast<int64_t>(Allocator::of(Device::kCpu).stats().system_allocations);
+}
+
 constexpr const char* kPhase = "byol";
 
 /// Deviation of the features relative to 1/sqrt(d) below which they are called collapsing, and
@@ -84,6 +89,7 @@ void Trainer::restore(const CheckpointRef& checkpoint) {
 }
 
 ExitCode Trainer::train() {
+  SignalWatch signals;
   metrics_ = std::make_unique<MetricsLog>(run_.file("metrics.jsonl"), step_, elapsed_before_s_);
   metrics_->write(resumed_ ? "resume" : "start", step_, epoch(),
                   {{"phase", kPhase},
@@ -96,7 +102,6 @@ ExitCode Trainer::train() {
            byol_.online().size(), " parameters, ", train_set_->size(), " images, ",
            length_.total_steps, " steps of ", config_.effective_batch(),
            " images, peak learning rate ", config_.resolved_lr());
-  SignalWatch signals;
   if (!resumed_ && config_.eval.knn_every_epochs > 0)
     evaluate();  // what an untrained network is worth
   loader_ = std::make_unique<TwoViewLoader>(*train_set_, loader_options(config_));
@@ -220,7 +225,8 @@ void Trainer::log_step(const StepResult& result, const StepRates& rates) {
                             {"feature_std", json_number(deviation)},
                             {"img_per_s", images},
                             {"iter_ms", 1e3 * iteration},
-                            {"data_wait", state.data_wait}};
+                            {"data_wait", state.data_wait},
+                            {"system_allocations", system_allocations()}};
   if (window_->online_total > 0) {
     fields.emplace_back("online_top1", static_cast<double>(window_->online_correct) /
                                            static_cast<double>(window_->online_total));

@@ -1,0 +1,175 @@
+"""What the tests of the programs share: a small config, small data, and ways to run a program.
+
+The environment variable RELA_APPS names the folder of the built programs.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import random
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+
+APPS = pathlib.Path(os.environ.get("RELA_APPS", "build/apps")).resolve()
+TIMEOUT_S = 100
+POLL_S = 0.005
+CIFAR_RECORD_BYTES = 1 + 3 * 32 * 32
+CHECKPOINT_TENSORS = ("model.safetensors", "target.safetensors", "optimizer.safetensors")
+
+# Exit codes of every program.
+DONE, USAGE, WEIGHTS, NON_FINITE, IO, DATA, DEVICE, STOPPED = 0, 2, 3, 4, 5, 6, 8, 75
+
+CONFIG = {
+    "method": "byol", "seed": 3, "precision": "fp32", "deterministic": True, "threads": 1,
+    "max_steps": 4, "batch_size": 8, "log_every_steps": 1,
+    "backbone": {"name": "resnet18", "cifar_stem": True, "width": 4},
+    "byol": {"proj_hidden_dim": 32, "proj_output_dim": 16, "pred_hidden_dim": 32},
+    "data": {"format": "synthetic", "synthetic_images": 64, "workers": 1},
+    "augmentations": [{"crop_size": 16}],
+    "eval": {"online_linear": True, "knn_every_epochs": 0},
+    "checkpoint": {"every_steps": 0, "keep_last": 2},
+}
+
+
+def changed(config, changes):
+    """A copy of a config with dotted keys set."""
+    copy = json.loads(json.dumps(config))
+    for path, value in changes.items():
+        *sections, key = path.split(".")
+        place = copy
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
+    return copy
+
+
+def environment():
+    return dict(os.environ, OMP_WAIT_POLICY="passive")
+
+
+def run_program(name, *args, preexec_fn=None):
+    return subprocess.run([APPS / name, *map(str, args)], env=environment(), text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          timeout=TIMEOUT_S, check=False, preexec_fn=preexec_fn)
+
+
+def write_cifar10(folder, images_per_file=12, test_images=30):
+    """A tiny data set in CIFAR-10's binary form, all six files of it; a class is a colour."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(5)
+    sizes = {f"data_batch_{i}.bin": images_per_file for i in range(1, 6)}
+    sizes["test_batch.bin"] = test_images
+    for name, count in sizes.items():
+        records = bytearray()
+        for i in range(count):
+            records.append(i % 10)
+            for scale in (23, 51, 97):
+                records += bytes((i % 10 * scale + rng.randrange(64)) % 256 for _ in range(1024))
+        (folder / name).write_bytes(records)
+    return folder
+
+
+def read_safetensors_header(path):
+    """The header as a dict, and the number of bytes that follow it."""
+    data = path.read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8:8 + size]), len(data) - 8 - size
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Run:
+    """The folder of a run, read from outside."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __truediv__(self, name):
+        return self.folder / name
+
+    def events(self, kind):
+        """Lines of metrics.jsonl; a last line that is still being written is left out."""
+        path = self.folder / "metrics.jsonl"
+        text = path.read_text() if path.exists() else ""
+        lines = map(json.loads, text[:text.rfind("\n") + 1].splitlines())
+        return [line for line in lines if line["event"] == kind]
+
+    def status(self):
+        return json.loads((self.folder / "status.json").read_text())
+
+    def checkpoint(self, step):
+        return self.folder / "checkpoints" / f"step-{step:08}"
+
+    def checkpoint_steps(self):
+        """Steps of the complete checkpoints."""
+        return sorted(int(done.parent.name[len("step-"):])
+                      for done in self.folder.glob("checkpoints/step-*/DONE"))
+
+    def results(self, step):
+        """Hashes of everything a run of `step` steps computed."""
+        files = [self.checkpoint(step) / name for name in CHECKPOINT_TENSORS]
+        files.append(self.folder / "exported/backbone.safetensors")
+        return {file.name: sha256(file) for file in files}
+
+    def losses(self):
+        return [(line["step"], line["loss"]) for line in self.events("train")]
+
+
+class ProgramTest(unittest.TestCase):
+    maxDiff = 4000
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.top = pathlib.Path(folder.name)
+
+    def write_config(self, changes=None):
+        path = self.top / "config.json"
+        path.write_text(json.dumps(changed(CONFIG, changes or {}), indent=1))
+        return path
+
+    def train(self, out, *args, changes=None, preexec_fn=None):
+        return run_program("train_byol", self.write_config(changes), "--out", self.top / out, *args,
+                           preexec_fn=preexec_fn)
+
+    def trained(self, out, *args, changes=None):
+        """A run that must succeed."""
+        self.assertExit(self.train(out, *args, changes=changes), DONE)
+        return Run(self.top / out)
+
+    def start_training(self, out, *args, changes=None):
+        """A process in the background. It is killed at the end of the test."""
+        command = [APPS / "train_byol", self.write_config(changes), "--out", self.top / out, "-q", *args]
+        process = subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def end():
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+            process.wait()
+
+        self.addCleanup(end)
+        return process, Run(self.top / out)
+
+    def wait_until(self, condition, process):
+        """Polls until the condition holds; fails when the process ends before."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while not condition():
+            self.assertIsNone(process.poll(), "the program ended too early")
+            self.assertLess(time.monotonic(), deadline, "timed out")
+            time.sleep(POLL_S)
+
+    def assertExit(self, result, code):
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+
+    def assertFails(self, result, code, *words):
+        self.assertExit(result, code)
+        for word in words:
+            self.assertIn(str(word), result.stderr)

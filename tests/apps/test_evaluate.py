@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""evaluate and embed, on the model of a short run and a tiny data set."""
+
+import json
+import unittest
+
+from programs import (CIFAR_RECORD_BYTES, DONE, IO, USAGE, WEIGHTS, ProgramTest,
+                      read_safetensors_header, run_program, sha256, write_cifar10)
+
+WIDTH = 32  # features of a ResNet-18 whose first stage has 4 channels
+
+
+class Evaluation(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.data = write_cifar10(self.top / "cifar")
+        self.run_folder = self.trained("run", "--max-steps", 1)
+        self.weights = self.run_folder / "exported/backbone.safetensors"
+
+    def result(self, program, *args):
+        """The JSON object on the last line of a program that must succeed."""
+        done = run_program(program, *args, "--data", self.data)
+        self.assertExit(done, DONE)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def assert_result(self, result, protocol):
+        self.assertEqual(result["protocol"], protocol)
+        self.assertEqual(result["total"], 30)
+        self.assertAlmostEqual(result["top1"], result["correct"] / 30, places=12)
+
+    def test_knn_of_a_run(self):
+        out = self.top / "knn.json"
+        result = self.result("evaluate", "knn", "--run", self.run_folder.folder, "--k", 5, "--out", out)
+        self.assert_result(result, "knn")
+        self.assertEqual(result["weights_sha256"], sha256(self.weights))
+        self.assertEqual(json.loads(out.read_text()), result)
+        self.assertEqual(json.loads((self.run_folder / "eval/knn.json").read_text()), result)
+
+    def test_knn_of_a_weights_file_is_that_of_the_run(self):
+        run = self.result("evaluate", "knn", "--run", self.run_folder.folder, "--k", 5)
+        file = self.result("evaluate", "knn", "--weights", self.weights, "--model", "resnet18",
+                           "--width", 4, "--cifar-stem", "--k", 5)
+        self.assertEqual(run, file)
+
+    def test_knn_of_pixels_tells_colours_apart(self):
+        result = self.result("evaluate", "knn", "--pixels", "--k", 5)
+        self.assert_result(result, "knn_pixels")
+        self.assertGreater(result["correct"], 15)  # a guess hits 3
+
+    def test_linear_probes_of_a_run(self):
+        for probe in ("rela", "sgd"):
+            result = self.result("evaluate", "linear", "--run", self.run_folder.folder, "--probe", probe,
+                                 "--epochs", 3)
+            self.assertEqual(result["total"], 30)
+            self.assertAlmostEqual(result["top1"], result["correct"] / 30, places=12)
+            self.assertIn("linear", result["protocol"])
+
+    def test_embed_writes_features_and_labels_in_the_order_of_the_data(self):
+        for split, images in (("test", 30), ("train", 60)):
+            out = self.top / f"{split}.safetensors"
+            result = self.result("embed", "--run", self.run_folder.folder, "--split", split, "--out", out)
+            self.assertEqual((result["images"], result["width"]), (images, WIDTH))
+            header, size = read_safetensors_header(out)
+            for name, dtype, shape, item in (("features", "F32", [images, WIDTH], 4),
+                                             ("labels", "I64", [images], 8)):
+                begin, end = header[name]["data_offsets"]
+                self.assertEqual((header[name]["dtype"], header[name]["shape"]), (dtype, shape))
+                self.assertEqual(end - begin, images * item * (WIDTH if name == "features" else 1))
+                self.assertLessEqual(end, size)
+            begin, end = header["labels"]["data_offsets"]
+            body = out.read_bytes()[-size:]
+            labels = [int.from_bytes(body[i:i + 8], "little") for i in range(begin, end, 8)]
+            self.assertEqual(labels, self.labels(split))
+
+    def labels(self, split):
+        names = ["test_batch.bin"] if split == "test" else [f"data_batch_{i}.bin" for i in range(1, 6)]
+        return [label for name in names for label in (self.data / name).read_bytes()[::CIFAR_RECORD_BYTES]]
+
+    def fails(self, code, *args):
+        done = run_program("evaluate", "knn", *args, "--data", self.data)
+        self.assertExit(done, code)
+        return done.stderr
+
+    def test_weights_of_another_width_are_refused_with_the_shapes(self):
+        text = self.fails(WEIGHTS, "--weights", self.weights, "--model", "resnet18", "--width", 8,
+                          "--cifar-stem")
+        for word in (self.weights, "conv1.weight", "[4, 3, 3, 3]", "[8, 3, 3, 3]"):
+            self.assertIn(str(word), text)
+
+    def test_weights_of_other_names_are_refused_with_missing_and_unexpected_ones(self):
+        text = self.fails(WEIGHTS, "--weights", self.run_folder.checkpoint(1) / "model.safetensors",
+                          "--model", "resnet18", "--width", 4, "--cifar-stem")
+        for word in ("100 missing", "140 unexpected", "missing: conv1.weight", "unexpected: backbone.bn1."):
+            self.assertIn(word, text)
+
+    def test_file_that_is_no_safetensors_is_refused(self):
+        path = self.top / "odd.safetensors"
+        path.write_bytes(b"not tensors at all")
+        self.assertIn(str(path), self.fails(WEIGHTS, "--weights", path, "--model", "resnet18"))
+
+    def test_model_must_be_named_in_one_way(self):
+        self.assertIn("exactly one", self.fails(USAGE))
+        self.assertIn("exactly one", self.fails(USAGE, "--run", "a", "--weights", "b"))
+        self.assertIn("--model", self.fails(USAGE, "--weights", self.weights))
+
+    def test_unfinished_run_says_how_to_go_on(self):
+        self.assertIn("--resume auto", self.fails(IO, "--run", self.top))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Runs that end early, whatever the reason, go on to the bits of a run that never stopped."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import time
+import unittest
+
+from programs import (DONE, IO, NON_FINITE, STOPPED, TIMEOUT_S, WEIGHTS, CHECKPOINT_TENSORS,
+                      ProgramTest)
+
+ENDLESS = 1_000_000
+
+
+class Killed(ProgramTest):
+    STEPS = 24
+    KILLS = 20
+
+    def setUp(self):
+        super().setUp()
+        self.changes = {"max_steps": self.STEPS, "checkpoint.every_steps": 1, "batch_size": 16}
+        start = time.monotonic()
+        self.whole = self.trained("whole", changes=self.changes)
+        self.whole_s = time.monotonic() - start
+
+    def assert_same_as_whole(self, run):
+        self.assertEqual(run.results(self.STEPS), self.whole.results(self.STEPS))
+        self.assertEqual([step for step, _ in run.losses()], list(range(1, self.STEPS + 1)))
+        self.assertEqual(run.losses(), self.whole.losses())
+        self.assertEqual(run.status()["state"], "finished")
+
+    def test_twenty_kills_at_random_moments_change_no_bit(self):
+        rng = random.Random(20)
+        kills = resumes = runs = 0
+        while kills < self.KILLS:
+            runs += 1
+            name = f"run{runs}"
+            finished = False
+            while not finished and kills < self.KILLS:
+                process, run = self.start_training(name, "--resume", "auto", changes=self.changes)
+                try:
+                    self.assertEqual(process.wait(rng.uniform(0, 0.7 * self.whole_s)), DONE)
+                    finished = True
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    self.assertEqual(process.wait(), -signal.SIGKILL)
+                    kills += 1
+            run = self.trained(name, "--resume", "auto", changes=self.changes)
+            resumes += len(run.events("resume"))
+            self.assert_same_as_whole(run)
+        self.assertGreater(resumes, runs, "hardly any process was killed after its first checkpoint")
+
+
+class Signals(ProgramTest):
+    def stop_early(self, number):
+        """A run that a signal stopped somewhere, and the step it reached."""
+        process, run = self.start_training("run", changes={"max_steps": ENDLESS})
+        self.wait_until(lambda: len(run.events("train")) >= 3, process)
+        process.send_signal(number)
+        self.assertEqual(process.wait(TIMEOUT_S), STOPPED)
+        status = run.status()
+        self.assertEqual((status["state"], status["exit_code"]), ("interrupted", STOPPED))
+        self.assertEqual(run.checkpoint_steps(), [status["step"]])
+        self.assertEqual(run.events("stop")[-1]["reason"], number.name)
+        return run, status["step"]
+
+    def assert_goes_on_to_the_same_bits(self, step):
+        steps = step + 2
+        run = self.trained("run", "--resume", "auto", "--max-steps", steps)
+        whole = self.trained("whole", "--max-steps", steps)
+        self.assertEqual(run.results(steps), whole.results(steps))
+        self.assertEqual(run.losses(), whole.losses())
+
+    def test_usr1_stops_with_a_checkpoint_that_goes_on(self):
+        self.assert_goes_on_to_the_same_bits(self.stop_early(signal.SIGUSR1)[1])
+
+    def test_term_stops_with_a_checkpoint_that_goes_on(self):
+        self.assert_goes_on_to_the_same_bits(self.stop_early(signal.SIGTERM)[1])
+
+    def test_second_term_ends_at_once(self):
+        process, run = self.start_training("run", changes={"accum_steps": 100_000})
+        self.wait_until(lambda: run.events("start"), process)
+        process.terminate()
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(0.3)  # the first one waits for the end of a step, which is far
+        process.terminate()
+        self.assertEqual(process.wait(TIMEOUT_S), -signal.SIGTERM)
+
+    def test_usr2_writes_a_checkpoint_and_goes_on(self):
+        changes = {"max_steps": 120}
+        process, run = self.start_training("run", changes=changes)
+        self.wait_until(lambda: len(run.events("train")) >= 3, process)
+        process.send_signal(signal.SIGUSR2)
+        self.wait_until(lambda: run.events("checkpoint"), process)
+        self.assertEqual(process.wait(TIMEOUT_S), DONE)
+        self.assertEqual(len(run.checkpoint_steps()), 2)
+        self.assertEqual(run.results(120), self.trained("whole", changes=changes).results(120))
+
+
+class Failures(ProgramTest):
+    def test_full_disk_keeps_the_older_checkpoint_and_the_run_goes_on_from_it(self):
+        changes = {"checkpoint.every_steps": 2}
+        run = self.trained("run", "--max-steps", 2, changes=changes)
+        before = {name: (run.checkpoint(2) / name).read_bytes() for name in CHECKPOINT_TENSORS}
+
+        def full_disk():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, 64 << 10))
+
+        failed = self.train("run", "--resume", "auto", changes=changes, preexec_fn=full_disk)
+        self.assertFails(failed, IO, "model.safetensors", "File too large")
+        self.assertEqual((run.status()["state"], run.status()["exit_code"]), ("failed", IO))
+        self.assertEqual(sorted(os.listdir(run / "checkpoints")), ["latest", "step-00000002"])
+        for name, data in before.items():
+            self.assertEqual((run.checkpoint(2) / name).read_bytes(), data)
+
+        self.trained("run", "--resume", "auto", changes=changes)
+        self.assertEqual(run.results(4), self.trained("whole", changes=changes).results(4))
+
+    def test_loss_that_is_not_finite_names_the_first_tensor_and_keeps_the_checkpoint(self):
+        result = self.train("run", changes={"optimizer.name": "sgd", "optimizer.lr": 1e30,
+                                            "checkpoint.every_steps": 1})
+        self.assertFails(result, NON_FINITE, "first seen in", "values are not finite", "optimizer.lr")
+        run_folder = self.top / "run"
+        self.assertEqual([p.name for p in run_folder.glob("checkpoints/step-*")], ["step-00000001"])
+        self.assertTrue((run_folder / "checkpoints/step-00000001/DONE").exists())
+        self.assertIn('"failed"', (run_folder / "status.json").read_text())
+
+    def test_damaged_checkpoint_is_named_and_the_one_before_it_taken(self):
+        changes = {"checkpoint.every_steps": 2}
+        run = self.trained("run", changes=changes)
+        file = run.checkpoint(4) / "model.safetensors"
+        os.truncate(file, file.stat().st_size - 1)
+        result = self.train("run", "--resume", "auto", changes=changes)
+        self.assertFails(result, DONE, file, "damaged", f"resumed from {run.checkpoint(2)}")
+        self.assertEqual(run.results(4), self.trained("whole", changes=changes).results(4))
+
+    def test_flipped_bit_in_a_checkpoint_is_noticed(self):
+        run = self.trained("run")
+        file = run.checkpoint(4) / "target.safetensors"
+        data = bytearray(file.read_bytes())
+        data[-5] ^= 4
+        file.write_bytes(data)
+        self.assertFails(self.train("run2", "--resume", run.checkpoint(4)), WEIGHTS, file, "changed")
+
+    def test_resume_with_another_config_lists_the_keys(self):
+        self.trained("run")
+        result = self.train("run", "--resume", "auto", "--set", "optimizer.lr=0.5", "--set", "seed=4")
+        self.assertFails(result, WEIGHTS, "optimizer.lr: 0.001 in the checkpoint, 0.5 now",
+                         "seed: 3 in the checkpoint, 4 now")
+        self.assertNotIn("batch_size", result.stderr)
+
+    def test_resume_takes_auto_none_or_a_checkpoint(self):
+        self.assertFails(self.train("run", "--resume", "nowhere"), WEIGHTS, "--resume", "nowhere", "auto")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""What the programs say to wrong usage, wrong configs and wrong data, and how they exit."""
+
+import unittest
+
+from programs import (CIFAR_RECORD_BYTES, DATA, DEVICE, DONE, USAGE, ProgramTest, run_program,
+                      write_cifar10)
+
+
+class CommandLine(ProgramTest):
+    def test_help_of_every_program_succeeds_and_names_its_options(self):
+        for program, option in (("train_byol", "--resume"), ("evaluate", "knn"), ("embed", "--split")):
+            result = run_program(program, "--help")
+            self.assertExit(result, DONE)
+            self.assertIn(option, result.stdout)
+
+    def test_unknown_option_suggests_the_nearest(self):
+        self.assertFails(self.train("run", "--resum", "auto"), USAGE, "--resum", "did you mean --resume?")
+        self.assertFails(run_program("embed", "--out", "x", "--splits=train"), USAGE,
+                         "did you mean --split?")
+
+    def test_without_a_config_it_names_one_to_try(self):
+        self.assertFails(run_program("train_byol"), USAGE, "CONFIG", "quickstart.json")
+
+    def test_config_that_is_absent_is_named(self):
+        result = run_program("train_byol", self.top / "nowhere.json")
+        self.assertIn("nowhere.json", result.stderr)
+        self.assertNotEqual(result.returncode, DONE)
+
+
+class Config(ProgramTest):
+    def test_five_mistakes_are_five_lines(self):
+        result = self.train("run", changes={
+            "log_every_step": 1, "batch_size": "many", "optimizer.lr": -1,
+            "backbone.name": "resnet19", "momentum.base_tau": 1.5})
+        self.assertExit(result, USAGE)
+        lines = result.stderr.strip().splitlines()
+        self.assertEqual(len(lines), 5, result.stderr)
+        for key, word in (("log_every_step", "log_every_steps"), ("batch_size", "many"),
+                          ("optimizer.lr", "-1"), ("backbone.name", "resnet18"),
+                          ("momentum.base_tau", "1.5")):
+            self.assertTrue(any(key in line and word in line for line in lines), result.stderr)
+        self.assertFalse((self.top / "run").exists())
+
+    def test_method_of_a_later_version_says_what_is_available(self):
+        self.assertFails(self.train("run", changes={"method": "rela_byol"}), USAGE,
+                         "method", "rela_byol", '"byol"')
+
+    def test_cuda_says_what_to_build(self):
+        self.assertFails(self.train("run", changes={"device": "cuda"}), DEVICE,
+                         "device", "RELA_CUDA=ON", '"cpu"')
+
+    def test_batch_larger_than_the_data(self):
+        self.assertFails(self.train("run", changes={"batch_size": 65}), USAGE,
+                         "batch_size", "65", "64")
+
+
+class OutputFolder(ProgramTest):
+    def test_folder_that_is_not_empty_is_refused_with_the_ways_on(self):
+        run = self.trained("run")
+        before = (run / "metrics.jsonl").read_bytes()
+        self.assertFails(self.train("run"), USAGE, self.top / "run", "not empty", "--resume auto",
+                         "--overwrite", "--out")
+        self.assertEqual((run / "metrics.jsonl").read_bytes(), before)
+
+    def test_overwrite_replaces_the_run_and_leaves_other_files(self):
+        run = self.trained("run")
+        (run / "notes.txt").write_text("mine")
+        self.trained("run", "--overwrite", "--max-steps", 2)
+        self.assertEqual(run.checkpoint_steps(), [2])
+        self.assertTrue((run / "notes.txt").exists())
+
+    def test_folder_in_use_names_the_process(self):
+        process, run = self.start_training("run", changes={"max_steps": 100000})
+        self.wait_until(lambda: run.events("train"), process)
+        for mode in (("--resume", "auto"), ("--overwrite",), ()):
+            self.assertFails(self.train("run", *mode), USAGE, "in use by process", process.pid)
+        self.assertIsNone(process.poll())
+
+
+class DataFiles(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.data = write_cifar10(self.top / "cifar")
+
+    def check(self):
+        return self.train("run", "--check",
+                          changes={"data.format": "cifar10", "data.train_path": str(self.data)})
+
+    def test_good_files_pass(self):
+        result = self.check()
+        self.assertExit(result, DONE)
+        self.assertIn("60 training and 30 test images", result.stdout)
+
+    def test_missing_files_are_named(self):
+        (self.data / "test_batch.bin").unlink()
+        self.assertFails(self.check(), DATA, self.data, "test_batch.bin")
+        for i in range(1, 6):
+            (self.data / f"data_batch_{i}.bin").unlink()
+        self.assertFails(self.check(), DATA, self.data, "data_batch_1.bin")
+
+    def test_truncated_file_is_named_with_the_offset_of_the_torn_record(self):
+        path = self.data / "data_batch_2.bin"
+        path.write_bytes(path.read_bytes()[:-1])
+        self.assertFails(self.check(), DATA, path, f"offset {11 * CIFAR_RECORD_BYTES}", "truncated")
+
+    def test_padded_file_is_named_with_the_offset_of_the_padding(self):
+        path = self.data / "test_batch.bin"
+        path.write_bytes(path.read_bytes() + b"\0")
+        self.assertFails(self.check(), DATA, path, f"offset {30 * CIFAR_RECORD_BYTES}", "padded")
+
+    def test_empty_file_is_named(self):
+        path = self.data / "data_batch_5.bin"
+        path.write_bytes(b"")
+        self.assertFails(self.check(), DATA, path, "empty")
+
+    def test_label_out_of_range_is_named_with_its_offset(self):
+        path = self.data / "data_batch_4.bin"
+        records = bytearray(path.read_bytes())
+        records[7 * CIFAR_RECORD_BYTES] = 10
+        path.write_bytes(records)
+        self.assertFails(self.check(), DATA, path, "label 10", f"offset {7 * CIFAR_RECORD_BYTES}", "0 to 9")
+
+
+if __name__ == "__main__":
+    unittest.main()
