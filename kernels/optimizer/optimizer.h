@@ -1,7 +1,8 @@
 #pragma once
 // One optimiser step over flat arrays: read the gradient, update the f32 weights, round their bf16
 // copy, and move the EMA target, in one pass. All arrays share one layout, cut into segments of one
-// parameter each.
+// parameter each; elements between segments are neither read nor written. The result does not
+// depend on the thread count. No segments, or empty ones, do nothing.
 
 #include <span>
 

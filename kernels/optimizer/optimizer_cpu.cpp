@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/parallel.h"
+#include "kernels/reduce/reduce_parts.h"
 
 namespace rela {
 namespace {
@@ -51,8 +52,7 @@ struct MomentumUpdate {
   float decay;
   float scale;
 };
-void momentum_update(const OptimizerArrays& a, int64_t begin, int64_t end,
-                     const MomentumUpdate& u) {
+void momentum_update(const OptimizerArrays& a, int64_t begin, int64_t end, const MomentumUpdate u) {
   for (int64_t i = begin; i < end; ++i) {
     const float g = u.scale * (a.gradients[i] + u.decay * a.weights[i]);
     const float m = u.momentum * a.moment1[i] + g;
@@ -61,18 +61,52 @@ void momentum_update(const OptimizerArrays& a, int64_t begin, int64_t end,
   }
 }
 
-/// trust |w| / |g + decay w|; 1 where either norm is 0.
-float lars_scale(const OptimizerArrays& a, const OptimizerSegment& s, const LarsArgs& args) {
+/// w <- shrink w - step_size m / (sqrt(v) v_scale + eps), after m and v took the gradient.
+struct AdamWUpdate {
+  float beta1;
+  float beta2;
+  float eps;
+  float step_size;   // lr / (1 - beta1^t)
+  float v_scale;     // 1 / sqrt(1 - beta2^t)
+  float shrink = 1;  // 1 - lr weight_decay
+};
+/// `u` by value: a reference could be to one of the arrays' floats, and the loop would stay scalar.
+void adamw_update(const OptimizerArrays& a, int64_t begin, int64_t end, const AdamWUpdate u) {
+  for (int64_t i = begin; i < end; ++i) {
+    const float g = a.gradients[i];
+    const float m = u.beta1 * a.moment1[i] + (1.0f - u.beta1) * g;
+    const float v = u.beta2 * a.moment2[i] + (1.0f - u.beta2) * g * g;
+    a.moment1[i] = m;
+    a.moment2[i] = v;
+    a.weights[i] = u.shrink * a.weights[i] - u.step_size * m / (std::sqrt(v) * u.v_scale + u.eps);
+  }
+}
+
+struct SquaredNorms {
   double weights = 0;
   double updates = 0;
-  for (int64_t i = s.offset; i < s.offset + s.size; ++i) {
-    const double w = a.weights[i];
-    const double g = a.gradients[i] + args.weight_decay * w;
-    weights += w * w;
-    updates += g * g;
+  SquaredNorms& operator+=(const SquaredNorms& other) {
+    weights += other.weights;
+    updates += other.updates;
+    return *this;
   }
-  if (weights == 0 || updates == 0) return 1.0f;
-  return static_cast<float>(args.trust_coefficient * std::sqrt(weights / updates));
+};
+
+/// trust |w| / |g + decay w|; 1 where either norm is 0.
+float lars_scale(const OptimizerArrays& a, const OptimizerSegment& s, const LarsArgs& args) {
+  const auto squares = reduce_parts<SquaredNorms>(s.size, [&](int64_t begin, int64_t end) {
+    double weights = 0;
+    double updates = 0;
+    for (int64_t i = s.offset + begin; i < s.offset + end; ++i) {
+      const double w = a.weights[i];
+      const double g = a.gradients[i] + args.weight_decay * w;
+      weights += w * w;
+      updates += g * g;
+    }
+    return SquaredNorms{weights, updates};
+  });
+  if (squares.weights == 0 || squares.updates == 0) return 1.0f;
+  return static_cast<float>(args.trust_coefficient * std::sqrt(squares.weights / squares.updates));
 }
 
 }  // namespace
@@ -88,21 +122,18 @@ void sgd_step_cpu(const OptimizerArrays& arrays, std::span<const OptimizerSegmen
 void adamw_step_cpu(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
                     const AdamWArgs& args, Stream) {
   const auto t = static_cast<double>(args.step);
-  const auto step_size =
-      static_cast<float>(args.lr / (1.0 - std::pow(static_cast<double>(args.beta1), t)));
-  const auto v_scale =
-      static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(args.beta2), t)));
-  const OptimizerArrays& a = arrays;
+  const AdamWUpdate update{
+      .beta1 = args.beta1,
+      .beta2 = args.beta2,
+      .eps = args.eps,
+      .step_size =
+          static_cast<float>(args.lr / (1.0 - std::pow(static_cast<double>(args.beta1), t))),
+      .v_scale =
+          static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(args.beta2), t)))};
   for_each_piece(arrays, segments, [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
-    const float shrink = s.regularized ? 1.0f - args.lr * args.weight_decay : 1.0f;
-    for (int64_t i = begin; i < end; ++i) {
-      const float g = a.gradients[i];
-      const float m = args.beta1 * a.moment1[i] + (1.0f - args.beta1) * g;
-      const float v = args.beta2 * a.moment2[i] + (1.0f - args.beta2) * g * g;
-      a.moment1[i] = m;
-      a.moment2[i] = v;
-      a.weights[i] = shrink * a.weights[i] - step_size * m / (std::sqrt(v) * v_scale + args.eps);
-    }
+    AdamWUpdate u = update;
+    u.shrink = s.regularized ? 1.0f - args.lr * args.weight_decay : 1.0f;
+    adamw_update(arrays, begin, end, u);
   });
 }
 
