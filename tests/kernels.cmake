@@ -25,6 +25,10 @@ rela_tests(kernels_norm_tests
     kernels/test_loss.cpp
     kernels/test_statistics.cpp
   LINKS rela)
+rela_tests(kernels_optimizer_tests
+  SOURCES
+    kernels/test_optimizer.cpp
+  LINKS kernels)
 rela_tests(similarity_tests
   SOURCES
     kernels/top_k_test.cpp
