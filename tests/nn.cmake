@@ -4,6 +4,8 @@ rela_tests(nn_tests
   SOURCES
     nn/test_arena.cpp
     nn/test_golden.cpp
+    nn/test_optimizer.cpp
     nn/test_resnet.cpp
+    nn/test_schedule.cpp
     nn/test_state.cpp
   LINKS rela)

@@ -1,0 +1,192 @@
+#include "nn/optimizer.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "nn/layers.h"
+#include "runtime/error.h"
+
+namespace rela {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::Field;
+
+constexpr int64_t kBatch = 6;
+constexpr int64_t kIn = 5;
+constexpr float kLr = 0.05f;
+constexpr float kTau = 0.9f;
+
+Tensor inputs() {
+  Tensor x = Tensor::empty({kBatch, kIn}, Dtype::kF32);
+  for (int64_t i = 0; i < x.numel(); ++i)
+    x.data<float>()[i] = static_cast<float>(i * 37 % 19) / 9.0f - 1.0f;
+  return x;
+}
+
+std::vector<float> copy_of(const Tensor& t) {
+  return {t.span<float>().begin(), t.span<float>().end()};
+}
+
+/// A small head with its optimiser, and a second head as EMA target.
+struct Trained {
+  explicit Trained(const OptimizerSpec& spec,
+                   ParameterArena::Precision precision = ParameterArena::Precision::kF32)
+      : head({kIn, 7, 3}),
+        target_head({kIn, 7, 3}),
+        arena((initialize(head, 1), head.parameters()), precision),
+        target((initialize(target_head, 2), target_head.parameters()), precision),
+        optimizer(spec, arena, &target) {}
+
+  void add_gradients() {
+    const Var y = head.forward(Var(inputs()), {});
+    backward(y, Tensor::full(y.shape(), 0.5f));
+  }
+  void train(int steps) {
+    for (int i = 0; i < steps; ++i) {
+      arena.zero_grad();
+      add_gradients();
+      optimizer.step(kLr, kTau);
+    }
+  }
+
+  MlpHead head;
+  MlpHead target_head;
+  ParameterArena arena;
+  ParameterArena target;
+  Optimizer optimizer;
+};
+
+class OptimizerRules : public testing::TestWithParam<OptimizerSpec::Name> {};
+
+TEST_P(OptimizerRules, ResumedFromItsStateGoesOnWithTheSameBits) {
+  const OptimizerSpec spec{.name = GetParam(), .weight_decay = 0.01f};
+  Trained through(spec);
+  through.train(4);
+
+  Trained first(spec);
+  first.train(2);
+  Trained second(spec);
+  second.arena.values().copy_from(first.arena.values());
+  second.target.values().copy_from(first.target.values());
+  const std::vector<NamedState> saved = first.optimizer.state();
+  std::vector<NamedState> restored = second.optimizer.state();
+  ASSERT_EQ(restored.size(), saved.size());
+  for (size_t i = 0; i < saved.size(); ++i) restored[i].value.copy_from(saved[i].value);
+  second.optimizer.set_steps(first.optimizer.steps());
+  second.train(2);
+
+  EXPECT_EQ(second.optimizer.steps(), 4);
+  EXPECT_EQ(copy_of(second.arena.values()), copy_of(through.arena.values()));
+  EXPECT_EQ(copy_of(second.target.values()), copy_of(through.target.values()));
+}
+
+TEST_P(OptimizerRules, BiasesAndNormsDoNotDecayUnlessAsked) {
+  for (const bool excluded : {true, false}) {
+    Trained trained({.name = GetParam(), .weight_decay = 0.5f, .exclude_bias_and_norm = excluded});
+    const std::vector<float> before = copy_of(trained.arena.values());
+    trained.arena.zero_grad();
+    trained.optimizer.step(0.1f, kTau);  // all gradients are zero
+    for (const ArenaSegment& s : trained.arena.segments()) {
+      const auto i = static_cast<size_t>(s.offset);
+      if (before[i] == 0) continue;
+      const bool moved = trained.arena.values().data<float>()[i] != before[i];
+      EXPECT_EQ(moved, !(excluded && is_bias_or_norm(s.kind))) << s.name;
+    }
+  }
+}
+
+TEST_P(OptimizerRules, AParameterThatNoBackwardReachedTakesNoOldGradient) {
+  Trained trained({.name = GetParam(), .momentum = 0});
+  trained.train(1);
+  const std::vector<NamedState> state = trained.optimizer.state();
+  for (NamedState s : state) s.value.fill_zero();
+  const std::vector<float> before = copy_of(trained.arena.values());
+  trained.arena.zero_grad();
+  trained.optimizer.step(kLr, kTau);
+  EXPECT_EQ(copy_of(trained.arena.values()), before);
+  EXPECT_THAT(trained.arena.gradients().span<float>(), Each(0.0f));
+}
+
+TEST_P(OptimizerRules, RoundedCopiesOfWeightsAndTargetFollow) {
+  Trained trained({.name = GetParam()}, ParameterArena::Precision::kBf16);
+  trained.train(2);
+  for (ParameterArena* arena : {&trained.arena, &trained.target}) {
+    for (int64_t i = 0; i < arena->size(); ++i) {
+      ASSERT_EQ(arena->bf16_values().data<Bf16>()[i].bits,
+                to_bf16(arena->values().data<float>()[i]).bits);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OptimizerRules,
+                         testing::Values(OptimizerSpec::Name::kSgd, OptimizerSpec::Name::kAdamW,
+                                         OptimizerSpec::Name::kLars));
+
+TEST(Optimizer, StateHasTorchsNamesAndTheArenasLayout) {
+  Trained adamw({.name = OptimizerSpec::Name::kAdamW});
+  EXPECT_THAT(adamw.optimizer.state(), ElementsAre(Field(&NamedState::name, "exp_avg"),
+                                                   Field(&NamedState::name, "exp_avg_sq")));
+  Trained lars({.name = OptimizerSpec::Name::kLars});
+  EXPECT_THAT(lars.optimizer.state(), ElementsAre(Field(&NamedState::name, "momentum")));
+  EXPECT_EQ(lars.optimizer.state()[0].value.shape(), Shape{lars.arena.size()});
+}
+
+TEST(Optimizer, MicroStepsAddGradientsAndMoveNothing) {
+  Trained trained({.name = OptimizerSpec::Name::kSgd});
+  const std::vector<float> weights = copy_of(trained.arena.values());
+  const std::vector<float> target = copy_of(trained.target.values());
+  trained.arena.zero_grad();
+  trained.add_gradients();
+  const std::vector<float> once = copy_of(trained.arena.gradients());
+  trained.add_gradients();
+  EXPECT_EQ(copy_of(trained.arena.values()), weights);
+  EXPECT_EQ(copy_of(trained.target.values()), target);
+  EXPECT_EQ(trained.optimizer.steps(), 0);
+  for (size_t i = 0; i < once.size(); ++i)
+    ASSERT_FLOAT_EQ(trained.arena.gradients().data<float>()[i], 2 * once[i]) << i;
+
+  trained.optimizer.step(kLr, kTau);
+  EXPECT_EQ(trained.optimizer.steps(), 1);
+  const std::span<const float> now = std::as_const(trained.arena.values()).span<float>();
+  for (size_t i = 0; i < target.size(); ++i) {
+    ASSERT_NEAR(trained.target.values().data<float>()[i], kTau * target[i] + 0.1 * now[i], 1e-6)
+        << i;
+  }
+}
+
+TEST(Optimizer, ATargetWithoutThePredictorFollowsTheFrontOfTheWeights) {
+  MlpHead projector({kIn, 7, 3});
+  MlpHead predictor({3, 7, 3});
+  MlpHead target_projector({kIn, 7, 3});
+  std::vector<NamedParameter> online = projector.parameters("projector");
+  for (NamedParameter& p : predictor.parameters("predictor")) online.push_back(std::move(p));
+  ParameterArena arena(online, ParameterArena::Precision::kF32);
+  ParameterArena target(target_projector.parameters("projector"), ParameterArena::Precision::kF32);
+  std::ranges::fill(arena.values().span<float>(), 2.0f);
+  Optimizer optimizer({.name = OptimizerSpec::Name::kSgd}, arena, &target);
+  arena.zero_grad();
+  optimizer.step(kLr, /*tau=*/0.0f);
+  for (const ArenaSegment& s : target.segments())
+    EXPECT_EQ(target.values().data<float>()[s.offset], 2.0f) << s.name;
+}
+
+TEST(Optimizer, ATargetThatIsNotTheFrontOfTheWeightsIsRefused) {
+  MlpHead head({kIn, 7, 3});
+  MlpHead other({kIn, 8, 3});
+  ParameterArena arena(head.parameters(), ParameterArena::Precision::kF32);
+  ParameterArena target(other.parameters(), ParameterArena::Precision::kF32);
+  EXPECT_THROW(Optimizer({}, arena, &target), InternalError);
+}
+
+TEST(EmaUpdate, RefusesOtherShapes) {
+  Tensor target = Tensor::zeros({3}, Dtype::kF32);
+  EXPECT_THROW(ema_update(target, Tensor::zeros({4}, Dtype::kF32), 0.5f), ShapeError);
+  ema_update(target, Tensor::full({3}, 4.0f), 0.75f);
+  EXPECT_THAT(target.span<float>(), Each(1.0f));
+}
+
+}  // namespace
+}  // namespace rela
