@@ -95,6 +95,8 @@ std::optional<CheckpointRef> find_checkpoint(const Arguments& a, const Experimen
   const CheckpointStore store(fs::path(config.out) / "checkpoints", config.checkpoint.keep_last);
   const std::optional<CheckpointRef> newest = store.newest(warnings);
   for (const std::string& warning : warnings) log_warning(warning);
+  RELA_CHECK(newest || warnings.empty(), WeightsError, "--resume: every checkpoint in ", config.out,
+             " is damaged; pass --overwrite to start anew, or --out for another folder");
   if (!newest) log_info("no checkpoint in ", config.out, " yet: starting from scratch");
   return newest;
 }

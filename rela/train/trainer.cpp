@@ -133,7 +133,7 @@ ExitCode Trainer::train() {
     finish();
   } catch (const Error& e) {
     progress_.clear();
-    write_state("failed", e.exit_code(), e.what());
+    write_failure(e);
     throw;
   }
   return ExitCode::kDone;
@@ -295,6 +295,14 @@ void Trainer::finish() {
   write_state("finished", ExitCode::kDone, "");
   write_report(run_.path());
   log_info("finished ", step_, " steps; report: ", run_.file("report.html").string());
+}
+
+void Trainer::write_failure(const Error& failure) const {
+  try {
+    write_state("failed", failure.exit_code(), failure.what());
+  } catch (const IoError& e) {
+    log_warning(e.what());  // a full disk: the first failure is the one to report
+  }
 }
 
 void Trainer::write_state(const char* state, ExitCode code, const std::string& message) const {

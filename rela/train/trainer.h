@@ -40,6 +40,7 @@ class Trainer {
   void evaluate();
   void write_checkpoint();
   void finish();
+  void write_failure(const Error& failure) const;
   void write_state(const char* state, ExitCode code, const std::string& message) const;
   bool log_due() const;
   bool evaluation_due() const;

@@ -144,16 +144,18 @@ class ProgramTest(unittest.TestCase):
         self.assertExit(self.train(out, *args, changes=changes), DONE)
         return Run(self.top / out)
 
-    def start_training(self, out, *args, changes=None):
+    def start_training(self, out, *args, changes=None, stderr=subprocess.DEVNULL):
         """A process in the background. It is killed at the end of the test."""
         command = [APPS / "train_byol", self.write_config(changes), "--out", self.top / out, "-q", *args]
         process = subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                   stdout=subprocess.DEVNULL, stderr=stderr)
 
         def end():
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             process.wait()
+            if process.stderr:
+                process.stderr.close()
 
         self.addCleanup(end)
         return process, Run(self.top / out)

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from programs import (DONE, IO, NON_FINITE, STOPPED, TIMEOUT_S, WEIGHTS, CHECKPOINT_TENSORS,
+from programs import (DEVICE, DONE, IO, NON_FINITE, STOPPED, TIMEOUT_S, WEIGHTS, CHECKPOINT_TENSORS,
                       ProgramTest)
 
 ENDLESS = 1_000_000
@@ -21,7 +21,8 @@ class Killed(ProgramTest):
 
     def setUp(self):
         super().setUp()
-        self.changes = {"max_steps": self.STEPS, "checkpoint.every_steps": 1, "batch_size": 16}
+        self.changes = {"max_steps": self.STEPS, "checkpoint.every_steps": 1, "batch_size": 16,
+                        "scheduler.name": "cosine", "momentum.base_tau": 0.9, "momentum.final_tau": 1.0}
         start = time.monotonic()
         self.whole = self.trained("whole", changes=self.changes)
         self.whole_s = time.monotonic() - start
@@ -54,6 +55,36 @@ class Killed(ProgramTest):
         self.assertGreater(resumes, runs, "hardly any process was killed after its first checkpoint")
 
 
+class Continued(ProgramTest):
+    """Eight micro-batches are an epoch: three of each step cross it between steps 2 and 3."""
+
+    def assert_continues(self, changes):
+        changes = {"accum_steps": 3, **changes}
+        whole = self.trained("whole", changes=changes)
+        run = self.trained("run", "--max-steps", 2, changes=changes)
+        self.trained("run", "--resume", "auto", changes=changes)
+        self.assertEqual(run.results(4), whole.results(4))
+        self.assertEqual(run.losses(), whole.losses())
+
+    def test_adamw(self):
+        self.assert_continues({})
+
+    def test_sgd(self):
+        self.assert_continues({"optimizer.name": "sgd", "optimizer.lr": 0.03})
+
+    def test_lars(self):
+        self.assert_continues({"optimizer.name": "lars", "optimizer.lr": 0.2})
+
+    def test_without_online_classifier(self):
+        self.assert_continues({"eval.online_linear": False})
+
+    def test_bf16(self):
+        changes = {"precision": "bf16-mixed"}
+        if self.train("probe", "--check", changes=changes).returncode == DEVICE:
+            self.skipTest("this processor has no AVX-512 BF16")
+        self.assert_continues(changes)
+
+
 class Signals(ProgramTest):
     def stop_early(self, number):
         """A run that a signal stopped somewhere, and the step it reached."""
@@ -79,6 +110,9 @@ class Signals(ProgramTest):
 
     def test_term_stops_with_a_checkpoint_that_goes_on(self):
         self.assert_goes_on_to_the_same_bits(self.stop_early(signal.SIGTERM)[1])
+
+    def test_int_stops_with_a_checkpoint(self):
+        self.stop_early(signal.SIGINT)
 
     def test_second_term_ends_at_once(self):
         process, run = self.start_training("run", changes={"accum_steps": 100_000})
@@ -119,6 +153,16 @@ class Failures(ProgramTest):
         self.trained("run", "--resume", "auto", changes=changes)
         self.assertEqual(run.results(4), self.trained("whole", changes=changes).results(4))
 
+    def test_disk_too_full_for_the_status_still_reports_what_failed_first(self):
+        changes = {"max_steps": ENDLESS, "checkpoint.every_steps": 1, "log_every_steps": ENDLESS}
+        process, run = self.start_training("run", changes=changes, stderr=subprocess.PIPE)
+        self.wait_until(lambda: run.events("checkpoint"), process)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, 1))
+        message = process.communicate(timeout=TIMEOUT_S)[1].decode().splitlines()[-1]
+        self.assertEqual(process.returncode, IO)
+        self.assertIn("File too large", message)
+        self.assertNotIn("status.json", message)
+
     def test_loss_that_is_not_finite_names_the_first_tensor_and_keeps_the_checkpoint(self):
         result = self.train("run", changes={"optimizer.name": "sgd", "optimizer.lr": 1e30,
                                             "checkpoint.every_steps": 1})
@@ -136,6 +180,14 @@ class Failures(ProgramTest):
         result = self.train("run", "--resume", "auto", changes=changes)
         self.assertFails(result, DONE, file, "damaged", f"resumed from {run.checkpoint(2)}")
         self.assertEqual(run.results(4), self.trained("whole", changes=changes).results(4))
+
+    def test_only_damaged_checkpoints_are_not_silently_given_up(self):
+        run = self.trained("run")
+        (run.checkpoint(4) / "optimizer.safetensors").unlink()
+        self.assertFails(self.train("run", "--resume", "auto"), WEIGHTS,
+                         run.checkpoint(4) / "optimizer.safetensors", "missing",
+                         "every checkpoint", "--overwrite")
+        self.assertEqual(len(run.events("train")), 4)
 
     def test_flipped_bit_in_a_checkpoint_is_noticed(self):
         run = self.trained("run")

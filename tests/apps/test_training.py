@@ -24,6 +24,13 @@ class SameBits(ProgramTest):
     def test_loader_threads_change_nothing(self):
         self.assertEqual(self.backbone("one"), self.backbone("four", {"data.workers": 4}))
 
+    def test_threads_of_the_arithmetic_change_only_how_weight_gradients_are_rounded(self):
+        one = self.trained("one").losses()
+        two = self.trained("two", changes={"threads": 2}).losses()
+        self.assertEqual(one[0], two[0])  # before the first gradient
+        for (_, a), (_, b) in zip(one, two):
+            self.assertAlmostEqual(a, b, delta=1e-3 * a)
+
     def test_another_seed_is_another_run(self):
         self.assertNotEqual(self.backbone("one"), self.backbone("two", {"seed": 4}))
 
