@@ -134,6 +134,19 @@ TEST(Optimizer, StateHasTorchsNamesAndTheArenasLayout) {
   EXPECT_EQ(lars.optimizer.state()[0].value.shape(), Shape{lars.arena.size()});
 }
 
+TEST(Optimizer, AdamsBiasCorrectionCountsTheSteps) {
+  // A constant gradient has mean g and mean square g^2: corrected rightly, each step is the rate.
+  Trained trained({.name = OptimizerSpec::Name::kAdamW, .eps = 0});
+  trained.arena.zero_grad();
+  trained.add_gradients();
+  std::ranges::fill(trained.arena.gradients().span<float>(), -0.125f);
+  const float start = trained.arena.values().data<float>()[0];
+  for (int step = 1; step <= 3; ++step) {
+    trained.optimizer.step(kLr, kTau);
+    EXPECT_NEAR(trained.arena.values().data<float>()[0], start + step * kLr, 1e-6) << step;
+  }
+}
+
 TEST(Optimizer, MicroStepsAddGradientsAndMoveNothing) {
   Trained trained({.name = OptimizerSpec::Name::kSgd});
   const std::vector<float> weights = copy_of(trained.arena.values());
