@@ -39,3 +39,9 @@ rela_tests(similarity_tests
 add_test(NAME kernels_op_tests_on_avx2 COMMAND kernels_op_tests --gtest_filter=*onv2d*:*inear*)
 set_tests_properties(kernels_op_tests_on_avx2 PROPERTIES ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2"
                                                          TIMEOUT 120)
+
+rela_tests(kernels_data_tests
+  SOURCES
+    kernels/test_philox.cpp
+  LINKS
+    kernels)

@@ -30,3 +30,10 @@ rela_tests(train_tests
     rela/train/test_run_files.cpp
   LINKS
     rela)
+
+rela_tests(data_tests
+  SOURCES
+    rela/data/test_cifar.cpp
+    rela/data/test_loader.cpp
+  LINKS
+    rela)

@@ -1,0 +1,111 @@
+#include "rela/data/cifar.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <functional>
+
+#include "runtime/error.h"
+#include "tests/support/temp_dir.h"
+
+namespace rela {
+namespace {
+
+using test::TempDir;
+
+constexpr size_t kRecord = 3073;
+
+/// A CIFAR-10 record: every red byte is 1, green 2, blue 3.
+std::string record(int label) {
+  return std::string(1, static_cast<char>(label)) + std::string(1024, '\1') +
+         std::string(1024, '\2') + std::string(1024, '\3');
+}
+
+std::string data_error(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const DataError& e) {
+    return e.what();
+  }
+  return "no DataError";
+}
+
+TEST(Cifar10, CountsRecordsFromTheFilesAndReadsThemInTheOrderOfTheirNames) {
+  const TempDir dir;
+  dir.write("data_batch_2.bin", record(7));
+  dir.write("data_batch_1.bin", record(3) + record(9));
+  const auto set = open_cifar10(dir.path(), Split::kTrain);
+  ASSERT_EQ(set->size(), 3);
+  EXPECT_EQ(set->label(0), 3);
+  EXPECT_EQ(set->label(1), 9);
+  EXPECT_EQ(set->label(2), 7);
+  EXPECT_EQ(set->num_classes(), 10);
+  std::vector<uint8_t> buffer;
+  const ImageView image = set->image(2, buffer);
+  EXPECT_EQ(image.dims.height, 32);
+  const std::array<uint8_t, 3> pixel{image.pixels[3 * 1023], image.pixels[3 * 1023 + 1],
+                                     image.pixels[3 * 1023 + 2]};
+  EXPECT_EQ(pixel, (std::array<uint8_t, 3>{1, 2, 3}));
+}
+
+TEST(Cifar10, MissingFilesAreNamed) {
+  const TempDir dir;
+  EXPECT_EQ(data_error([&] { open_cifar10(dir.path(), Split::kTrain); }),
+            dir.path().string() +
+                ": no data_batch_1.bin ... data_batch_5.bin here; name the folder that holds the "
+                "binary version of CIFAR-10");
+  EXPECT_THAT(data_error([&] { open_cifar10(dir.path(), Split::kTest); }),
+              testing::HasSubstr("no test_batch.bin here"));
+}
+
+TEST(Cifar10, ATruncatedOrPaddedFileIsRefusedWithTheOffset) {
+  const TempDir dir;
+  const auto file = dir.write("test_batch.bin", (record(1) + record(2)).substr(0, 2 * kRecord - 1));
+  EXPECT_EQ(data_error([&] { open_cifar10(dir.path(), Split::kTest); }),
+            file.string() +
+                ": 6145 bytes are 1 whole records of 3073 bytes and 3072 more from offset 3073; "
+                "the file is "
+                "truncated or padded, fetch it again");
+  dir.write("test_batch.bin", record(1) + "x");
+  EXPECT_THAT(data_error([&] { open_cifar10(dir.path(), Split::kTest); }),
+              testing::HasSubstr("1 more from offset 3073"));
+}
+
+TEST(Cifar10, AnEmptyFileIsRefused) {
+  const TempDir dir;
+  dir.write("test_batch.bin", "");
+  EXPECT_THAT(data_error([&] { open_cifar10(dir.path(), Split::kTest); }),
+              testing::HasSubstr("the file is empty"));
+}
+
+TEST(Cifar10, ALabelOutOfRangeIsNamedWithItsOffset) {
+  const TempDir dir;
+  const auto file = dir.write("test_batch.bin", record(9) + record(10));
+  EXPECT_EQ(data_error([&] { open_cifar10(dir.path(), Split::kTest); }),
+            file.string() + ": label 10 at offset 3073; CIFAR-10 labels are 0 to 9");
+}
+
+TEST(Cifar100, UsesTheFineLabel) {
+  const TempDir dir;
+  dir.write("train.bin", std::string(1, '\4') + record(99));
+  const auto set = open_cifar100(dir.path(), Split::kTrain);
+  EXPECT_EQ(set->size(), 1);
+  EXPECT_EQ(set->label(0), 99);
+  EXPECT_EQ(set->num_classes(), 100);
+}
+
+TEST(Cifar10, TheFingerprintFollowsPixelsLabelsAndOrder) {
+  const TempDir dir;
+  const auto fingerprint = [&](const std::string& bytes) {
+    dir.write("test_batch.bin", bytes);
+    return open_cifar10(dir.path(), Split::kTest)->fingerprint();
+  };
+  const uint64_t base = fingerprint(record(1) + record(2));
+  EXPECT_EQ(fingerprint(record(1) + record(2)), base);
+  EXPECT_NE(fingerprint(record(2) + record(1)), base);
+  EXPECT_NE(fingerprint(record(1) + record(3)), base);
+}
+
+}  // namespace
+}  // namespace rela
