@@ -26,6 +26,7 @@ rela_tests(eval_tests
 
 rela_tests(train_tests
   SOURCES
+    rela/train/test_byol_golden.cpp
     rela/train/test_checkpoint_store.cpp
     rela/train/test_run_files.cpp
   LINKS

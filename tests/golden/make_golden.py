@@ -33,9 +33,10 @@ STEPS = 3
 TAU = 0.9
 SAMPLES = 64  # values kept of a tensor that has more
 
-SGD = {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.01}
-ADAMW = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.1}
-LARS = {"lr": 0.5, "momentum": 0.9, "weight_decay": 0.01, "eta": 1e-3}
+# Small steps, so that three of them do not amplify rounding; strong decay, so that it shows.
+SGD = {"lr": 0.0002, "momentum": 0.9, "weight_decay": 1.0}
+ADAMW = {"lr": 1e-5, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 2.0}
+LARS = {"lr": 0.005, "momentum": 0.9, "weight_decay": 1.0, "eta": 1e-3}
 
 
 def formula(name, count, scale, offset=0.0):
@@ -199,10 +200,11 @@ def byol_results(optimizer_name):
                 p.mul_(TAU).add_((1 - TAU) * theta[name])
         losses.append(loss.detach())
     out["losses"] = torch.stack(losses)
-    for network, model in (("online", online), ("target", target)):
-        for name, t in model.state_dict().items():
-            if t.is_floating_point():
-                keep(out, f"{network}.{name}", t)
+    for name, t in online.state_dict().items():
+        if t.is_floating_point():
+            keep(out, "online." + name, t)
+    for name, p in target.named_parameters():
+        keep(out, "target." + name, p)
     return out
 
 
