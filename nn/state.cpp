@@ -76,6 +76,13 @@ std::string file_name(const LoadOptions& options, const std::string& name) {
   return options.file_prefix.empty() ? name : options.file_prefix + "." + name;
 }
 
+/// Counters are I64; everything else converts from any floating type that read_as_f32() takes.
+bool can_read_as(WireDtype file, Dtype model) {
+  if (model == Dtype::kI64) return file == WireDtype::kI64;
+  return file == WireDtype::kF32 || file == WireDtype::kF16 || file == WireDtype::kBf16 ||
+         file == WireDtype::kF64;
+}
+
 bool is_wanted(const SafetensorsEntry& entry, const LoadOptions& options) {
   if (!options.file_prefix.empty() && !entry.name.starts_with(options.file_prefix + "."))
     return false;
@@ -87,7 +94,7 @@ void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state
                const LoadOptions& options) {
   Mismatch missing{"missing", {}};
   Mismatch unexpected{"unexpected", {}};
-  Mismatch shapes{"wrong shape", {}};
+  Mismatch shapes{"wrong shape or type", {}};
   std::set<std::string> known;
   for (const StateTensor& t : state) {
     const std::string name = file_name(options, t.name);
@@ -95,6 +102,9 @@ void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state
     const SafetensorsEntry* entry = file.find(name);
     if (entry == nullptr) {
       if (t.value.dtype() != Dtype::kI64) missing.names.push_back(name);
+    } else if (!can_read_as(entry->dtype, t.value.dtype())) {
+      shapes.names.push_back(cat(name, ": model ", dtype_name(t.value.dtype()), ", file ",
+                                 wire_dtype_name(entry->dtype)));
     } else if (entry->shape != file_shape(t)) {
       shapes.names.push_back(cat(name, ": model ", file_shape(t), ", file ", entry->shape));
     }
@@ -107,7 +117,7 @@ void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state
   RELA_CHECK(fits, WeightsError, file.path(),
              ": the weights do not fit this model: ", missing.names.size(), " missing, ",
              unexpected.names.size(), " unexpected, ", shapes.names.size(),
-             " of wrong shape; check ", "the model's name, width and stem", missing.text(),
+             " of wrong shape or type; check ", "the model's name, width and stem", missing.text(),
              unexpected.text(), shapes.text());
 }
 

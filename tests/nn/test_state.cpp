@@ -110,12 +110,12 @@ TEST(State, LoadingNamesEveryMistake) {
   const ConvNorm model;
   EXPECT_EQ(error_of_loading(path, model),
             path +
-                ": the weights do not fit this model: 1 missing, 1 unexpected, 2 of wrong shape; "
+                ": the weights do not fit this model: 1 missing, 1 unexpected, 2 of wrong shape or type; "
                 "check the model's name, width and stem\n"
                 "  missing: bn.bias\n"
                 "  unexpected: fc.bias\n"
-                "  wrong shape: conv.weight: model [3, 2, 3, 3], file [3, 4, 3, 3]\n"
-                "  wrong shape: bn.running_var: model [3], file [5]");
+                "  wrong shape or type: conv.weight: model [3, 2, 3, 3], file [3, 4, 3, 3]\n"
+                "  wrong shape or type: bn.running_var: model [3], file [5]");
 }
 
 TEST(State, LongListsOfMistakesAreCutAtTen) {
@@ -124,7 +124,7 @@ TEST(State, LongListsOfMistakesAreCutAtTen) {
   write_zeros(path, {{"conv1.weight", {3, 3, 3, 3}}});
   const ResNet model({.width = 3, .cifar_stem = true});
   const std::string text = error_of_loading(path, model);
-  EXPECT_THAT(text, HasSubstr("99 missing, 0 unexpected, 0 of wrong shape"));
+  EXPECT_THAT(text, HasSubstr("99 missing, 0 unexpected, 0 of wrong shape or type"));
   EXPECT_THAT(text, HasSubstr("\n  missing: 89 more"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 11);
 }
