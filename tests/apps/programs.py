@@ -1,6 +1,6 @@
 """What the tests of the programs share: a small config, small data, and ways to run a program.
 
-The environment variable RELA_APPS names the folder of the built programs.
+The environment variable RELA_APPS names the folder of the built programs; build/apps otherwise.
 """
 
 import hashlib
@@ -15,7 +15,8 @@ import tempfile
 import time
 import unittest
 
-APPS = pathlib.Path(os.environ.get("RELA_APPS", "build/apps")).resolve()
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+APPS = pathlib.Path(os.environ.get("RELA_APPS", SOURCE / "build/apps")).resolve()
 TIMEOUT_S = 100
 POLL_S = 0.005
 CIFAR_RECORD_BYTES = 1 + 3 * 32 * 32
