@@ -93,7 +93,7 @@ std::optional<CheckpointRef> find_checkpoint(const Arguments& a, const Experimen
   }
   std::vector<std::string> warnings;
   const CheckpointStore store(fs::path(config.out) / "checkpoints", config.checkpoint.keep_last);
-  const std::optional<CheckpointRef> newest = store.newest(warnings);
+  std::optional<CheckpointRef> newest = store.newest(warnings);
   for (const std::string& warning : warnings) log_warning(warning);
   RELA_CHECK(newest || warnings.empty(), WeightsError, "--resume: every checkpoint in ", config.out,
              " is damaged; pass --overwrite to start anew, or --out for another folder");
