@@ -42,6 +42,9 @@ set_tests_properties(kernels_op_tests_on_avx2 PROPERTIES ENVIRONMENT "ONEDNN_MAX
 
 rela_tests(kernels_data_tests
   SOURCES
+    kernels/augment/test_color.cpp
+    kernels/augment/test_resize.cpp
+    kernels/augment/test_view.cpp
     kernels/test_philox.cpp
   LINKS
     kernels)
