@@ -43,7 +43,8 @@ void Optimizer::step(float lr, float tau) {
   const Device device = arena_.values().device();
   switch (spec_.name) {
     case OptimizerSpec::Name::kSgd:
-      kSgd.at(device)(arrays, segments_, {lr, spec_.momentum, spec_.weight_decay}, Stream{});
+      kSgd.at(device)(arrays, segments_, {lr, spec_.momentum, spec_.weight_decay, spec_.nesterov},
+                      Stream{});
       break;
     case OptimizerSpec::Name::kAdamW:
       kAdamW.at(device)(arrays, segments_,

@@ -13,6 +13,7 @@ struct OptimizerSpec {
   enum class Name : uint8_t { kSgd, kAdamW, kLars };
   Name name = Name::kAdamW;
   float momentum = 0.9f;  // sgd, lars
+  bool nesterov = false;  // sgd
   float beta1 = 0.9f;     // adamw
   float beta2 = 0.999f;
   float eps = 1e-8f;

@@ -36,9 +36,10 @@ struct SgdArgs {
   float lr = 0;
   float momentum = 0;
   float weight_decay = 0;
+  bool nesterov = false;
 };
-/// g += weight_decay w;  m <- momentum m + g;  w <- w - lr m.   torch.optim.SGD without dampening;
-/// m starts at 0.
+/// g += weight_decay w;  m <- momentum m + g;  w <- w - lr m, with nesterov w <- w - lr (g +
+/// momentum m).   torch.optim.SGD without dampening; m starts at 0.
 using SgdStepFn = void(const OptimizerArrays&, std::span<const OptimizerSegment>, const SgdArgs&,
                        Stream);
 SgdStepFn sgd_step_cpu;

@@ -45,19 +45,21 @@ void for_each_piece(const OptimizerArrays& arrays, std::span<const OptimizerSegm
   }
 }
 
-/// m <- momentum m + scale (g + decay w);  w <- w - lr m.
+/// g <- scale (g + decay w);  m <- momentum m + g;  w <- w - lr m, ahead: w <- w - lr (g + momentum
+/// m).
 struct MomentumUpdate {
   float lr;
   float momentum;
   float decay;
   float scale;
+  bool ahead = false;
 };
 void momentum_update(const OptimizerArrays& a, int64_t begin, int64_t end, const MomentumUpdate u) {
   for (int64_t i = begin; i < end; ++i) {
     const float g = u.scale * (a.gradients[i] + u.decay * a.weights[i]);
     const float m = u.momentum * a.moment1[i] + g;
     a.moment1[i] = m;
-    a.weights[i] -= u.lr * m;
+    a.weights[i] -= u.lr * (u.ahead ? g + u.momentum * m : m);
   }
 }
 
@@ -114,8 +116,9 @@ float lars_scale(const OptimizerArrays& a, const OptimizerSegment& s, const Lars
 void sgd_step_cpu(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
                   const SgdArgs& args, Stream) {
   for_each_piece(arrays, segments, [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
-    momentum_update(arrays, begin, end,
-                    {args.lr, args.momentum, s.regularized ? args.weight_decay : 0.0f, 1.0f});
+    momentum_update(
+        arrays, begin, end,
+        {args.lr, args.momentum, s.regularized ? args.weight_decay : 0.0f, 1.0f, args.nesterov});
   });
 }
 

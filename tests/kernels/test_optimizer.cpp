@@ -21,13 +21,24 @@ using testing::IsNan;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 const SgdArgs kSgd{.lr = 0.05f, .momentum = 0.9f, .weight_decay = 0.01f};
+const SgdArgs kNesterov{.lr = 0.03f, .momentum = 0.8f, .weight_decay = 0.02f, .nesterov = true};
 const AdamWArgs kAdamW{.lr = 0.002f, .weight_decay = 0.05f};
 const LarsArgs kLars{.lr = 0.3f, .weight_decay = 0.01f, .trust_coefficient = 0.02f};
 constexpr float kTau = 0.97f;
 
-enum class Rule : uint8_t { kSgd, kAdamW, kLars };
+enum class Rule : uint8_t { kSgd, kNesterov, kAdamW, kLars };
 std::string name_of(const testing::TestParamInfo<Rule>& info) {
-  return info.param == Rule::kSgd ? "Sgd" : info.param == Rule::kAdamW ? "AdamW" : "Lars";
+  switch (info.param) {
+    case Rule::kSgd:
+      return "Sgd";
+    case Rule::kNesterov:
+      return "Nesterov";
+    case Rule::kAdamW:
+      return "AdamW";
+    case Rule::kLars:
+      return "Lars";
+  }
+  return "?";
 }
 
 /// Arrays of awkward segments with gaps, all that is not a segment poisoned.
@@ -91,6 +102,8 @@ void run(Rule rule, const OptimizerArrays& arrays, std::span<const OptimizerSegm
   switch (rule) {
     case Rule::kSgd:
       return sgd_step_cpu(arrays, segments, kSgd, Stream{});
+    case Rule::kNesterov:
+      return sgd_step_cpu(arrays, segments, kNesterov, Stream{});
     case Rule::kAdamW:
       return adamw_step_cpu(arrays, segments, adamw, Stream{});
     case Rule::kLars:
@@ -114,11 +127,13 @@ struct Oracle {
         if (rule == Rule::kAdamW) {
           adamw(k, a.gradients[k], s.regularized ? kAdamW.weight_decay : 0.0, t);
         } else {
-          const bool lars = rule == Rule::kLars;
-          const double decay = !s.regularized ? 0.0 : lars ? kLars.weight_decay : kSgd.weight_decay;
-          const double momentum = lars ? kLars.momentum : kSgd.momentum;
-          moment1[k] = momentum * moment1[k] + scale * (a.gradients[k] + decay * weights[k]);
-          weights[k] -= (lars ? kLars.lr : kSgd.lr) * moment1[k];
+          const SgdArgs args = rule == Rule::kLars
+                                   ? SgdArgs{kLars.lr, kLars.momentum, kLars.weight_decay}
+                                   : (rule == Rule::kNesterov ? kNesterov : kSgd);
+          const double decay = s.regularized ? args.weight_decay : 0.0;
+          const double g = scale * (a.gradients[k] + decay * weights[k]);
+          moment1[k] = args.momentum * moment1[k] + g;
+          weights[k] -= args.lr * (args.nesterov ? g + args.momentum * moment1[k] : moment1[k]);
         }
         target[k] = kTau * target[k] + (1.0 - kTau) * weights[k];
       }
@@ -274,7 +289,8 @@ TEST_P(OptimizerStep, NoSegmentsDoNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, OptimizerStep,
-                         testing::Values(Rule::kSgd, Rule::kAdamW, Rule::kLars), name_of);
+                         testing::Values(Rule::kSgd, Rule::kNesterov, Rule::kAdamW, Rule::kLars),
+                         name_of);
 
 /// One segment of a few weights, without copies or target.
 struct Few {
@@ -299,6 +315,13 @@ TEST(Sgd, MomentumAddsUpAConstantGradient) {
   for (int t = 0; t < 3; ++t)
     sgd_step_cpu(few.arrays(), std::span(&few.segment, 1), {.lr = 0.5f, .momentum = 0.5f}, {});
   EXPECT_FLOAT_EQ(few.weights[0], 1.0f - 0.5f * (1.0f + 1.5f + 1.75f));
+}
+
+TEST(Sgd, NesterovLooksOneStepAhead) {
+  Few few({1.0f}, {1.0f});
+  const SgdArgs args{.lr = 0.5f, .momentum = 0.5f, .nesterov = true};
+  for (int t = 0; t < 3; ++t) sgd_step_cpu(few.arrays(), std::span(&few.segment, 1), args, {});
+  EXPECT_FLOAT_EQ(few.weights[0], 1.0f - 0.5f * (1.5f + 1.75f + 1.875f));
 }
 
 TEST(AdamW, FirstStepIsTheLearningRateAgainstTheSignOfTheGradient) {
