@@ -134,6 +134,50 @@ TEST(Optimizer, StateHasTorchsNamesAndTheArenasLayout) {
   EXPECT_EQ(lars.optimizer.state()[0].value.shape(), Shape{lars.arena.size()});
 }
 
+/// The kernel that a spec stands for, on the same arrays.
+void step_by_kernel(const OptimizerSpec& s, const OptimizerArrays& arrays,
+                    const OptimizerSegment& segment, int64_t step) {
+  const std::span<const OptimizerSegment> all(&segment, 1);
+  switch (s.name) {
+    case OptimizerSpec::Name::kSgd:
+      return sgd_step_cpu(arrays, all, {kLr, s.momentum, s.weight_decay, s.nesterov}, {});
+    case OptimizerSpec::Name::kAdamW:
+      return adamw_step_cpu(arrays, all, {kLr, s.beta1, s.beta2, s.eps, s.weight_decay, step}, {});
+    case OptimizerSpec::Name::kLars:
+      return lars_step_cpu(arrays, all, {kLr, s.momentum, s.weight_decay, s.trust_coefficient}, {});
+  }
+}
+
+TEST(Optimizer, EveryOptionReachesItsRule) {
+  using Name = OptimizerSpec::Name;
+  const OptimizerSpec sgd{.name = Name::kSgd, .momentum = 0.7f, .weight_decay = 0.2f};
+  OptimizerSpec nesterov = sgd;
+  nesterov.nesterov = true;
+  const OptimizerSpec adamw{
+      .name = Name::kAdamW, .beta1 = 0.7f, .beta2 = 0.8f, .eps = 0.3f, .weight_decay = 0.2f};
+  const OptimizerSpec lars{
+      .name = Name::kLars, .momentum = 0.7f, .weight_decay = 0.2f, .trust_coefficient = 0.4f};
+  for (const OptimizerSpec& spec : {sgd, nesterov, adamw, lars}) {
+    Trained trained(spec);
+    const OptimizerSegment weight{0, trained.arena.segments()[0].size, true};  // the head's first
+    std::vector<float> values = copy_of(trained.arena.values());
+    std::vector<float> moment1(values.size());
+    std::vector<float> moment2(values.size());
+    for (int64_t step = 1; step <= 2; ++step) {
+      trained.train(1);
+      const OptimizerArrays arrays{.weights = values.data(),
+                                   .gradients = trained.arena.gradients().data<float>(),
+                                   .moment1 = moment1.data(),
+                                   .moment2 = moment2.data()};
+      step_by_kernel(spec, arrays, weight, step);
+    }
+    values.resize(static_cast<size_t>(weight.size));
+    EXPECT_THAT(std::as_const(trained.arena.values()).span<float>().first(values.size()),
+                testing::ElementsAreArray(values))
+        << "rule " << static_cast<int>(spec.name);
+  }
+}
+
 TEST(Optimizer, AdamsBiasCorrectionCountsTheSteps) {
   // A constant gradient has mean g and mean square g^2: corrected rightly, each step is the rate.
   Trained trained({.name = OptimizerSpec::Name::kAdamW, .eps = 0});
