@@ -27,9 +27,12 @@ void describe_run(ConfigTable& table, ExperimentConfig& c) {
                            {"bf16-mixed", Precision::kBf16Mixed},
                            {"32-true", Precision::kFp32}},
                           "storage of activations; `32-true` is another name of `fp32`");
-  table.boolean("deterministic", c.deterministic, "the same bits from every run, at some cost");
+  table.boolean(
+      "deterministic", c.deterministic,
+      "the same bits from every run; the CPU gives them for a given number of threads anyway");
   table.integer("threads", c.threads, Unset::kAuto, Limits::between(1, 4096),
-                "CPU threads of the arithmetic; auto: every core this process may use");
+                "CPU threads of the arithmetic, the last bits depend on it; auto: every core this "
+                "process may use");
   ConfigEntry& method =
       table.choice<Method>("method", c.method, {{"byol", Method::kByol}}, "training method");
   method.is_required = true;
