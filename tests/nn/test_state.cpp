@@ -108,14 +108,15 @@ TEST(State, LoadingNamesEveryMistake) {
                      {"bn.running_var", {5}},
                      {"fc.bias", {10}}});
   const ConvNorm model;
-  EXPECT_EQ(error_of_loading(path, model),
-            path +
-                ": the weights do not fit this model: 1 missing, 1 unexpected, 2 of wrong shape or type; "
-                "check the model's name, width and stem\n"
-                "  missing: bn.bias\n"
-                "  unexpected: fc.bias\n"
-                "  wrong shape or type: conv.weight: model [3, 2, 3, 3], file [3, 4, 3, 3]\n"
-                "  wrong shape or type: bn.running_var: model [3], file [5]");
+  EXPECT_EQ(
+      error_of_loading(path, model),
+      path +
+          ": the weights do not fit this model: 1 missing, 1 unexpected, 2 of wrong shape or type; "
+          "check the model's name, width and stem\n"
+          "  missing: bn.bias\n"
+          "  unexpected: fc.bias\n"
+          "  wrong shape or type: conv.weight: model [3, 2, 3, 3], file [3, 4, 3, 3]\n"
+          "  wrong shape or type: bn.running_var: model [3], file [5]");
 }
 
 TEST(State, LongListsOfMistakesAreCutAtTen) {
