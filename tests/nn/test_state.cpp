@@ -42,6 +42,7 @@ struct NamedShape {
 void write_zeros(const std::string& path, const std::vector<NamedShape>& wanted) {
   static const std::vector<float> zeros(1000);
   std::vector<SafetensorsTensor> tensors;
+  tensors.reserve(wanted.size());
   for (const NamedShape& w : wanted)
     tensors.push_back({w.name, WireDtype::kF32, w.shape, zeros.data()});
   write_safetensors(path, tensors);

@@ -88,6 +88,7 @@ TEST_P(GoldenByol, ParametersAndTargetMoveAlike) {
   const std::vector<StateTensor> online = byol_.online_state();
   const std::vector<StateTensor> target = byol_.target_state();
   std::vector<std::vector<float>> starts;
+  starts.reserve(online.size());
   for (const StateTensor& t : online)
     starts.push_back(t.value.dtype() == Dtype::kF32 ? test::torch_order(t) : std::vector<float>{});
   train(3);
