@@ -44,8 +44,11 @@ std::vector<std::string> class_names(const fs::path& folder, const Layout& layou
 void append_record(const uint8_t* record, const Layout& layout, MemoryImages& images) {
   images.labels.push_back(record[layout.label_bytes - 1]);
   const uint8_t* planes = record + layout.label_bytes;
+  const size_t begin = images.pixels.size();
+  images.pixels.resize(begin + 3 * kPlane);
+  uint8_t* pixels = images.pixels.data() + begin;
   for (int64_t p = 0; p < kPlane; ++p) {
-    for (int64_t c = 0; c < 3; ++c) images.pixels.push_back(planes[c * kPlane + p]);
+    for (int64_t c = 0; c < 3; ++c) pixels[3 * p + c] = planes[c * kPlane + p];
   }
 }
 
@@ -101,6 +104,11 @@ std::unique_ptr<ImageDataset> open_cifar10(const fs::path& folder, Split split) 
   }
   require(!files.empty(), folder, "data_batch_1.bin ... data_batch_5.bin", kCifar10);
   std::sort(files.begin(), files.end());
+  for (size_t i = 1; i <= files.size();
+       ++i) {  // a batch that a download lost must not go unnoticed
+    const std::string name = "data_batch_" + std::to_string(i) + ".bin";
+    require(fs::is_regular_file(folder / name), folder, name, kCifar10);
+  }
   return read_files(folder, files, kCifar10);
 }
 

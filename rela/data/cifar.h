@@ -10,9 +10,9 @@
 
 namespace rela {
 
-/// data_batch_*.bin (train, all there are, in the order of their names) or test_batch.bin. Class
-/// names from batches.meta.txt where it exists. Throws DataError with file and byte offset:
-/// missing, empty, truncated or padded files, labels out of range.
+/// data_batch_1.bin, data_batch_2.bin, ... (train; as many as there are, none left out) or
+/// test_batch.bin. Class names from batches.meta.txt where it exists. Throws DataError with file
+/// and byte offset: missing, empty, truncated or padded files, labels out of range.
 std::unique_ptr<ImageDataset> open_cifar10(const std::filesystem::path& folder, Split split);
 
 /// train.bin or test.bin; the fine labels.

@@ -3,12 +3,16 @@
 #include <pthread.h>
 #include <csignal>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "kernels/augment/view.h"
@@ -34,12 +38,23 @@ struct WorkerMemory {
   }
 };
 
-void block_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&set, s);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-}
+/// Blocks the signals that end or steer a run. Threads started meanwhile inherit that for good: not
+/// one instant in which a worker could take a signal.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&set, s);
+    pthread_sigmask(SIG_BLOCK, &set, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 void check_options(const ImageDataset& dataset, const LoaderOptions& o, int64_t draws) {
   RELA_CHECK(o.ratio > 0 && o.ratio <= 1, ConfigError, "data.ratio: ", o.ratio,
@@ -49,6 +64,11 @@ void check_options(const ImageDataset& dataset, const LoaderOptions& o, int64_t 
   RELA_CHECK(o.batch_size >= 1 && o.batch_size <= draws, ConfigError, "batch_size: ", o.batch_size,
              " is more than the ", draws, " images that an epoch draws (data.ratio ", o.ratio,
              " of ", dataset.size(), "); lower batch_size or raise data.ratio");
+  RELA_CHECK(o.rank >= 0 && o.rank < o.world, ConfigError, "rank: ", o.rank, "; 0 to ",
+             o.world - 1);
+  RELA_CHECK(o.views[0].crop_size == o.views[1].crop_size, ConfigError, "augmentations: crop_size ",
+             o.views[0].crop_size, " and ", o.views[1].crop_size,
+             "; both views have the same size");
 }
 
 }  // namespace
@@ -70,6 +90,7 @@ class TwoViewLoader::Impl {
       slot.batch.labels = Tensor::empty({local_batch_}, Dtype::kI64);
       slot.batch.samples = Tensor::empty({local_batch_}, Dtype::kI64);
     }
+    const SignalsBlocked inherited;
     for (int i = 0; i < std::max(options.workers, 1); ++i) {
       workers_.emplace_back([this] { work(); });
     }
@@ -91,7 +112,7 @@ class TwoViewLoader::Impl {
     std::unique_lock lock(mutex_);
     Slot& slot = slot_of(next_out_);
     const auto start = std::chrono::steady_clock::now();
-    batch_there_.wait(lock, [&] { return slot.ready == next_out_ || failure_; });
+    batch_there_.wait(lock, [&] { return slot.ready == next_out_ || failed_ <= next_out_; });
     if (slot.ready != next_out_) std::rethrow_exception(failure_);
     slot.batch.waited_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -104,12 +125,16 @@ class TwoViewLoader::Impl {
   }
 
   void seek(int64_t epoch, int64_t batch_index) {
+    RELA_CHECK(epoch >= 0 && batch_index >= 0 && batch_index < batches_per_epoch(), InternalError,
+               "loader: seek to batch ", batch_index, " of epoch ", epoch, "; an epoch has ",
+               batches_per_epoch());
     std::unique_lock lock(mutex_);
     paused_ = true;
     batch_there_.wait(lock, [&] { return busy_ == 0; });
     next_out_ = next_in_ = free_from_ = epoch * batches_per_epoch() + batch_index;
     for (Slot& slot : slots_) slot.ready = -1;
     failure_ = nullptr;
+    failed_ = kNever;
     paused_ = false;
     lock.unlock();
     work_there_.notify_all();
@@ -128,7 +153,6 @@ class TwoViewLoader::Impl {
   }
 
   void work() {
-    block_signals();
     WorkerMemory memory;
     std::unique_lock lock(mutex_);
     while (true) {
@@ -146,7 +170,8 @@ class TwoViewLoader::Impl {
       lock.lock();
       --busy_;
       if (failure) {
-        failure_ = failure;
+        if (number < failed_) failure_ = failure;
+        failed_ = std::min(failed_, number);
       } else {
         slot_of(number).ready = number;
       }
@@ -212,7 +237,11 @@ class TwoViewLoader::Impl {
   int busy_ = 0;           // workers that fill a batch
   bool paused_ = false;
   bool stop_ = false;
+  // Batches before the first one that failed were claimed earlier and still come: what the consumer
+  // sees does not depend on which worker was faster.
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
   std::exception_ptr failure_;
+  int64_t failed_ = kNever;  // the lowest number that failed
   double total_waited_s_ = 0;
 
   std::mutex order_mutex_;

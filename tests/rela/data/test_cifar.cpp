@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "runtime/error.h"
+#include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
 
 namespace rela {
@@ -57,6 +58,30 @@ TEST(Cifar10, MissingFilesAreNamed) {
                 "binary version of CIFAR-10");
   EXPECT_THAT(data_error([&] { open_cifar10(dir.path(), Split::kTest); }),
               testing::HasSubstr("no test_batch.bin here"));
+}
+
+TEST(Cifar10, ALostTrainingBatchIsNamed) {
+  const TempDir dir;
+  dir.write("data_batch_1.bin", record(1));
+  dir.write("data_batch_3.bin", record(2));
+  EXPECT_EQ(
+      data_error([&] { open_cifar10(dir.path(), Split::kTrain); }),
+      dir.path().string() +
+          ": no data_batch_2.bin here; name the folder that holds the binary version of CIFAR-10");
+}
+
+TEST(Cifar10, ReadsTheRealSliceWithItsClassNames) {
+  const auto dir = test::shared_data("cifar10-small");
+  if (!dir) GTEST_SKIP() << test::missing_shared_data("cifar10-small");
+  for (const auto& [split, size] : {std::pair{Split::kTrain, 2000}, {Split::kTest, 1000}}) {
+    const auto set = open_cifar10(*dir / "cifar-10-batches-bin", split);
+    EXPECT_EQ(set->size(), size);
+    EXPECT_EQ(set->class_names().front(), "airplane");
+    EXPECT_EQ(set->class_names().back(), "truck");
+    std::vector<int> count(10);
+    for (int64_t i = 0; i < set->size(); ++i) ++count[static_cast<size_t>(set->label(i))];
+    EXPECT_THAT(count, testing::Each(size / 10));
+  }
 }
 
 TEST(Cifar10, ATruncatedOrPaddedFileIsRefusedWithTheOffset) {

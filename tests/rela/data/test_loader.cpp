@@ -4,11 +4,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <pthread.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
+#include <csignal>
 #include <cstring>
 #include <numeric>
 #include <set>
+#include <string>
+#include <thread>
 
+#include "kernels/parallel.h"
 #include "rela/data/eval_loader.h"
 #include "rela/data/sampler.h"
 #include "rela/data/synthetic.h"
@@ -134,6 +142,101 @@ TEST(Loader, WhatAWorkerThrowsReachesTheConsumerEveryTime) {
   EXPECT_THROW(loader.next(), DataError);
 }
 
+/// A data set in which one image fails and all others take a while that depends on the image.
+class OneBadImage : public BrokenDataset {
+ public:
+  explicit OneBadImage(int64_t bad) : bad_(bad) {}
+  ImageView image(int64_t index, std::vector<uint8_t>& buffer) const override {
+    if (index == bad_) throw DataError("image " + std::to_string(index) + " cannot be decoded");
+    std::this_thread::sleep_for(std::chrono::microseconds(100 * (index % 7)));
+    buffer.resize(3);
+    return {buffer.data(), {1, 1}};
+  }
+
+ private:
+  int64_t bad_;
+};
+
+TEST(Loader, BatchesBeforeABadOneStillComeWhicheverWorkerIsFaster) {
+  const int64_t bad = order_of(7, 0, 32, 32)[16 + 3];  // in batch 2 of 4
+  const OneBadImage set(bad);
+  for (int repeat = 0; repeat < 10; ++repeat) {
+    LoaderOptions o = options(4);
+    o.prefetch = 4;
+    TwoViewLoader loader(set, o);
+    EXPECT_EQ(loader.next().index, 0);
+    EXPECT_EQ(loader.next().index, 1);
+    EXPECT_THROW(loader.next(), DataError);
+    loader.seek(0, 3);  // past it
+    EXPECT_EQ(loader.next().index, 3);
+  }
+}
+
+TEST(Loader, AllocatesNoTensorOnceItRuns) {
+  const auto set = make_synthetic(50, Split::kTrain, 0);
+  TwoViewLoader loader(*set, options(2));
+  std::set<const void*> memory;
+  for (int i = 0; i < 20; ++i) memory.insert(loader.next().images.raw());
+  EXPECT_EQ(memory.size(), 3u);  // two made ahead, one with the consumer
+}
+
+TEST(Loader, ABatchStaysAsItIsWhileTheNextOnesAreMade) {
+  const auto set = make_synthetic(50, Split::kTrain, 0);
+  TwoViewLoader loader(*set, options(4));
+  for (int i = 0; i < 10; ++i) {
+    const TwoViewBatch& batch = loader.next();
+    const Tensor copy = batch.images.clone();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    ASSERT_EQ(std::memcmp(copy.raw(), batch.images.raw(), copy.bytes()), 0);
+  }
+}
+
+TEST(Loader, Bf16ImagesAreTheRoundedF32Ones) {
+  const auto set = make_synthetic(50, Split::kTrain, 0);
+  LoaderOptions narrow_options = options(1);
+  narrow_options.dtype = Dtype::kBf16;
+  TwoViewLoader wide(*set, options(1));
+  TwoViewLoader narrow(*set, narrow_options);
+  const Tensor a = wide.next().images.clone();
+  const Tensor b = narrow.next().images.clone();
+  for (int64_t i = 0; i < a.numel(); ++i) {
+    ASSERT_EQ(to_bf16(a.data<float>()[i]).bits, b.data<Bf16>()[i].bits) << i;
+  }
+}
+
+TEST(Loader, SignalsGoToTheThreadThatHandlesThem) {
+  const auto set = make_synthetic(50, Split::kTrain, 0);
+  static volatile std::sig_atomic_t on_main = 0;
+  static pthread_t main_thread;
+  on_main = 0;
+  main_thread = pthread_self();
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) {
+    on_main = pthread_equal(pthread_self(), main_thread) != 0 ? 1 : -1;
+  };
+  sigaction(SIGUSR1, &action, &before);
+  TwoViewLoader loader(*set, options(3));
+  sigset_t usr1;
+  sigset_t old;
+  sigemptyset(&usr1);
+  sigaddset(&usr1, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &usr1, &old);  // for now only a worker could take it
+  kill(getpid(), SIGUSR1);
+  loader.next();
+  EXPECT_EQ(on_main, 0);
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  EXPECT_EQ(on_main, 1);
+  sigaction(SIGUSR1, &before, nullptr);
+}
+
+TEST(Loader, ViewsOfTwoSizesAreRefused) {
+  const auto set = make_synthetic(50, Split::kTrain, 0);
+  LoaderOptions o = options(1);
+  o.views[1].crop_size = 24;
+  EXPECT_THROW(TwoViewLoader(*set, o), ConfigError);
+}
+
 TEST(Loader, ABatchLargerThanTheDrawIsRefusedByValue) {
   const auto set = make_synthetic(30, Split::kTrain, 0);
   LoaderOptions o = options(1);
@@ -165,6 +268,21 @@ TEST(EvalLoader, GoesThroughTheSetOnceInOrderWithAShorterLastBatch) {
     sizes.push_back(batch->size());
   }
   EXPECT_THAT(sizes, testing::ElementsAre(8, 8, 5));
+}
+
+TEST(EvalLoader, PixelsDoNotDependOnTheNumberOfThreads) {
+  const auto set = make_synthetic(21, Split::kTest, 0);
+  const EvalOptions odd{.batch_size = 21, .image_size = 24, .resize_ratio = 256.0 / 224};
+  EvalLoader loader(*set, odd);
+  const int threads = cpu_threads();
+  set_cpu_threads(1);
+  const Tensor one = loader.next()->images.clone();
+  loader.rewind();
+  set_cpu_threads(4);
+  const Tensor four = loader.next()->images.clone();
+  set_cpu_threads(threads);
+  EXPECT_EQ(one.shape(), (Shape{21, 24, 24, 3}));
+  EXPECT_EQ(std::memcmp(one.raw(), four.raw(), one.bytes()), 0);
 }
 
 TEST(EvalLoader, NormalisesThePixelsOfAnImageThatFits) {
