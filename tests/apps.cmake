@@ -20,6 +20,6 @@ if(Python3_FOUND)
     add_test(NAME apps.${name}
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_${name}.py)
     set_tests_properties(apps.${name} PROPERTIES LABELS apps TIMEOUT 300
-      ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:train_byol>;OMP_WAIT_POLICY=passive")
+      ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:train_byol>;OMP_WAIT_POLICY=passive;RELA_SANITIZE=${RELA_SANITIZE}")
   endforeach()
 endif()

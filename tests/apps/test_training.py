@@ -3,6 +3,7 @@
 
 import json
 import math
+import os
 import pathlib
 import re
 import unittest
@@ -64,7 +65,16 @@ class Memory(ProgramTest):
     STEPS = 80
     GROWTH_KIB = 2048
 
-    def test_steady_steps_take_no_more_memory(self):
+    def test_steady_steps_ask_the_system_for_no_memory(self):
+        process, run = self.start_training("run", changes={"max_steps": self.STEPS})
+        self.assertEqual(process.wait(), DONE)
+        allocations = [line["system_allocations"] for line in run.events("train")]
+        self.assertGreater(allocations[0], 0)
+        self.assertEqual(len(set(allocations[self.STEPS // 2:])), 1, allocations)
+
+    @unittest.skipIf(os.environ.get("RELA_SANITIZE"),
+                     "a sanitizer keeps freed memory back: what is resident is its own")
+    def test_steady_steps_keep_no_more_memory_resident(self):
         process, run = self.start_training("run", changes={"max_steps": self.STEPS})
         resident = {}  # by number of finished steps, KiB
 
@@ -84,10 +94,6 @@ class Memory(ProgramTest):
         late = [kib for steps, kib in resident.items() if 60 <= steps < self.STEPS]
         self.assertTrue(early and late, resident)
         self.assertLess(max(late) - max(early), self.GROWTH_KIB, resident)
-
-        allocations = [line["system_allocations"] for line in run.events("train")]
-        self.assertGreater(allocations[0], 0)
-        self.assertEqual(len(set(allocations[self.STEPS // 2:])), 1, allocations)
 
 
 class Report(ProgramTest):
