@@ -1,6 +1,5 @@
 #include "rela/data/cifar.h"
 
-#include <algorithm>
 #include <sstream>
 
 #include "rela/data/memory_dataset.h"
@@ -98,16 +97,16 @@ std::unique_ptr<ImageDataset> open_cifar10(const fs::path& folder, Split split) 
     return read_files(folder, files, kCifar10);
   }
   std::error_code failure;
+  int64_t batches = 0;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, failure)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("data_batch_") && name.ends_with(".bin")) files.push_back(entry.path());
+    if (name.starts_with("data_batch_") && name.ends_with(".bin")) ++batches;
   }
-  require(!files.empty(), folder, "data_batch_1.bin ... data_batch_5.bin", kCifar10);
-  std::sort(files.begin(), files.end());
-  for (size_t i = 1; i <= files.size();
-       ++i) {  // a batch that a download lost must not go unnoticed
+  require(batches > 0, folder, "data_batch_1.bin ... data_batch_5.bin", kCifar10);
+  for (int64_t i = 1; i <= batches; ++i) {  // a batch that a download lost must not go unnoticed
     const std::string name = "data_batch_" + std::to_string(i) + ".bin";
     require(fs::is_regular_file(folder / name), folder, name, kCifar10);
+    files.push_back(folder / name);
   }
   return read_files(folder, files, kCifar10);
 }
