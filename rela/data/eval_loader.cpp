@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 
 #include "kernels/augment/resize.h"
 #include "kernels/parallel.h"
@@ -44,25 +45,38 @@ const EvalBatch* EvalLoader::next() {
   const int64_t count = std::min(options_.batch_size, dataset_.size() - position_);
   if (count <= 0) return nullptr;
   batch_ = {images_.slice(0, count), labels_.slice(0, count), position_};
-  const int64_t pixels = options_.image_size * options_.image_size;
   const int64_t parts = std::min<int64_t>(cpu_threads(), count);
+  // An exception must not leave a parallel loop: the first one in the data set's order is kept.
+  std::vector<std::exception_ptr> failures(static_cast<size_t>(parts));
   parallel_for(parts, [&](int64_t part) {
-    Bench bench;
     const Range r = part_of(count, parts, part);
-    for (int64_t i = r.begin; i < r.end; ++i) {
-      resize_center(dataset_.image(position_ + i, bench.decoded), options_, bench);
-      if (options_.dtype == Dtype::kBf16) {
-        normalize_cpu(bench.planes.data(), images_.data<Bf16>() + i * pixels * 3, pixels,
-                      options_.normalization);
-      } else {
-        normalize_cpu(bench.planes.data(), images_.data<float>() + i * pixels * 3, pixels,
-                      options_.normalization);
-      }
-      labels_.data<int64_t>()[i] = dataset_.label(position_ + i);
+    try {
+      fill(r.begin, r.end);
+    } catch (...) {
+      failures[static_cast<size_t>(part)] = std::current_exception();
     }
   });
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
   position_ += count;
   return &batch_;
+}
+
+void EvalLoader::fill(int64_t begin, int64_t end) {
+  const int64_t pixels = options_.image_size * options_.image_size;
+  Bench bench;
+  for (int64_t i = begin; i < end; ++i) {
+    resize_center(dataset_.image(position_ + i, bench.decoded), options_, bench);
+    if (options_.dtype == Dtype::kBf16) {
+      normalize_cpu(bench.planes.data(), images_.data<Bf16>() + i * pixels * 3, pixels,
+                    options_.normalization);
+    } else {
+      normalize_cpu(bench.planes.data(), images_.data<float>() + i * pixels * 3, pixels,
+                    options_.normalization);
+    }
+    labels_.data<int64_t>()[i] = dataset_.label(position_ + i);
+  }
 }
 
 }  // namespace rela

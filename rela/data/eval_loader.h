@@ -33,13 +33,17 @@ class EvalLoader {
   EvalLoader(const ImageDataset& dataset, const EvalOptions& options);
 
   /// The next batch, or nullptr at the end. Valid until the next call. Uses cpu_threads() threads;
-  /// the pixels do not depend on how many.
+  /// the pixels do not depend on how many. Rethrows what the data set throws, and stays where it
+  /// is.
   const EvalBatch* next();
 
   /// Back to the first image.
   void rewind() { position_ = 0; }
 
  private:
+  /// Prepares images [begin, end) of the batch at position_.
+  void fill(int64_t begin, int64_t end);
+
   const ImageDataset& dataset_;
   EvalOptions options_;
   Tensor images_;  // [batch_size, S, S, 3]
