@@ -59,11 +59,12 @@ class SignalsBlocked {
 void check_options(const ImageDataset& dataset, const LoaderOptions& o, int64_t draws) {
   RELA_CHECK(o.ratio > 0 && o.ratio <= 1, ConfigError, "data.ratio: ", o.ratio,
              "; above 0 and at most 1");
+  RELA_CHECK(o.batch_size >= 1, ConfigError, "batch_size: ", o.batch_size, "; at least 1");
   RELA_CHECK(o.world >= 1 && o.batch_size % o.world == 0, ConfigError, "batch_size: ", o.batch_size,
              " images for ", o.world, " ranks; ranks must divide it");
-  RELA_CHECK(o.batch_size >= 1 && o.batch_size <= draws, ConfigError, "batch_size: ", o.batch_size,
-             " is more than the ", draws, " images that an epoch draws (data.ratio ", o.ratio,
-             " of ", dataset.size(), "); lower batch_size or raise data.ratio");
+  RELA_CHECK(o.batch_size <= draws, ConfigError, "batch_size: ", o.batch_size, " is more than the ",
+             draws, " images that an epoch draws (data.ratio ", o.ratio, " of ", dataset.size(),
+             "); lower batch_size or raise data.ratio");
   RELA_CHECK(o.rank >= 0 && o.rank < o.world, ConfigError, "rank: ", o.rank, "; 0 to ",
              o.world - 1);
   RELA_CHECK(o.views[0].crop_size == o.views[1].crop_size, ConfigError, "augmentations: crop_size ",

@@ -35,8 +35,8 @@ struct TwoViewBatch {
 };
 
 /// Endless batches for training, made ahead by worker threads. Batch b of epoch e has the same bits
-/// for any number of workers. An epoch's last, incomplete batch is dropped. Nothing is allocated
-/// after the first batches. The data set must outlive the loader. One consumer thread.
+/// for any number of workers. An epoch's last, incomplete batch is dropped. No tensor is
+/// allocated after the start. The data set must outlive the loader. One consumer thread.
 ///
 /// Workers block SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2: those reach the threads that handle
 /// them.
