@@ -28,6 +28,7 @@ BENCHMARK(bm_two_view_loader)
     ->Args({1, 32})
     ->Args({1, 16})
     ->Args({2, 32})
+    ->MeasureProcessCPUTime()
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 
@@ -41,7 +42,11 @@ void bm_eval_loader(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations() * set->size());
 }
-BENCHMARK(bm_eval_loader)->Name("eval_loader")->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(bm_eval_loader)
+    ->Name("eval_loader")
+    ->MeasureProcessCPUTime()
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace rela
