@@ -35,6 +35,10 @@ rela_tests(train_tests
 rela_tests(data_tests
   SOURCES
     rela/data/test_cifar.cpp
+    rela/data/test_eval_loader.cpp
     rela/data/test_loader.cpp
+    rela/data/test_loader_options.cpp
+    rela/data/test_sampler.cpp
+    rela/data/test_synthetic.cpp
   LINKS
     rela)

@@ -100,8 +100,9 @@ TEST(Cifar10, ATruncatedOrPaddedFileIsRefusedWithTheOffset) {
 TEST(Cifar10, AnEmptyFileIsRefused) {
   const TempDir dir;
   dir.write("test_batch.bin", "");
-  EXPECT_THAT(data_error([&] { open_cifar10(dir.path(), Split::kTest); }),
-              testing::HasSubstr("the file is empty"));
+  EXPECT_EQ(
+      data_error([&] { open_cifar10(dir.path(), Split::kTest); }),
+      (dir / "test_batch.bin").string() + ": the file is empty; CIFAR-10 records have 3073 bytes");
 }
 
 TEST(Cifar10, ALabelOutOfRangeIsNamedWithItsOffset) {
@@ -109,6 +110,53 @@ TEST(Cifar10, ALabelOutOfRangeIsNamedWithItsOffset) {
   const auto file = dir.write("test_batch.bin", record(9) + record(10));
   EXPECT_EQ(data_error([&] { open_cifar10(dir.path(), Split::kTest); }),
             file.string() + ": label 10 at offset 3073; CIFAR-10 labels are 0 to 9");
+}
+
+TEST(Cifar10, TheTenthBatchComesAfterTheNinth) {
+  const TempDir dir;
+  for (int i = 1; i <= 10; ++i)
+    dir.write("data_batch_" + std::to_string(i) + ".bin", record(i - 1));
+  const auto set = open_cifar10(dir.path(), Split::kTrain);
+  ASSERT_EQ(set->size(), 10);
+  for (int64_t i = 0; i < 10; ++i) EXPECT_EQ(set->label(i), i);
+}
+
+TEST(Cifar10, AFolderThatDoesNotExistOrInPlaceOfAFileIsAMissingFile) {
+  const TempDir dir;
+  for (const Split split : {Split::kTrain, Split::kTest}) {
+    EXPECT_THAT(data_error([&] { open_cifar10(dir / "nowhere", split); }),
+                testing::StartsWith((dir / "nowhere").string() + ": no "));
+  }
+  std::filesystem::create_directory(dir / "test_batch.bin");
+  std::filesystem::create_directory(dir / "data_batch_1.bin");
+  EXPECT_THAT(data_error([&] { open_cifar10(dir.path(), Split::kTest); }),
+              testing::HasSubstr("no test_batch.bin here"));
+  EXPECT_THAT(data_error([&] { open_cifar10(dir.path(), Split::kTrain); }),
+              testing::HasSubstr("no data_batch_1.bin here"));
+}
+
+TEST(Cifar10, ClassesAreNumberedWhereTheirNamesAreMissingOrTooFew) {
+  const TempDir dir;
+  dir.write("test_batch.bin", record(1));
+  EXPECT_EQ(open_cifar10(dir.path(), Split::kTest)->class_names().back(), "class 9");
+  dir.write("batches.meta.txt", "airplane\nautomobile\n");
+  EXPECT_EQ(open_cifar10(dir.path(), Split::kTest)->class_names().front(), "class 0");
+}
+
+TEST(Cifar100, MissingTruncatedAndBadFilesAreRefusedInTheSameWords) {
+  const TempDir dir;
+  EXPECT_EQ(data_error([&] { open_cifar100(dir.path(), Split::kTrain); }),
+            dir.path().string() +
+                ": no train.bin here; name the folder that holds the binary version of CIFAR-100");
+  const std::string good = std::string(1, '\x13') + record(99);  // the coarse label is not used
+  const auto file = dir.write("test.bin", good + good.substr(1));
+  EXPECT_EQ(data_error([&] { open_cifar100(dir.path(), Split::kTest); }),
+            file.string() +
+                ": 6147 bytes are 1 whole records of 3074 bytes and 3073 more from offset 3074; "
+                "the file is truncated or padded, fetch it again");
+  dir.write("test.bin", good + std::string(1, '\0') + record(100));
+  EXPECT_EQ(data_error([&] { open_cifar100(dir.path(), Split::kTest); }),
+            file.string() + ": label 100 at offset 3075; CIFAR-100 labels are 0 to 99");
 }
 
 TEST(Cifar100, UsesTheFineLabel) {

@@ -1,4 +1,4 @@
-// The order of samples, and the batches that training sees.
+// The batches that training sees.
 #include "rela/data/loader.h"
 
 #include <gmock/gmock.h>
@@ -11,56 +11,19 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
-#include <numeric>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
 
-#include "kernels/parallel.h"
-#include "rela/data/eval_loader.h"
+#include "kernels/augment/view.h"
 #include "rela/data/sampler.h"
 #include "rela/data/synthetic.h"
 #include "runtime/error.h"
+#include "tests/rela/data/failing_datasets.h"
 
 namespace rela {
 namespace {
-
-std::vector<int64_t> order_of(uint64_t seed, uint32_t epoch, int64_t size, int64_t draws) {
-  std::vector<int64_t> order;
-  draw_epoch_order(seed, epoch, size, draws, order);
-  return order;
-}
-
-TEST(Sampler, AFullEpochIsAPermutation) {
-  std::vector<int64_t> order = order_of(1, 0, 197, 197);
-  std::sort(order.begin(), order.end());
-  std::vector<int64_t> all(197);
-  std::iota(all.begin(), all.end(), 0);
-  EXPECT_EQ(order, all);
-}
-
-TEST(Sampler, IsAFunctionOfSeedAndEpoch) {
-  EXPECT_EQ(order_of(1, 5, 100, 20), order_of(1, 5, 100, 20));
-  EXPECT_NE(order_of(1, 5, 100, 20), order_of(1, 6, 100, 20));
-  EXPECT_NE(order_of(1, 5, 100, 20), order_of(2, 5, 100, 20));
-}
-
-TEST(Sampler, DrawsEverySampleEquallyOften) {
-  std::vector<int> count(50);
-  constexpr int kEpochs = 2000;
-  for (uint32_t e = 0; e < kEpochs; ++e) {
-    for (const int64_t i : order_of(3, e, 50, 10)) ++count[static_cast<size_t>(i)];
-  }
-  // Binomial(2000, 0.2): mean 400, deviation 18; six deviations.
-  for (const int c : count) EXPECT_NEAR(c, 400, 108);
-}
-
-TEST(Sampler, TheBudgetIsTheFloorOfTheShare) {
-  EXPECT_EQ(epoch_draws(50, 0.1), 5);
-  EXPECT_EQ(epoch_draws(50000, 0.2), 10000);
-  EXPECT_EQ(epoch_draws(10, 0.39), 3);
-  EXPECT_EQ(epoch_draws(7, 1.0), 7);
-}
 
 LoaderOptions options(int workers) {
   LoaderOptions o;
@@ -119,47 +82,115 @@ TEST(Loader, RanksShareOutTheGlobalBatch) {
   EXPECT_TRUE(std::equal(joined.begin(), joined.end(), all.data<int64_t>()));
 }
 
-/// A data set whose every image fails.
-class BrokenDataset : public ImageDataset {
- public:
-  int64_t size() const override { return 32; }
-  int64_t num_classes() const override { return 2; }
-  int64_t label(int64_t) const override { return 0; }
-  ImageView image(int64_t, std::vector<uint8_t>&) const override {
-    throw DataError("image 5 cannot be decoded");
+TEST(Loader, AnImageIsItsViewOfItsSampleAtItsPlace) {
+  const auto set = make_synthetic(50, Split::kTrain, 0);
+  LoaderOptions o = options(2);
+  o.views[1].blur.prob = 1;  // the two views are drawn from different specs
+  TwoViewLoader loader(*set, o);
+  loader.seek(1, 2);
+  const TwoViewBatch& batch = loader.next();
+  const int64_t numel = 16 * 16 * 3;
+  std::vector<uint8_t> buffer;
+  std::vector<float> scratch(view_workspace_bytes({32, 32}, 16) / sizeof(float) + 1);
+  std::vector<float> expected(static_cast<size_t>(numel));
+  for (int64_t i = 0; i < 8; ++i) {
+    const int64_t sample = batch.samples.data<int64_t>()[i];
+    EXPECT_EQ(batch.labels.data<int64_t>()[i], set->label(sample));
+    for (uint8_t view = 0; view < 2; ++view) {
+      const ImageView image = set->image(sample, buffer);
+      const ViewParams params = draw_view_params(
+          o.views[view], image.dims,
+          {.seed = 7, .epoch = 1, .sample = static_cast<uint64_t>(sample), .view = view});
+      render_view_cpu(image, params, {16, o.normalization}, expected.data(),
+                      {scratch.data(), scratch.size() * sizeof(float)});
+      const float* got = batch.images.data<float>() + (view * 8 + i) * numel;
+      ASSERT_TRUE(std::equal(expected.begin(), expected.end(), got)) << i << ", view " << view;
+    }
   }
-  const std::vector<std::string>& class_names() const override { return names_; }
-  uint64_t fingerprint() const override { return 0; }
+}
 
- private:
-  std::vector<std::string> names_{"a", "b"};
-};
+TEST(Loader, AnEpochRepeatsNoSampleAndDropsItsIncompleteBatch) {
+  const auto set = make_synthetic(50, Split::kTrain, 0);
+  LoaderOptions o = options(3);
+  o.ratio = 0.6;  // 30 images: 3 batches of 8
+  TwoViewLoader loader(*set, o);
+  ASSERT_EQ(loader.batches_per_epoch(), 3);
+  for (int64_t epoch = 0; epoch < 4; ++epoch) {
+    std::set<int64_t> seen;
+    for (int64_t index = 0; index < 3; ++index) {
+      const TwoViewBatch& batch = loader.next();
+      EXPECT_EQ(batch.epoch, epoch);
+      EXPECT_EQ(batch.index, index);
+      const int64_t* samples = batch.samples.data<int64_t>();
+      seen.insert(samples, samples + 8);
+    }
+    EXPECT_EQ(seen.size(), 24u);
+  }
+}
+
+TEST(Loader, EachEpochShowsAnImageInNewViews) {
+  const auto set = make_synthetic(8, Split::kTrain, 0);
+  TwoViewLoader loader(*set, options(1));
+  std::set<std::vector<float>> views;
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    const TwoViewBatch& batch = loader.next();
+    for (int64_t i = 0; i < 16; ++i) {
+      const float* image = batch.images.data<float>() + i * 768;
+      views.emplace(image, image + 768);
+    }
+  }
+  EXPECT_EQ(views.size(), 3u * 16u);
+}
+
+TEST(Loader, RanksSeeTheGlobalBatchsPixelsInEveryEpoch) {
+  const auto set = make_synthetic(50, Split::kTrain, 0);
+  TwoViewLoader whole(*set, options(1));
+  std::vector<std::unique_ptr<TwoViewLoader>> ranks;
+  for (int rank = 0; rank < 4; ++rank) {
+    LoaderOptions o = options(1);
+    o.rank = rank;
+    o.world = 4;
+    ranks.push_back(std::make_unique<TwoViewLoader>(*set, o));
+    EXPECT_EQ(ranks.back()->batches_per_epoch(), whole.batches_per_epoch());
+  }
+  for (int i = 0; i < 14; ++i) {  // over two epoch boundaries
+    const TwoViewBatch& all = whole.next();
+    for (int64_t rank = 0; rank < 4; ++rank) {
+      const TwoViewBatch& part = ranks[static_cast<size_t>(rank)]->next();
+      for (int64_t view = 0; view < 2; ++view) {
+        const Tensor got = part.images.slice(2 * view, 2 * view + 2);
+        const Tensor want = all.images.slice(8 * view + 2 * rank, 8 * view + 2 * rank + 2);
+        ASSERT_EQ(std::memcmp(got.raw(), want.raw(), want.bytes()), 0) << i << ", rank " << rank;
+      }
+    }
+  }
+}
+
+TEST(Loader, SeekWhileBatchesAreMadeDropsThem) {
+  const auto set = make_synthetic(50, Split::kTrain, 0);
+  TwoViewLoader still(*set, options(1));
+  still.seek(2, 1);
+  const auto expected = take(still, 1);
+  TwoViewLoader loader(*set, options(4));
+  for (int i = 0; i < 20; ++i) {
+    loader.seek(i % 3, i % 6);
+    loader.seek(2, 1);
+    ASSERT_TRUE(take(loader, 1) == expected) << i;
+  }
+}
 
 TEST(Loader, WhatAWorkerThrowsReachesTheConsumerEveryTime) {
-  const BrokenDataset set;
+  const test::BrokenDataset set;
   TwoViewLoader loader(set, options(2));
   EXPECT_THROW(loader.next(), DataError);
   EXPECT_THROW(loader.next(), DataError);
 }
 
-/// A data set in which one image fails and all others take a while that depends on the image.
-class OneBadImage : public BrokenDataset {
- public:
-  explicit OneBadImage(int64_t bad) : bad_(bad) {}
-  ImageView image(int64_t index, std::vector<uint8_t>& buffer) const override {
-    if (index == bad_) throw DataError("image " + std::to_string(index) + " cannot be decoded");
-    std::this_thread::sleep_for(std::chrono::microseconds(100 * (index % 7)));
-    buffer.resize(3);
-    return {buffer.data(), {1, 1}};
-  }
-
- private:
-  int64_t bad_;
-};
-
 TEST(Loader, BatchesBeforeABadOneStillComeWhicheverWorkerIsFaster) {
-  const int64_t bad = order_of(7, 0, 32, 32)[16 + 3];  // in batch 2 of 4
-  const OneBadImage set(bad);
+  std::vector<int64_t> order;
+  draw_epoch_order(7, 0, 32, 32, order);
+  const int64_t bad = order[16 + 3];  // in batch 2 of 4
+  const test::OneBadImage set(bad);
   for (int repeat = 0; repeat < 10; ++repeat) {
     LoaderOptions o = options(4);
     o.prefetch = 4;
@@ -230,81 +261,25 @@ TEST(Loader, SignalsGoToTheThreadThatHandlesThem) {
   sigaction(SIGUSR1, &before, nullptr);
 }
 
-TEST(Loader, ViewsOfTwoSizesAreRefused) {
-  const auto set = make_synthetic(50, Split::kTrain, 0);
-  LoaderOptions o = options(1);
-  o.views[1].crop_size = 24;
-  EXPECT_THROW(TwoViewLoader(*set, o), ConfigError);
-}
-
-TEST(Loader, ABatchLargerThanTheDrawIsRefusedByValue) {
-  const auto set = make_synthetic(30, Split::kTrain, 0);
-  LoaderOptions o = options(1);
-  o.ratio = 0.2;
-  try {
-    const TwoViewLoader loader(*set, o);
-    FAIL() << "no error";
-  } catch (const ConfigError& e) {
-    EXPECT_STREQ(
-        e.what(),
-        "batch_size: 8 is more than the 6 images that an epoch draws (data.ratio 0.2 of 30); lower "
-        "batch_size or raise data.ratio");
-  }
-}
-
 TEST(Loader, IsDestroyedWhileBatchesWait) {
   const auto set = make_synthetic(50, Split::kTrain, 0);
   for (int i = 0; i < 20; ++i) TwoViewLoader(*set, options(3)).next();
 }
 
-TEST(EvalLoader, GoesThroughTheSetOnceInOrderWithAShorterLastBatch) {
-  const auto set = make_synthetic(21, Split::kTest, 0);
-  EvalLoader loader(*set, {.batch_size = 8});
-  std::vector<int64_t> sizes;
-  while (const EvalBatch* batch = loader.next()) {
-    for (int64_t i = 0; i < batch->size(); ++i) {
-      EXPECT_EQ(batch->labels.data<int64_t>()[i], set->label(batch->begin + i));
-    }
-    sizes.push_back(batch->size());
-  }
-  EXPECT_THAT(sizes, testing::ElementsAre(8, 8, 5));
-}
-
-TEST(EvalLoader, PixelsDoNotDependOnTheNumberOfThreads) {
-  const auto set = make_synthetic(21, Split::kTest, 0);
-  const EvalOptions odd{.batch_size = 21, .image_size = 24, .resize_ratio = 256.0 / 224};
-  EvalLoader loader(*set, odd);
-  const int threads = cpu_threads();
-  set_cpu_threads(1);
-  const Tensor one = loader.next()->images.clone();
-  loader.rewind();
-  set_cpu_threads(4);
-  const Tensor four = loader.next()->images.clone();
-  set_cpu_threads(threads);
-  EXPECT_EQ(one.shape(), (Shape{21, 24, 24, 3}));
-  EXPECT_EQ(std::memcmp(one.raw(), four.raw(), one.bytes()), 0);
-}
-
-TEST(EvalLoader, NormalisesThePixelsOfAnImageThatFits) {
-  const auto set = make_synthetic(3, Split::kTest, 0);
-  EvalLoader loader(*set, {.batch_size = 3});
-  const EvalBatch* batch = loader.next();
-  std::vector<uint8_t> buffer;
-  const ImageView image = set->image(2, buffer);
-  const Normalization n = imagenet_normalization();
-  for (size_t c = 0; c < 3; ++c) {
-    const float expected = (static_cast<float>(image.pixels[c]) / 255.0f - n.mean[c]) / n.std[c];
-    EXPECT_NEAR(batch->images.slice(2, 3).data<float>()[c], expected, 1e-5f);
+TEST(Loader, IsDestroyedWhileTheRingIsFull) {
+  const auto set = make_synthetic(50, Split::kTrain, 0);
+  for (const int workers : {1, 4}) {
+    const TwoViewLoader loader(*set, options(workers));
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));  // all workers wait for a slot
   }
 }
 
-TEST(Synthetic, IsBalancedRepeatableAndSplitsDiffer) {
-  const auto a = make_synthetic(100, Split::kTrain, 0);
-  EXPECT_EQ(a->fingerprint(), make_synthetic(100, Split::kTrain, 0)->fingerprint());
-  EXPECT_NE(a->fingerprint(), make_synthetic(100, Split::kTest, 0)->fingerprint());
-  std::vector<int> count(10);
-  for (int64_t i = 0; i < a->size(); ++i) ++count[static_cast<size_t>(a->label(i))];
-  EXPECT_THAT(count, testing::Each(10));
+TEST(Loader, IsDestroyedAfterAFailure) {
+  const test::BrokenDataset set;
+  for (int i = 0; i < 10; ++i) {
+    TwoViewLoader loader(set, options(3));
+    EXPECT_THROW(loader.next(), DataError);
+  }
 }
 
 }  // namespace
