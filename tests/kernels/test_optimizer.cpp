@@ -175,8 +175,19 @@ std::vector<uint32_t> bits(const std::vector<float>& values) {
   return out;
 }
 
-// 20011 needs a second piece, 49999 a fourth.
-const std::vector<int64_t> kSizes{1, 31, 32, 33, 197, 0, 20'011, 49'999, 13};
+// 20011 needs a second piece, 49999 a fourth; the last ones lie around the edge of a piece.
+const std::vector<int64_t> kSizes{1,
+                                  31,
+                                  32,
+                                  33,
+                                  197,
+                                  0,
+                                  20'011,
+                                  49'999,
+                                  13,
+                                  kParallelGrain - 1,
+                                  kParallelGrain,
+                                  kParallelGrain + 1};
 
 class OptimizerStep : public testing::TestWithParam<Rule> {};
 

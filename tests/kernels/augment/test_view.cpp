@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "kernels/augment/blur.h"
 #include "kernels/augment/color.h"
@@ -19,7 +20,7 @@ using test::PoisonedWorkspace;
 using test::RandomImage;
 
 constexpr ImageDims kCifar{32, 32};
-constexpr uint64_t kDraws = 4000;
+constexpr uint64_t kDraws = 10'000;
 
 /// Six deviations of a share of kDraws.
 double six_sigma(double share) { return 6 * std::sqrt(share * (1 - share) / kDraws); }
@@ -60,6 +61,44 @@ TEST(ViewParams, SwitchingAnOperationOffLeavesTheOthersAlone) {
     expected.jitter_order = ViewParams{}.jitter_order;
     expected.jitter_factor = ViewParams{}.jitter_factor;
     EXPECT_EQ(draw_view_params(without, kCifar, {.sample = s}), expected);
+  }
+}
+
+/// A specification without one of its operations, and what the drawn view then lacks.
+struct Without {
+  const char* operation;
+  void (*change)(ViewSpec&);
+  void (*reset)(ViewParams&);
+};
+constexpr Without kWithout[] = {
+    {"flip", [](ViewSpec& s) { s.hflip = 0; }, [](ViewParams& p) { p.flip = false; }},
+    {"greyscale", [](ViewSpec& s) { s.grayscale = 0; }, [](ViewParams& p) { p.grayscale = false; }},
+    {"blur", [](ViewSpec& s) { s.blur.prob = 0; }, [](ViewParams& p) { p.blur_sigma = 0; }},
+    {"solarise", [](ViewSpec& s) { s.solarize.prob = 0; },
+     [](ViewParams& p) { p.solarize_threshold = 2; }},
+    {"brightness", [](ViewSpec& s) { s.color_jitter.brightness = 0; },
+     [](ViewParams& p) { p.jitter_factor[0] = 1; }},
+    {"contrast", [](ViewSpec& s) { s.color_jitter.contrast = 0; },
+     [](ViewParams& p) { p.jitter_factor[1] = 1; }},
+    {"saturation", [](ViewSpec& s) { s.color_jitter.saturation = 0; },
+     [](ViewParams& p) { p.jitter_factor[2] = 1; }},
+    {"hue", [](ViewSpec& s) { s.color_jitter.hue = 0; },
+     [](ViewParams& p) { p.jitter_factor[3] = 0; }}};
+
+TEST(ViewParams, EveryOperationCanBeSwitchedOffAlone) {
+  const ViewSpec spec = everything();
+  for (const Without& w : kWithout) {
+    ViewSpec without = spec;
+    w.change(without);
+    int changed = 0;
+    for (uint64_t s = 0; s < 100; ++s) {
+      const ViewParams before = draw_view_params(spec, kCifar, {.sample = s});
+      ViewParams expected = before;
+      w.reset(expected);
+      EXPECT_EQ(draw_view_params(without, kCifar, {.sample = s}), expected) << w.operation;
+      if (expected != before) ++changed;
+    }
+    EXPECT_GT(changed, 5) << w.operation;
   }
 }
 
@@ -127,6 +166,37 @@ TEST(ViewParams, CropsLieInTheImageWithTheAskedAreasAndAspects) {
   EXPECT_LT(fallbacks, 10);
 }
 
+TEST(ViewParams, CropsOfASquareHaveTheAreasOfRandomResizedCrop) {
+  // An area a is kept when its aspect r fits: |ln r| <= -ln a. With ln r uniform up to ln(4/3), the
+  // density is 1 up to a = 3/4 and then falls as -ln a / ln(4/3).
+  const double log_aspect = std::log(4.0 / 3);
+  const double total = 0.67 + (0.25 + 0.75 * std::log(0.75)) / log_aspect;
+  const ImageDims square{1000, 1000};
+  const auto area_below = [&](double bound) {
+    return share(ViewSpec{}, square, [bound](const ViewParams& p) {
+      return static_cast<double>(p.crop.height * p.crop.width) <= bound * 1e6;
+    });
+  };
+  // Six deviations, and 0.001 for sides rounded to whole pixels.
+  for (const double bound : {0.2, 0.5, 0.75}) {
+    const double expected = (bound - 0.08) / total;
+    EXPECT_NEAR(area_below(bound), expected, six_sigma(expected) + 1e-3) << bound;
+  }
+}
+
+TEST(ViewParams, CropsLieAnywhereInTheImage) {
+  double top = 0;
+  double left = 0;
+  for (uint64_t s = 0; s < kDraws; ++s) {
+    const CropRect r = draw_view_params(ViewSpec{}, {1000, 800}, {.sample = s}).crop;
+    top += (static_cast<double>(r.top) + 0.5) / static_cast<double>(1000 - r.height + 1) / kDraws;
+    left += (static_cast<double>(r.left) + 0.5) / static_cast<double>(800 - r.width + 1) / kDraws;
+  }
+  const double allowed = 6 / std::sqrt(12.0 * kDraws);  // six deviations of the mean
+  EXPECT_NEAR(top, 0.5, allowed);
+  EXPECT_NEAR(left, 0.5, allowed);
+}
+
 TEST(ViewParams, AnImpossibleAspectFallsBackToTheLargestCentredCrop) {
   ViewSpec spec;
   spec.crop_scale = {1, 1};
@@ -185,6 +255,23 @@ TEST(View, IsItsOperationsInOrder) {
       for (size_t i = 0; i < got.size(); ++i) ASSERT_EQ(narrow[i].bits, to_bf16(got[i]).bits);
     }
   }
+}
+
+TEST(View, TheOrderOfTheJitterMatters) {
+  const RandomImage image({32, 32}, 5);
+  ViewParams params;
+  params.crop = {0, 0, 32, 32};
+  params.jitter_factor = {1.4f, 0.6f, 1.2f, 0.1f};
+  const ViewOutput output{32, {}};
+  std::set<std::vector<float>> views;
+  std::ranges::sort(params.jitter_order);
+  do {
+    std::vector<float> view = poisoned(3 * 32 * 32);
+    PoisonedWorkspace workspace(view_workspace_bytes(image.dims, 32));
+    render_view_cpu(image.view(), params, output, view.data(), workspace.get());
+    views.insert(std::move(view));
+  } while (std::ranges::next_permutation(params.jitter_order).found);
+  EXPECT_EQ(views.size(), 24u);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ TEST(Loader, RanksShareOutTheGlobalBatch) {
 TEST(Loader, AnImageIsItsViewOfItsSampleAtItsPlace) {
   const auto set = make_synthetic(50, Split::kTrain, 0);
   LoaderOptions o = options(2);
-  o.views[1].blur.prob = 1;  // the two views are drawn from different specs
+  o.views[1].grayscale = 1;  // the two views are drawn from different specs
   TwoViewLoader loader(*set, o);
   loader.seek(1, 2);
   const TwoViewBatch& batch = loader.next();
