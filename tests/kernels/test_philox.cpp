@@ -117,7 +117,7 @@ TEST(RandomStream, BelowIsFairWhereTheBoundDoesNotDivideTheRange) {
     ASSERT_LT(x, kBound);
     ++count[x % 3];
   }
-  for (const int c : count) EXPECT_NEAR(c, kDraws / 3, 6 * std::sqrt(kDraws * 2.0 / 9));
+  for (const int c : count) EXPECT_NEAR(c, kDraws / 3.0, 6 * std::sqrt(kDraws * 2.0 / 9));
 }
 
 TEST(RandomStream, BelowReachesEveryNumberAndNothingElse) {
