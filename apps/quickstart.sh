@@ -77,5 +77,6 @@ echo "kNN    untrained network  $(top1_of "$untrained")"
 echo "kNN    trained backbone   $(top1_of "$knn")"
 echo "linear trained backbone   $(top1_of "$linear")"
 echo
+echo "These minutes are a start: apps/configs/cifar10-byol-cpu.json goes on for longer."
 echo "weights  $out/exported/backbone.safetensors"
 echo "report   $out/report.html"
