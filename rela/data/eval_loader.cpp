@@ -6,15 +6,15 @@
 
 #include "kernels/augment/resize.h"
 #include "kernels/parallel.h"
+#include "rela/data/worker_memory.h"
 
 namespace rela {
 namespace {
 
 /// What one thread needs to prepare images.
 struct Bench {
-  std::vector<uint8_t> decoded;
+  WorkerMemory memory;
   std::vector<float> planes;
-  std::vector<uint8_t> scratch;
 };
 
 void resize_center(const ImageView& image, const EvalOptions& options, Bench& bench) {
@@ -25,11 +25,8 @@ void resize_center(const ImageView& image, const EvalOptions& options, Bench& be
            : static_cast<int64_t>(std::llround(options.resize_ratio * static_cast<double>(side)));
   const ResizeArgs args = center_resize_args(image.dims, std::max(shorter, side), side);
   bench.planes.resize(static_cast<size_t>(3 * side * side));
-  bench.scratch.resize(resize_workspace_bytes(args) + 64);
-  void* aligned = bench.scratch.data();
-  size_t room = bench.scratch.size();
-  std::align(64, room - 64, aligned, room);
-  resize_cpu(image, args, bench.planes.data(), {aligned, room});
+  resize_cpu(image, args, bench.planes.data(),
+             bench.memory.workspace(resize_workspace_bytes(args)));
 }
 
 }  // namespace
@@ -67,7 +64,7 @@ void EvalLoader::fill(int64_t begin, int64_t end) {
   const int64_t pixels = options_.image_size * options_.image_size;
   Bench bench;
   for (int64_t i = begin; i < end; ++i) {
-    resize_center(dataset_.image(position_ + i, bench.decoded), options_, bench);
+    resize_center(dataset_.image(position_ + i, bench.memory.decoded), options_, bench);
     if (options_.dtype == Dtype::kBf16) {
       normalize_cpu(bench.planes.data(), images_.data<Bf16>() + i * pixels * 3, pixels,
                     options_.normalization);

@@ -17,26 +17,13 @@
 
 #include "kernels/augment/view.h"
 #include "rela/data/sampler.h"
+#include "rela/data/worker_memory.h"
 #include "runtime/error.h"
 
 namespace rela {
 namespace {
 
 using Order = std::shared_ptr<const std::vector<int64_t>>;
-
-/// One thread's memory for decoding and rendering.
-struct WorkerMemory {
-  std::vector<uint8_t> decoded;
-  std::vector<uint8_t> scratch;
-
-  Workspace workspace(size_t bytes) {
-    if (scratch.size() < bytes + 64) scratch.resize(bytes + 64);
-    void* aligned = scratch.data();
-    size_t room = scratch.size();
-    std::align(64, bytes, aligned, room);
-    return {aligned, room};
-  }
-};
 
 /// Blocks the signals that end or steer a run. Threads started meanwhile inherit that for good: not
 /// one instant in which a worker could take a signal.
@@ -56,15 +43,13 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-void check_options(const ImageDataset& dataset, const LoaderOptions& o, int64_t draws) {
+void check_options(const ImageDataset& dataset, const LoaderOptions& o) {
   RELA_CHECK(o.ratio > 0 && o.ratio <= 1, ConfigError, "data.ratio: ", o.ratio,
              "; above 0 and at most 1");
   RELA_CHECK(o.batch_size >= 1, ConfigError, "batch_size: ", o.batch_size, "; at least 1");
   RELA_CHECK(o.world >= 1 && o.batch_size % o.world == 0, ConfigError, "batch_size: ", o.batch_size,
              " images for ", o.world, " ranks; ranks must divide it");
-  RELA_CHECK(o.batch_size <= draws, ConfigError, "batch_size: ", o.batch_size, " is more than the ",
-             draws, " images that an epoch draws (data.ratio ", o.ratio, " of ", dataset.size(),
-             "); lower batch_size or raise data.ratio");
+  epoch_batches(dataset.size(), o.ratio, o.batch_size);
   RELA_CHECK(o.rank >= 0 && o.rank < o.world, ConfigError, "rank: ", o.rank, "; 0 to ",
              o.world - 1);
   RELA_CHECK(o.views[0].crop_size == o.views[1].crop_size, ConfigError, "augmentations: crop_size ",
@@ -81,7 +66,7 @@ class TwoViewLoader::Impl {
  public:
   Impl(const ImageDataset& dataset, const LoaderOptions& options)
       : dataset_(dataset), options_(options), draws_(epoch_draws(dataset.size(), options.ratio)) {
-    check_options(dataset, options, draws_);
+    check_options(dataset, options);
     local_batch_ = options.batch_size / options.world;
     const int64_t side = options.views[0].crop_size;
     slots_.resize(static_cast<size_t>(std::max(options.prefetch, 1)) +

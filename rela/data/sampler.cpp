@@ -5,12 +5,21 @@
 #include <utility>
 
 #include "kernels/random/random_stream.h"
+#include "runtime/error.h"
 
 namespace rela {
 
 int64_t epoch_draws(int64_t dataset_size, double ratio) {
   // A ratio such as 0.1 is a little more or less than a tenth: 1e-9 keeps floor(0.1 * 50) at 5.
   return static_cast<int64_t>(std::floor(ratio * static_cast<double>(dataset_size) + 1e-9));
+}
+
+int64_t epoch_batches(int64_t dataset_size, double ratio, int64_t batch_size) {
+  const int64_t draws = epoch_draws(dataset_size, ratio);
+  RELA_CHECK(batch_size <= draws, ConfigError, "batch_size: ", batch_size, " is more than the ",
+             draws, " images that an epoch draws (data.ratio ", ratio, " of ", dataset_size,
+             "); lower batch_size or raise data.ratio");
+  return draws / batch_size;
 }
 
 void draw_epoch_order(uint64_t seed, uint32_t epoch, int64_t dataset_size, int64_t draws,

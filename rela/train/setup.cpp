@@ -5,6 +5,7 @@
 
 #include "kernels/cpu_features.h"
 #include "kernels/parallel.h"
+#include "rela/data/sampler.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 
@@ -112,13 +113,9 @@ std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split s
 }
 
 RunLength run_length(const ExperimentConfig& config, int64_t dataset_size) {
-  const int64_t draws =
-      static_cast<int64_t>(config.data.ratio * static_cast<double>(dataset_size) + 1e-9);
-  RELA_CHECK(config.batch_size <= draws, ConfigError, "batch_size: ", config.batch_size,
-             " is more than the ", draws, " images that an epoch draws (data.ratio ",
-             config.data.ratio, " of ", dataset_size, "); lower batch_size or raise data.ratio");
-  RunLength length{.batches_per_epoch = draws / config.batch_size,
-                   .accum_steps = config.accum_steps};
+  RunLength length{
+      .batches_per_epoch = epoch_batches(dataset_size, config.data.ratio, config.batch_size),
+      .accum_steps = config.accum_steps};
   length.total_steps = config.max_steps
                            ? *config.max_steps
                            : *config.epochs * length.batches_per_epoch / config.accum_steps;
