@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/random/random_stream.h"
+#include "runtime/io/hash.h"
 
 namespace rela {
 namespace {
@@ -11,11 +12,11 @@ std::string join(std::string_view prefix, const std::string& name) {
   return prefix.empty() ? name : std::string(prefix) + "." + name;
 }
 
-/// FNV-1a, cut to the 48 bits that name a sample in a random stream.
+/// A fingerprint of the name, cut to the 48 bits that name a sample in a random stream.
 uint64_t stream_index(const std::string& name) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
-  return (hash ^ (hash >> 48)) & 0xffffffffffffu;
+  Fnv1a64 hash;
+  hash.update(name.data(), static_cast<int64_t>(name.size()));
+  return (hash.digest() ^ (hash.digest() >> 48)) & 0xffffffffffffu;
 }
 
 }  // namespace

@@ -7,33 +7,11 @@
 #include <cmath>
 #include <cstring>
 
+#include "rela/report/run_log.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 
 namespace rela {
-namespace {
-
-/// The lines of an earlier part of the run that stay: whole, readable, and not past the step.
-std::string kept_lines(const std::string& text, int64_t keep_until_step) {
-  std::string kept;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = text.find('\n', begin);
-    if (end == std::string::npos) break;  // torn
-    const std::string_view line(text.data() + begin, end - begin);
-    begin = end + 1;
-    try {
-      const JsonValue value = parse_json(line);
-      const JsonValue* step = value.find("step");
-      const int64_t* number = step == nullptr ? nullptr : step->as<int64_t>();
-      if (number != nullptr && *number <= keep_until_step) kept.append(line).push_back('\n');
-    } catch (const JsonError&) {
-      continue;  // a line that a crash left half written
-    }
-  }
-  return kept;
-}
-
-}  // namespace
 
 MetricsLog::MetricsLog(std::filesystem::path path, int64_t keep_until_step, double elapsed_s)
     : path_(std::move(path)),
@@ -41,7 +19,7 @@ MetricsLog::MetricsLog(std::filesystem::path path, int64_t keep_until_step, doub
       start_(std::chrono::steady_clock::now()) {
   if (std::filesystem::exists(path_)) {
     const std::string before = read_file(path_.string());
-    const std::string kept = kept_lines(before, keep_until_step);
+    const std::string kept = keep_steps_through(before, keep_until_step);
     if (kept.size() != before.size()) write_file_atomic(path_.string(), kept);
   }
   fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
