@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "nn/optimizer.h"
-
 #include "runtime/error.h"
 
 namespace rela {
@@ -30,9 +29,12 @@ std::vector<NamedBuffer> buffers_of(const Backbone& backbone, const MlpHead& pro
 
 }  // namespace
 
-Byol::Network Byol::make_network() const {
+Byol::Network Byol::make_network() {
   Network net;
   net.backbone = make_backbone(spec_.backbone);
+  const int64_t usual_hidden_dim = 2 * net.backbone->feature_width();
+  if (spec_.proj_hidden_dim == 0) spec_.proj_hidden_dim = usual_hidden_dim;
+  if (spec_.pred_hidden_dim == 0) spec_.pred_hidden_dim = usual_hidden_dim;
   net.projector = std::make_unique<MlpHead>(MlpHead::Spec{.in = net.backbone->feature_width(),
                                                           .hidden = spec_.proj_hidden_dim,
                                                           .out = spec_.proj_output_dim});
@@ -40,9 +42,6 @@ Byol::Network Byol::make_network() const {
 }
 
 Byol::Byol(const ByolSpec& spec, uint64_t seed) : spec_(spec) {
-  const int64_t width = make_backbone(spec_.backbone)->feature_width();
-  if (spec_.proj_hidden_dim == 0) spec_.proj_hidden_dim = 2 * width;
-  if (spec_.pred_hidden_dim == 0) spec_.pred_hidden_dim = 2 * width;
   online_ = make_network();
   target_ = make_network();
   online_.predictor = std::make_unique<MlpHead>(MlpHead::Spec{
@@ -61,6 +60,8 @@ Byol::Byol(const ByolSpec& spec, uint64_t seed) : spec_(spec) {
              "byol: the target's arena is no prefix of the online one");
   target_arena_->values().copy_from(online_arena_->values().segment(0, {target_arena_->size()}));
   target_arena_->refresh_bf16();
+  online_buffers_ = buffers_of(*online_.backbone, *online_.projector);
+  target_buffers_ = buffers_of(*target_.backbone, *target_.projector);
 }
 
 Byol::Output Byol::forward(const Tensor& images) {
@@ -86,14 +87,13 @@ Tensor Byol::embed(const Tensor& images) {
 }
 
 void Byol::average_statistics(float tau) {
-  std::vector<NamedBuffer> online = buffers_of(*online_.backbone, *online_.projector);
-  std::vector<NamedBuffer> target = buffers_of(*target_.backbone, *target_.projector);
-  for (size_t i = 0; i < target.size(); ++i) {
-    Tensor& t = target[i].value;
-    if (t.dtype() == Dtype::kI64) {
-      t.copy_from(online[i].value);
+  for (size_t i = 0; i < target_buffers_.size(); ++i) {
+    Tensor& target = target_buffers_[i].value;
+    const Tensor& online = online_buffers_[i].value;
+    if (target.dtype() == Dtype::kI64) {
+      target.copy_from(online);
     } else {
-      ema_update(t, online[i].value, tau);
+      ema_update(target, online, tau);
     }
   }
 }

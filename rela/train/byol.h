@@ -63,11 +63,13 @@ class Byol {
     std::unique_ptr<MlpHead> projector;
     std::unique_ptr<MlpHead> predictor;  // online only
   };
-  Network make_network() const;
+  Network make_network();
 
   ByolSpec spec_;
   Network online_;
   Network target_;
+  std::vector<NamedBuffer> online_buffers_;  // of backbone and projector: what the target averages
+  std::vector<NamedBuffer> target_buffers_;
   std::unique_ptr<ParameterArena> online_arena_;
   std::unique_ptr<ParameterArena> target_arena_;
 };
