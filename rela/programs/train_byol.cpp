@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "rela/programs/program.h"
-#include "rela/report/report.h"
 #include "rela/train/trainer.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
@@ -121,9 +120,7 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
   write_file_atomic(run.file("config.json").string(), read_file(a.config));
   write_file_atomic(run.file("config.resolved.json").string(), to_resolved_json(config));
   write_file_atomic(run.file("env.json").string(), environment_json(argc, argv));
-  const ExitCode code = trainer.train();
-  write_report(run.path());
-  return code;
+  return trainer.train();
 }
 
 void check_only(const ExperimentConfig& config) {

@@ -71,12 +71,14 @@ Trainer::Trainer(const ExperimentConfig& config, const RunDirectory& run,
       optimizer_(optimizer_spec(config), byol_.online(), &byol_.target()),
       checkpoints_(run.checkpoints(), config.checkpoint.keep_last),
       progress_(progress),
-      window_(std::make_shared<Window>()) {
+      window_(std::make_unique<Window>()) {
   if (config.eval.online_linear) {
     classifier_ = std::make_unique<OnlineClassifier>(
         byol_.feature_width(), train_set_->num_classes(), static_cast<uint64_t>(config.seed) + 3);
   }
 }
+
+Trainer::~Trainer() = default;
 
 void Trainer::restore(const CheckpointRef& checkpoint) {
   TrainingState state{byol_, optimizer_, classifier_.get()};
@@ -121,13 +123,7 @@ ExitCode Trainer::train() {
           config_.checkpoint.every_steps > 0 && step_ % config_.checkpoint.every_steps == 0;
       if (scheduled || request != SignalRequest::kNone) write_checkpoint();
       if (request == SignalRequest::kCheckpointAndStop && step_ < length_.total_steps) {
-        progress_.clear();
-        const std::string why = cat("stopped by ", SignalWatch::stop_signal_name(), " at step ",
-                                    step_, "; go on with --resume auto");
-        log_info(why);
-        metrics_->write("stop", step_, epoch(), {{"reason", SignalWatch::stop_signal_name()}});
-        write_state("interrupted", ExitCode::kStoppedBySignal, why);
-        return ExitCode::kStoppedBySignal;
+        return stop_by_signal();
       }
     }
     finish();
@@ -282,6 +278,17 @@ void Trainer::write_checkpoint() {
     write_training_state(folder, state, {step_, metrics_->elapsed_s()}, config_);
   });
   metrics_->write("checkpoint", step_, epoch(), {{"seconds", seconds_since(start)}});
+}
+
+ExitCode Trainer::stop_by_signal() {
+  progress_.clear();
+  const std::string why = cat("stopped by ", SignalWatch::stop_signal_name(), " at step ", step_,
+                              "; go on with --resume auto");
+  log_info(why);
+  metrics_->write("stop", step_, epoch(), {{"reason", SignalWatch::stop_signal_name()}});
+  write_state("interrupted", ExitCode::kStoppedBySignal, why);
+  write_report(run_.path());
+  return ExitCode::kStoppedBySignal;
 }
 
 void Trainer::finish() {

@@ -20,6 +20,9 @@ class Trainer {
  public:
   /// Opens the data and builds the model. Throws ConfigError, DataError, IoError, UnsupportedError.
   Trainer(const ExperimentConfig& config, const RunDirectory& run, ProgressDisplay::Style progress);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   /// Continues from a checkpoint. Before train().
   void restore(const CheckpointRef& checkpoint);
@@ -27,8 +30,6 @@ class Trainer {
   /// Runs to the end, or until a signal asks to stop: then a complete checkpoint lies in the run's
   /// folder. Throws NonFiniteError (the last good checkpoint stays), IoError, DataError.
   ExitCode train();
-
-  const RunLength& length() const { return length_; }
 
  private:
   struct StepResult;
@@ -39,6 +40,7 @@ class Trainer {
   void log_step(const StepResult& result, const StepRates& rates);
   void evaluate();
   void write_checkpoint();
+  ExitCode stop_by_signal();
   void finish();
   void write_failure(const Error& failure) const;
   void write_state(const char* state, ExitCode code, const std::string& message) const;
@@ -63,7 +65,7 @@ class Trainer {
   bool resumed_ = false;
 
   struct Window;  // since the last log line: speed and accuracy
-  std::shared_ptr<Window> window_;
+  std::unique_ptr<Window> window_;
 };
 
 }  // namespace rela
