@@ -62,6 +62,16 @@ Var avg_pool2d(const Var& x, const Pool2dOptions& options);
 /// x [N, H, W, C] -> [N, C].
 Var global_avg_pool(const Var& x);
 
+struct SubsamplePadOptions {
+  int64_t stride = 1;
+  int64_t channels_before = 0;  // of zeros
+  int64_t channels_after = 0;
+};
+/// Every stride-th row and column, starting with the first, between channels of zeros: the shortcut
+/// "option A" of He et al. 2016.  x [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), before
+/// + C + after].
+Var subsample_pad(const Var& x, const SubsamplePadOptions& options);
+
 /// y = x W^T + b.  x [N, D], weight [K, D], bias [K] -> [N, K].
 Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias = std::nullopt);
 

@@ -44,6 +44,18 @@ OpCase global_case(const std::string& variant, const Shape& x) {
   return c;
 }
 
+OpCase subsample_case(const std::string& variant, const Shape& x, const SubsamplePadOptions& o) {
+  OpCase c;
+  c.name = "subsample_pad/" + variant;
+  c.inputs = {{.shape = x}};
+  c.product = [=](std::span<const Var> in) { return subsample_pad(in[0], o); };
+  c.forward = [=](std::span<const Array> in) { return subsample_pad_oracle(in[0], o); };
+  c.backward = [=](std::span<const Array> in, const Array& dy) {
+    return std::vector{subsample_pad_backward_oracle(in[0], o, dy)};
+  };
+  return c;
+}
+
 }  // namespace
 
 std::vector<OpCase> pool_cases() {
@@ -63,6 +75,14 @@ std::vector<OpCase> pool_cases() {
       global_case("one_pixel", {2, 1, 1, 64}),
       global_case("prime", {1, 7, 5, 1}),
       global_case("no_images", {0, 4, 4, 8}),
+      subsample_case("option_a", {2, 8, 6, 16},
+                     {.stride = 2, .channels_before = 8, .channels_after = 8}),
+      subsample_case("odd_sizes", {3, 7, 5, 33},
+                     {.stride = 2, .channels_before = 1, .channels_after = 31}),
+      subsample_case("stride_3", {1, 7, 8, 5}, {.stride = 3, .channels_after = 2}),
+      subsample_case("padding_alone", {1, 3, 2, 1}, {.channels_before = 4}),
+      subsample_case("one", {1, 1, 1, 1}, {.stride = 2}),
+      subsample_case("no_images", {0, 4, 4, 2}, {.stride = 2, .channels_before = 1}),
   };
 }
 

@@ -84,4 +84,29 @@ inline Array global_avg_pool_backward_oracle(const Array& x, const Array& dy) {
   return dx;
 }
 
+/// Calls body(y_index, x_index) for every element of y that is no zero of the padding.
+template <class Body>
+void for_each_subsampled(const Shape& x, const Shape& y, const SubsamplePadOptions& o,
+                         Body&& body) {
+  for (int64_t yi = 0; yi < y.numel(); ++yi) {
+    const int64_t c = yi % y[3] - o.channels_before;
+    if (c < 0 || c >= x[3]) continue;
+    const int64_t w = yi / y[3] % y[2] * o.stride, h = yi / (y[3] * y[2]) % y[1] * o.stride;
+    body(yi, ((yi / (y[3] * y[2] * y[1]) * x[1] + h) * x[2] + w) * x[3] + c);
+  }
+}
+inline Array subsample_pad_oracle(const Array& x, const SubsamplePadOptions& o) {
+  const Shape& s = x.shape;
+  Array y({s[0], (s[1] + o.stride - 1) / o.stride, (s[2] + o.stride - 1) / o.stride,
+           o.channels_before + s[3] + o.channels_after});
+  for_each_subsampled(s, y.shape, o, [&](int64_t yi, int64_t xi) { y[yi] = x[xi]; });
+  return y;
+}
+inline Array subsample_pad_backward_oracle(const Array& x, const SubsamplePadOptions& o,
+                                           const Array& dy) {
+  Array dx(x.shape);
+  for_each_subsampled(x.shape, dy.shape, o, [&](int64_t yi, int64_t xi) { dx[xi] += dy[yi]; });
+  return dx;
+}
+
 }  // namespace rela::test
