@@ -16,6 +16,7 @@ class Backbone : public Module {
   virtual int64_t feature_width() const = 0;
 };
 
+/// Stem and width are choices of the ImageNet-style ResNets (resnet18, ...) alone.
 struct BackboneSpec {
   std::string name = "resnet18";
   bool cifar_stem = false;  // 3x3 stride-1 first convolution, no max-pool
@@ -23,6 +24,11 @@ struct BackboneSpec {
 };
 
 std::vector<std::string> backbone_names();
+
+/// He et al.'s nets for CIFAR (resnet20_cifar, ...): three stages of 16, 32 and 64 channels behind
+/// a 3x3 stem, shortcuts without parameters.
+bool is_cifar_resnet(const std::string& name);
+inline constexpr int64_t kCifarResNetWidth = 16;  // channels of their first stage
 
 /// Throws ConfigError for a name that is not known, with those that are.
 std::unique_ptr<Backbone> make_backbone(const BackboneSpec& spec);

@@ -9,7 +9,8 @@ namespace rela {
 namespace {
 
 std::string join(std::string_view prefix, const std::string& name) {
-  return prefix.empty() ? name : std::string(prefix) + "." + name;
+  if (prefix.empty() || name.empty()) return std::string(prefix) + name;
+  return std::string(prefix) + "." + name;
 }
 
 /// A fingerprint of the name, cut to the 48 bits that name a sample in a random stream.

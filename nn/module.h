@@ -64,6 +64,7 @@ class Module {
  protected:
   Var add_parameter(std::string name, const Shape& shape, ParameterKind kind, Init init);
   Tensor add_buffer(std::string name, Tensor value);
+  /// A child without a name adds nothing to the names below it.
   void add_child(std::string name, Module& child);
 
  private:

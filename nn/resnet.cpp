@@ -24,7 +24,8 @@ BasicBlock::Downsample::Downsample(const Spec& spec)
 }
 
 BasicBlock::BasicBlock(const Spec& spec)
-    : conv1_(conv3x3(spec.in, spec.out, spec.stride)),
+    : spec_(spec),
+      conv1_(conv3x3(spec.in, spec.out, spec.stride)),
       bn1_(spec.out, BatchNorm::Activation::kRelu),
       conv2_(conv3x3(spec.out, spec.out, 1)),
       bn2_(spec.out, BatchNorm::Activation::kRelu) {
@@ -32,17 +33,25 @@ BasicBlock::BasicBlock(const Spec& spec)
   add_child("bn1", bn1_);
   add_child("conv2", conv2_);
   add_child("bn2", bn2_);
-  if (spec.stride != 1 || spec.in != spec.out) {
+  const bool changes_shape = spec.stride != 1 || spec.in != spec.out;
+  if (changes_shape && spec.shortcut == Shortcut::kProjection) {
     downsample_ = std::make_unique<Downsample>(spec);
     add_child("downsample", *downsample_);
   }
 }
 
+Var BasicBlock::shortcut(const Var& x, const ForwardContext& context) {
+  if (downsample_) return downsample_->norm.forward(downsample_->conv.forward(x), context);
+  if (spec_.stride == 1 && spec_.in == spec_.out) return x;
+  const int64_t before = (spec_.out - spec_.in) / 2;
+  return subsample_pad(x, {.stride = spec_.stride,
+                           .channels_before = before,
+                           .channels_after = spec_.out - spec_.in - before});
+}
+
 Var BasicBlock::forward(const Var& x, const ForwardContext& context) {
-  const Var shortcut =
-      downsample_ ? downsample_->norm.forward(downsample_->conv.forward(x), context) : x;
   const Var hidden = bn1_.forward(conv1_.forward(x), context);
-  return bn2_.forward(conv2_.forward(hidden), context, shortcut);
+  return bn2_.forward(conv2_.forward(hidden), context, shortcut(x, context));
 }
 
 void ResNet::Stage::add_block(const BasicBlock::Spec& spec) {
@@ -54,41 +63,29 @@ ResNet::ResNet(const Spec& spec)
     : conv1_(stem_conv(spec)),
       bn1_(spec.width, BatchNorm::Activation::kRelu),
       max_pool_(!spec.cifar_stem),
-      feature_width_(8 * spec.width) {
+      feature_width_(spec.width << (spec.blocks.size() - 1)) {
   add_child("conv1", conv1_);
   add_child("bn1", bn1_);
   int64_t in = spec.width;
-  for (size_t s = 0; s < stages_.size(); ++s) {
+  for (size_t s = 0; s < spec.blocks.size(); ++s) {
     const int64_t out = spec.width << s;
+    stages_.push_back(std::make_unique<Stage>());
     for (int64_t b = 0; b < spec.blocks[s]; ++b) {
-      stages_[s].add_block({.in = in, .out = out, .stride = b == 0 && s > 0 ? 2 : 1});
+      const int64_t stride = b == 0 && s > 0 ? 2 : 1;
+      stages_[s]->add_block({.in = in, .out = out, .stride = stride, .shortcut = spec.shortcut});
       in = out;
     }
-    add_child("layer" + std::to_string(s + 1), stages_[s]);
+    add_child("layer" + std::to_string(s + 1), *stages_[s]);
   }
 }
 
 Var ResNet::forward(const Var& images, const ForwardContext& context) {
   Var x = bn1_.forward(conv1_.forward(images), context);
   if (max_pool_) x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
-  for (Stage& stage : stages_) {
-    for (const auto& block : stage.blocks) x = block->forward(x, context);
+  for (const auto& stage : stages_) {
+    for (const auto& block : stage->blocks) x = block->forward(x, context);
   }
   return global_avg_pool(x);
-}
-
-std::vector<std::string> backbone_names() { return {"resnet18", "resnet34"}; }
-
-std::unique_ptr<Backbone> make_backbone(const BackboneSpec& spec) {
-  ResNet::Spec resnet{.width = spec.width, .cifar_stem = spec.cifar_stem};
-  if (spec.name == "resnet34") {
-    resnet.blocks = {3, 4, 6, 3};
-  } else {
-    RELA_CHECK(spec.name == "resnet18", ConfigError, "backbone.name: no model \"", spec.name,
-               "\"; available: resnet18, resnet34");
-  }
-  RELA_CHECK(spec.width >= 1, ConfigError, "backbone.width: ", spec.width, "; at least 1");
-  return std::make_unique<ResNet>(resnet);
 }
 
 }  // namespace rela

@@ -2,7 +2,6 @@
 // Residual networks (He et al. 2016, arXiv 1512.03385) without the classifier, under torchvision's
 // names.
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -12,26 +11,36 @@
 
 namespace rela {
 
-/// Two 3x3 convolutions around an identity or 1x1 shortcut; the second addition is fused with its
-/// norm and ReLU.
+/// How a block that changes shape carries its input past the convolutions: section 3.3 of the
+/// paper.
+enum class Shortcut : uint8_t {
+  kProjection,  // option B: 1x1 convolution and norm
+  kPadding,     // option A: every other pixel, zeros for the new channels; no parameters
+};
+
+/// Two 3x3 convolutions beside a shortcut; the addition is fused with the second norm and ReLU.
 class BasicBlock : public Module {
  public:
   struct Spec {
     int64_t in = 0;
     int64_t out = 0;
     int64_t stride = 1;
+    Shortcut shortcut = Shortcut::kProjection;  // when the shape changes
   };
   explicit BasicBlock(const Spec& spec);
   Var forward(const Var& x, const ForwardContext& context);
 
  private:
-  /// The shortcut of a block that changes shape: conv1x1, norm. Names: downsample.0, downsample.1.
+  /// Shortcut::kProjection: conv1x1, norm. Names: downsample.0, downsample.1.
   struct Downsample : Module {
     explicit Downsample(const Spec& spec);
     Conv2d conv;
     BatchNorm norm;
   };
 
+  Var shortcut(const Var& x, const ForwardContext& context);
+
+  Spec spec_;
   Conv2d conv1_;
   BatchNorm bn1_;
   Conv2d conv2_;
@@ -42,9 +51,10 @@ class BasicBlock : public Module {
 class ResNet : public Backbone {
  public:
   struct Spec {
-    std::array<int64_t, 4> blocks{2, 2, 2, 2};  // per stage
+    std::vector<int64_t> blocks{2, 2, 2, 2};  // per stage
     int64_t width = 64;  // channels of the first stage; each stage doubles them
     bool cifar_stem = false;
+    Shortcut shortcut = Shortcut::kProjection;
   };
   explicit ResNet(const Spec& spec);
 
@@ -60,7 +70,7 @@ class ResNet : public Backbone {
   Conv2d conv1_;
   BatchNorm bn1_;
   bool max_pool_;
-  std::array<Stage, 4> stages_;
+  std::vector<std::unique_ptr<Stage>> stages_;
   int64_t feature_width_;
 };
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "nn/classifier.h"
 #include "nn/parameter_arena.h"
 #include "nn/state.h"
 #include "runtime/error.h"
@@ -89,9 +90,47 @@ TEST(ResNet, GivesOneFeatureVectorPerImageWithEitherStem) {
 TEST(ResNet, UnknownNamesAndWidthsAreRefused) {
   EXPECT_THAT([] { make_backbone({.name = "resnet19"}); },
               testing::ThrowsMessage<ConfigError>(
-                  "backbone.name: no model \"resnet19\"; available: resnet18, resnet34"));
+                  "backbone.name: no model \"resnet19\"; available: resnet18, resnet34, "
+                  "resnet20_cifar, resnet32_cifar, resnet44_cifar, resnet56_cifar, "
+                  "resnet110_cifar"));
   EXPECT_THAT([] { make_backbone({.width = 0}); },
               testing::ThrowsMessage<ConfigError>("backbone.width: 0; at least 1"));
+}
+
+TEST(CifarResNet, HasTheParameterCountsOfThePaper) {
+  // Table 6 of the paper, to the digit with the classifier of 64 x 10 + 10: 0.27 M to 1.7 M.
+  const std::pair<const char*, int64_t> published[] = {{"resnet20_cifar", 269'722},
+                                                       {"resnet32_cifar", 464'154},
+                                                       {"resnet44_cifar", 658'586},
+                                                       {"resnet56_cifar", 853'018},
+                                                       {"resnet110_cifar", 1'727'962}};
+  for (const auto& [name, count] : published) {
+    EXPECT_EQ(parameter_count(Classifier({.name = name}, 10)), count) << name;
+  }
+}
+
+TEST(CifarResNet, GivesOneFeatureVectorPerImageWhateverStemAndWidthSay) {
+  const auto model = make_backbone({.name = "resnet20_cifar", .cifar_stem = false, .width = 7});
+  initialize(*model, 1);
+  EXPECT_EQ(model->feature_width(), 64);
+  EXPECT_EQ(model->forward(Var(formula_images("images", 2)), {}).shape(), (Shape{2, 64}));
+}
+
+TEST(CifarResNet, HasTheNamesOfThePublishedWeights) {
+  const auto file = test::shared_data("priors/akamaster_resnet_cifar10/resnet20.safetensors");
+  if (!file) GTEST_SKIP() << test::missing_shared_data("priors");
+  std::vector<StateTensor> state = state_of(Classifier({.name = "resnet20_cifar"}, 10));
+  EXPECT_NO_THROW(load_state(SafetensorsReader(file->string()), state));
+}
+
+TEST(Classifier, IsNamedAsInPublishedWeights) {
+  const Classifier cifar({.name = "resnet20_cifar"}, 10);
+  const Classifier imagenet({.name = "resnet18", .width = 2}, 7);
+  EXPECT_EQ(shapes_of(cifar).at("linear.weight"), (std::vector<int64_t>{10, 64}));
+  EXPECT_EQ(shapes_of(imagenet).at("fc.weight"), (std::vector<int64_t>{7, 16}));
+  EXPECT_EQ(state_of(imagenet, "net").front().name, "net.conv1.weight");
+  Classifier model({.name = "resnet18", .width = 2}, 7);
+  EXPECT_EQ(model.forward(Var(formula_images("images", 3)), {}).shape(), (Shape{3, 7}));
 }
 
 class SmallResNet : public testing::Test {

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "nn/backbone.h"
+#include "nn/layers.h"
+
+namespace rela {
+
+/// What published weights call the classifier on top of a backbone: "linear" for the CIFAR nets,
+/// "fc" for the others.
+std::string classifier_name(const std::string& backbone);
+
+/// A backbone under a linear classifier, with the names of published weights: the backbone's
+/// without a prefix, then "fc.weight" and "fc.bias" (or "linear.*").
+class Classifier : public Module {
+ public:
+  Classifier(const BackboneSpec& spec, int64_t num_classes);
+
+  /// images [N, H, W, 3] f32 or bf16, normalised -> logits [N, num_classes].
+  Var forward(const Var& images, const ForwardContext& context);
+
+ private:
+  std::unique_ptr<Backbone> backbone_;
+  Linear head_;
+};
+
+}  // namespace rela
