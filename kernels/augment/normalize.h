@@ -11,6 +11,7 @@ namespace rela {
 struct Normalization {
   std::array<float, 3> mean{0, 0, 0};
   std::array<float, 3> std{1, 1, 1};
+  bool operator==(const Normalization&) const = default;
 };
 
 constexpr Normalization imagenet_normalization() {
@@ -19,6 +20,10 @@ constexpr Normalization imagenet_normalization() {
 /// Mean and deviation of the 50,000 training images of CIFAR-10.
 constexpr Normalization cifar10_normalization() {
   return {{0.4914f, 0.4822f, 0.4465f}, {0.2470f, 0.2435f, 0.2616f}};
+}
+/// CLIP's own training images.
+constexpr Normalization clip_normalization() {
+  return {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}};
 }
 
 /// The end of an augmentation: planes to pixels.

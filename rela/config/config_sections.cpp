@@ -1,8 +1,18 @@
 #include "rela/config/config_sections.h"
 
 #include "nn/backbone.h"
+#include "rela/config/normalize_field.h"
 
 namespace rela {
+namespace {
+
+std::vector<std::string> prior_models() {
+  std::vector<std::string> names{"random", "exported"};
+  for (const std::string& name : backbone_names()) names.push_back(name);
+  return names;
+}
+
+}  // namespace
 
 void describe(ConfigTable& table, BackboneConfig& c) {
   table.name("name", c.name, backbone_names(), "network to train");
@@ -29,6 +39,38 @@ void describe(ConfigTable& table, MomentumConfig& c) {
              "share of the old target network that an update keeps, at the start");
   table.real("final_tau", c.final_tau, Limits::between(0, 1),
              "the same at the end; in between it follows a cosine");
+}
+
+void describe(ConfigTable& table, PriorConfig& c) {
+  table.name("model", c.model, prior_models(),
+             "`random`: the student's own random initial network; `exported`: a finished run's "
+             "backbone; or a model whose weights are given");
+  table.path("weights", c.weights,
+             "safetensors file of the model's weights; a finished run's folder for `exported`");
+  table.field("normalize", make_normalize_field(c.normalize),
+              "of the prior's images; null: what it was trained with");
+}
+
+void describe(ConfigTable& table, SwitchConfig& c) {
+  using Mode = SwitchConfig::Mode;
+  table.choice<Mode>(
+      "mode", c.mode,
+      {{"adaptive", Mode::kAdaptive}, {"fixed", Mode::kFixed}, {"never", Mode::kNever}},
+      "when the ReLA phase ends: as its loss settles, after `fraction`, or with the run");
+  table.real("fraction", c.fraction, Limits::between(0, 1),
+             "share of the run that the ReLA phase takes; `fixed` only");
+}
+
+void describe(ConfigTable& table, RelaConfig& c) {
+  table.section("prior", c.prior, "the frozen model that the targets come from");
+  table.integer("pca_dim", c.pca_dim, Unset::kNull, Limits::between(1, 65536),
+                "width of the targets; null: the smaller one of student's and prior's features");
+  table.boolean("train_map", c.train_map,
+                "train the map from features to targets; false: it keeps its random weights");
+  table.section("switch", c.phase_switch, "the end of the ReLA phase");
+  table.path("targets_path", c.targets_path,
+             "file that keeps the targets, for all runs that share them; null: targets.bin in the "
+             "run's folder");
 }
 
 void describe(ConfigTable& table, DataConfig& c) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "nn/backbone.h"
 #include "rela/config/config_sections.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
@@ -33,10 +34,12 @@ void describe_run(ConfigTable& table, ExperimentConfig& c) {
   table.integer("threads", c.threads, Unset::kAuto, Limits::between(1, 4096),
                 "CPU threads of the arithmetic, the last bits depend on it; auto: every core this "
                 "process may use");
-  ConfigEntry& method =
-      table.choice<Method>("method", c.method, {{"byol", Method::kByol}}, "training method");
-  method.is_required = true;
-  method.unavailable = {"rela_byol", "supervised", "rela_supervised"};
+  std::vector<Choice<Method>> methods;
+  for (const Method m :
+       {Method::kByol, Method::kRelaByol, Method::kSupervised, Method::kRelaSupervised}) {
+    methods.push_back({method_name(m), m});
+  }
+  table.choice<Method>("method", c.method, methods, "training method").is_required = true;
   table.path("out", c.out, "folder of the run; null: runs/ and the name of the config file");
 }
 
@@ -56,6 +59,7 @@ void describe(ConfigTable& table, ExperimentConfig& c) {
   table.section("backbone", c.backbone, "the network that is kept");
   table.section("byol", c.byol, "heads and loss");
   table.section("momentum", c.momentum, "the target network's moving average");
+  table.section("rela", c.rela, "targets and first phase of `rela_byol` and `rela_supervised`");
   table.section("data", c.data, "images").is_required = true;
   table.list("augmentations", c.augmentations, {1, 2},
              "how each of the two views is drawn; one entry serves both");
@@ -68,6 +72,45 @@ void describe(ConfigTable& table, ExperimentConfig& c) {
 }
 
 namespace {
+
+/// The CIFAR nets come in one shape, which the config then holds.
+void settle_backbone(BackboneConfig& backbone, const JsonValue& document, ConfigIssues& issues) {
+  if (!is_cifar_resnet(backbone.name)) return;
+  const JsonValue* width = value_at(document, "backbone.width");
+  if (width != nullptr && backbone.width != kCifarResNetWidth) {
+    issues.add("backbone.width",
+               {cat("must be ", kCifarResNetWidth, " or left out for ", backbone.name)}, width);
+  }
+  if (!backbone.cifar_stem) {
+    issues.add("backbone.cifar_stem", {cat("must be true or left out for ", backbone.name)},
+               value_at(document, "backbone.cifar_stem"));
+  }
+  backbone.width = kCifarResNetWidth;
+}
+
+/// Mistakes of the `rela` section that show only when several keys are looked at together.
+void check_rela(const RelaConfig& rela, const JsonValue& document, ConfigIssues& issues) {
+  const auto complain = [&](const char* path, const std::string& message) {
+    issues.add(path, {message}, value_at(document, path));
+  };
+  const std::string& model = rela.prior.model;
+  const bool has_weights = !rela.prior.weights.empty();
+  if (model == "random" && has_weights) {
+    complain("rela.prior.weights",
+             "must be null for the model \"random\"; name the model that the weights are of, or "
+             "\"exported\" for a finished run's folder");
+  } else if (model == "exported" && !has_weights) {
+    complain("rela.prior.weights", "missing; the model \"exported\" needs a finished run's folder");
+  } else if (model != "random" && !has_weights) {
+    complain("rela.prior.weights", cat("missing; the model \"", model, "\" needs its weights"));
+  }
+  const bool is_fixed = rela.phase_switch.mode == SwitchConfig::Mode::kFixed;
+  if (is_fixed && !rela.phase_switch.fraction) {
+    complain("rela.switch.fraction", "missing; the mode \"fixed\" needs it, a number in [0, 1]");
+  } else if (!is_fixed && rela.phase_switch.fraction) {
+    complain("rela.switch.fraction", "must be null unless rela.switch.mode is \"fixed\"");
+  }
+}
 
 /// Mistakes that show only when several keys are looked at together.
 void check_together(const ExperimentConfig& c, const JsonValue& document, ConfigIssues& issues) {
@@ -104,6 +147,20 @@ JsonValue parse_config(const std::string& path) {
 
 }  // namespace
 
+const char* method_name(ExperimentConfig::Method method) {
+  switch (method) {
+    case ExperimentConfig::Method::kByol:
+      return "byol";
+    case ExperimentConfig::Method::kRelaByol:
+      return "rela_byol";
+    case ExperimentConfig::Method::kSupervised:
+      return "supervised";
+    case ExperimentConfig::Method::kRelaSupervised:
+      return "rela_supervised";
+  }
+  return "?";
+}
+
 double ExperimentConfig::resolved_lr() const {
   if (optimizer.lr_scaling == OptimizerConfig::LrScaling::kNone) return optimizer.lr;
   return optimizer.lr * static_cast<double>(effective_batch()) /
@@ -121,7 +178,9 @@ ExperimentConfig load_config(const std::string& path, const std::vector<std::str
   }
   const std::filesystem::path file(path);
   read_config(table, document, file.parent_path().string(), issues);
+  settle_backbone(config.backbone, document, issues);
   check_together(config, document, issues);
+  check_rela(config.rela, document, issues);
   if (!issues.empty()) throw ConfigError(issues.text());
   if (config.out.empty()) {
     config.out = std::filesystem::absolute(file.parent_path() / "runs" / file.stem())

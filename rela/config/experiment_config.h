@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/augment/normalize.h"
+
 namespace rela {
 
 struct BackboneConfig {
@@ -34,6 +36,37 @@ struct ByolConfig {
 struct MomentumConfig {
   double base_tau = 0.99;
   double final_tau = 0.99;
+};
+
+/// The frozen model that the targets come from.
+struct PriorConfig {
+  /// A model's name, or
+  ///   random:   the student's own network as the run's seed draws it
+  ///   exported: the backbone that a finished run left
+  std::string model = "random";
+  /// Absolute after loading. File of a named model's weights; folder of the finished run, or its
+  /// `exported`, for `exported`; empty for `random`. Width and stem come from the weights.
+  std::string weights;
+  std::optional<Normalization> normalize;  // none: what the prior was trained with
+};
+
+/// When the ReLA phase ends for good.
+struct SwitchConfig {
+  enum class Mode : uint8_t { kAdaptive, kFixed, kNever };
+
+  Mode mode = Mode::kAdaptive;     // kAdaptive: when the loss stops falling
+  std::optional<double> fraction;  // of the epochs, [0, 1]; set for kFixed and for nothing else
+};
+
+/// Targets and phase 1 of rela_byol and rela_supervised; the other methods leave it alone.
+struct RelaConfig {
+  PriorConfig prior;
+  std::optional<int64_t> pca_dim;  // none: the student's or the prior's width, the smaller one
+  bool train_map = false;          // false: the map to the targets keeps its random weights
+  SwitchConfig phase_switch;       // `switch` in the file
+  /// File that keeps the targets, shared by the runs that name it; absolute after loading.
+  /// Empty: targets.bin in the run's folder.
+  std::string targets_path;
 };
 
 struct DataConfig {
@@ -113,7 +146,7 @@ struct CheckpointConfig {
 struct ExperimentConfig {
   enum class Device : uint8_t { kAuto, kCpu, kCuda };
   enum class Precision : uint8_t { kFp32, kBf16Mixed };
-  enum class Method : uint8_t { kByol };
+  enum class Method : uint8_t { kByol, kRelaByol, kSupervised, kRelaSupervised };
 
   int64_t schema_version = 1;
   int64_t seed = 1;
@@ -130,6 +163,7 @@ struct ExperimentConfig {
   BackboneConfig backbone;
   ByolConfig byol;
   MomentumConfig momentum;
+  RelaConfig rela;
   DataConfig data;
   std::vector<AugmentationConfig> augmentations{
       AugmentationConfig{}};  // 1 (serves both views) or 2
@@ -143,6 +177,10 @@ struct ExperimentConfig {
   int64_t effective_batch() const { return batch_size * accum_steps; }
   /// The peak learning rate after optimizer.lr_scaling.
   double resolved_lr() const;
+  /// Whether the run begins with the ReLA phase.
+  bool has_rela_phase() const {
+    return method == Method::kRelaByol || method == Method::kRelaSupervised;
+  }
   /// The augmentation of view 0 or 1.
   const AugmentationConfig& view(int index) const {
     return augmentations.size() == 1 ? augmentations.front()
@@ -157,6 +195,9 @@ struct ExperimentConfig {
 /// unreadable file.
 ExperimentConfig load_config(const std::string& path,
                              const std::vector<std::string>& overrides = {});
+
+/// "byol", "rela_byol", "supervised", "rela_supervised".
+const char* method_name(ExperimentConfig::Method method);
 
 /// The complete config as JSON text, every key written out. Loading it gives the same config.
 std::string to_resolved_json(const ExperimentConfig& config);

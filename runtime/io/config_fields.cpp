@@ -92,45 +92,6 @@ class IntegerField : public ConfigField {
   Limits limits_;
 };
 
-/// An integer, or the word that leaves it open.
-class OpenIntegerField : public ConfigField {
- public:
-  OpenIntegerField(std::optional<int64_t>& value, Unset unset, Limits limits)
-      : value_(value), unset_(unset), integer_(number_, limits) {}
-  ConfigComplaint read(const JsonValue& value, const std::string& folder) override {
-    if (is_unset(value)) {
-      value_.reset();
-      return {};
-    }
-    if (!integer_.read(value, folder).message.empty()) return {"must be " + allowed()};
-    value_ = number_;
-    return {};
-  }
-  JsonValue write() const override {
-    if (value_) return JsonValue(*value_);
-    return unset_ == Unset::kAuto ? JsonValue("auto") : JsonValue();
-  }
-  std::string allowed() const override {
-    return integer_.allowed() + (unset_ == Unset::kAuto ? " or \"auto\"" : " or null");
-  }
-  JsonValue::Object schema() const override {
-    JsonValue unset(unset_ == Unset::kAuto ? JsonValue::Object{{"const", JsonValue("auto")}}
-                                           : JsonValue::Object{{"type", text_value("null")}});
-    return {{"anyOf", JsonValue(JsonValue::Array{JsonValue(integer_.schema()), unset})}};
-  }
-
- private:
-  bool is_unset(const JsonValue& value) const {
-    if (unset_ == Unset::kNull) return value.is_null();
-    const auto* text = value.as<std::string>();
-    return text != nullptr && *text == "auto";
-  }
-  std::optional<int64_t>& value_;
-  Unset unset_;
-  int64_t number_ = 0;
-  IntegerField integer_;
-};
-
 class RealField : public ConfigField {
  public:
   RealField(double& value, Limits limits) : value_(value), limits_(limits) {}
@@ -151,6 +112,46 @@ class RealField : public ConfigField {
  private:
   double& value_;
   Limits limits_;
+};
+
+/// A number, or the word that leaves it open.
+template <class T, class NumberField>
+class OpenField : public ConfigField {
+ public:
+  OpenField(std::optional<T>& value, Unset unset, Limits limits)
+      : value_(value), unset_(unset), field_(number_, limits) {}
+  ConfigComplaint read(const JsonValue& value, const std::string& folder) override {
+    if (is_unset(value)) {
+      value_.reset();
+      return {};
+    }
+    if (!field_.read(value, folder).message.empty()) return {"must be " + allowed()};
+    value_ = number_;
+    return {};
+  }
+  JsonValue write() const override {
+    if (value_) return JsonValue(*value_);
+    return unset_ == Unset::kAuto ? JsonValue("auto") : JsonValue();
+  }
+  std::string allowed() const override {
+    return field_.allowed() + (unset_ == Unset::kAuto ? " or \"auto\"" : " or null");
+  }
+  JsonValue::Object schema() const override {
+    JsonValue unset(unset_ == Unset::kAuto ? JsonValue::Object{{"const", JsonValue("auto")}}
+                                           : JsonValue::Object{{"type", text_value("null")}});
+    return {{"anyOf", JsonValue(JsonValue::Array{JsonValue(field_.schema()), unset})}};
+  }
+
+ private:
+  bool is_unset(const JsonValue& value) const {
+    if (unset_ == Unset::kNull) return value.is_null();
+    const auto* text = value.as<std::string>();
+    return text != nullptr && *text == "auto";
+  }
+  std::optional<T>& value_;
+  Unset unset_;
+  T number_ = 0;
+  NumberField field_;
 };
 
 class PairField : public ConfigField {
@@ -271,16 +272,25 @@ ConfigEntry& ConfigTable::integer(const char* key, int64_t& value, Limits limits
 
 ConfigEntry& ConfigTable::integer(const char* key, std::optional<int64_t>& value, Unset unset,
                                   Limits limits, Doc doc) {
-  return add(key, doc, std::make_unique<OpenIntegerField>(value, unset, limits));
+  return add(key, doc, std::make_unique<OpenField<int64_t, IntegerField>>(value, unset, limits));
 }
 
 ConfigEntry& ConfigTable::real(const char* key, double& value, Limits limits, Doc doc) {
   return add(key, doc, std::make_unique<RealField>(value, limits));
 }
 
+ConfigEntry& ConfigTable::real(const char* key, std::optional<double>& value, Limits limits,
+                               Doc doc) {
+  return add(key, doc, std::make_unique<OpenField<double, RealField>>(value, Unset::kNull, limits));
+}
+
 ConfigEntry& ConfigTable::pair(const char* key, std::array<double, 2>& value, PairOrder order,
                                Limits limits, Doc doc) {
   return add(key, doc, std::make_unique<PairField>(value, order, limits));
+}
+
+ConfigEntry& ConfigTable::field(const char* key, std::unique_ptr<ConfigField> field, Doc doc) {
+  return add(key, doc, std::move(field));
 }
 
 ConfigEntry& ConfigTable::path(const char* key, std::string& value, Doc doc) {

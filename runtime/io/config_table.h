@@ -131,6 +131,8 @@ class ConfigTable {
   ConfigEntry& integer(const char* key, std::optional<int64_t>& value, Unset unset, Limits limits,
                        Doc doc);
   ConfigEntry& real(const char* key, double& value, Limits limits, Doc doc);
+  /// null stands for none.
+  ConfigEntry& real(const char* key, std::optional<double>& value, Limits limits, Doc doc);
   ConfigEntry& pair(const char* key, std::array<double, 2>& value, PairOrder order, Limits limits,
                     Doc doc);
   /// A file or folder, made absolute; null stands for none, which is "".
@@ -141,6 +143,8 @@ class ConfigTable {
   /// Several names may stand for one value; the first is written.
   template <class E>
   ConfigEntry& choice(const char* key, E& value, const std::vector<Choice<E>>& choices, Doc doc);
+  /// A value of a kind of its own.
+  ConfigEntry& field(const char* key, std::unique_ptr<ConfigField> field, Doc doc);
   template <class T>
   ConfigEntry& section(const char* key, T& value, Doc doc);
   /// Between min_size and max_size structs.

@@ -28,6 +28,12 @@ TEST(Config, DefaultsAreTheRelaRecipe) {
   EXPECT_EQ(c.byol.pred_hidden_dim, std::nullopt);
   EXPECT_EQ(c.byol.proj_output_dim, 256);
   EXPECT_EQ(c.data.ratio, 1.0);
+  EXPECT_EQ(c.rela.prior.model, "random");
+  EXPECT_EQ(c.rela.prior.normalize, std::nullopt);
+  EXPECT_EQ(c.rela.pca_dim, std::nullopt);
+  EXPECT_FALSE(c.rela.train_map);
+  EXPECT_EQ(c.rela.phase_switch.mode, SwitchConfig::Mode::kAdaptive);
+  EXPECT_EQ(c.rela.phase_switch.fraction, std::nullopt);
   ASSERT_EQ(c.augmentations.size(), 1u);
   EXPECT_EQ(&c.view(0), &c.view(1));
   EXPECT_EQ(c.view(1).color_jitter.prob, 0.8);
@@ -38,11 +44,14 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
   const ExperimentConfig c = load_text(R"({
     "$schema": "x", "_comment": ["anything", {"goes": null}],
     "schema_version": 1, "seed": 9007199254740993, "device": "cpu", "precision": "bf16-mixed",
-    "deterministic": true, "threads": 3, "method": "byol", "out": "/tmp/out/", "max_steps": 7,
+    "deterministic": true, "threads": 3, "method": "rela_supervised", "out": "/tmp/out/", "max_steps": 7,
     "batch_size": 32, "accum_steps": 4,
     "backbone": {"_comment": "here too", "name": "resnet34", "cifar_stem": false, "width": 16},
     "byol": {"proj_hidden_dim": 8, "proj_output_dim": 9, "pred_hidden_dim": 10, "loss_reduction": "mean"},
     "momentum": {"base_tau": 0, "final_tau": 1},
+    "rela": {"prior": {"model": "resnet34", "weights": "/priors/x/", "normalize": {"std": [0.1, 2, 3], "mean": [0, -1, 0.3]}},
+             "pca_dim": 11, "train_map": true, "switch": {"mode": "fixed", "fraction": 0.75},
+             "targets_path": "/tmp/targets"},
     "data": {"format": "cifar100", "train_path": "/data/a/../b", "val_path": null, "ratio": 0.2, "workers": 0,
              "synthetic_images": 5},
     "augmentations": [{"crop_size": 24, "crop_scale": [0.5, 0.5], "hflip": 0, "grayscale": 1,
@@ -62,7 +71,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
   "precision": "bf16-mixed",
   "deterministic": true,
   "threads": 3,
-  "method": "byol",
+  "method": "rela_supervised",
   "out": "/tmp/out",
   "epochs": null,
   "max_steps": 7,
@@ -71,6 +80,20 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
   "backbone": {"name": "resnet34", "cifar_stem": false, "width": 16},
   "byol": {"proj_hidden_dim": 8, "proj_output_dim": 9, "pred_hidden_dim": 10, "loss_reduction": "mean"},
   "momentum": {"base_tau": 0.0, "final_tau": 1.0},
+  "rela": {
+    "prior": {
+      "model": "resnet34",
+      "weights": "/priors/x",
+      "normalize": {
+        "mean": [0.0, -1.0, 0.3],
+        "std": [0.1, 2.0, 3.0]
+      }
+    },
+    "pca_dim": 11,
+    "train_map": true,
+    "switch": {"mode": "fixed", "fraction": 0.75},
+    "targets_path": "/tmp/targets"
+  },
   "data": {"format": "cifar100", "train_path": "/data/b", "val_path": null, "ratio": 0.2, "workers": 0, "synthetic_images": 5},
   "augmentations": [
     {
@@ -147,6 +170,26 @@ TEST(Config, LightningsNameOfFullPrecisionIsTaken) {
   const ExperimentConfig c = load_text(small_config(R"("precision": "32-true")"));
   EXPECT_EQ(c.precision, ExperimentConfig::Precision::kFp32);
   EXPECT_NE(to_resolved_json(c).find("\"precision\": \"fp32\""), std::string::npos);
+}
+
+TEST(Config, CifarResNetsComeInOneShape) {
+  const ExperimentConfig c = load_text(small_config(), {"backbone.name=resnet20_cifar"});
+  EXPECT_EQ(c.backbone.width, 16);
+  EXPECT_EQ(
+      mistakes_of(small_config(), {"backbone.name=resnet20_cifar", "backbone.width=64",
+                                   "backbone.cifar_stem=false"}),
+      "backbone.width: must be 16 or left out for resnet20_cifar (got 64) in --set\n"
+      "backbone.cifar_stem: must be true or left out for resnet20_cifar (got false) in --set");
+}
+
+TEST(Config, NormalisationsGoByTheirNames) {
+  for (const char* name : {"imagenet", "clip", "cifar10", "none"}) {
+    const ExperimentConfig c = load_text(small_config(), {cat("rela.prior.normalize=", name)});
+    EXPECT_NE(to_resolved_json(c).find(cat("\"normalize\": \"", name, "\"")), std::string::npos);
+  }
+  const ExperimentConfig c =
+      load_text(small_config(), {R"(rela.prior.normalize={"mean": [0, 0, 0], "std": [1, 1, 1]})"});
+  EXPECT_EQ(c.rela.prior.normalize, Normalization{});
 }
 
 TEST(Config, ResolvedConfigLoadsToTheSameConfig) {

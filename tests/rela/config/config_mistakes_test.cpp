@@ -41,7 +41,8 @@ TEST(ConfigMistakes, AllAreReportedAtOnceWithPathValueLineAndSuggestion) {
 
 TEST(ConfigMistakes, WhatIsRequiredIsNamed) {
   EXPECT_EQ(mistakes_of("{}"),
-            "method: missing; must be \"byol\"\n"
+            "method: missing; must be one of \"byol\", \"rela_byol\", \"supervised\", "
+            "\"rela_supervised\"\n"
             "data: missing; this section is required\n"
             "epochs, max_steps: missing; exactly one of them must be given");
   EXPECT_EQ(mistakes_of(R"({"method": "byol", "max_steps": 1, "data": {}})"),
@@ -62,19 +63,51 @@ TEST(ConfigMistakes, EpochsAndStepsExcludeEachOther) {
   EXPECT_EQ(mistakes_of(small_config(R"("max_steps": null)")), "accepted");
 }
 
-TEST(ConfigMistakes, MethodsOfOtherVersionsAreTold) {
-  for (const char* method : {"rela_byol", "supervised", "rela_supervised"}) {
-    EXPECT_EQ(
-        mistakes_of(small_config(), {cat("method=", method)}),
-        cat("method: not available in this version; use \"byol\" (got \"", method, "\") in --set"));
-  }
+TEST(ConfigMistakes, TheNearestMethodIsSuggested) {
   EXPECT_EQ(mistakes_of(small_config(), {"method=byoll"}),
-            "method: must be \"byol\" (got \"byoll\") in --set; did you mean \"byol\"?");
+            "method: must be one of \"byol\", \"rela_byol\", \"supervised\", \"rela_supervised\" "
+            "(got \"byoll\") in --set; did you mean \"byol\"?");
 }
 
-TEST(ConfigMistakes, TheRelaSectionIsNotYetKnown) {
-  EXPECT_THAT(mistakes_of(small_config(R"("rela": {"prior": null})")),
-              testing::HasSubstr("rela: unknown key, this section knows schema_version, seed"));
+TEST(ConfigMistakes, APriorAndItsWeightsGoTogether) {
+  EXPECT_EQ(mistakes_of(small_config(R"("rela": {"prior": {"weights": "w.safetensors"}})")),
+            "rela.prior.weights: must be null for the model \"random\"; name the model that the "
+            "weights are of, or \"exported\" for a finished run's folder (got \"w.safetensors\") "
+            "at line 1");
+  EXPECT_EQ(mistakes_of(small_config(R"("rela": {"prior": {"model": "resnet18"}})")),
+            "rela.prior.weights: missing; the model \"resnet18\" needs its weights");
+  EXPECT_EQ(mistakes_of(small_config(R"("rela": {"prior": {"model": "exported"}})")),
+            "rela.prior.weights: missing; the model \"exported\" needs a finished run's folder");
+  EXPECT_THAT(
+      mistakes_of(small_config(R"("rela": {"prior": {"model": "resnet19", "weights": "w"}})")),
+      testing::AllOf(testing::StartsWith("rela.prior.model: must be one of \"random\", "
+                                         "\"exported\", \"resnet18\""),
+                     testing::HasSubstr("did you mean \"resnet18\"?")));
+}
+
+TEST(ConfigMistakes, TheFixedSwitchNeedsItsFractionAndTheOthersHaveNone) {
+  EXPECT_EQ(mistakes_of(small_config(R"("rela": {"switch": {"mode": "fixed"}})")),
+            "rela.switch.fraction: missing; the mode \"fixed\" needs it, a number in [0, 1]");
+  for (const char* mode : {"adaptive", "never"}) {
+    EXPECT_EQ(mistakes_of(small_config(
+                  cat(R"("rela": {"switch": {"mode": ")", mode, R"(", "fraction": 0.5}})"))),
+              "rela.switch.fraction: must be null unless rela.switch.mode is \"fixed\" (got 0.5) "
+              "at line 1");
+  }
+}
+
+TEST(ConfigMistakes, ANormalisationIsANameOrThreeMeansAndThreePositiveDeviations) {
+  const std::string allowed =
+      "rela.prior.normalize: must be one of \"imagenet\", \"clip\", \"cifar10\", \"none\", "
+      "{\"mean\": [r, g, b], \"std\": [r, g, b]} with std > 0, or null";
+  for (const char* wrong :
+       {R"(3)", R"([0.5,0.5,0.5])", R"({"mean":[0,0,0]})", R"({"mean":[0,0],"std":[1,1,1]})",
+        R"({"mean":[0,0,0],"std":[1,0,1]})", R"({"mean":[0,0,0],"std":[1,"1",1]})"}) {
+    EXPECT_EQ(mistakes_of(small_config(cat(R"("rela": {"prior": {"normalize": )", wrong, "}}"))),
+              cat(allowed, " (got ", wrong, ") at line 1"));
+  }
+  EXPECT_EQ(mistakes_of(small_config(), {"rela.prior.normalize=imagnet"}),
+            cat(allowed, " (got \"imagnet\") in --set; did you mean \"imagenet\"?"));
 }
 
 struct Wrong {
@@ -114,6 +147,13 @@ TEST(ConfigMistakes, EveryTypeIsCheckedStrictly) {
        "optimizer.momentum: must be a number in [0, 1) (got 1) at line 1"},
       {R"("out": 5)", "out: must be a path or null (got 5) at line 1"},
       {R"("out": "")", "out: must be a path or null (got \"\") at line 1"},
+      {R"("rela": {"pca_dim": 0})",
+       "rela.pca_dim: must be an integer in [1, 65536] or null (got 0) at line 1"},
+      {R"("rela": {"switch": {"mode": "fixed", "fraction": 1.5}})",
+       "rela.switch.fraction: must be a number in [0, 1] or null (got 1.5) at line 1\n"
+       "rela.switch.fraction: missing; the mode \"fixed\" needs it, a number in [0, 1] (got 1.5) "
+       "at "
+       "line 1"},
       {R"("schema_version": 2)", "schema_version: must be 1 (got 2) at line 1"},
       {R"("scheduler": {"name": "warmup_cosine"})",
        "scheduler.warmup_epochs: must be at most epochs, which is 5"},

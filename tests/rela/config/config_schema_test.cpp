@@ -26,6 +26,12 @@ TEST(ConfigSchema, SaysTypeLimitsDefaultAndMeaningOfAKey) {
             R"("default":"auto"})");
   EXPECT_EQ(schema_at("properties.threads.anyOf"),
             R"([{"type":"integer","minimum":1,"maximum":4096},{"const":"auto"}])");
+  EXPECT_EQ(schema_at("properties.rela.properties.prior.properties.normalize.anyOf"),
+            R"([{"enum":["imagenet","clip","cifar10","none"]},{"type":"object",)"
+            R"("additionalProperties":false,"properties":{)"
+            R"("mean":{"type":"array","items":{"type":"number"},"minItems":3,"maxItems":3},)"
+            R"("std":{"type":"array","items":{"type":"number","exclusiveMinimum":0},)"
+            R"("minItems":3,"maxItems":3}},"required":["mean","std"]},{"type":"null"}])");
   EXPECT_EQ(schema_at("properties.augmentations.items.properties.crop_scale.items"),
             R"({"type":"number","exclusiveMinimum":0,"maximum":1})");
 }
@@ -61,7 +67,8 @@ void expect_documented(const JsonValue& value, const std::string& prefix, const 
 TEST(ConfigMarkdown, ListsEveryKeyWithWhatIsAllowed) {
   const std::string text = config_markdown();
   expect_documented(parse_json(to_resolved_json(ExperimentConfig())), "", text);
-  EXPECT_THAT(text, HasSubstr("| `method` | \"byol\" | required | training method |\n"));
+  EXPECT_THAT(text, HasSubstr("| `method` | one of \"byol\", \"rela_byol\", \"supervised\", "
+                              "\"rela_supervised\" | required | training method |\n"));
   EXPECT_THAT(text, HasSubstr("| `momentum.base_tau` | a number in [0, 1] | `0.99` | "));
   EXPECT_THAT(text,
               HasSubstr("| `augmentations[].crop_scale` | [a, b], two numbers in (0, 1], a <= "
