@@ -84,6 +84,6 @@ ExitCode run(int argc, char** argv) {
 }  // namespace rela
 
 int main(int argc, char** argv) {
-  rela::wait_passively(argv);
+  rela::limit_spinning(argv);
   return rela::run_program([&] { return rela::run(argc, argv); });
 }

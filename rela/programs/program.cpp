@@ -62,10 +62,10 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   }
 }
 
-void wait_passively(char** argv) {
+void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/1);
-  execv("/proc/self/exe", argv);  // returns only when it fails: then the threads spin
+  setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/1);
+  execv("/proc/self/exe", argv);  // returns only when it fails: then the threads spin for longer
 }
 
 bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {
