@@ -7,6 +7,7 @@ namespace rela {
 /// y[i] = max(0, x[i]); NaN stays NaN.   x, y: [n] f32 or bf16; y may be x. n == 0 does nothing.
 using ReluForwardFn = void(const void* x, void* y, int64_t n, Dtype dtype, Stream stream);
 ReluForwardFn relu_forward_cpu;
+ReluForwardFn relu_forward_cuda;
 
 struct ReluBackwardArgs {
   const void* y = nullptr;   // the forward result
@@ -18,5 +19,6 @@ struct ReluBackwardArgs {
 /// nothing.
 using ReluBackwardFn = void(const ReluBackwardArgs& args, int64_t n, Dtype dtype, Stream stream);
 ReluBackwardFn relu_backward_cpu;
+ReluBackwardFn relu_backward_cuda;
 
 }  // namespace rela

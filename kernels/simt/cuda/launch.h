@@ -1,0 +1,41 @@
+#pragma once
+// The launch door to the GPU.
+
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/simt/error.h"
+#include "kernels/simt/launch_config.h"
+#include "kernels/types.h"
+
+namespace rela::simt {
+
+/// Launches, and throws Error with the kernel's name and the launch's place when CUDA refuses.
+void launch_checked(const void* kernel, const LaunchConfig& config, bool cooperative, Stream stream,
+                    void** args);
+
+template <class... Params, class... Args, size_t... I>
+void launch_cuda(void (*kernel)(Params...), const LaunchConfig& config, bool cooperative,
+                 Stream stream, std::index_sequence<I...>, Args&&... args) {
+  static_assert((std::is_trivially_copyable_v<Params> && ...), "arguments are copied as bytes");
+  std::tuple<Params...> values(static_cast<Params>(std::forward<Args>(args))...);
+  void* pointers[sizeof...(Params) + 1] = {
+      const_cast<void*>(static_cast<const void*>(&std::get<I>(values)))..., nullptr};
+  launch_checked(reinterpret_cast<const void*>(kernel), config, cooperative, stream, pointers);
+}
+
+template <class... Params, class... Args>
+void launch(void (*kernel)(Params...), const LaunchConfig& config, Stream stream, Args&&... args) {
+  launch_cuda(kernel, config, false, stream, std::index_sequence_for<Params...>{},
+              std::forward<Args>(args)...);
+}
+/// All blocks run at once, so that they may meet in grid_sync().
+template <class... Params, class... Args>
+void launch_cooperative(void (*kernel)(Params...), const LaunchConfig& config, Stream stream,
+                        Args&&... args) {
+  launch_cuda(kernel, config, true, stream, std::index_sequence_for<Params...>{},
+              std::forward<Args>(args)...);
+}
+
+}  // namespace rela::simt

@@ -1,0 +1,53 @@
+#pragma once
+// Loads and stores of 16 bytes: on a GPU, a misaligned one is an error; here too.
+
+#include "kernels/simt/emulator/state.h"
+
+namespace rela::simt {
+
+[[noreturn]] inline void fail_misaligned(const char* what, const void* p, const Site& site) {
+  char address[32];
+  snprintf(address, sizeof(address), "%p", p);
+  fail(std::string(what) + " of misaligned address " + address + " at " + to_string(site));
+}
+inline bool is_misaligned16(const void* p) { return (reinterpret_cast<uintptr_t>(p) & 15) != 0; }
+
+template <class V>
+V load16(const void* p, SIMT_SITE) {
+  static_assert(sizeof(V) == 16);
+  if (is_misaligned16(p)) fail_misaligned("16-byte load", p, SIMT_HERE);
+  return *static_cast<const V*>(p);
+}
+template <class V>
+void store16(void* p, V value, SIMT_SITE) {
+  static_assert(sizeof(V) == 16);
+  if (is_misaligned16(p)) fail_misaligned("16-byte store", p, SIMT_HERE);
+  *static_cast<V*>(p) = value;
+}
+template <class V>
+V load16_streaming(const void* p, SIMT_SITE) {
+  static_assert(sizeof(V) == 16);
+  if (is_misaligned16(p)) fail_misaligned("16-byte load", p, SIMT_HERE);
+  return *static_cast<const V*>(p);
+}
+template <class V>
+void store16_streaming(void* p, V value, SIMT_SITE) {
+  static_assert(sizeof(V) == 16);
+  if (is_misaligned16(p)) fail_misaligned("16-byte store", p, SIMT_HERE);
+  *static_cast<V*>(p) = value;
+}
+
+}  // namespace rela::simt
+
+template <class T>
+T __ldg(const T* p) {
+  return *p;
+}
+template <class T>
+T __ldcs(const T* p) {
+  return *p;
+}
+template <class T>
+void __stcs(T* p, std::type_identity_t<T> value) {
+  *p = value;
+}

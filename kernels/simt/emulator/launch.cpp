@@ -1,0 +1,57 @@
+#include "kernels/simt/emulator/launch.h"
+
+#include <mutex>
+
+#include "kernels/simt/emulator/atomics.h"
+#include "kernels/simt/emulator/machine.h"
+
+namespace rela::simt {
+namespace {
+
+void check_shape(const LaunchConfig& config) {
+  const dim3& grid = config.grid;
+  const dim3& block = config.block;
+  const auto refuse = [&](const std::string& what) {
+    throw Error("the launch at " + to_string(config.site) + " " + what);
+  };
+  const auto triple = [](const dim3& v) {
+    return std::to_string(v.x) + " x " + std::to_string(v.y) + " x " + std::to_string(v.z);
+  };
+  const uint64_t threads = uint64_t{block.x} * block.y * block.z;
+  if (threads == 0 || threads > kMaxBlockThreads || block.z > 64) {
+    refuse("has blocks of " + triple(block) + " threads; 1 to 1024 in all, at most 64 in z");
+  }
+  if (uint64_t{grid.x} * grid.y * grid.z == 0 || grid.x > 0x7fffffffu || grid.y > 65535 ||
+      grid.z > 65535) {
+    refuse("has a grid of " + triple(grid) + " blocks; at least one, at most 65535 in y and z");
+  }
+  if (config.shared_bytes > kMaxSharedBytes) {
+    refuse("asks for " + std::to_string(config.shared_bytes) +
+           " bytes of dynamic shared memory; at most 227 KiB");
+  }
+}
+
+}  // namespace
+
+void memory_fence() {
+  static char token = 0;
+  release(&token);
+  acquire(&token);
+}
+
+void queue_launch(const LaunchConfig& config, Cooperation cooperation, Stream, BoundKernel kernel) {
+  check_shape(config);
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  Job job;
+  job.call = kernel.call;
+  job.data = kernel.data.get();
+  job.grid = config.grid;
+  job.block = config.block;
+  job.shared_bytes = config.shared_bytes;
+  job.cooperative = cooperation == Cooperation::kGrid;
+  job.site = config.site;
+  Machine::instance().run(job);
+}
+
+}  // namespace rela::simt

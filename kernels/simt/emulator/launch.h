@@ -1,0 +1,72 @@
+#pragma once
+// The launch door, emulated.
+
+#include <memory>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/simt/emulator/memory.h"
+#include "kernels/simt/emulator/state.h"
+#include "kernels/simt/error.h"
+#include "kernels/simt/launch_config.h"
+#include "kernels/types.h"
+
+namespace rela::simt {
+
+enum class Cooperation : bool { kNone, kGrid };
+
+/// A kernel with its arguments: `call(data.get())` runs one thread.
+struct BoundKernel {
+  void (*call)(void* data) = nullptr;
+  std::shared_ptr<void> data;
+};
+
+/// Throws Error when CUDA would refuse the shape; otherwise queues the launch.
+void queue_launch(const LaunchConfig& config, Cooperation cooperation, Stream stream,
+                  BoundKernel kernel);
+
+template <class T>
+void check_argument(const T& value, int argument, const Site& launch) {
+  if constexpr (std::is_pointer_v<T>) {
+    check_pointer_argument(static_cast<const void*>(value), argument, launch);
+  } else if constexpr (std::is_class_v<T>) {
+    check_struct_argument(&value, sizeof(value), argument, launch);
+  }
+}
+
+template <class... Params, class... Args>
+void launch_emulated(void (*kernel)(Params...), const LaunchConfig& config, Cooperation cooperation,
+                     Stream stream, Args&&... args) {
+  static_assert((std::is_trivially_copyable_v<Params> && ...), "arguments are copied as bytes");
+  struct Bound {
+    void (*kernel)(Params...);
+    std::tuple<Params...> args;
+  };
+  auto bound = std::make_shared<Bound>(
+      Bound{kernel, std::tuple<Params...>(static_cast<Params>(std::forward<Args>(args))...)});
+  std::apply(
+      [&](const auto&... values) {
+        int argument = 0;
+        (check_argument(values, argument++, config.site), ...);
+      },
+      bound->args);
+  const auto call = [](void* data) {
+    const auto* b = static_cast<const Bound*>(data);
+    std::apply(b->kernel, b->args);
+  };
+  queue_launch(config, cooperation, stream, {call, std::move(bound)});
+}
+
+template <class... Params, class... Args>
+void launch(void (*kernel)(Params...), const LaunchConfig& config, Stream stream, Args&&... args) {
+  launch_emulated(kernel, config, Cooperation::kNone, stream, std::forward<Args>(args)...);
+}
+/// All blocks run at once, so that they may meet in grid_sync().
+template <class... Params, class... Args>
+void launch_cooperative(void (*kernel)(Params...), const LaunchConfig& config, Stream stream,
+                        Args&&... args) {
+  launch_emulated(kernel, config, Cooperation::kGrid, stream, std::forward<Args>(args)...);
+}
+
+}  // namespace rela::simt

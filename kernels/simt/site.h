@@ -1,0 +1,37 @@
+#pragma once
+// A place in the source that a default argument at the end of a parameter list captures.
+
+#include <string>
+
+#if !defined( \
+    __clang__)  // clang 14 has __builtin_COLUMN and no std::source_location, g++ 12 reverse
+#include <source_location>
+#endif
+
+namespace rela::simt {
+
+struct Site {
+  const char* file = "";
+  int line = 0;
+  int column = 0;
+};
+
+/// "kernels/norm/batch_norm_cuda.cu:41", from the root of the project.
+std::string to_string(const Site& site);
+
+}  // namespace rela::simt
+
+#if defined(__clang__)
+#define SIMT_SITE                                                     \
+  const char *file_ = __builtin_FILE(), int line_ = __builtin_LINE(), \
+             int column_ = __builtin_COLUMN()
+#define SIMT_HERE \
+  ::rela::simt::Site { file_, line_, column_ }
+#define SIMT_SITE_DEFINED \
+  const char *file_, int line_, int column_  // where the default is declared
+#else
+#define SIMT_SITE std::source_location here_ = std::source_location::current()
+#define SIMT_SITE_DEFINED std::source_location here_
+#define SIMT_HERE \
+  ::rela::simt::Site { here_.file_name(), int(here_.line()), int(here_.column()) }
+#endif

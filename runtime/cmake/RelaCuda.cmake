@@ -1,0 +1,81 @@
+# RELA_CUDA: OFF builds for the CPU alone; ON builds the CUDA kernels with nvcc; SIMT builds the same
+# kernels with the C++ compiler, to be run by the emulator in kernels/simt/ (a tool for tests).
+#   rela_cuda_headers   target with the toolkit's include folder
+#   rela_cuda_sources() adds .cu files to a room
+
+set(RELA_CUDA OFF CACHE STRING "CUDA kernels: OFF, SIMT (emulated on the CPU) or ON (nvcc)")
+set_property(CACHE RELA_CUDA PROPERTY STRINGS OFF SIMT ON)
+if(NOT RELA_CUDA MATCHES "^(OFF|SIMT|ON)$")
+  message(FATAL_ERROR "RELA_CUDA=${RELA_CUDA}; allowed are OFF, SIMT and ON")
+endif()
+if(RELA_CUDA STREQUAL "OFF")
+  rela_note("CUDA" "off (RELA_CUDA=OFF)")
+  return()
+endif()
+
+set(RELA_CUDA_ADVICE
+    "install the CUDA Toolkit 13 (NVIDIA's package cuda-toolkit-13-0), set CUDA_HOME or CUDAToolkit_ROOT to its folder, or pass -DRELA_CUDA=OFF")
+find_path(RELA_CUDA_INCLUDE_DIR cuda_runtime.h
+  HINTS ${CUDAToolkit_ROOT} ENV CUDAToolkit_ROOT ENV CUDA_HOME ENV CUDA_PATH /usr/local/cuda /opt/cuda
+  PATH_SUFFIXES include targets/x86_64-linux/include
+  DOC "folder with cuda_runtime.h")
+if(NOT RELA_CUDA_INCLUDE_DIR)
+  message(FATAL_ERROR "CUDA headers not found but RELA_CUDA=${RELA_CUDA}: ${RELA_CUDA_ADVICE}")
+endif()
+file(STRINGS ${RELA_CUDA_INCLUDE_DIR}/cuda_runtime_api.h version REGEX "#define CUDART_VERSION ")
+string(REGEX REPLACE ".*CUDART_VERSION +([0-9]+).*" "\\1" RELA_CUDA_VERSION "${version}")
+if(RELA_CUDA_VERSION LESS 13000)
+  message(FATAL_ERROR "CUDA ${RELA_CUDA_VERSION} in ${RELA_CUDA_INCLUDE_DIR} is too old, 13000 (13.0) "
+                      "is the first that serves: ${RELA_CUDA_ADVICE}")
+endif()
+
+add_library(rela_cuda_headers INTERFACE)
+target_include_directories(rela_cuda_headers SYSTEM INTERFACE ${RELA_CUDA_INCLUDE_DIR})
+
+if(RELA_CUDA STREQUAL "ON")
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES "80;90a")
+  endif()
+  find_program(CMAKE_CUDA_COMPILER nvcc
+    HINTS ${CUDAToolkit_ROOT} ENV CUDAToolkit_ROOT ENV CUDA_HOME ENV CUDA_PATH /usr/local/cuda
+    PATH_SUFFIXES bin)
+  if(NOT CMAKE_CUDA_COMPILER)
+    message(FATAL_ERROR "nvcc not found but RELA_CUDA=ON: ${RELA_CUDA_ADVICE}")
+  endif()
+  enable_language(CUDA)
+  find_package(CUDAToolkit REQUIRED)
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  rela_note("CUDA" "${RELA_CUDA_VERSION} ${CMAKE_CUDA_COMPILER} for ${CMAKE_CUDA_ARCHITECTURES}")
+else()
+  rela_note("CUDA" "emulated on the CPU; headers ${RELA_CUDA_VERSION} ${RELA_CUDA_INCLUDE_DIR}")
+endif()
+
+# rela_cuda_sources(<room> KERNELS <file.cu>... EMULATOR <file.cpp>... DEVICE <file.cpp>...)
+# Adds kernels, and what stands behind the launch door: EMULATOR when emulated, DEVICE on a GPU.
+function(rela_cuda_sources room)
+  cmake_parse_arguments(ARG "" "" "KERNELS;COMMON;EMULATOR;DEVICE" ${ARGN})
+  set(objects ${room}_cuda)
+  if(RELA_CUDA STREQUAL "SIMT")
+    set_source_files_properties(${ARG_KERNELS} PROPERTIES LANGUAGE CXX)
+    add_library(${objects} OBJECT ${ARG_KERNELS} ${ARG_COMMON} ${ARG_EMULATOR})
+    target_compile_options(${objects} PRIVATE ${RELA_EMULATED_OPTIONS})
+    target_compile_definitions(${room} PUBLIC RELA_CUDA_SIMT=1)
+  else()
+    add_library(${objects} OBJECT ${ARG_KERNELS} ${ARG_COMMON} ${ARG_DEVICE})
+    target_compile_options(${objects} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo>)
+    target_link_libraries(${room} PUBLIC CUDA::cudart)
+  endif()
+  target_compile_definitions(${room} PUBLIC RELA_HAS_CUDA=1)
+  target_compile_definitions(${objects} PRIVATE
+                             $<TARGET_PROPERTY:${room},INTERFACE_COMPILE_DEFINITIONS>)
+  target_include_directories(${objects} PRIVATE ${CMAKE_BINARY_DIR}/rooms/${room})
+  target_link_libraries(${objects} PRIVATE rela_cuda_headers
+                                           $<$<NOT:$<STREQUAL:${RELA_CUDA},ON>>:rela_options>)
+  target_sources(${room} PRIVATE $<TARGET_OBJECTS:${objects}>)
+endfunction()
+
+# Kernels look at memory through other types, as CUDA allows. Their warnings are nvcc's to give:
+# #pragma unroll, and parameters of templates that only the device reads.
+set(RELA_EMULATED_OPTIONS -fno-strict-aliasing -Wno-unknown-pragmas -Wno-unused-parameter
+                          -Wno-restrict)  # false alarm of GCC 12 for "text" + std::string

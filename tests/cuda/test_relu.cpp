@@ -1,0 +1,101 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <tuple>
+
+#include "kernels/activation/relu.h"
+#include "tests/support/cuda_harness.h"
+
+namespace rela::test {
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+/// Small numbers of both signs that bf16 holds exactly, zeros among them.
+std::vector<float> values(int64_t n, int stride) {
+  std::vector<float> v(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i)
+    v[static_cast<size_t>(i)] = static_cast<float>(i * stride % 13 - 6);
+  return v;
+}
+
+class ReluCuda : public ::testing::TestWithParam<std::tuple<int64_t, Dtype>> {
+ protected:
+  int64_t n_ = std::get<0>(GetParam());
+  Dtype dtype_ = std::get<1>(GetParam());
+};
+
+TEST_P(ReluCuda, ForwardIsMaxWithZero) {
+  const std::vector<float> x = values(n_, 5);
+  std::vector<float> want = x;
+  for (float& v : want) v = std::max(v, 0.0f);
+  for_each_schedule([&] {
+    const DeviceValues dx(x, dtype_);
+    DeviceValues y(n_, dtype_);
+    relu_forward_cuda(dx.data(), y.data(), n_, dtype_, kTestStream);
+    EXPECT_EQ(y.download(), want);
+  });
+}
+
+TEST_P(ReluCuda, BackwardPassesTheGradientWhereTheOutputIsPositive) {
+  const std::vector<float> y = values(n_, 5);
+  const std::vector<float> dy = values(n_, 7);
+  const std::vector<float> old = values(n_, 3);
+  for (const Write mode : {Write::kOverwrite, Write::kAccumulate}) {
+    std::vector<float> want(y.size());
+    for (size_t i = 0; i < y.size(); ++i) {
+      want[i] = (y[i] > 0 ? dy[i] : 0) + (mode == Write::kAccumulate ? old[i] : 0);
+    }
+    for_each_schedule([&] {
+      const DeviceValues y_device(y, dtype_);
+      const DeviceValues dy_device(dy, dtype_);
+      DeviceValues dx =
+          mode == Write::kAccumulate ? DeviceValues(old, dtype_) : DeviceValues(n_, dtype_);
+      relu_backward_cuda({y_device.data(), dy_device.data(), dx.data(), mode}, n_, dtype_,
+                         kTestStream);
+      EXPECT_EQ(dx.download(), want);
+    });
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, ReluCuda,
+                         ::testing::Combine(::testing::Values(0, 1, 7, 8, 9, 31, 32, 33, 197, 4099),
+                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+
+TEST(ReluCuda, TakesArraysThatAreNotAlignedTo16Bytes) {
+  const std::vector<float> x = values(101, 5);
+  for_each_schedule([&] {
+    const DeviceArray<float> dx(x);
+    DeviceArray<float> y(x.size());
+    relu_forward_cuda(dx.data() + 1, y.data() + 1, dx.ssize() - 1, Dtype::kF32, kTestStream);
+    const std::vector<float> got = y.download();
+    EXPECT_TRUE(std::isnan(got[0]));
+    for (size_t i = 1; i < x.size(); ++i) ASSERT_EQ(got[i], std::max(x[i], 0.0f)) << i;
+  });
+}
+
+TEST(ReluCuda, WorksInPlace) {
+  for_each_schedule([&] {
+    DeviceArray<float> x(values(77, 5));
+    relu_forward_cuda(x.data(), x.data(), x.ssize(), Dtype::kF32, kTestStream);
+    const std::vector<float> want = values(77, 5);
+    const std::vector<float> got = x.download();
+    for (size_t i = 0; i < want.size(); ++i) ASSERT_EQ(got[i], std::max(want[i], 0.0f)) << i;
+  });
+}
+
+TEST(ReluCuda, KeepsNan) {
+  for_each_schedule([&] {
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+      const std::vector<float> x(9, kNan);  // eight at once, and one in the tail
+      const DeviceValues dx(x, dtype);
+      DeviceValues y(std::vector<float>(9, 1.0f), dtype);
+      relu_forward_cuda(dx.data(), y.data(), 9, dtype, kTestStream);
+      for (const float v : y.download()) EXPECT_TRUE(std::isnan(v));
+    }
+  });
+}
+
+}  // namespace
+}  // namespace rela::test
