@@ -32,23 +32,24 @@ Tensor read_images(const std::string& path, Dtype dtype) {
 
 void read_weights(const std::string& path, Byol& byol) {
   std::vector<StateTensor> parameters;
-  for (const NamedParameter& p : byol.online().parameters()) {
+  for (const NamedParameter& p : byol.parameters().parameters()) {
     parameters.push_back({p.name, p.var.value(), p.kind == ParameterKind::kConvWeight});
   }
   load_state(SafetensorsReader(path), parameters);
-  byol.online().refresh_bf16();
-  byol.target().values().copy_from(byol.online().values().segment(0, {byol.target().size()}));
-  byol.target().refresh_bf16();
+  byol.parameters().refresh_bf16();
+  byol.target()->values().copy_from(byol.parameters().values().segment(0, {byol.target()->size()}));
+  byol.target()->refresh_bf16();
 }
 
 float train_step(Byol& byol, Optimizer& optimizer, const Tensor& images) {
-  byol.online().zero_grad();
-  const Byol::Output out = byol.forward(images);
-  const float loss = *out.loss.value().data<float>();
-  backward(out.loss);
+  byol.parameters().zero_grad();
+  const TwoViewBatch batch{.images = images};
+  const Var loss = byol.loss(byol.encode(images), batch);
+  const float value = *loss.value().data<float>();
+  backward(loss);
   optimizer.step(/*lr=*/1e-3f, /*tau=*/0.99f);
   byol.average_statistics(0.99f);
-  return loss;
+  return value;
 }
 
 ExitCode run(int argc, char** argv) {
@@ -60,8 +61,8 @@ ExitCode run(int argc, char** argv) {
             /*seed=*/1);
   read_weights(argv[1], byol);
   const Tensor images = read_images(argv[2], compute);
-  Optimizer optimizer({.weight_decay = 0.01f, .exclude_bias_and_norm = false}, byol.online(),
-                      &byol.target());
+  Optimizer optimizer({.weight_decay = 0.01f, .exclude_bias_and_norm = false}, byol.parameters(),
+                      byol.target());
   for (int64_t steps = 0; std::cin >> steps;) {
     const auto start = std::chrono::steady_clock::now();
     float first_loss = 0;

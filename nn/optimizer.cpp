@@ -26,9 +26,17 @@ Optimizer::Optimizer(const OptimizerSpec& spec, ParameterArena& arena, Parameter
     moment2_ = Tensor::zeros({arena.size()}, Dtype::kF32);
 }
 
-void Optimizer::step(float lr, float tau) {
-  ++steps_;
-  arena_.finish_gradients();
+void Optimizer::rest_from(int64_t first) {
+  RELA_CHECK(counters_.rested == 0 || counters_.rested_from == first, InternalError,
+             "optimizer: segments from ", first, " on shall rest, and those from ",
+             counters_.rested_from, " on have rested before");
+  counters_.rested_from = first;
+  resting_ = true;
+}
+
+void Optimizer::wake() { resting_ = false; }
+
+OptimizerArrays Optimizer::arrays(float tau) {
   OptimizerArrays arrays{.weights = arena_.values().data<float>(),
                          .gradients = arena_.gradients().data<float>(),
                          .moment1 = moment1_.data<float>(),
@@ -40,19 +48,38 @@ void Optimizer::step(float lr, float tau) {
     arrays.target_size = target_->size();
     if (target_->bf16_values().defined()) arrays.bf16_target = target_->bf16_values().data<Bf16>();
   }
+  return arrays;
+}
+
+void Optimizer::step(float lr, float tau) {
+  ++counters_.steps;
+  if (resting_) ++counters_.rested;
+  arena_.finish_gradients();
+  const std::span<const OptimizerSegment> all = segments_;
+  if (counters_.rested == 0) {
+    update(arrays(tau), all, lr, counters_.steps);
+    return;
+  }
+  const auto front = static_cast<size_t>(counters_.rested_from);
+  update(arrays(tau), all.first(front), lr, counters_.steps);
+  if (!resting_) update(arrays(tau), all.subspan(front), lr, counters_.steps - counters_.rested);
+}
+
+void Optimizer::update(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
+                       float lr, int64_t steps) {
   const Device device = arena_.values().device();
   switch (spec_.name) {
     case OptimizerSpec::Name::kSgd:
-      kSgd.at(device)(arrays, segments_, {lr, spec_.momentum, spec_.weight_decay, spec_.nesterov},
+      kSgd.at(device)(arrays, segments, {lr, spec_.momentum, spec_.weight_decay, spec_.nesterov},
                       Stream{});
       break;
     case OptimizerSpec::Name::kAdamW:
-      kAdamW.at(device)(arrays, segments_,
-                        {lr, spec_.beta1, spec_.beta2, spec_.eps, spec_.weight_decay, steps_},
+      kAdamW.at(device)(arrays, segments,
+                        {lr, spec_.beta1, spec_.beta2, spec_.eps, spec_.weight_decay, steps},
                         Stream{});
       break;
     case OptimizerSpec::Name::kLars:
-      kLars.at(device)(arrays, segments_,
+      kLars.at(device)(arrays, segments,
                        {lr, spec_.momentum, spec_.weight_decay, spec_.trust_coefficient}, Stream{});
       break;
   }

@@ -35,24 +35,40 @@ class Optimizer {
   /// `target`: null, or an arena that is a prefix of `arena`; throws InternalError otherwise.
   Optimizer(const OptimizerSpec& spec, ParameterArena& arena, ParameterArena* target);
 
+  /// From now on the segments from number `first` on rest: steps leave their weights, moments and
+  /// target alone, and their own count of steps stands still. wake() ends it.
+  void rest_from(int64_t first);
+  void wake();
+
   /// One step: weights, their bf16 copy, target and its bf16 copy. target <- tau target + (1 - tau)
   /// weights.
   void step(float lr, float tau);
 
   /// Steps done so far: Adam's bias correction depends on it.
-  int64_t steps() const { return steps_; }
-  void set_steps(int64_t steps) { steps_ = steps; }
+  struct Counters {
+    int64_t steps = 0;
+    int64_t rested = 0;       // of these, steps that the last segments rested
+    int64_t rested_from = 0;  // number of the first of those segments
+  };
+  int64_t steps() const { return counters_.steps; }
+  const Counters& counters() const { return counters_; }
+  void set_counters(const Counters& counters) { counters_ = counters; }
   /// Shares the optimiser's memory.
   std::vector<NamedState> state() const;
 
  private:
+  OptimizerArrays arrays(float tau);
+  void update(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments, float lr,
+              int64_t steps);
+
   OptimizerSpec spec_;
   ParameterArena& arena_;
   ParameterArena* target_;
   std::vector<OptimizerSegment> segments_;
   Tensor moment1_;
   Tensor moment2_;  // adamw only
-  int64_t steps_ = 0;
+  Counters counters_;
+  bool resting_ = false;
 };
 
 /// target <- tau target + (1 - tau) source, f32 tensors of one shape.

@@ -28,7 +28,9 @@ rela_tests(train_tests
   SOURCES
     rela/train/test_byol_golden.cpp
     rela/train/test_checkpoint_store.cpp
+    rela/train/test_phase_switch.cpp
     rela/train/test_run_files.cpp
+    rela/train/test_supervised.cpp
   LINKS
     rela)
 

@@ -26,9 +26,10 @@ struct LoaderOptions {
 
 /// Two random views of each of B images, B = batch_size / world. Its memory belongs to the loader.
 struct TwoViewBatch {
-  Tensor images;   // [2B, S, S, 3] f32 or bf16, normalised: view 0 of all B, then view 1 of all B
-  Tensor labels;   // [B] i64
-  Tensor samples;  // [B] i64, positions in the data set
+  Tensor images =
+      {};  // [2B, S, S, 3] f32 or bf16, normalised: view 0 of all B, then view 1 of all B
+  Tensor labels = {};   // [B] i64
+  Tensor samples = {};  // [B] i64, positions in the data set
   int64_t epoch = 0;
   int64_t index = 0;    // in the epoch
   double waited_s = 0;  // how long next() had to wait for it

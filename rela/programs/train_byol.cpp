@@ -130,11 +130,11 @@ void check_only(const ExperimentConfig& config) {
   const auto train = open_split(config, Split::kTrain);
   const auto test = open_split(config, Split::kTest);
   const RunLength length = run_length(config, train->size());
-  const Byol byol(byol_spec(config), static_cast<uint64_t>(config.seed));
+  const std::unique_ptr<Learner> learner = make_learner(config, train->num_classes());
   std::printf(
       "config, data and model fit: %lld training and %lld test images, %lld steps, %lld features\n",
       static_cast<long long>(train->size()), static_cast<long long>(test->size()),
-      static_cast<long long>(length.total_steps), static_cast<long long>(byol.feature_width()));
+      static_cast<long long>(length.total_steps), static_cast<long long>(learner->feature_width()));
 }
 
 ExitCode run(int argc, const char* const* argv) {

@@ -8,18 +8,8 @@
 namespace rela {
 namespace {
 
-constexpr int64_t kViews = 2;
-
-template <class Named>
-void append(std::vector<Named>& all, std::vector<Named> more) {
-  for (Named& item : more) all.push_back(std::move(item));
-}
-
-std::vector<NamedParameter> parameters_of(const Backbone& backbone, const MlpHead& projector) {
-  std::vector<NamedParameter> all = backbone.parameters("backbone");
-  append(all, projector.parameters("projector"));
-  return all;
-}
+constexpr ForwardContext kOnline{.norm = NormMode::kTrain, .groups = kViews};
+constexpr ForwardContext kTarget{.norm = NormMode::kTrain, .groups = kViews, .norm_momentum = 0};
 
 std::vector<NamedBuffer> buffers_of(const Backbone& backbone, const MlpHead& projector) {
   std::vector<NamedBuffer> all = backbone.buffers("backbone");
@@ -29,61 +19,50 @@ std::vector<NamedBuffer> buffers_of(const Backbone& backbone, const MlpHead& pro
 
 }  // namespace
 
-Byol::Network Byol::make_network() {
-  Network net;
-  net.backbone = make_backbone(spec_.backbone);
-  const int64_t usual_hidden_dim = 2 * net.backbone->feature_width();
-  if (spec_.proj_hidden_dim == 0) spec_.proj_hidden_dim = usual_hidden_dim;
-  if (spec_.pred_hidden_dim == 0) spec_.pred_hidden_dim = usual_hidden_dim;
-  net.projector = std::make_unique<MlpHead>(MlpHead::Spec{.in = net.backbone->feature_width(),
-                                                          .hidden = spec_.proj_hidden_dim,
-                                                          .out = spec_.proj_output_dim});
-  return net;
+MlpHead::Spec Byol::projector_spec(const ByolSpec& spec) const {
+  const int64_t width = feature_width();
+  return {width, spec.proj_hidden_dim == 0 ? 2 * width : spec.proj_hidden_dim,
+          spec.proj_output_dim};
 }
 
-Byol::Byol(const ByolSpec& spec, uint64_t seed) : spec_(spec) {
-  online_ = make_network();
-  target_ = make_network();
-  online_.predictor = std::make_unique<MlpHead>(MlpHead::Spec{
-      .in = spec_.proj_output_dim, .hidden = spec_.pred_hidden_dim, .out = spec_.proj_output_dim});
-  initialize(*online_.backbone, seed);
-  initialize(*online_.projector, seed + 1);  // other streams: the heads' layers share names
-  initialize(*online_.predictor, seed + 2);
-  std::vector<NamedParameter> online = parameters_of(*online_.backbone, *online_.projector);
-  append(online, online_.predictor->parameters("predictor"));
-  const auto precision = spec_.compute == Dtype::kBf16 ? ParameterArena::Precision::kBf16
-                                                       : ParameterArena::Precision::kF32;
-  online_arena_ = std::make_unique<ParameterArena>(std::move(online), precision);
-  target_arena_ = std::make_unique<ParameterArena>(
-      parameters_of(*target_.backbone, *target_.projector), precision);
-  RELA_CHECK(target_arena_->is_prefix_of(*online_arena_), InternalError,
+MlpHead::Spec Byol::predictor_spec(const ByolSpec& spec) const {
+  return {spec.proj_output_dim,
+          spec.pred_hidden_dim == 0 ? 2 * feature_width() : spec.pred_hidden_dim,
+          spec.proj_output_dim};
+}
+
+Byol::Byol(const ByolSpec& spec, uint64_t seed)
+    : Learner(spec.backbone, spec.compute, seed),
+      reduction_(spec.loss_reduction),
+      projector_(projector_spec(spec)),
+      predictor_(predictor_spec(spec)),
+      target_backbone_(make_backbone(spec.backbone)),
+      target_projector_(projector_spec(spec)) {
+  initialize(projector_, seed + 1);  // other streams: the heads' layers share names
+  initialize(predictor_, seed + 2);
+  std::vector<NamedParameter> heads = projector_.parameters("projector");
+  append(heads, predictor_.parameters("predictor"));
+  lay_out(std::move(heads));
+  std::vector<NamedParameter> averaged = target_backbone_->parameters("backbone");
+  append(averaged, target_projector_.parameters("projector"));
+  target_arena_ = std::make_unique<ParameterArena>(std::move(averaged), precision());
+  RELA_CHECK(target_arena_->is_prefix_of(parameters()), InternalError,
              "byol: the target's arena is no prefix of the online one");
-  target_arena_->values().copy_from(online_arena_->values().segment(0, {target_arena_->size()}));
+  target_arena_->values().copy_from(parameters().values().segment(0, {target_arena_->size()}));
   target_arena_->refresh_bf16();
-  online_buffers_ = buffers_of(*online_.backbone, *online_.projector);
-  target_buffers_ = buffers_of(*target_.backbone, *target_.projector);
+  online_buffers_ = buffers_of(*backbone_, projector_);
+  target_buffers_ = buffers_of(*target_backbone_, target_projector_);
 }
 
-Byol::Output Byol::forward(const Tensor& images) {
-  const ForwardContext online_context{.norm = NormMode::kTrain, .groups = kViews};
-  const ForwardContext target_context{
-      .norm = NormMode::kTrain, .groups = kViews, .norm_momentum = 0};
-  const Var input(images);
+Var Byol::loss(const Var& features, const TwoViewBatch& batch) {
   Tensor targets;
   {
     const NoGradGuard no_grad;
-    const Var y = target_.backbone->forward(input, target_context);
-    targets = target_.projector->forward(y, target_context).value();
+    const Var y = target_backbone_->forward(Var(batch.images), kTarget);
+    targets = target_projector_.forward(y, kTarget).value();
   }
-  const Var features = online_.backbone->forward(input, online_context);
-  const Var projection = online_.projector->forward(features, online_context);
-  const Var prediction = online_.predictor->forward(projection, online_context);
-  return {byol_loss(prediction, targets, spec_.loss_reduction), features.value()};
-}
-
-Tensor Byol::embed(const Tensor& images) {
-  const NoGradGuard no_grad;
-  return online_.backbone->forward(Var(images), {.norm = NormMode::kEval}).value();
+  const Var projection = projector_.forward(features, kOnline);
+  return byol_loss(predictor_.forward(projection, kOnline), targets, reduction_);
 }
 
 void Byol::average_statistics(float tau) {
@@ -98,17 +77,17 @@ void Byol::average_statistics(float tau) {
   }
 }
 
-std::vector<StateTensor> Byol::online_state() const {
-  std::vector<StateTensor> state = state_of(*online_.backbone, "backbone");
-  append(state, state_of(*online_.projector, "projector"));
-  append(state, state_of(*online_.predictor, "predictor"));
-  return state;
+std::vector<StateTensor> Byol::state() const {
+  std::vector<StateTensor> all = Learner::state();
+  append(all, state_of(projector_, "projector"));
+  append(all, state_of(predictor_, "predictor"));
+  return all;
 }
 
 std::vector<StateTensor> Byol::target_state() const {
-  std::vector<StateTensor> state = state_of(*target_.backbone, "backbone");
-  append(state, state_of(*target_.projector, "projector"));
-  return state;
+  std::vector<StateTensor> all = state_of(*target_backbone_, "backbone");
+  append(all, state_of(target_projector_, "projector"));
+  return all;
 }
 
 }  // namespace rela

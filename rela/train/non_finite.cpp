@@ -19,11 +19,13 @@ std::string complaint(const std::string& what, const Tensor& t) {
 
 }  // namespace
 
-std::string first_non_finite(Byol& byol, const Tensor& images) {
+std::string first_non_finite(Learner& learner, const Tensor& images,
+                             const std::function<void()>& forward) {
   if (std::string text = complaint("the batch of images", images); !text.empty()) return text;
   std::map<const Node*, std::string> names;
-  for (ParameterArena* arena : {&byol.online(), &byol.target()}) {
-    const char* network = arena == &byol.online() ? "parameter " : "target parameter ";
+  for (ParameterArena* arena : {&learner.parameters(), learner.target()}) {
+    if (arena == nullptr) continue;
+    const char* network = arena == learner.target() ? "target parameter " : "parameter ";
     for (const NamedParameter& p : arena->parameters()) {
       if (std::string text = complaint(network + p.name, p.var.value()); !text.empty()) return text;
       names.emplace(&p.var.node(), p.name);
@@ -42,7 +44,7 @@ std::string first_non_finite(Byol& byol, const Tensor& images) {
         }
         found = complaint(what + ")", value);
       });
-  byol.forward(images);
+  forward();
   return found;
 }
 

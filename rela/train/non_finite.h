@@ -1,9 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "nn/parameter_arena.h"
-#include "rela/train/byol.h"
+#include "rela/train/learner.h"
 
 namespace rela {
 
@@ -11,7 +12,9 @@ namespace rela {
 /// in which values arise: the batch, the weights, the results of the operations of a repeated
 /// forward pass. Empty when all of those are finite.
 ///   "parameter backbone.layer1.0.conv1.weight f32 [16, 3, 3, 16]: 3 of 2304 values are not finite"
-std::string first_non_finite(Byol& byol, const Tensor& images);
+/// `forward` repeats the pass.
+std::string first_non_finite(Learner& learner, const Tensor& images,
+                             const std::function<void()>& forward);
 
 /// The first parameter whose gradient is not finite; empty when there is none.
 std::string first_non_finite_gradient(const ParameterArena& arena);

@@ -6,6 +6,8 @@
 #include "kernels/cpu_features.h"
 #include "kernels/parallel.h"
 #include "rela/data/sampler.h"
+#include "rela/train/byol.h"
+#include "rela/train/supervised.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 
@@ -51,13 +53,12 @@ Dtype compute_dtype(const ExperimentConfig& config) {
   return config.precision == ExperimentConfig::Precision::kBf16Mixed ? Dtype::kBf16 : Dtype::kF32;
 }
 
-/// The step itself uses every core: one thread in the background keeps up with it on few cores.
-int auto_workers() { return std::clamp(cpu_threads() / 4, 1, 8); }
-
-}  // namespace
+BackboneSpec backbone_spec(const ExperimentConfig& config) {
+  return {config.backbone.name, config.backbone.cifar_stem, config.backbone.width};
+}
 
 ByolSpec byol_spec(const ExperimentConfig& config) {
-  return {.backbone = {config.backbone.name, config.backbone.cifar_stem, config.backbone.width},
+  return {.backbone = backbone_spec(config),
           .proj_hidden_dim = config.byol.proj_hidden_dim.value_or(0),
           .proj_output_dim = config.byol.proj_output_dim,
           .pred_hidden_dim = config.byol.pred_hidden_dim.value_or(0),
@@ -65,6 +66,25 @@ ByolSpec byol_spec(const ExperimentConfig& config) {
                                 ? LossReduction::kSum
                                 : LossReduction::kMean,
           .compute = compute_dtype(config)};
+}
+
+/// The step itself uses every core: one thread in the background keeps up with it on few cores.
+int auto_workers() { return std::clamp(cpu_threads() / 4, 1, 8); }
+
+}  // namespace
+
+std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes) {
+  const auto seed = static_cast<uint64_t>(config.seed);
+  switch (config.method) {
+    case ExperimentConfig::Method::kByol:
+    case ExperimentConfig::Method::kRelaByol:
+      return std::make_unique<Byol>(byol_spec(config), seed);
+    case ExperimentConfig::Method::kSupervised:
+    case ExperimentConfig::Method::kRelaSupervised:
+      return std::make_unique<Supervised>(backbone_spec(config), num_classes, compute_dtype(config),
+                                          seed);
+  }
+  return nullptr;
 }
 
 OptimizerSpec optimizer_spec(const ExperimentConfig& config) {
@@ -140,8 +160,8 @@ StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int6
 }
 
 void check_method(const ExperimentConfig& config) {
-  RELA_CHECK(config.method == ExperimentConfig::Method::kByol, ConfigError, "method: \"",
-             method_name(config.method), "\" is not available in this version; use \"byol\"");
+  RELA_CHECK(!config.has_rela_phase(), ConfigError, "method: \"", method_name(config.method),
+             "\" is not available in this version; use \"byol\" or \"supervised\"");
 }
 
 void check_device(const ExperimentConfig& config) {

@@ -8,11 +8,12 @@
 #include "rela/config/experiment_config.h"
 #include "rela/data/eval_loader.h"
 #include "rela/data/loader.h"
-#include "rela/train/byol.h"
+#include "rela/train/learner.h"
 
 namespace rela {
 
-ByolSpec byol_spec(const ExperimentConfig& config);
+/// The network that the config's method trains, freshly initialised.
+std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes);
 OptimizerSpec optimizer_spec(const ExperimentConfig& config);
 LoaderOptions loader_options(const ExperimentConfig& config);
 EvalOptions eval_options(const ExperimentConfig& config);

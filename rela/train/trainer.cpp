@@ -27,8 +27,6 @@ int64_t system_allocations() {
   return static_cast<int64_t>(Allocator::of(Device::kCpu).stats().system_allocations);
 }
 
-constexpr const char* kPhase = "byol";
-
 /// Deviation of the features relative to 1/sqrt(d) below which they are called collapsing, and
 /// collapsed.
 constexpr double kCollapseWarning = 0.02;
@@ -67,21 +65,22 @@ Trainer::Trainer(const ExperimentConfig& config, const RunDirectory& run,
       train_set_(open_split(config, Split::kTrain)),
       test_set_(config.eval.knn_every_epochs > 0 ? open_split(config, Split::kTest) : nullptr),
       length_(run_length(config, train_set_->size())),
-      byol_(byol_spec(config), static_cast<uint64_t>(config.seed)),
-      optimizer_(optimizer_spec(config), byol_.online(), &byol_.target()),
+      learner_(make_learner(config, train_set_->num_classes())),
+      optimizer_(optimizer_spec(config), learner_->parameters(), learner_->target()),
       checkpoints_(run.checkpoints(), config.checkpoint.keep_last),
       progress_(progress),
       window_(std::make_unique<Window>()) {
   if (config.eval.online_linear) {
-    classifier_ = std::make_unique<OnlineClassifier>(
-        byol_.feature_width(), train_set_->num_classes(), static_cast<uint64_t>(config.seed) + 3);
+    classifier_ =
+        std::make_unique<OnlineClassifier>(learner_->feature_width(), train_set_->num_classes(),
+                                           static_cast<uint64_t>(config.seed) + 3);
   }
 }
 
 Trainer::~Trainer() = default;
 
 void Trainer::restore(const CheckpointRef& checkpoint) {
-  TrainingState state{byol_, optimizer_, classifier_.get()};
+  TrainingState state{*learner_, optimizer_, classifier_.get()};
   const TrainingPosition position = read_training_state(checkpoint.folder, state, config_);
   step_ = position.step;
   elapsed_before_s_ = position.elapsed_s;
@@ -94,14 +93,14 @@ ExitCode Trainer::train() {
   SignalWatch signals;
   metrics_ = std::make_unique<MetricsLog>(run_.file("metrics.jsonl"), step_, elapsed_before_s_);
   metrics_->write(resumed_ ? "resume" : "start", step_, epoch(),
-                  {{"phase", kPhase},
+                  {{"phase", phase()},
                    {"total_steps", length_.total_steps},
                    {"batches_per_epoch", length_.batches_per_epoch},
                    {"effective_batch", config_.effective_batch()},
                    {"resolved_lr", config_.resolved_lr()},
-                   {"feature_dim", byol_.feature_width()}});
-  log_info("byol: ", config_.backbone.name, " of width ", config_.backbone.width, ", ",
-           byol_.online().size(), " parameters, ", train_set_->size(), " images, ",
+                   {"feature_dim", learner_->feature_width()}});
+  log_info(method_name(config_.method), ": ", config_.backbone.name, " of width ", config_.backbone.width, ", ",
+           learner_->parameters().size(), " parameters, ", train_set_->size(), " images, ",
            length_.total_steps, " steps of ", config_.effective_batch(),
            " images, peak learning rate ", config_.resolved_lr());
   if (!resumed_ && config_.eval.knn_every_epochs > 0)
@@ -138,16 +137,17 @@ ExitCode Trainer::train() {
 void Trainer::micro_step(StepResult& result) {
   const TwoViewBatch& batch = loader_->next();
   result.waited_s += batch.waited_s;
-  Byol::Output out = byol_.forward(batch.images);
+  const Var features = learner_->encode(batch.images);
+  const Var loss = learner_->loss(features, batch);
   const auto share = 1.0f / static_cast<float>(config_.accum_steps);
-  const double loss = *out.loss.value().data<float>();
-  result.loss += loss * share;
-  if (!std::isfinite(loss)) check_finite(result, batch);
-  backward(out.loss, Tensor::full({}, share));
-  result.features = out.features;
+  const double value = *loss.value().data<float>();
+  result.loss += value * share;
+  if (!std::isfinite(value)) check_finite(result, batch);
+  backward(loss, Tensor::full({}, share));
+  result.features = features.value();
   if (classifier_) {
     const OnlineClassifier::Result online =
-        classifier_->learn(out.features.slice(0, batch.labels.numel()), batch.labels);
+        classifier_->learn(result.features.slice(0, batch.labels.numel()), batch.labels);
     result.online.correct += online.correct;
     result.online.total += online.total;
   }
@@ -155,23 +155,24 @@ void Trainer::micro_step(StepResult& result) {
 
 Trainer::StepResult Trainer::step(const StepRates& rates) {
   StepResult result;
-  byol_.online().zero_grad();
+  learner_->parameters().zero_grad();
   for (int64_t i = 0; i < config_.accum_steps; ++i) micro_step(result);
-  byol_.online().finish_gradients();
-  result.grad_norm = std::sqrt(sum_of_squares(byol_.online().gradients()));
+  learner_->parameters().finish_gradients();
+  result.grad_norm = std::sqrt(sum_of_squares(learner_->parameters().gradients()));
   if (!std::isfinite(result.grad_norm)) {
     throw NonFiniteError(
         cat("step ", step_ + 1, ": the gradient is not finite; first seen in ",
-            first_non_finite_gradient(byol_.online()),
+            first_non_finite_gradient(learner_->parameters()),
             "; the last checkpoint is intact, lower optimizer.lr or use precision fp32"));
   }
   optimizer_.step(rates.lr, rates.tau);
-  byol_.average_statistics(rates.tau);
+  learner_->average_statistics(rates.tau);
   return result;
 }
 
 void Trainer::check_finite(const StepResult& result, const TwoViewBatch& batch) {
-  const std::string where = first_non_finite(byol_, batch.images);
+  const std::string where = first_non_finite(
+      *learner_, batch.images, [&] { learner_->loss(learner_->encode(batch.images), batch); });
   throw NonFiniteError(
       cat("step ", step_ + 1, ": the loss is ", result.loss, "; first seen in ",
           where.empty() ? "the loss itself" : where,
@@ -179,7 +180,7 @@ void Trainer::check_finite(const StepResult& result, const TwoViewBatch& batch) 
 }
 
 void Trainer::check_collapse(double deviation) {
-  const double healthy = 1.0 / std::sqrt(static_cast<double>(byol_.feature_width()));
+  const double healthy = 1.0 / std::sqrt(static_cast<double>(learner_->feature_width()));
   if (deviation > kCollapseWarning * healthy) return;
   RELA_CHECK(deviation > kCollapsed * healthy, NonFiniteError, "step ", step_,
              ": the features have collapsed (deviation ", deviation, ", healthy is about ", healthy,
@@ -188,6 +189,10 @@ void Trainer::check_collapse(double deviation) {
       cat("the features are collapsing: deviation ", deviation, ", healthy is about ", healthy);
   log_warning(message);
   metrics_->write("warning", step_, epoch(), {{"message", message}});
+}
+
+const char* Trainer::phase() const {
+  return config_.method == ExperimentConfig::Method::kSupervised ? "supervised" : "byol";
 }
 
 bool Trainer::log_due() const {
@@ -202,7 +207,7 @@ void Trainer::log_step(const StepResult& result, const StepRates& rates) {
   const ProgressState state{.step = step_,
                             .total_steps = length_.total_steps,
                             .epoch = length_.epoch_of(step_),
-                            .phase = kPhase,
+                            .phase = phase(),
                             .loss = result.loss,
                             .lr = rates.lr,
                             .tau = rates.tau,
@@ -213,7 +218,7 @@ void Trainer::log_step(const StepResult& result, const StepRates& rates) {
   progress_.show(state, due);
   if (!due) return;
   const double deviation = feature_std(result.features);
-  MetricsLog::Fields fields{{"phase", kPhase},
+  MetricsLog::Fields fields{{"phase", phase()},
                             {"loss", json_number(result.loss)},
                             {"lr", static_cast<double>(rates.lr)},
                             {"tau", static_cast<double>(rates.tau)},
@@ -247,7 +252,7 @@ bool Trainer::evaluation_due() const {
 void Trainer::evaluate() {
   progress_.clear();
   const auto start = Clock::now();
-  const EmbedFn embed = [this](const Tensor& images) { return byol_.embed(images); };
+  const EmbedFn embed = [this](const Tensor& images) { return learner_->embed(images); };
   const FeatureSet train = extract_features(*train_set_, eval_options(config_), embed);
   const FeatureSet test = extract_features(*test_set_, eval_options(config_), embed);
   const EvalResult knn = knn_evaluate(
@@ -273,7 +278,7 @@ void Trainer::evaluate() {
 
 void Trainer::write_checkpoint() {
   const auto start = Clock::now();
-  const TrainingState state{byol_, optimizer_, classifier_.get()};
+  const TrainingState state{*learner_, optimizer_, classifier_.get()};
   checkpoints_.save(step_, [&](const std::filesystem::path& folder) {
     write_training_state(folder, state, {step_, metrics_->elapsed_s()}, config_);
   });
@@ -294,7 +299,7 @@ ExitCode Trainer::stop_by_signal() {
 void Trainer::finish() {
   progress_.clear();
   write_checkpoint();
-  export_backbone(run_.file("exported"), byol_, step_);
+  export_backbone(run_.file("exported"), *learner_, step_);
   const AllocatorStats memory = Allocator::of(Device::kCpu).stats();
   metrics_->write("stop", step_, epoch(),
                   {{"reason", "finished"},

@@ -44,6 +44,7 @@ class Trainer {
   void finish();
   void write_failure(const Error& failure) const;
   void write_state(const char* state, ExitCode code, const std::string& message) const;
+  const char* phase() const;
   bool log_due() const;
   bool evaluation_due() const;
   int64_t epoch() const { return static_cast<int64_t>(length_.epoch_of(step_)); }
@@ -53,7 +54,7 @@ class Trainer {
   std::unique_ptr<ImageDataset> train_set_;
   std::unique_ptr<ImageDataset> test_set_;
   RunLength length_;
-  Byol byol_;
+  std::unique_ptr<Learner> learner_;
   Optimizer optimizer_;
   std::unique_ptr<OnlineClassifier> classifier_;
   std::unique_ptr<TwoViewLoader> loader_;

@@ -61,7 +61,7 @@ std::string config_differences(const JsonValue& before, const JsonValue& now) {
 }
 
 std::vector<StateTensor> model_state(const TrainingState& state) {
-  std::vector<StateTensor> all = state.byol.online_state();
+  std::vector<StateTensor> all = state.learner.state();
   if (state.classifier != nullptr) {
     for (StateTensor& t : state.classifier->state()) all.push_back(std::move(t));
   }
@@ -94,7 +94,7 @@ int64_t integer(const JsonValue& state, const char* key, const std::string& file
 void write_training_state(const fs::path& folder, const TrainingState& state,
                           const TrainingPosition& position, const ExperimentConfig& config) {
   save_state(path_of(folder, "model.safetensors"), model_state(state));
-  save_state(path_of(folder, "target.safetensors"), state.byol.target_state());
+  save_state(path_of(folder, "target.safetensors"), state.learner.target_state());
   save_state(path_of(folder, "optimizer.safetensors"), optimizer_state(state));
   const JsonValue::Object json{
       {"state_version", kStateVersion},
@@ -124,32 +124,32 @@ TrainingPosition read_training_state(const fs::path& folder, TrainingState& stat
              "restore these keys, or start anew with --out or --overwrite:", differences);
 
   std::vector<StateTensor> model = model_state(state);
-  std::vector<StateTensor> target = state.byol.target_state();
+  std::vector<StateTensor> target = state.learner.target_state();
   std::vector<StateTensor> momenta = optimizer_state(state);
   load_state(SafetensorsReader(path_of(folder, "model.safetensors")), model);
   load_state(SafetensorsReader(path_of(folder, "target.safetensors")), target);
   load_state(SafetensorsReader(path_of(folder, "optimizer.safetensors")), momenta);
-  state.byol.online().refresh_bf16();
-  state.byol.target().refresh_bf16();
-  state.optimizer.set_steps(integer(json, "optimizer_steps", file));
+  state.learner.parameters().refresh_bf16();
+  if (state.learner.target() != nullptr) state.learner.target()->refresh_bf16();
+  state.optimizer.set_counters({integer(json, "optimizer_steps", file)});
   if (state.classifier != nullptr)
-    state.classifier->optimizer().set_steps(integer(json, "classifier_steps", file));
+    state.classifier->optimizer().set_counters({integer(json, "classifier_steps", file)});
   const JsonValue* elapsed = json.find("elapsed_s");
   const double* seconds = elapsed == nullptr ? nullptr : elapsed->as<double>();
   return {integer(json, "step", file), seconds == nullptr ? 0 : *seconds};
 }
 
-void export_backbone(const fs::path& folder, const Byol& byol, int64_t step) {
+void export_backbone(const fs::path& folder, const Learner& learner, int64_t step) {
   make_directories(folder.string());
-  const BackboneSpec& spec = byol.spec().backbone;
-  save_state(path_of(folder, "backbone.safetensors"), byol.backbone_state(),
+  const BackboneSpec& spec = learner.backbone_spec();
+  save_state(path_of(folder, "backbone.safetensors"), learner.backbone_state(),
              {{"step", std::to_string(step)}});
   const JsonValue::Object json{
       {"architecture", spec.name},
       {"cifar_stem", spec.cifar_stem},
       {"width", spec.width},
       {"num_classes", int64_t{0}},
-      {"num_features", byol.feature_width()},
+      {"num_features", learner.feature_width()},
       {"global_pool", "avg"},
       {"step", step},
       {"pretrained_cfg", JsonValue::Object{{"mean", JsonValue::Array{0.485, 0.456, 0.406}},

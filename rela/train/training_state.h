@@ -4,15 +4,16 @@
 #include <filesystem>
 #include <string>
 
+#include "nn/optimizer.h"
 #include "rela/config/experiment_config.h"
-#include "rela/train/byol.h"
+#include "rela/train/learner.h"
 #include "rela/train/online_classifier.h"
 
 namespace rela {
 
 /// The parts of a running training that a checkpoint holds. Does not own them.
 struct TrainingState {
-  Byol& byol;
+  Learner& learner;
   Optimizer& optimizer;
   OnlineClassifier* classifier = nullptr;  // null without eval.online_linear
 };
@@ -33,7 +34,7 @@ void write_training_state(const std::filesystem::path& folder, const TrainingSta
 TrainingPosition read_training_state(const std::filesystem::path& folder, TrainingState& state,
                                      const ExperimentConfig& config);
 
-/// OUT/exported: the online backbone under torchvision's names, and what model it is..
-void export_backbone(const std::filesystem::path& folder, const Byol& byol, int64_t step);
+/// OUT/exported: the online backbone under torchvision's names, and what model it is.
+void export_backbone(const std::filesystem::path& folder, const Learner& learner, int64_t step);
 
 }  // namespace rela

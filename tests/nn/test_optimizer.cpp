@@ -75,12 +75,47 @@ TEST_P(OptimizerRules, ResumedFromItsStateGoesOnWithTheSameBits) {
   std::vector<NamedState> restored = second.optimizer.state();
   ASSERT_EQ(restored.size(), saved.size());
   for (size_t i = 0; i < saved.size(); ++i) restored[i].value.copy_from(saved[i].value);
-  second.optimizer.set_steps(first.optimizer.steps());
+  second.optimizer.set_counters(first.optimizer.counters());
   second.train(2);
 
   EXPECT_EQ(second.optimizer.steps(), 4);
   EXPECT_EQ(copy_of(second.arena.values()), copy_of(through.arena.values()));
   EXPECT_EQ(copy_of(second.target.values()), copy_of(through.target.values()));
+}
+
+/// Steps with a gradient of 0.25 everywhere, whatever the weights are.
+void step_alike(Trained& trained, int steps) {
+  trained.arena.zero_grad();
+  trained.add_gradients();
+  std::ranges::fill(trained.arena.gradients().span<float>(), 0.25f);
+  for (int i = 0; i < steps; ++i) trained.optimizer.step(kLr, kTau);
+}
+
+TEST_P(OptimizerRules, RestingSegmentsKeepWeightsTargetAndTheirCountOfSteps) {
+  const OptimizerSpec spec{.name = GetParam(), .weight_decay = 0.1f};
+  Trained trained(spec);
+  Trained fresh(spec);
+  const int64_t first = 1;
+  const int64_t offset = trained.arena.segments()[first].offset;
+  const std::vector<float> weights = copy_of(trained.arena.values());
+  trained.optimizer.rest_from(first);
+  step_alike(trained, 3);
+  const std::vector<float> rested = copy_of(trained.arena.values());
+  const std::vector<float> target = copy_of(trained.target.values());
+  EXPECT_NE(rested[0], weights[0]);
+  for (auto i = static_cast<size_t>(offset); i < weights.size(); ++i) {
+    ASSERT_EQ(rested[i], weights[i]) << i;
+    ASSERT_EQ(target[i], copy_of(fresh.target.values())[i]) << i;
+  }
+  // Awake, they move as in a first step, Adam's bias correction included.
+  trained.optimizer.wake();
+  step_alike(trained, 1);
+  step_alike(fresh, 1);
+  EXPECT_EQ(trained.optimizer.steps(), 4);
+  const std::vector<float> awake = copy_of(trained.arena.values());
+  const std::vector<float> once = copy_of(fresh.arena.values());
+  for (auto i = static_cast<size_t>(offset); i < weights.size(); ++i)
+    ASSERT_EQ(awake[i], once[i]) << i;
 }
 
 TEST_P(OptimizerRules, BiasesAndNormsDoNotDecayUnlessAsked) {

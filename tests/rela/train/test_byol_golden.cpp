@@ -57,19 +57,21 @@ bool is_cancelled_by_norm(const std::string& name) {
 class GoldenByol : public testing::TestWithParam<Recipe> {
  protected:
   GoldenByol() {
-    test::fill_from_formula(byol_.online_state());
-    byol_.target().values().copy_from(byol_.online().values().segment(0, {byol_.target().size()}));
+    test::fill_from_formula(byol_.state());
+    byol_.target()->values().copy_from(
+        byol_.parameters().values().segment(0, {byol_.target()->size()}));
   }
 
   std::vector<float> train(int steps) {
-    Optimizer optimizer(GetParam().optimizer, byol_.online(), &byol_.target());
+    Optimizer optimizer(GetParam().optimizer, byol_.parameters(), byol_.target());
     std::vector<float> losses;
     for (int step = 0; step < steps; ++step) {
-      const Byol::Output out = byol_.forward(views(step));
-      losses.push_back(*out.loss.value().data<float>());
-      byol_.online().zero_grad();
-      backward(out.loss);
-      byol_.online().finish_gradients();
+      const TwoViewBatch batch{.images = views(step)};
+      const Var loss = byol_.loss(byol_.encode(batch.images), batch);
+      losses.push_back(*loss.value().data<float>());
+      byol_.parameters().zero_grad();
+      backward(loss);
+      byol_.parameters().finish_gradients();
       optimizer.step(GetParam().lr, kTau);
     }
     return losses;
@@ -85,7 +87,7 @@ TEST_P(GoldenByol, LossesAgree) {
 }
 
 TEST_P(GoldenByol, ParametersAndTargetMoveAlike) {
-  const std::vector<StateTensor> online = byol_.online_state();
+  const std::vector<StateTensor> online = byol_.state();
   const std::vector<StateTensor> target = byol_.target_state();
   std::vector<std::vector<float>> starts;
   starts.reserve(online.size());

@@ -1,0 +1,37 @@
+#include "rela/train/learner.h"
+
+#include <utility>
+
+namespace rela {
+
+Learner::Learner(BackboneSpec backbone, Dtype compute, uint64_t seed)
+    : backbone_spec_(std::move(backbone)),
+      compute_(compute),
+      backbone_(make_backbone(backbone_spec_)) {
+  initialize(*backbone_, seed);
+}
+
+void Learner::lay_out(std::vector<NamedParameter> heads) {
+  std::vector<NamedParameter> all = backbone_->parameters("backbone");
+  backbone_segments_ = static_cast<int64_t>(all.size());
+  append(all, std::move(heads));
+  arena_ = std::make_unique<ParameterArena>(std::move(all), precision());
+}
+
+ParameterArena::Precision Learner::precision() const {
+  return compute_ == Dtype::kBf16 ? ParameterArena::Precision::kBf16
+                                  : ParameterArena::Precision::kF32;
+}
+
+Var Learner::encode(const Tensor& images) {
+  return backbone_->forward(Var(images), {.norm = NormMode::kTrain, .groups = kViews});
+}
+
+Tensor Learner::embed(const Tensor& images) {
+  const NoGradGuard no_grad;
+  return backbone_->forward(Var(images), {.norm = NormMode::kEval}).value();
+}
+
+std::vector<StateTensor> Learner::state() const { return state_of(*backbone_, "backbone"); }
+
+}  // namespace rela
