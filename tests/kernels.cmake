@@ -8,12 +8,14 @@ rela_tests(kernels_op_tests
     kernels/cases/linear.cpp
     kernels/cases/loss.cpp
     kernels/cases/pool2d.cpp
+    kernels/cases/transport.cpp
     kernels/op_cases.cpp
     kernels/test_conv2d.cpp
     kernels/test_linear.cpp
     kernels/test_op_cases.cpp
     kernels/test_op_list.cpp
     kernels/test_pool2d.cpp
+    kernels/test_transport.cpp
   LINKS rela)
 target_compile_definitions(kernels_op_tests PRIVATE
   RELA_OPS_HEADER="${CMAKE_SOURCE_DIR}/runtime/ops/ops.h")
@@ -36,7 +38,7 @@ rela_tests(similarity_tests
     kernels)
 
 # The same operations as on a CPU without AVX-512: no bf16 arithmetic, no Winograd.
-add_test(NAME kernels_op_tests_on_avx2 COMMAND kernels_op_tests --gtest_filter=*onv2d*:*inear*)
+add_test(NAME kernels_op_tests_on_avx2 COMMAND kernels_op_tests --gtest_filter=*onv2d*:*inear*:*ransport*)
 set_tests_properties(kernels_op_tests_on_avx2 PROPERTIES ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2"
                                                          TIMEOUT 120)
 

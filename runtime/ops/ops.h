@@ -86,4 +86,14 @@ enum class LossReduction : uint8_t { kSum, kMean };
 ///   scalar f32. A row of norm <= 1e-12 counts as zero: its cosine is 0, and it gets no gradient.
 Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction);
 
+/// Loss of a linear transport map: mean over the rows of 1 - cos(W h_i + b, z_j), j = i mod B. W h +
+/// b is never stored.  h [N, D] f32 or bf16, weight [K, D], bias [K], targets z [B, K] f32, N a
+/// multiple of B: two views of B images are h [2B, D], view 1 above view 2 (ReLA, Sun et al. 2024).
+/// -> scalar f32. A row of norm <= 1e-12 counts as zero: its cosine is 0, and it gets no gradient.
+Var transport_cosine_loss(const Var& h, const Var& weight, const std::optional<Var>& bias,
+                          const Tensor& targets);
+/// The same with the squared residual: mean over the rows of |W h_i + b - z_j|^2.
+Var transport_residual(const Var& h, const Var& weight, const std::optional<Var>& bias,
+                       const Tensor& targets);
+
 }  // namespace rela

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <compare>
+
+#include "kernels/matmul/linear.h"
+#include "kernels/types.h"
+
+namespace rela {
+
+/// A row whose l2 norm is at most this counts as zero: its cosine is 0 and it gets no gradient.
+inline constexpr float kTransportEps = 1e-12f;
+
+/// What the loss and its gradients are of; the rows' values come either way.
+enum class TransportMeasure : uint8_t { kCosine, kResidual };
+
+struct TransportDims {
+  int64_t rows = 0;     // N, rows of h
+  int64_t width = 0;    // D > 0
+  int64_t outputs = 0;  // K > 0
+  int64_t targets = 0;  // B, rows of y: row i of h meets row i mod B; B > 0 unless N == 0
+  auto operator<=>(const TransportDims&) const = default;
+};
+
+struct TransportProblem {
+  TransportDims dims;
+  Dtype dtype = Dtype::kF32;         // of h: f32 or bf16
+  Dtype weight_dtype = Dtype::kF32;  // of w: f32 or bf16
+  Bias bias = Bias::kAbsent;
+  TransportMeasure measure = TransportMeasure::kCosine;
+};
+
+struct TransportInputs {
+  const void* h = nullptr;   // [N, D]
+  const void* w = nullptr;   // [K, D]
+  const float* b = nullptr;  // [K], read when the problem has a bias
+  const float* y = nullptr;  // [B, K]
+};
+
+/// Every output may be null: not wanted. All are overwritten.
+struct TransportOutputs {
+  float* residual = nullptr;  // [N]
+  float* cosine = nullptr;    // [N]
+  float* loss = nullptr;      // scalar
+  float* dh = nullptr;        // [N, D] gradient of the loss
+  float* dw = nullptr;        // [K, D]
+  float* db = nullptr;        // [K]
+  bool wants_gradient() const { return dh != nullptr || dw != nullptr || db != nullptr; }
+};
+
+/// How well the map p_i = W h_i + b carries rows to their targets, in one pass:
+///   residual_i = |p_i - y_j|^2      cosine_i = 1 - p_i . y_j / (|p_i| |y_j|)      j = i mod B
+///   loss       = mean over i of the problem's measure, and its gradients
+/// A tile of p is made, measured, turned into its gradient and multiplied on while it is in the
+/// cache; p is never stored whole. Sums are f32; where h is bf16 and the device multiplies bf16, w
+/// and the gradient of p are rounded to bf16 too, p is not. The loss is summed in f64 in the order
+/// of the rows. Deterministic whatever the number of threads. No rows: loss, dw and db are 0.
+using TransportLossFn = void(const TransportProblem& problem, const TransportInputs& in,
+                             const TransportOutputs& out, Workspace workspace, Stream stream);
+TransportLossFn transport_loss_cpu;
+
+/// Bytes of workspace for these outputs.
+using TransportWorkspaceFn = size_t(const TransportProblem& problem, const TransportOutputs& out);
+TransportWorkspaceFn transport_loss_workspace_bytes_cpu;
+
+}  // namespace rela
