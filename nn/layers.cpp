@@ -15,9 +15,12 @@ BatchNorm::BatchNorm(int64_t channels, Activation activation) : activation_(acti
   const Init zero{Init::Kind::kConstant, 0.0f};
   params_.gamma = add_parameter("weight", {channels}, ParameterKind::kNormWeight, one);
   params_.beta = add_parameter("bias", {channels}, ParameterKind::kNormBias, zero);
-  params_.running_mean = add_buffer("running_mean", Tensor::zeros({channels}, Dtype::kF32));
-  params_.running_var = add_buffer("running_var", Tensor::full({channels}, 1.0f));
-  num_batches_ = add_buffer("num_batches_tracked", Tensor::zeros({}, Dtype::kI64));
+  params_.running_mean = Tensor::zeros({channels}, Dtype::kF32);
+  params_.running_var = Tensor::full({channels}, 1.0f);
+  num_batches_ = Tensor::zeros({}, Dtype::kI64);
+  add_buffer("running_mean", params_.running_mean);
+  add_buffer("running_var", params_.running_var);
+  add_buffer("num_batches_tracked", num_batches_);
 }
 
 Var BatchNorm::forward(const Var& x, const ForwardContext& context,

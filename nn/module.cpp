@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/random/random_stream.h"
+#include "runtime/allocator.h"
 #include "runtime/io/hash.h"
 
 namespace rela {
@@ -45,12 +46,20 @@ std::vector<NamedParameter> Module::parameters(std::string_view prefix) const {
 
 std::vector<NamedBuffer> Module::buffers(std::string_view prefix) const {
   std::vector<NamedBuffer> all;
-  for (const NamedBuffer& b : buffers_) all.push_back({join(prefix, b.name), b.value});
+  for (const Buffer& b : buffers_) all.push_back({join(prefix, b.name), *b.value});
   for (const Child& child : children_) {
     for (NamedBuffer& b : child.module->buffers(join(prefix, child.name)))
       all.push_back(std::move(b));
   }
   return all;
+}
+
+void Module::move_buffers(Device device) {
+  const MemoryUseGuard use(MemoryUse::kParameters);
+  for (const Buffer& b : buffers_) {
+    if (b.value->dtype() != Dtype::kI64) *b.value = b.value->to(device);
+  }
+  for (const Child& child : children_) child.module->move_buffers(device);
 }
 
 Var Module::add_parameter(std::string name, const Shape& shape, ParameterKind kind, Init init) {
@@ -59,9 +68,8 @@ Var Module::add_parameter(std::string name, const Shape& shape, ParameterKind ki
   return var;
 }
 
-Tensor Module::add_buffer(std::string name, Tensor value) {
-  buffers_.push_back({std::move(name), value});
-  return value;
+void Module::add_buffer(std::string name, Tensor& buffer) {
+  buffers_.push_back({std::move(name), &buffer});
 }
 
 void Module::add_child(std::string name, Module& child) {

@@ -61,19 +61,28 @@ class Module {
   std::vector<NamedParameter> parameters(std::string_view prefix = "") const;
   std::vector<NamedBuffer> buffers(std::string_view prefix = "") const;
 
+  /// Moves the buffers of this module and its children; lists of buffers taken before keep the old
+  /// memory. Counters (i64) stay on the host, which counts. Parameters move with their arena.
+  void move_buffers(Device device);
+
  protected:
   Var add_parameter(std::string name, const Shape& shape, ParameterKind kind, Init init);
-  Tensor add_buffer(std::string name, Tensor value);
+  /// `buffer` is a member of the derived class, with its first value.
+  void add_buffer(std::string name, Tensor& buffer);
   /// A child without a name adds nothing to the names below it.
   void add_child(std::string name, Module& child);
 
  private:
+  struct Buffer {
+    std::string name;
+    Tensor* value;
+  };
   struct Child {
     std::string name;
     Module* module;
   };
   std::vector<NamedParameter> parameters_;
-  std::vector<NamedBuffer> buffers_;
+  std::vector<Buffer> buffers_;
   std::vector<Child> children_;
 };
 

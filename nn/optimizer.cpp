@@ -1,5 +1,6 @@
 #include "nn/optimizer.h"
 
+#include "runtime/allocator.h"
 #include "runtime/error.h"
 #include "runtime/kernel_table.h"
 
@@ -21,9 +22,11 @@ Optimizer::Optimizer(const OptimizerSpec& spec, ParameterArena& arena, Parameter
     segments_.push_back(
         {s.offset, s.size, !(spec.exclude_bias_and_norm && is_bias_or_norm(s.kind))});
   }
-  moment1_ = Tensor::zeros({arena.size()}, Dtype::kF32);
+  const MemoryUseGuard use(MemoryUse::kOptimizer);
+  const Device device = arena.values().device();
+  moment1_ = Tensor::zeros({arena.size()}, Dtype::kF32, device);
   if (spec.name == OptimizerSpec::Name::kAdamW)
-    moment2_ = Tensor::zeros({arena.size()}, Dtype::kF32);
+    moment2_ = Tensor::zeros({arena.size()}, Dtype::kF32, device);
 }
 
 void Optimizer::rest_from(int64_t first) {
@@ -37,16 +40,16 @@ void Optimizer::rest_from(int64_t first) {
 void Optimizer::wake() { resting_ = false; }
 
 OptimizerArrays Optimizer::arrays(float tau) {
-  OptimizerArrays arrays{.weights = arena_.values().data<float>(),
-                         .gradients = arena_.gradients().data<float>(),
-                         .moment1 = moment1_.data<float>(),
+  OptimizerArrays arrays{.weights = arena_.values().ptr<float>(),
+                         .gradients = arena_.gradients().ptr<float>(),
+                         .moment1 = moment1_.ptr<float>(),
                          .tau = tau};
-  if (moment2_.defined()) arrays.moment2 = moment2_.data<float>();
-  if (arena_.bf16_values().defined()) arrays.bf16_weights = arena_.bf16_values().data<Bf16>();
+  if (moment2_.defined()) arrays.moment2 = moment2_.ptr<float>();
+  if (arena_.bf16_values().defined()) arrays.bf16_weights = arena_.bf16_values().ptr<Bf16>();
   if (target_ != nullptr) {
-    arrays.target = target_->values().data<float>();
+    arrays.target = target_->values().ptr<float>();
     arrays.target_size = target_->size();
-    if (target_->bf16_values().defined()) arrays.bf16_target = target_->bf16_values().data<Bf16>();
+    if (target_->bf16_values().defined()) arrays.bf16_target = target_->bf16_values().ptr<Bf16>();
   }
   return arrays;
 }
@@ -70,17 +73,16 @@ void Optimizer::update(const OptimizerArrays& arrays, std::span<const OptimizerS
   const Device device = arena_.values().device();
   switch (spec_.name) {
     case OptimizerSpec::Name::kSgd:
-      kSgd.at(device)(arrays, segments, {lr, spec_.momentum, spec_.weight_decay, spec_.nesterov},
-                      Stream{});
+      kSgd.launch(device, arrays, segments,
+                  SgdArgs{lr, spec_.momentum, spec_.weight_decay, spec_.nesterov});
       break;
     case OptimizerSpec::Name::kAdamW:
-      kAdamW.at(device)(arrays, segments,
-                        {lr, spec_.beta1, spec_.beta2, spec_.eps, spec_.weight_decay, steps},
-                        Stream{});
+      kAdamW.launch(device, arrays, segments,
+                    AdamWArgs{lr, spec_.beta1, spec_.beta2, spec_.eps, spec_.weight_decay, steps});
       break;
     case OptimizerSpec::Name::kLars:
-      kLars.at(device)(arrays, segments,
-                       {lr, spec_.momentum, spec_.weight_decay, spec_.trust_coefficient}, Stream{});
+      kLars.launch(device, arrays, segments,
+                   LarsArgs{lr, spec_.momentum, spec_.weight_decay, spec_.trust_coefficient});
       break;
   }
 }
@@ -93,8 +95,7 @@ std::vector<NamedState> Optimizer::state() const {
 void ema_update(Tensor& target, const Tensor& source, float tau) {
   RELA_CHECK(target.shape() == source.shape(), ShapeError, "ema: target ", describe(target),
              ", source ", describe(source), "; shapes must agree");
-  kEma.at(target.device())(target.data<float>(), source.data<float>(), target.numel(), tau,
-                           Stream{});
+  kEma.launch(target.device(), target.ptr<float>(), source.ptr<float>(), target.numel(), tau);
 }
 
 }  // namespace rela

@@ -1,6 +1,7 @@
 #include "nn/parameter_arena.h"
 
 #include "kernels/elementwise/cast.h"
+#include "runtime/allocator.h"
 #include "runtime/kernel_table.h"
 
 namespace rela {
@@ -12,17 +13,19 @@ const KernelTable<CastFn> kCast{"cast", cast_cpu};
 
 }  // namespace
 
-ParameterArena::ParameterArena(std::vector<NamedParameter> parameters, Precision precision)
+ParameterArena::ParameterArena(std::vector<NamedParameter> parameters, Precision precision,
+                               Device device)
     : parameters_(std::move(parameters)) {
+  const MemoryUseGuard use(MemoryUse::kParameters);
   int64_t size = 0;
   for (const NamedParameter& p : parameters_) {
     const int64_t count = p.var.value().numel();
     segments_.push_back({p.name, size, count, p.kind});
     size += (count + kAlignment - 1) / kAlignment * kAlignment;
   }
-  values_ = Tensor::zeros({size}, Dtype::kF32);
-  gradients_ = Tensor::zeros({size}, Dtype::kF32);
-  if (precision == Precision::kBf16) bf16_values_ = Tensor::zeros({size}, Dtype::kBf16);
+  values_ = Tensor::zeros({size}, Dtype::kF32, device);
+  gradients_ = Tensor::zeros({size}, Dtype::kF32, device);
+  if (precision == Precision::kBf16) bf16_values_ = Tensor::zeros({size}, Dtype::kBf16, device);
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Node& node = parameters_[i].var.node();
     const int64_t offset = segments_[i].offset;
@@ -51,7 +54,7 @@ void ParameterArena::refresh_bf16() {
   if (!bf16_values_.defined()) return;
   const CastArgs args{
       .x = values_.raw(), .from = Dtype::kF32, .y = bf16_values_.raw(), .to = Dtype::kBf16};
-  kCast.at(values_.device())(args, size(), Stream{});
+  kCast.launch(values_.device(), args, size());
 }
 
 bool ParameterArena::is_prefix_of(const ParameterArena& larger) const {

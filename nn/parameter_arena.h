@@ -20,11 +20,12 @@ struct ArenaSegment {
 
 class ParameterArena {
  public:
-  /// Moves the values of the parameters into the arena and points the parameters there, in the
-  /// given order. Gaps between segments hold zeros. With Precision::kBf16 ops compute with the
-  /// arena's bf16 copy.
+  /// Moves the values of the parameters into an arena on `device` and points the parameters there,
+  /// in the given order. Gaps between segments hold zeros. With Precision::kBf16 ops compute with
+  /// the arena's bf16 copy.
   enum class Precision : uint8_t { kF32, kBf16 };
-  ParameterArena(std::vector<NamedParameter> parameters, Precision precision);
+  ParameterArena(std::vector<NamedParameter> parameters, Precision precision,
+                 Device device = Device::kCpu);
 
   int64_t size() const { return values_.numel(); }  // elements, gaps included
   std::span<const ArenaSegment> segments() const { return segments_; }

@@ -32,9 +32,10 @@ struct ConvLayout {
 };
 
 Tensor to_file_layout(const StateTensor& t) {
-  if (!t.conv_weight) return t.value;
+  const Tensor value = t.value.to(Device::kCpu);
+  if (!t.conv_weight) return value;
   Tensor out = Tensor::empty(file_shape(t), Dtype::kF32);
-  const float* in = t.value.data<float>();
+  const float* in = value.data<float>();
   ConvLayout(t.value.shape()).for_each([&, to = out.data<float>()](int64_t m, int64_t f) {
     to[f] = in[m];
   });
@@ -42,19 +43,21 @@ Tensor to_file_layout(const StateTensor& t) {
 }
 
 void read_tensor(const SafetensorsReader& file, const std::string& name, StateTensor& t) {
-  if (t.value.dtype() == Dtype::kI64) {
-    file.read_into(name, t.value.raw(), static_cast<int64_t>(t.value.bytes()));
+  const bool on_host = t.value.device() == Device::kCpu;
+  Tensor value = on_host ? t.value : Tensor::empty(t.value.shape(), t.value.dtype());
+  if (value.dtype() == Dtype::kI64) {
+    file.read_into(name, value.data<int64_t>(), static_cast<int64_t>(value.bytes()));
   } else if (!t.conv_weight) {
-    file.read_as_f32(name, t.value.data<float>(), t.value.numel());
+    file.read_as_f32(name, value.data<float>(), value.numel());
   } else {
-    const Tensor in = Tensor::empty(file_shape(t), Dtype::kF32);
-    Tensor staged = in;
+    Tensor staged = Tensor::empty(file_shape(t), Dtype::kF32);
     file.read_as_f32(name, staged.data<float>(), staged.numel());
-    const float* from = in.data<float>();
-    ConvLayout(t.value.shape()).for_each([&, to = t.value.data<float>()](int64_t m, int64_t f) {
+    const float* from = staged.data<float>();
+    ConvLayout(value.shape()).for_each([&, to = value.data<float>()](int64_t m, int64_t f) {
       to[m] = from[f];
     });
   }
+  if (!on_host) t.value.copy_from(value);
 }
 
 /// Names of one kind of mistake, counted in full and listed up to ten.

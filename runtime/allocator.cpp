@@ -1,51 +1,67 @@
 #include "runtime/allocator.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <limits>
+#include <utility>
 
+#include "runtime/block_size.h"
+#include "runtime/cuda.h"
 #include "runtime/error.h"
 
 namespace rela {
 namespace {
 
-constexpr size_t kAlignment = 64;          // one cache line, one AVX-512 register
-constexpr size_t kHugePage = 2u << 20;     // large blocks are aligned to and sized in huge pages
-constexpr size_t kSmallGranularity = 512;  // small blocks share few size classes
+constexpr std::array<const char*, kMemoryUses> kUseNames{"activations and their gradients",
+                                                         "parameters and their gradients",
+                                                         "optimizer state", "data", "workspaces"};
 
-/// Sizes are rounded so that nearly equal requests (a last short batch, say) share a block.
-size_t round_size(size_t bytes) {
-  constexpr size_t kLargest = std::numeric_limits<size_t>::max() / kHugePage * kHugePage;
-  if (bytes > kLargest) return kLargest;  // no machine has it, and rounding up would wrap around
-  if (bytes >= kHugePage) return (bytes + kHugePage - 1) / kHugePage * kHugePage;
-  return (bytes + kSmallGranularity - 1) / kSmallGranularity * kSmallGranularity;
+thread_local MemoryUse current_use = MemoryUse::kActivations;
+
+/// "2.0 GiB of activations and their gradients, 45.0 MiB of data": largest first.
+std::string list_uses(const std::array<size_t, kMemoryUses>& active) {
+  std::array<size_t, kMemoryUses> order{};
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::ranges::stable_sort(order, [&](size_t a, size_t b) { return active[a] > active[b]; });
+  std::string text;
+  for (const size_t use : order) {
+    if (active[use] == 0) continue;
+    text += cat(text.empty() ? "" : ", ", format_bytes(active[use]), " of ", kUseNames[use]);
+  }
+  return text;
 }
 
 }  // namespace
 
+MemoryUseGuard::MemoryUseGuard(MemoryUse use) : before_(std::exchange(current_use, use)) {}
+MemoryUseGuard::~MemoryUseGuard() { current_use = before_; }
+
 Allocator& Allocator::of(Device device) {
-  RELA_CHECK(device == Device::kCpu, UnsupportedError, "allocator: no ", device_name(device),
-             " memory in this build; choose \"device\": \"cpu\" or build with -DRELA_CUDA=ON");
-  static Allocator* cpu =
-      new Allocator;  // never destroyed: tensors in static objects may outlive main
-  return *cpu;
+  // Never destroyed: tensors in static objects may outlive main.
+  static Allocator* cpu = new Allocator;
+  if (device == Device::kCpu) return *cpu;
+  static Allocator* cuda = new Allocator(cuda_memory());
+  return *cuda;
+}
+
+Allocator& Allocator::pinned() {
+  if (!cuda_is_ready()) return of(Device::kCpu);
+  static Allocator* pinned = new Allocator(cuda_pinned_memory());
+  return *pinned;
 }
 
 Allocator::~Allocator() { release_cached(); }
 
 Allocator::Block Allocator::allocate(size_t bytes) {
   if (bytes == 0) return {};
-  const size_t rounded = round_size(bytes);
+  const size_t rounded = round_block_size(bytes);
   const std::lock_guard lock(mutex_);
   Block block = take_cached(rounded);
   if (block.data == nullptr) block = take_from_system(rounded);
+  block.use = current_use;
   ++stats_.requests;
   stats_.active_bytes += block.bytes;
+  stats_.active_by_use[static_cast<size_t>(block.use)] += block.bytes;
   stats_.peak_active_bytes = std::max(stats_.peak_active_bytes, stats_.active_bytes);
-  if (fresh_memory_ == FreshMemory::kNan) std::memset(block.data, 0xff, block.bytes);
+  if (fresh_memory_ == FreshMemory::kNan) source_.poison(block.data, block.bytes);
   return block;
 }
 
@@ -66,27 +82,33 @@ Allocator::Block Allocator::take_from_system(size_t rounded) {
   if (over_limit()) release_cached_locked();
   void* data = nullptr;
   if (!over_limit()) {
-    const size_t alignment = rounded >= kHugePage ? kHugePage : kAlignment;
-    data = std::aligned_alloc(alignment, rounded);
+    data = source_.take(rounded);
     if (data == nullptr) {
       release_cached_locked();
-      data = std::aligned_alloc(alignment, rounded);
+      data = source_.take(rounded);
     }
   }
-  RELA_CHECK(data != nullptr, OutOfMemoryError, "cpu memory: wanted ", format_bytes(rounded),
-             " more, ", format_bytes(stats_.active_bytes), " in use (peak ",
-             format_bytes(stats_.peak_active_bytes), ")",
-             limit_bytes_ ? cat(", limit ", format_bytes(limit_bytes_)) : std::string(),
-             "; lower batch_size or backbone.width");
+  RELA_CHECK(data != nullptr, OutOfMemoryError, exhausted(rounded));
   stats_.reserved_bytes += rounded;
   ++stats_.system_allocations;
   return {data, rounded};
+}
+
+std::string Allocator::exhausted(size_t wanted) const {
+  const std::string uses = list_uses(stats_.active_by_use);
+  return cat(source_.name(), ": wanted ", format_bytes(wanted), " more, ",
+             format_bytes(stats_.active_bytes), " in use", uses.empty() ? "" : ": ", uses,
+             " (peak ", format_bytes(stats_.peak_active_bytes), ")",
+             source_.situation(stats_.reserved_bytes),
+             limit_bytes_ ? cat(", limit ", format_bytes(limit_bytes_)) : std::string(),
+             "; lower batch_size or backbone.width");
 }
 
 void Allocator::free(Block block) noexcept {
   if (block.data == nullptr) return;
   const std::lock_guard lock(mutex_);
   stats_.active_bytes -= block.bytes;
+  stats_.active_by_use[static_cast<size_t>(block.use)] -= block.bytes;
   cached_.emplace(block.bytes, block.data);
 }
 
@@ -97,7 +119,7 @@ void Allocator::release_cached() noexcept {
 
 void Allocator::release_cached_locked() noexcept {
   for (const auto& [bytes, data] : cached_) {
-    std::free(data);
+    source_.give_back(data);
     stats_.reserved_bytes -= bytes;
   }
   cached_.clear();
@@ -121,20 +143,6 @@ void Allocator::set_limit(size_t bytes) {
 void Allocator::set_fresh_memory(FreshMemory fresh) {
   const std::lock_guard lock(mutex_);
   fresh_memory_ = fresh;
-}
-
-std::string format_bytes(size_t bytes) {
-  constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1024 && unit + 1 < units.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  std::array<char, 32> text{};
-  const char* format = unit == 0 ? "%.0f %s" : value < 10 ? "%.2f %s" : "%.1f %s";
-  std::snprintf(text.data(), text.size(), format, value, units[unit]);
-  return text.data();
 }
 
 }  // namespace rela

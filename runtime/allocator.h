@@ -1,7 +1,12 @@
 #pragma once
 // Memory of tensors. Freed blocks are kept and reused, so that a training step in steady state asks
 // the system for nothing; the counters prove it.
+//
+// A block of a GPU may be handed out anew while kernels that use its former contents still wait:
+// all kernels of a process run in one stream, in order. Who uses a block in another stream keeps it
+// until that stream is through with it.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -10,8 +15,25 @@
 #include <vector>
 
 #include "runtime/device.h"
+#include "runtime/memory_source.h"
 
 namespace rela {
+
+/// What memory is for: the message of an exhausted device says who holds how much.
+enum class MemoryUse : uint8_t { kActivations, kParameters, kOptimizer, kData, kWorkspace };
+inline constexpr size_t kMemoryUses = 5;
+
+/// Blocks that this thread asks for while the object lives are for `use`; activations otherwise.
+class MemoryUseGuard {
+ public:
+  explicit MemoryUseGuard(MemoryUse use);
+  ~MemoryUseGuard();
+  MemoryUseGuard(const MemoryUseGuard&) = delete;
+  MemoryUseGuard& operator=(const MemoryUseGuard&) = delete;
+
+ private:
+  MemoryUse before_;
+};
 
 struct AllocatorStats {
   size_t active_bytes = 0;          // handed out now
@@ -19,18 +41,22 @@ struct AllocatorStats {
   size_t reserved_bytes = 0;        // taken from the system: active + cached
   uint64_t system_allocations = 0;  // requests that the cache could not serve
   uint64_t requests = 0;
+  std::array<size_t, kMemoryUses> active_by_use{};
 };
 
 /// What allocate() leaves in a block: whatever was there, or bytes 0xff, NaN in every float format.
 enum class FreshMemory : uint8_t { kUndefined, kNan };
 
-/// Caching allocator of one device. Thread-safe. Blocks are 64-byte aligned.
+/// Caching allocator over one source of memory. Thread-safe. Blocks are 64-byte aligned.
 class Allocator {
  public:
-  /// The allocator of a device; lives as long as the process.
+  /// The allocator of a device; lives as long as the process. Throws UnsupportedError or
+  /// DeviceError where there is no such device.
   static Allocator& of(Device device);
+  /// Host memory that a GPU copies from and to in the background; the CPU's own without one.
+  static Allocator& pinned();
 
-  Allocator() = default;
+  explicit Allocator(MemorySource& source = system_memory()) : source_(source) {}
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
   ~Allocator();
@@ -38,10 +64,11 @@ class Allocator {
   struct Block {
     void* data = nullptr;
     size_t bytes = 0;  // capacity, at least what was asked for
+    MemoryUse use = MemoryUse::kActivations;
   };
 
   /// Contents are what set_fresh_memory() chose. Zero bytes give a null block. Throws
-  /// OutOfMemoryError that says how much was wanted, held and allowed.
+  /// OutOfMemoryError that says how much was wanted, held (and for what), free and allowed.
   Block allocate(size_t bytes);
   void free(Block block) noexcept;
 
@@ -59,15 +86,14 @@ class Allocator {
   Block take_cached(size_t rounded);
   Block take_from_system(size_t rounded);
   void release_cached_locked() noexcept;
+  std::string exhausted(size_t wanted) const;
 
+  MemorySource& source_;
   mutable std::mutex mutex_;
   std::multimap<size_t, void*> cached_;  // by capacity
   AllocatorStats stats_;
   size_t limit_bytes_ = 0;
   FreshMemory fresh_memory_ = FreshMemory::kUndefined;
 };
-
-/// "1.50 GiB", "12.0 MiB", "640 B"
-std::string format_bytes(size_t bytes);
 
 }  // namespace rela

@@ -3,25 +3,51 @@
 
 #include <array>
 #include <cstddef>
+#include <utility>
+#include <vector>
 
-#include "runtime/device.h"
-#include "runtime/error.h"
+#include "runtime/cuda.h"
+
+/// The cuda kernel of a table; in a build without CUDA its name is not looked at.
+#if RELA_HAS_CUDA
+#define RELA_CUDA_KERNEL(function) (function)
+#else
+#define RELA_CUDA_KERNEL(function) nullptr
+#endif
 
 namespace rela {
 
+/// An op and the devices that have a kernel for it.
+struct KernelEntry {
+  const char* op;
+  std::array<bool, 2> on_device;  // by Device
+  bool on(Device device) const { return on_device[static_cast<size_t>(device)]; }
+};
+/// Every table of the program, sorted by op.
+std::vector<KernelEntry> kernel_entries();
+
+void register_kernels(const KernelEntry& entry);
+[[noreturn]] void throw_no_kernel(const char* op, Device device);
+
+/// For objects of static lifetime: a table is listed for good.
 template <class Fn>
 class KernelTable {
  public:
-  /// `cuda` stays null in a build without CUDA.
-  constexpr KernelTable(const char* op, Fn* cpu, Fn* cuda = nullptr)
-      : op_(op), by_device_{cpu, cuda} {}
+  /// `cuda`: RELA_CUDA_KERNEL(name).
+  KernelTable(const char* op, Fn* cpu, Fn* cuda = nullptr) : op_(op), by_device_{cpu, cuda} {
+    register_kernels({op, {cpu != nullptr, cuda != nullptr}});
+  }
 
   /// Throws UnsupportedError that names op, device and remedy.
   Fn* at(Device device) const {
     Fn* fn = by_device_[static_cast<size_t>(device)];
-    RELA_CHECK(fn != nullptr, UnsupportedError, op_, ": no ", device_name(device),
-               " kernel in this build; choose \"device\": \"cpu\" or build with -DRELA_CUDA=ON");
+    if (fn == nullptr) throw_no_kernel(op_, device);
     return fn;
+  }
+  /// Calls the kernel in the device's compute stream.
+  template <class... Args>
+  void launch(Device device, Args&&... args) const {
+    at(device)(std::forward<Args>(args)..., compute_stream(device));
   }
 
  private:

@@ -123,6 +123,9 @@ void backward(const Var& output, const Tensor& output_gradient) {
   RELA_CHECK(output_gradient.shape() == output.shape() && output_gradient.dtype() == output.dtype(),
              ShapeError, "backward: gradient ", describe(output_gradient), " for output ",
              describe(output.value()));
+  RELA_CHECK(output_gradient.device() == output.device(), DeviceError, "backward: gradient ",
+             describe(output_gradient), " for output ", describe(output.value()),
+             "; both must be on one device");
   count_consumers(output.node(), ++next_visit);
   output.node().grad = output_gradient;
   const auto older = [](const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) {
@@ -204,7 +207,7 @@ void GradSink::give(size_t input, const Tensor& dx) {
   if (mode == Write::kOverwrite) {
     sum.copy_from(dx);
   } else {
-    kAddInto.at(sum.device())(sum.raw(), dx.raw(), sum.numel(), sum.dtype(), Stream{});
+    kAddInto.launch(sum.device(), sum.raw(), dx.raw(), sum.numel(), sum.dtype());
   }
 }
 

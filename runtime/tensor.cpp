@@ -3,38 +3,49 @@
 #include <cstring>
 
 #include "runtime/allocator.h"
+#include "runtime/cuda.h"
 #include "runtime/error.h"
 
 namespace rela {
 
 class Storage {
  public:
-  Storage(size_t bytes, Device device)
-      : device_(device), block_(Allocator::of(device).allocate(bytes)) {}
-  ~Storage() { Allocator::of(device_).free(block_); }
+  Storage(size_t bytes, Allocator& allocator)
+      : allocator_(allocator), block_(allocator.allocate(bytes)) {}
+  ~Storage() { allocator_.free(block_); }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
   void* data() { return block_.data; }
 
  private:
-  Device device_;
+  Allocator& allocator_;
   Allocator::Block block_;
 };
 
-Tensor::Tensor(std::shared_ptr<Storage> storage, void* data, const Shape& shape, Dtype dtype)
+Tensor::Tensor(std::shared_ptr<Storage> storage, const Shape& shape, Dtype dtype, Device device)
     : storage_(std::move(storage)),
-      data_(data),
+      data_(storage_->data()),
       shape_(shape),
       numel_(shape.numel()),
-      dtype_(dtype) {}
+      dtype_(dtype),
+      device_(device) {}
+
+namespace {
+
+size_t bytes_of(const Shape& shape, Dtype dtype) {
+  return static_cast<size_t>(shape.numel()) * dtype_bytes(dtype);
+}
+
+}  // namespace
 
 Tensor Tensor::empty(const Shape& shape, Dtype dtype, Device device) {
-  const size_t bytes = static_cast<size_t>(shape.numel()) * dtype_bytes(dtype);
-  auto storage = std::make_shared<Storage>(bytes, device);
-  void* data = storage->data();
-  Tensor t(std::move(storage), data, shape, dtype);
-  t.device_ = device;
-  return t;
+  return {std::make_shared<Storage>(bytes_of(shape, dtype), Allocator::of(device)), shape, dtype,
+          device};
+}
+
+Tensor Tensor::pinned(const Shape& shape, Dtype dtype) {
+  return {std::make_shared<Storage>(bytes_of(shape, dtype), Allocator::pinned()), shape, dtype,
+          Device::kCpu};
 }
 
 Tensor Tensor::zeros(const Shape& shape, Dtype dtype, Device device) {
@@ -44,9 +55,9 @@ Tensor Tensor::zeros(const Shape& shape, Dtype dtype, Device device) {
 }
 
 Tensor Tensor::full(const Shape& shape, float value, Device device) {
-  Tensor t = empty(shape, Dtype::kF32, device);
+  Tensor t = empty(shape, Dtype::kF32);
   for (float& x : t.span<float>()) x = value;
-  return t;
+  return t.to(device);
 }
 
 Tensor Tensor::from(std::span<const float> values, const Shape& shape) {
@@ -95,11 +106,35 @@ void Tensor::copy_from(const Tensor& source) {
   RELA_CHECK(source.dtype_ == dtype_ && source.numel_ == numel_, ShapeError,
              "copy: ", describe(source), " into ", describe(*this),
              "; dtype and number of elements must agree");
-  if (numel_ != 0) std::memmove(data_, source.data_, bytes());
+  if (numel_ == 0) return;
+  if (device_ == Device::kCpu && source.device_ == Device::kCpu) {
+    std::memmove(data_, source.data_, bytes());
+  } else if (device_ == source.device_) {
+    cuda_copy_async(data_, source.data_, bytes(), compute_stream(device_));
+  } else {
+    cuda_copy(data_, source.data_, bytes());
+  }
 }
 
 void Tensor::fill_zero() {
-  if (numel_ != 0) std::memset(data_, 0, bytes());
+  if (numel_ == 0) return;
+  if (device_ == Device::kCpu) {
+    std::memset(data_, 0, bytes());
+  } else {
+    cuda_fill_async(data_, 0, bytes(), compute_stream(device_));
+  }
+}
+
+Tensor Tensor::to(Device device) const {
+  if (device == device_) return *this;
+  Tensor t = empty(shape_, dtype_, device);
+  t.copy_from(*this);
+  return t;
+}
+
+float Tensor::item() const {
+  RELA_CHECK(numel_ == 1, ShapeError, "item: ", describe(*this), "; one element is needed");
+  return *to(Device::kCpu).data<float>();
 }
 
 void Tensor::check_dtype(Dtype wanted) const {
@@ -107,12 +142,20 @@ void Tensor::check_dtype(Dtype wanted) const {
              dtype_name(wanted));
 }
 
-Scratch::Scratch(size_t bytes, Device device)
-    : tensor_(Tensor::empty({static_cast<int64_t>(bytes)}, Dtype::kU8, device)) {}
+void Tensor::check_on_host() const {
+  RELA_CHECK(device_ == Device::kCpu, InternalError, "tensor: ", describe(*this),
+             " read by host code; copy it with to(Device::kCpu) first");
+}
+
+Scratch::Scratch(size_t bytes, Device device) {
+  const MemoryUseGuard use(MemoryUse::kWorkspace);
+  tensor_ = Tensor::empty({static_cast<int64_t>(bytes)}, Dtype::kU8, device);
+}
 
 std::string describe(const Tensor& tensor) {
-  return tensor.defined() ? cat(dtype_name(tensor.dtype()), " ", tensor.shape())
-                          : "undefined tensor";
+  if (!tensor.defined()) return "undefined tensor";
+  return cat(dtype_name(tensor.dtype()), " ", tensor.shape(),
+             tensor.device() == Device::kCpu ? "" : " on cuda");
 }
 
 }  // namespace rela

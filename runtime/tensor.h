@@ -12,6 +12,9 @@ namespace rela {
 class Storage;  // one block of an Allocator, shared by the tensors that look at it
 
 /// A typed, contiguous view of device memory. Copies share the memory. No gradient: see tape.h.
+///
+/// A tensor on cuda is read and written by kernels alone: host code copies it with to(Device::kCpu)
+/// or item() first. Operations of such a tensor are queued in the device's compute stream.
 class Tensor {
  public:
   Tensor() = default;  // undefined: no memory, defined() is false
@@ -21,6 +24,8 @@ class Tensor {
   static Tensor zeros(const Shape& shape, Dtype dtype, Device device = Device::kCpu);
   static Tensor full(const Shape& shape, float value, Device device = Device::kCpu);  // f32
   static Tensor from(std::span<const float> values, const Shape& shape);              // f32, cpu
+  /// On the CPU, in memory that a GPU copies from and to in the background where there is one.
+  static Tensor pinned(const Shape& shape, Dtype dtype);
 
   bool defined() const { return storage_ != nullptr; }
   const Shape& shape() const { return shape_; }
@@ -29,9 +34,17 @@ class Tensor {
   Device device() const { return device_; }
   size_t bytes() const { return static_cast<size_t>(numel_) * dtype_bytes(dtype_); }
 
+  /// Addresses on the tensor's device, for kernels: host code must not look there.
   void* raw() { return data_; }
   const void* raw() const { return data_; }
-  /// Typed access. Throws DtypeError when T is not this tensor's dtype.
+  /// The same with a type. Throws DtypeError when T is not this tensor's dtype.
+  template <class T>
+  T* ptr();
+  template <class T>
+  const T* ptr() const;
+
+  /// Elements for host code. Throws DtypeError when T is not this tensor's dtype, InternalError
+  /// when the tensor is not on the CPU.
   template <class T>
   T* data();
   template <class T>
@@ -51,15 +64,21 @@ class Tensor {
   Tensor slice(int64_t begin, int64_t end) const;
   /// `shape` elements starting at element `offset`; shares memory. The way arenas hand out pieces.
   Tensor segment(int64_t offset, const Shape& shape) const;
-  /// A fresh copy.
+  /// A fresh copy on the same device.
   Tensor clone() const;
-  /// Overwrites this tensor's elements with those of `source` (same dtype and numel).
+  /// This tensor where it is on `device` already, else a copy there.
+  Tensor to(Device device) const;
+  /// Overwrites this tensor's elements with those of `source` (same dtype and numel, any device).
+  /// From or to the CPU it waits for the device, so host memory may change at once.
   void copy_from(const Tensor& source);
   void fill_zero();
+  /// The value of a tensor of one f32 element; waits for the device.
+  float item() const;
 
  private:
-  Tensor(std::shared_ptr<Storage> storage, void* data, const Shape& shape, Dtype dtype);
+  Tensor(std::shared_ptr<Storage> storage, const Shape& shape, Dtype dtype, Device device);
   void check_dtype(Dtype wanted) const;
+  void check_on_host() const;
 
   std::shared_ptr<Storage> storage_;
   void* data_ = nullptr;
@@ -89,14 +108,24 @@ struct DtypeOf<uint8_t> {
 };
 
 template <class T>
-T* Tensor::data() {
+T* Tensor::ptr() {
   check_dtype(DtypeOf<T>::value);
   return static_cast<T*>(data_);
 }
 template <class T>
-const T* Tensor::data() const {
+const T* Tensor::ptr() const {
   check_dtype(DtypeOf<T>::value);
   return static_cast<const T*>(data_);
+}
+template <class T>
+T* Tensor::data() {
+  check_on_host();
+  return ptr<T>();
+}
+template <class T>
+const T* Tensor::data() const {
+  check_on_host();
+  return ptr<T>();
 }
 
 /// Scratch memory for one kernel call, returned to the cache when it goes out of scope.
@@ -110,7 +139,7 @@ class Scratch {
   Tensor tensor_;
 };
 
-/// "f32 [2, 3]": for messages.
+/// "f32 [2, 3]", "f32 [2, 3] on cuda": for messages.
 std::string describe(const Tensor& tensor);
 
 }  // namespace rela

@@ -81,6 +81,7 @@ using BatchNormBackwardFn = void(const BatchNormBackwardArgs&, const BatchNormCo
 BatchNormBackwardFn batch_norm_backward_cpu;
 
 /// Scratch bytes of either pass.
-size_t batch_norm_workspace_bytes_cpu(const BatchNormDims& dims);
+using BatchNormWorkspaceFn = size_t(const BatchNormDims& dims);
+BatchNormWorkspaceFn batch_norm_workspace_bytes_cpu;
 
 }  // namespace rela

@@ -4,11 +4,14 @@
 
 #include "runtime/error.h"
 #include "runtime/kernel_table.h"
+#include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
 
 namespace rela {
 namespace {
 
+const KernelTable<BatchNormWorkspaceFn> kWorkspaceBytes{"batch_norm workspace",
+                                                        batch_norm_workspace_bytes_cpu};
 const KernelTable<BatchNormForwardFn> kForward{"batch_norm", batch_norm_forward_cpu};
 const KernelTable<BatchNormBackwardFn> kBackward{"batch_norm backward", batch_norm_backward_cpu};
 
@@ -19,6 +22,7 @@ void check_channels(const char* name, const Tensor& t, const Tensor& x) {
   RELA_CHECK(t.defined() && t.dtype() == Dtype::kF32 && t.shape() == Shape{x.shape().back()},
              ShapeError, "batch_norm: ", name, " is ", describe(t), "; x ", describe(x),
              " needs f32 [", x.shape().back(), "]");
+  check_same_device("batch_norm", x, name, t);
 }
 
 void check_inputs(const Var& x, const BatchNormParams& params, const BatchNormOptions& options,
@@ -39,6 +43,7 @@ void check_inputs(const Var& x, const BatchNormParams& params, const BatchNormOp
   RELA_CHECK(residual->shape() == x.shape() && residual->dtype() == x.dtype(), ShapeError,
              "batch_norm: residual ", describe(residual->value()), " for x ", describe(value),
              "; shape and dtype must agree");
+  check_same_device("batch_norm", value, "residual", residual->value());
 }
 
 struct GradientSlot {
@@ -73,10 +78,10 @@ void backward(const Saved& saved, const Tensor& dy, GradSink& to) {
   const BatchNormBackwardArgs args{.dy = dy.raw(),
                                    .x = saved.x.raw(),
                                    .y = saved.y.raw(),
-                                   .gamma = saved.gamma.data<float>(),
-                                   .beta = saved.beta.data<float>(),
-                                   .mean = saved.mean.data<float>(),
-                                   .inv_std = saved.inv_std.data<float>(),
+                                   .gamma = saved.gamma.ptr<float>(),
+                                   .beta = saved.beta.ptr<float>(),
+                                   .mean = saved.mean.ptr<float>(),
+                                   .inv_std = saved.inv_std.ptr<float>(),
                                    .dx = dx.data,
                                    .dresidual = dresidual.data,
                                    .dgamma = static_cast<float*>(dgamma.data),
@@ -85,8 +90,8 @@ void backward(const Saved& saved, const Tensor& dy, GradSink& to) {
                                    .dresidual_mode = dresidual.mode,
                                    .dgamma_mode = dgamma.mode,
                                    .dbeta_mode = dbeta.mode};
-  Scratch scratch(batch_norm_workspace_bytes_cpu(saved.dims), dy.device());
-  kBackward.at(dy.device())(args, saved.config, saved.dims, scratch.workspace(), Stream{});
+  Scratch scratch(kWorkspaceBytes.at(dy.device())(saved.dims), dy.device());
+  kBackward.launch(dy.device(), args, saved.config, saved.dims, scratch.workspace());
   if (saved.has_residual && !saved.config.relu) to.give(kResidual, dy);
 }
 
@@ -112,14 +117,14 @@ Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& op
   const BatchNormForwardArgs args{.x = x.value().raw(),
                                   .residual = residual ? residual->value().raw() : nullptr,
                                   .y = y.raw(),
-                                  .gamma = params.gamma.value().data<float>(),
-                                  .beta = params.beta.value().data<float>(),
-                                  .running_mean = params.running_mean.data<float>(),
-                                  .running_var = params.running_var.data<float>(),
-                                  .mean = mean.data<float>(),
-                                  .inv_std = inv_std.data<float>()};
-  Scratch scratch(batch_norm_workspace_bytes_cpu(dims), device);
-  kForward.at(device)(args, config, dims, scratch.workspace(), Stream{});
+                                  .gamma = params.gamma.value().ptr<float>(),
+                                  .beta = params.beta.value().ptr<float>(),
+                                  .running_mean = params.running_mean.ptr<float>(),
+                                  .running_var = params.running_var.ptr<float>(),
+                                  .mean = mean.ptr<float>(),
+                                  .inv_std = inv_std.ptr<float>()};
+  Scratch scratch(kWorkspaceBytes.at(device)(dims), device);
+  kForward.launch(device, args, config, dims, scratch.workspace());
   std::vector<Var> inputs{x, params.gamma, params.beta};
   if (residual) inputs.push_back(*residual);
   Saved saved{.config = config,

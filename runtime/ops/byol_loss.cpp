@@ -5,6 +5,7 @@
 #include "kernels/elementwise/scale.h"
 #include "runtime/error.h"
 #include "runtime/kernel_table.h"
+#include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
 
 namespace rela {
@@ -21,6 +22,7 @@ void check_inputs(const Tensor& q, const Tensor& z) {
   RELA_CHECK(z.defined() && z.shape() == q.shape() && z.dtype() == q.dtype(), ShapeError,
              "byol_loss: z is ", describe(z), " for q ", describe(q),
              "; shape and dtype must agree");
+  check_same_device("byol_loss", q, "z", z);
 }
 
 }  // namespace
@@ -36,18 +38,18 @@ Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction) {
   const ByolLossArgs args{
       .q = x.raw(),
       .z = z.raw(),
-      .loss = loss.data<float>(),
-      .dq = dq.defined() ? dq.data<float>() : nullptr,
+      .loss = loss.ptr<float>(),
+      .dq = dq.defined() ? dq.ptr<float>() : nullptr,
       .scale = reduction == LossReduction::kSum ? 2.0f * mean_scale : mean_scale};
-  kLoss.at(x.device())(args, dims, x.dtype(), Stream{});
+  kLoss.launch(x.device(), args, dims, x.dtype());
   return record("byol_loss", std::move(loss), {q}, [dq](const Tensor& dy, GradSink& to) {
     to.fill(0, [&](Tensor& dx, Write mode) {
-      const ScaleArgs args{.x = dq.data<float>(),
-                           .factor = dy.data<float>(),
+      const ScaleArgs args{.x = dq.ptr<float>(),
+                           .factor = dy.ptr<float>(),
                            .y = dx.raw(),
                            .dtype = dx.dtype(),
                            .mode = mode};
-      kScale.at(dx.device())(args, dx.numel(), Stream{});
+      kScale.launch(dx.device(), args, dx.numel());
     });
   });
 }

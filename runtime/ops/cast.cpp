@@ -12,7 +12,7 @@ const KernelTable<CastFn> kCast{"cast", cast_cpu};
 void convert(const Tensor& from, Tensor& to, Write mode) {
   const CastArgs args{
       .x = from.raw(), .from = from.dtype(), .y = to.raw(), .to = to.dtype(), .mode = mode};
-  kCast.at(from.device())(args, from.numel(), Stream{});
+  kCast.launch(from.device(), args, from.numel());
 }
 
 bool is_float(Dtype dtype) { return dtype == Dtype::kF32 || dtype == Dtype::kBf16; }

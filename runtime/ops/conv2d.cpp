@@ -7,11 +7,13 @@
 namespace rela {
 namespace {
 
-constexpr KernelTable<Conv2dWorkspaceFn> kWorkspaceBytes{"conv2d", conv2d_workspace_bytes_cpu};
-constexpr KernelTable<Conv2dForwardFn> kForward{"conv2d", conv2d_forward_cpu};
-constexpr KernelTable<Conv2dBackwardDataFn> kBackwardData{"conv2d", conv2d_backward_data_cpu};
-constexpr KernelTable<Conv2dBackwardWeightsFn> kBackwardWeights{"conv2d",
-                                                                conv2d_backward_weights_cpu};
+const KernelTable<Conv2dWorkspaceFn> kWorkspaceBytes{"conv2d workspace",
+                                                     conv2d_workspace_bytes_cpu};
+const KernelTable<Conv2dForwardFn> kForward{"conv2d", conv2d_forward_cpu};
+const KernelTable<Conv2dBackwardDataFn> kBackwardData{"conv2d backward data",
+                                                      conv2d_backward_data_cpu};
+const KernelTable<Conv2dBackwardWeightsFn> kBackwardWeights{"conv2d backward weights",
+                                                            conv2d_backward_weights_cpu};
 
 Conv2dDims checked_dims(const Tensor& x, const Tensor& w, const Conv2dOptions& o) {
   check_activation("conv2d", x);
@@ -37,6 +39,7 @@ Conv2dDims checked_dims(const Tensor& x, const Tensor& w, const Conv2dOptions& o
   RELA_CHECK(d.h + 2 * d.padding >= d.r && d.w + 2 * d.padding >= d.s, ShapeError,
              "conv2d: weight ", describe(w), " is larger than x ", describe(x), " with padding ",
              d.padding);
+  check_same_device("conv2d", x, "weight", w);
   return d;
 }
 
@@ -55,19 +58,19 @@ Var conv2d(const Var& x, const Var& weight, const Conv2dOptions& options) {
   };
   Tensor y = Tensor::empty({d.n, d.p(), d.q(), d.k}, x.dtype(), device);
   Scratch scratch = scratch_for(Conv2dPass::kForward, Write::kOverwrite);
-  kForward.at(device)(problem, x.value().raw(), w.raw(), y.raw(), scratch.workspace(), Stream{});
+  kForward.launch(device, problem, x.value().raw(), w.raw(), y.raw(), scratch.workspace());
 
   return record("conv2d", std::move(y), {x, weight},
                 [=, saved_x = x.value(), saved_w = w](const Tensor& dy, GradSink& to) {
                   to.fill(0, [&](Tensor& dx, Write mode) {
                     Scratch s = scratch_for(Conv2dPass::kBackwardData, mode);
-                    kBackwardData.at(device)(problem, dy.raw(), saved_w.raw(), {dx.raw(), mode},
-                                             s.workspace(), Stream{});
+                    kBackwardData.launch(device, problem, dy.raw(), saved_w.raw(),
+                                         GradOut{dx.raw(), mode}, s.workspace());
                   });
                   to.fill(1, [&](Tensor& dw, Write mode) {
                     Scratch s = scratch_for(Conv2dPass::kBackwardWeights, mode);
-                    kBackwardWeights.at(device)(problem, saved_x.raw(), dy.raw(), {dw.raw(), mode},
-                                                s.workspace(), Stream{});
+                    kBackwardWeights.launch(device, problem, saved_x.raw(), dy.raw(),
+                                            GradOut{dw.raw(), mode}, s.workspace());
                   });
                 });
 }

@@ -7,12 +7,15 @@
 namespace rela {
 namespace {
 
-constexpr KernelTable<LinearWorkspaceFn> kWorkspaceBytes{"linear", linear_workspace_bytes_cpu};
-constexpr KernelTable<LinearForwardFn> kForward{"linear", linear_forward_cpu};
-constexpr KernelTable<LinearBackwardDataFn> kBackwardData{"linear", linear_backward_data_cpu};
-constexpr KernelTable<LinearBackwardWeightsFn> kBackwardWeights{"linear",
-                                                                linear_backward_weights_cpu};
-constexpr KernelTable<LinearBackwardBiasFn> kBackwardBias{"linear", linear_backward_bias_cpu};
+const KernelTable<LinearWorkspaceFn> kWorkspaceBytes{"linear workspace",
+                                                     linear_workspace_bytes_cpu};
+const KernelTable<LinearForwardFn> kForward{"linear", linear_forward_cpu};
+const KernelTable<LinearBackwardDataFn> kBackwardData{"linear backward data",
+                                                      linear_backward_data_cpu};
+const KernelTable<LinearBackwardWeightsFn> kBackwardWeights{"linear backward weights",
+                                                            linear_backward_weights_cpu};
+const KernelTable<LinearBackwardBiasFn> kBackwardBias{"linear backward bias",
+                                                      linear_backward_bias_cpu};
 
 LinearDims checked_dims(const Tensor& x, const Tensor& w, const std::optional<Var>& bias) {
   check_activation("linear", x);
@@ -26,6 +29,8 @@ LinearDims checked_dims(const Tensor& x, const Tensor& w, const std::optional<Va
   RELA_CHECK(!bias || (bias->shape() == Shape{d.k} && bias->dtype() == Dtype::kF32), ShapeError,
              "linear: bias ", describe(bias->value()), "; weight ", describe(w), " needs f32 [",
              d.k, "]");
+  check_same_device("linear", x, "weight", w);
+  if (bias) check_same_device("linear", x, "bias", bias->value());
   return d;
 }
 
@@ -43,9 +48,9 @@ Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias) {
   };
   Tensor y = Tensor::empty({problem.dims.n, problem.dims.k}, x.dtype(), device);
   Scratch scratch = scratch_for(LinearPass::kForward, Write::kOverwrite);
-  kForward.at(device)(problem, x.value().raw(),
-                      {.w = w.raw(), .b = bias ? bias->value().data<float>() : nullptr}, y.raw(),
-                      scratch.workspace(), Stream{});
+  kForward.launch(device, problem, x.value().raw(),
+                  LinearWeights{.w = w.raw(), .b = bias ? bias->value().ptr<float>() : nullptr},
+                  y.raw(), scratch.workspace());
 
   std::vector<Var> inputs{x, weight};
   if (bias) inputs.push_back(*bias);
@@ -53,17 +58,17 @@ Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias) {
                 [=, saved_x = x.value(), saved_w = w](const Tensor& dy, GradSink& to) {
                   to.fill(0, [&](Tensor& dx, Write mode) {
                     Scratch s = scratch_for(LinearPass::kBackwardData, mode);
-                    kBackwardData.at(device)(problem, dy.raw(), saved_w.raw(), {dx.raw(), mode},
-                                             s.workspace(), Stream{});
+                    kBackwardData.launch(device, problem, dy.raw(), saved_w.raw(),
+                                         GradOut{dx.raw(), mode}, s.workspace());
                   });
                   to.fill(1, [&](Tensor& dw, Write mode) {
                     Scratch s = scratch_for(LinearPass::kBackwardWeights, mode);
-                    kBackwardWeights.at(device)(problem, saved_x.raw(), dy.raw(), {dw.raw(), mode},
-                                                s.workspace(), Stream{});
+                    kBackwardWeights.launch(device, problem, saved_x.raw(), dy.raw(),
+                                            GradOut{dw.raw(), mode}, s.workspace());
                   });
                   if (problem.bias == Bias::kAbsent) return;
                   to.fill(2, [&](Tensor& db, Write mode) {
-                    kBackwardBias.at(device)(problem, dy.raw(), {db.raw(), mode}, Stream{});
+                    kBackwardBias.launch(device, problem, dy.raw(), GradOut{db.raw(), mode});
                   });
                 });
 }

@@ -76,7 +76,7 @@ Var subsample_pad(const Var& x, const SubsamplePadOptions& options);
 Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias = std::nullopt);
 
 /// Mean over rows of -log softmax(logits)[label].  logits [N, K] f32 or bf16, labels [N] i64 ->
-/// scalar f32. A label outside [0, K) is a DataError.
+/// scalar f32. A label outside [0, K) is a DataError; labels on cuda are not looked at.
 Var softmax_cross_entropy(const Var& logits, const Tensor& labels);
 
 enum class LossReduction : uint8_t { kSum, kMean };

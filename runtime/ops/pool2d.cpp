@@ -8,14 +8,14 @@
 namespace rela {
 namespace {
 
-constexpr KernelTable<MaxPool2dForwardFn> kMaxForward{"max_pool2d", max_pool2d_forward_cpu};
-constexpr KernelTable<MaxPool2dBackwardFn> kMaxBackward{"max_pool2d", max_pool2d_backward_cpu};
-constexpr KernelTable<AvgPool2dForwardFn> kAvgForward{"avg_pool2d", avg_pool2d_forward_cpu};
-constexpr KernelTable<AvgPool2dBackwardFn> kAvgBackward{"avg_pool2d", avg_pool2d_backward_cpu};
-constexpr KernelTable<GlobalAvgPoolForwardFn> kGlobalForward{"global_avg_pool",
-                                                             global_avg_pool_forward_cpu};
-constexpr KernelTable<GlobalAvgPoolBackwardFn> kGlobalBackward{"global_avg_pool",
-                                                               global_avg_pool_backward_cpu};
+const KernelTable<MaxPool2dForwardFn> kMaxForward{"max_pool2d", max_pool2d_forward_cpu};
+const KernelTable<MaxPool2dBackwardFn> kMaxBackward{"max_pool2d backward", max_pool2d_backward_cpu};
+const KernelTable<AvgPool2dForwardFn> kAvgForward{"avg_pool2d", avg_pool2d_forward_cpu};
+const KernelTable<AvgPool2dBackwardFn> kAvgBackward{"avg_pool2d backward", avg_pool2d_backward_cpu};
+const KernelTable<GlobalAvgPoolForwardFn> kGlobalForward{"global_avg_pool",
+                                                         global_avg_pool_forward_cpu};
+const KernelTable<GlobalAvgPoolBackwardFn> kGlobalBackward{"global_avg_pool backward",
+                                                           global_avg_pool_backward_cpu};
 
 void check_images(const char* op, const Tensor& x) {
   check_activation(op, x);
@@ -49,13 +49,12 @@ Var max_pool2d(const Var& x, const Pool2dOptions& options) {
   const Shape out{d.n, d.p(), d.q(), d.c};
   Tensor y = Tensor::empty(out, x.dtype(), x.device());
   Tensor argmax = Tensor::empty(out, Dtype::kU8, x.device());
-  kMaxForward.at(x.device())(d, x.value().raw(), y.raw(), argmax.data<uint8_t>(), x.dtype(),
-                             Stream{});
+  kMaxForward.launch(x.device(), d, x.value().raw(), y.raw(), argmax.ptr<uint8_t>(), x.dtype());
   return record("max_pool2d", std::move(y), {x},
                 [d, saved_argmax = std::move(argmax)](const Tensor& dy, GradSink& to) {
                   to.fill(0, [&](Tensor& dx, Write mode) {
-                    kMaxBackward.at(dy.device())(d, dy.raw(), saved_argmax.data<uint8_t>(),
-                                                 {dx.raw(), mode}, dy.dtype(), Stream{});
+                    kMaxBackward.launch(dy.device(), d, dy.raw(), saved_argmax.ptr<uint8_t>(),
+                                        GradOut{dx.raw(), mode}, dy.dtype());
                   });
                 });
 }
@@ -63,10 +62,10 @@ Var max_pool2d(const Var& x, const Pool2dOptions& options) {
 Var avg_pool2d(const Var& x, const Pool2dOptions& options) {
   const Pool2dDims d = checked_dims("avg_pool2d", x.value(), options);
   Tensor y = Tensor::empty({d.n, d.p(), d.q(), d.c}, x.dtype(), x.device());
-  kAvgForward.at(x.device())(d, x.value().raw(), y.raw(), x.dtype(), Stream{});
+  kAvgForward.launch(x.device(), d, x.value().raw(), y.raw(), x.dtype());
   return record("avg_pool2d", std::move(y), {x}, [d](const Tensor& dy, GradSink& to) {
     to.fill(0, [&](Tensor& dx, Write mode) {
-      kAvgBackward.at(dy.device())(d, dy.raw(), {dx.raw(), mode}, dy.dtype(), Stream{});
+      kAvgBackward.launch(dy.device(), d, dy.raw(), GradOut{dx.raw(), mode}, dy.dtype());
     });
   });
 }
@@ -78,10 +77,10 @@ Var global_avg_pool(const Var& x) {
   RELA_CHECK(d.pixels > 0, ShapeError, "global_avg_pool: x ", describe(x.value()),
              " has no pixels; the mean needs at least one");
   Tensor y = Tensor::empty({d.n, d.c}, x.dtype(), x.device());
-  kGlobalForward.at(x.device())(d, x.value().raw(), y.raw(), x.dtype(), Stream{});
+  kGlobalForward.launch(x.device(), d, x.value().raw(), y.raw(), x.dtype());
   return record("global_avg_pool", std::move(y), {x}, [d](const Tensor& dy, GradSink& to) {
     to.fill(0, [&](Tensor& dx, Write mode) {
-      kGlobalBackward.at(dy.device())(d, dy.raw(), {dx.raw(), mode}, dy.dtype(), Stream{});
+      kGlobalBackward.launch(dy.device(), d, dy.raw(), GradOut{dx.raw(), mode}, dy.dtype());
     });
   });
 }

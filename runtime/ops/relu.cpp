@@ -16,11 +16,11 @@ Var relu(const Var& x) {
   RELA_CHECK(x.dtype() == Dtype::kF32 || x.dtype() == Dtype::kBf16, DtypeError, "relu: x is ",
              describe(x.value()), "; f32 and bf16 are allowed; cast it first");
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  kForward.at(x.device())(x.value().raw(), y.raw(), y.numel(), y.dtype(), Stream{});
+  kForward.launch(x.device(), x.value().raw(), y.raw(), y.numel(), y.dtype());
   return record("relu", y, {x}, [y](const Tensor& dy, GradSink& to) {
     to.fill(0, [&](Tensor& dx, Write mode) {
       const ReluBackwardArgs args{.y = y.raw(), .dy = dy.raw(), .dx = dx.raw(), .mode = mode};
-      kBackward.at(dy.device())(args, dy.numel(), dy.dtype(), Stream{});
+      kBackward.launch(dy.device(), args, dy.numel(), dy.dtype());
     });
   });
 }

@@ -4,14 +4,15 @@
 #include "kernels/similarity/top_k.h"
 #include "runtime/error.h"
 #include "runtime/kernel_table.h"
+#include "runtime/ops/checks.h"
 
 namespace rela {
 namespace {
 
-constexpr KernelTable<L2NormalizeRowsFn> kNormalize{"l2_normalize_rows", l2_normalize_rows_cpu};
-constexpr KernelTable<TopKFn> kTopK{"top_k_similarity", top_k_similarity_cpu};
-constexpr KernelTable<TopKWorkspaceFn> kTopKWorkspace{"top_k_similarity",
-                                                      top_k_similarity_workspace_bytes_cpu};
+const KernelTable<L2NormalizeRowsFn> kNormalize{"l2_normalize_rows", l2_normalize_rows_cpu};
+const KernelTable<TopKFn> kTopK{"top_k_similarity", top_k_similarity_cpu};
+const KernelTable<TopKWorkspaceFn> kTopKWorkspace{"top_k_similarity workspace",
+                                                  top_k_similarity_workspace_bytes_cpu};
 
 void check_rows(const char* op, const char* name, const Tensor& x) {
   RELA_CHECK(x.defined() && x.shape().rank() == 2, ShapeError, op, ": ", name, " is ", describe(x),
@@ -25,14 +26,15 @@ void check_rows(const char* op, const char* name, const Tensor& x) {
 Tensor l2_normalize_rows(const Tensor& x) {
   check_rows("l2_normalize_rows", "x", x);
   Tensor y = Tensor::empty(x.shape(), Dtype::kF32, x.device());
-  kNormalize.at(x.device())(x.data<float>(), y.data<float>(), {x.shape()[0], x.shape()[1]},
-                            Stream{});
+  kNormalize.launch(x.device(), x.ptr<float>(), y.ptr<float>(),
+                    RowDims{x.shape()[0], x.shape()[1]});
   return y;
 }
 
 TopK top_k_similarity(const Tensor& x, const Tensor& y, int64_t k) {
   check_rows("top_k_similarity", "x", x);
   check_rows("top_k_similarity", "y", y);
+  check_same_device("top_k_similarity", x, "y", y);
   const TopKDims dims{
       .queries = x.shape()[0], .candidates = y.shape()[0], .width = x.shape()[1], .k = k};
   RELA_CHECK(dims.width == y.shape()[1], ShapeError, "top_k_similarity: x ", describe(x), " and y ",
@@ -43,9 +45,9 @@ TopK top_k_similarity(const Tensor& x, const Tensor& y, int64_t k) {
   TopK best{Tensor::empty({dims.queries, k}, Dtype::kF32, x.device()),
             Tensor::empty({dims.queries, k}, Dtype::kI64, x.device())};
   Scratch scratch(kTopKWorkspace.at(x.device())(dims), x.device());
-  kTopK.at(x.device())(x.data<float>(), y.data<float>(),
-                       {best.values.data<float>(), best.indices.data<int64_t>()}, dims,
-                       scratch.workspace(), Stream{});
+  kTopK.launch(x.device(), x.ptr<float>(), y.ptr<float>(),
+               TopKOutput{best.values.ptr<float>(), best.indices.ptr<int64_t>()}, dims,
+               scratch.workspace());
   return best;
 }
 

@@ -4,6 +4,7 @@
 
 #include "runtime/error.h"
 #include "runtime/kernel_table.h"
+#include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
 
 namespace rela {
@@ -13,6 +14,17 @@ const KernelTable<SoftmaxCrossEntropyForwardFn> kForward{"softmax_cross_entropy"
                                                          softmax_cross_entropy_forward_cpu};
 const KernelTable<SoftmaxCrossEntropyBackwardFn> kBackward{"softmax_cross_entropy backward",
                                                            softmax_cross_entropy_backward_cpu};
+
+void check_labels(const Tensor& logits, const Tensor& labels) {
+  const int64_t rows = labels.numel();
+  const int64_t classes = logits.shape()[1];
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t label = labels.data<int64_t>()[row];
+    RELA_CHECK(0 <= label && label < classes, DataError, "softmax_cross_entropy: label ", label,
+               " in row ", row, "; logits ", describe(logits), " allow 0 to ", classes - 1,
+               "; check the data set's labels or the number of classes");
+  }
+}
 
 void check_inputs(const Tensor& logits, const Tensor& labels) {
   RELA_CHECK(logits.dtype() == Dtype::kF32 || logits.dtype() == Dtype::kBf16, DtypeError,
@@ -24,15 +36,9 @@ void check_inputs(const Tensor& logits, const Tensor& labels) {
   RELA_CHECK(labels.defined() && labels.dtype() == Dtype::kI64 && labels.shape() == Shape{rows},
              ShapeError, "softmax_cross_entropy: labels are ", describe(labels), " for logits ",
              describe(logits), "; i64 [", rows, "] is needed");
-  const int64_t classes = logits.shape()[1];
-  for (int64_t row = 0; row < rows; ++row) {
-    const int64_t label = labels.data<int64_t>()[row];
-    RELA_CHECK(0 <= label && label < classes, DataError, "softmax_cross_entropy: label ", label,
-               " in row ", row, "; logits ", describe(logits), " allow 0 to ", classes - 1,
-               "; check the data set's labels or the number of classes");
-  }
+  check_same_device("softmax_cross_entropy", logits, "labels", labels);
+  if (labels.device() == Device::kCpu) check_labels(logits, labels);
 }
-
 }  // namespace
 
 Var softmax_cross_entropy(const Var& logits, const Tensor& labels) {
@@ -43,22 +49,22 @@ Var softmax_cross_entropy(const Var& logits, const Tensor& labels) {
   Tensor row_max = Tensor::empty({dims.rows}, Dtype::kF32, x.device());
   Tensor row_sum = Tensor::empty({dims.rows}, Dtype::kF32, x.device());
   const SoftmaxCrossEntropyArgs args{.logits = x.raw(),
-                                     .labels = labels.data<int64_t>(),
-                                     .loss = loss.data<float>(),
-                                     .row_max = row_max.data<float>(),
-                                     .row_sum = row_sum.data<float>()};
-  kForward.at(x.device())(args, dims, x.dtype(), Stream{});
+                                     .labels = labels.ptr<int64_t>(),
+                                     .loss = loss.ptr<float>(),
+                                     .row_max = row_max.ptr<float>(),
+                                     .row_sum = row_sum.ptr<float>()};
+  kForward.launch(x.device(), args, dims, x.dtype());
   return record("softmax_cross_entropy", std::move(loss), {logits},
                 [x, labels, row_max, row_sum, dims](const Tensor& dy, GradSink& to) {
                   to.fill(0, [&](Tensor& dx, Write mode) {
                     const SoftmaxCrossEntropyBackwardArgs args{.logits = x.raw(),
-                                                               .labels = labels.data<int64_t>(),
-                                                               .row_max = row_max.data<float>(),
-                                                               .row_sum = row_sum.data<float>(),
-                                                               .dloss = dy.data<float>(),
+                                                               .labels = labels.ptr<int64_t>(),
+                                                               .row_max = row_max.ptr<float>(),
+                                                               .row_sum = row_sum.ptr<float>(),
+                                                               .dloss = dy.ptr<float>(),
                                                                .dlogits = dx.raw(),
                                                                .mode = mode};
-                    kBackward.at(dy.device())(args, dims, x.dtype(), Stream{});
+                    kBackward.launch(dy.device(), args, dims, x.dtype());
                   });
                 });
 }

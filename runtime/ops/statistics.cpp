@@ -18,31 +18,45 @@ void check_float(const char* op, const Tensor& x) {
              ": x is ", describe(x), "; f32 and bf16 are allowed");
 }
 
+/// What compute(&result) puts where the kernels of `device` can write, fetched to the host.
+template <class T, class Compute>
+T fetch_result(Device device, Compute&& compute) {
+  T result{};
+  if (device == Device::kCpu) {
+    compute(&result);
+    return result;
+  }
+  Scratch on_device(sizeof(T), device);
+  compute(static_cast<T*>(on_device.data()));
+  cuda_copy(&result, on_device.data(), sizeof(T));
+  return result;
+}
+
 }  // namespace
 
 double sum_of_squares(const Tensor& x) {
   RELA_CHECK(x.defined() && x.dtype() == Dtype::kF32, DtypeError, "sum_of_squares: x is ",
              describe(x), "; f32 is allowed; cast it first");
-  double sum = 0.0;
-  kSumOfSquares.at(x.device())(x.data<float>(), x.numel(), &sum, Stream{});
-  return sum;
+  return fetch_result<double>(x.device(), [&](double* sum) {
+    kSumOfSquares.launch(x.device(), x.ptr<float>(), x.numel(), sum);
+  });
 }
 
 int64_t count_nonfinite(const Tensor& x) {
   check_float("count_nonfinite", x);
-  int64_t count = 0;
-  kCountNonfinite.at(x.device())(x.raw(), x.numel(), x.dtype(), &count, Stream{});
-  return count;
+  return fetch_result<int64_t>(x.device(), [&](int64_t* count) {
+    kCountNonfinite.launch(x.device(), x.raw(), x.numel(), x.dtype(), count);
+  });
 }
 
 float feature_std(const Tensor& x) {
   check_float("feature_std", x);
   RELA_CHECK(x.shape().rank() >= 1, ShapeError, "feature_std: x is ", describe(x),
              "; it needs features along its last axis");
-  float result = 0.0f;
-  kFeatureStd.at(x.device())(x.raw(), RowDims{x.shape().rows(), x.shape().back()}, x.dtype(),
-                             &result, Stream{});
-  return result;
+  const RowDims dims{x.shape().rows(), x.shape().back()};
+  return fetch_result<float>(x.device(), [&](float* deviation) {
+    kFeatureStd.launch(x.device(), x.raw(), dims, x.dtype(), deviation);
+  });
 }
 
 }  // namespace rela

@@ -7,9 +7,9 @@
 namespace rela {
 namespace {
 
-constexpr KernelTable<SubsamplePadForwardFn> kForward{"subsample_pad", subsample_pad_forward_cpu};
-constexpr KernelTable<SubsamplePadBackwardFn> kBackward{"subsample_pad",
-                                                        subsample_pad_backward_cpu};
+const KernelTable<SubsamplePadForwardFn> kForward{"subsample_pad", subsample_pad_forward_cpu};
+const KernelTable<SubsamplePadBackwardFn> kBackward{"subsample_pad backward",
+                                                    subsample_pad_backward_cpu};
 
 }  // namespace
 
@@ -30,10 +30,10 @@ Var subsample_pad(const Var& x, const SubsamplePadOptions& options) {
                            .before = options.channels_before,
                            .after = options.channels_after};
   Tensor y = Tensor::empty({d.n, d.p(), d.q(), d.k()}, x.dtype(), x.device());
-  kForward.at(x.device())(d, x.value().raw(), y.raw(), x.dtype(), Stream{});
+  kForward.launch(x.device(), d, x.value().raw(), y.raw(), x.dtype());
   return record("subsample_pad", std::move(y), {x}, [d](const Tensor& dy, GradSink& to) {
     to.fill(0, [&](Tensor& dx, Write mode) {
-      kBackward.at(dy.device())(d, dy.raw(), {dx.raw(), mode}, dy.dtype(), Stream{});
+      kBackward.launch(dy.device(), d, dy.raw(), GradOut{dx.raw(), mode}, dy.dtype());
     });
   });
 }

@@ -12,10 +12,10 @@
 namespace rela {
 namespace {
 
-constexpr KernelTable<TransportLossFn> kLoss{"transport_loss", transport_loss_cpu};
-constexpr KernelTable<TransportWorkspaceFn> kWorkspaceBytes{"transport_loss",
-                                                            transport_loss_workspace_bytes_cpu};
-constexpr KernelTable<ScaleFn> kScale{"scale", scale_cpu};
+const KernelTable<TransportLossFn> kLoss{"transport_loss", transport_loss_cpu};
+const KernelTable<TransportWorkspaceFn> kWorkspaceBytes{"transport_loss workspace",
+                                                        transport_loss_workspace_bytes_cpu};
+const KernelTable<ScaleFn> kScale{"scale", scale_cpu};
 
 /// What the map is applied to and compared with.
 struct Operands {
@@ -53,15 +53,15 @@ TransportDims checked_dims(const char* op, const Operands& in) {
 void run(const TransportProblem& problem, const Operands& in, const TransportOutputs& out) {
   const Device device = in.h.device();
   Scratch scratch(kWorkspaceBytes.at(device)(problem, out), device);
-  kLoss.at(device)(problem,
-                   {.h = in.h.raw(),
-                    .w = in.weight.raw(),
-                    .b = in.bias != nullptr ? in.bias->data<float>() : nullptr,
-                    .y = in.targets.data<float>()},
-                   out, scratch.workspace(), Stream{});
+  kLoss.launch(device, problem,
+               TransportInputs{.h = in.h.raw(),
+                               .w = in.weight.raw(),
+                               .b = in.bias != nullptr ? in.bias->ptr<float>() : nullptr,
+                               .y = in.targets.ptr<float>()},
+               out, scratch.workspace());
 }
 
-float* data_of(Tensor& t) { return t.defined() ? t.data<float>() : nullptr; }
+float* ptr_of(Tensor& t) { return t.defined() ? t.ptr<float>() : nullptr; }
 
 Var transport_loss(const char* op, const Operands& in, const std::vector<Var>& inputs,
                    TransportMeasure measure) {
@@ -78,20 +78,21 @@ Var transport_loss(const char* op, const Operands& in, const std::vector<Var>& i
     gradients[i] = Tensor::empty(inputs[i].shape(), Dtype::kF32, device);
   }
   run(problem, in,
-      {.loss = data_of(loss),
-       .dh = data_of(gradients[0]),
-       .dw = data_of(gradients[1]),
-       .db = data_of(gradients[2])});
+      {.loss = ptr_of(loss),
+       .dh = ptr_of(gradients[0]),
+       .dw = ptr_of(gradients[1]),
+       .db = ptr_of(gradients[2])});
   return record(op, std::move(loss), inputs, [gradients](const Tensor& dy, GradSink& to) {
     for (size_t i = 0; i < gradients.size(); ++i) {
       if (!gradients[i].defined()) continue;
       to.fill(i, [&](Tensor& dx, Write mode) {
-        kScale.at(dx.device())({.x = gradients[i].data<float>(),
-                                .factor = dy.data<float>(),
+        kScale.launch(dx.device(),
+                      ScaleArgs{.x = gradients[i].ptr<float>(),
+                                .factor = dy.ptr<float>(),
                                 .y = dx.raw(),
                                 .dtype = dx.dtype(),
                                 .mode = mode},
-                               dx.numel(), Stream{});
+                      dx.numel());
       });
     }
   });
@@ -133,7 +134,7 @@ TransportRows transport_rows(const Tensor& h, const Tensor& weight,
              describe(h), " and y ", describe(y), "; both need the same number of rows");
   TransportRows rows{Tensor::empty({problem.dims.rows}, Dtype::kF32, h.device()),
                      Tensor::empty({problem.dims.rows}, Dtype::kF32, h.device())};
-  run(problem, in, {.residual = data_of(rows.residual), .cosine = data_of(rows.cosine)});
+  run(problem, in, {.residual = ptr_of(rows.residual), .cosine = ptr_of(rows.cosine)});
   return rows;
 }
 

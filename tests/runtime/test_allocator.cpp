@@ -160,5 +160,47 @@ TEST(FormatBytes, PicksTheUnit) {
   EXPECT_EQ(format_bytes(kMiB * 1536), "1.50 GiB");
 }
 
+TEST(Allocator, SaysWhoHoldsHowMuchWhenMemoryIsExhausted) {
+  Allocator allocator;
+  allocator.set_limit(64 * kMiB);
+  const Allocator::Block activation = allocator.allocate(8 * kMiB);
+  Allocator::Block parameter;
+  Allocator::Block data;
+  {
+    const MemoryUseGuard parameters(MemoryUse::kParameters);
+    parameter = allocator.allocate(32 * kMiB);
+    {
+      const MemoryUseGuard inner(MemoryUse::kData);
+      data = allocator.allocate(4 * kMiB);
+    }
+    allocator.free(allocator.allocate(2 * kMiB));  // parameters again: freed, it counts no more
+  }
+  EXPECT_THAT([&] { allocator.allocate(40 * kMiB); },
+              ThrowsMessage<OutOfMemoryError>(HasSubstr(
+                  "44.0 MiB in use: 32.0 MiB of parameters and their gradients, 8.00 MiB "
+                  "of activations and their gradients, 4.00 MiB of data (peak 46.0 MiB)")));
+  for (const Allocator::Block& block : {activation, parameter, data}) allocator.free(block);
+  EXPECT_EQ(allocator.stats().active_by_use, (std::array<size_t, kMemoryUses>{}));
+}
+
+/// A device of one byte.
+class TinyDevice : public MemorySource {
+ public:
+  const char* name() const override { return "tiny memory"; }
+  void* take(size_t) noexcept override { return nullptr; }
+  void give_back(void*) noexcept override {}
+  void poison(void*, size_t) override {}
+  std::string situation(size_t) const override { return ", 1 B of 1 B free"; }
+};
+
+TEST(Allocator, SaysHowTheDeviceStands) {
+  TinyDevice device;
+  Allocator allocator(device);
+  EXPECT_THAT([&] { allocator.allocate(640); },
+              ThrowsMessage<OutOfMemoryError>(
+                  "tiny memory: wanted 1.00 KiB more, 0 B in use (peak 0 B), 1 B of 1 B free; "
+                  "lower batch_size or backbone.width"));
+}
+
 }  // namespace
 }  // namespace rela

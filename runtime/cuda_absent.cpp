@@ -1,0 +1,38 @@
+// The cuda device of a build without CUDA.
+
+#include "runtime/cuda.h"
+#include "runtime/error.h"
+#include "runtime/gpu_facts.h"
+
+namespace rela {
+namespace {
+
+[[noreturn]] void refuse() { throw UnsupportedError(gpu_complaint(gpu_facts())); }
+
+}  // namespace
+
+GpuFacts gpu_facts() { return {}; }
+
+void open_cuda() { refuse(); }
+bool cuda_is_ready() noexcept { return false; }
+MemorySource& cuda_memory() { refuse(); }
+MemorySource& cuda_pinned_memory() { refuse(); }
+Stream cuda_compute_stream() { refuse(); }
+Stream cuda_copy_stream() { refuse(); }
+void synchronize(Device device) {
+  if (device != Device::kCpu) refuse();
+}
+void cuda_copy_async(void*, const void*, size_t, Stream) { refuse(); }
+void cuda_fill_async(void*, int, size_t, Stream) { refuse(); }
+void cuda_copy(void*, const void*, size_t) { refuse(); }
+
+struct CudaEvent::Impl {};
+CudaEvent::CudaEvent() { refuse(); }
+CudaEvent::~CudaEvent() = default;
+CudaEvent::CudaEvent(CudaEvent&&) noexcept = default;
+CudaEvent& CudaEvent::operator=(CudaEvent&&) noexcept = default;
+void CudaEvent::record(Stream) { refuse(); }
+void CudaEvent::hold_back(Stream) const { refuse(); }
+void CudaEvent::wait() const { refuse(); }
+
+}  // namespace rela

@@ -1,0 +1,75 @@
+#include "runtime/gpu_facts.h"
+
+#include "runtime/error.h"
+#include "runtime/memory_source.h"
+
+namespace rela {
+namespace {
+
+constexpr int kLeastComputeMajor = 8;  // bf16 and asynchronous copies
+
+constexpr const char* kChooseCpu = "or choose \"device\": \"cpu\"";
+
+bool hides_every_gpu(const std::string& visible_devices) {
+  return visible_devices.find_first_not_of(" ,") == std::string::npos ||
+         visible_devices.starts_with("-1");
+}
+
+std::string missing_gpu(const GpuFacts& facts) {
+  if (facts.visible_devices && hides_every_gpu(*facts.visible_devices)) {
+    return cat("device: CUDA_VISIBLE_DEVICES is \"", *facts.visible_devices,
+               "\", which hides every GPU; unset it, name one as in CUDA_VISIBLE_DEVICES=0, ",
+               kChooseCpu);
+  }
+  if (facts.driver_version == 0) {
+    return cat("device: no GPU driver is installed; install NVIDIA's driver for CUDA ",
+               cuda_version_text(facts.runtime_version), " or newer, ", kChooseCpu);
+  }
+  if (facts.driver_version / 1000 < facts.runtime_version / 1000) {
+    return cat("device: the GPU driver serves CUDA up to ", cuda_version_text(facts.driver_version),
+               ", this build uses CUDA ", cuda_version_text(facts.runtime_version),
+               "; install a newer driver, build with an older toolkit, ", kChooseCpu);
+  }
+  return cat("device: no usable GPU was found", facts.error.empty() ? "" : " (", facts.error,
+             facts.error.empty() ? "" : ")",
+             facts.visible_devices
+                 ? cat(", CUDA_VISIBLE_DEVICES is \"", *facts.visible_devices, "\"")
+                 : std::string(),
+             "; nvidia-smi lists those that the driver sees, ", kChooseCpu);
+}
+
+}  // namespace
+
+std::string gpu_complaint(const GpuFacts& facts) {
+  if (facts.build == CudaBuild::kNone) {
+    return cat("device: cuda is not in this build; build with -DRELA_CUDA=ON, ", kChooseCpu);
+  }
+  if (facts.gpus.empty()) return missing_gpu(facts);
+  const GpuProperties& gpu = facts.gpus.front();
+  if (gpu.compute_major < kLeastComputeMajor) {
+    return cat("device: ", describe_gpu(gpu), "; compute capability ", kLeastComputeMajor,
+               ".0 or higher is needed; name another GPU with CUDA_VISIBLE_DEVICES, ", kChooseCpu);
+  }
+  return "";
+}
+
+std::string describe_build(const GpuFacts& facts) {
+  switch (facts.build) {
+    case CudaBuild::kNone:
+      return "none";
+    case CudaBuild::kGpu:
+      return cat("CUDA ", cuda_version_text(facts.runtime_version));
+    case CudaBuild::kEmulated:
+      return "emulated on the CPU";
+  }
+  return "?";
+}
+
+std::string describe_gpu(const GpuProperties& gpu) {
+  return cat(gpu.name, ", compute capability ", gpu.compute_major, ".", gpu.compute_minor, ", ",
+             gpu.multiprocessors, " multiprocessors, ", format_bytes(gpu.memory_bytes));
+}
+
+std::string cuda_version_text(int version) { return cat(version / 1000, ".", version % 1000 / 10); }
+
+}  // namespace rela

@@ -1,0 +1,44 @@
+#pragma once
+// What a machine says about its GPUs, and what that means for this build.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rela {
+
+/// How the cuda device is built: not at all, for GPUs, or as kernels emulated on the CPU.
+enum class CudaBuild : uint8_t { kNone, kGpu, kEmulated };
+
+struct GpuProperties {
+  std::string name;
+  int compute_major = 0;
+  int compute_minor = 0;
+  int multiprocessors = 0;
+  size_t memory_bytes = 0;
+};
+
+struct GpuFacts {
+  CudaBuild build = CudaBuild::kNone;
+  int runtime_version = 0;  // CUDA toolkit of the build: 13000 is 13.0
+  int driver_version = 0;   // newest CUDA that the driver serves; 0: no driver
+  std::optional<std::string> visible_devices = std::nullopt;  // CUDA_VISIBLE_DEVICES
+  std::string error{};                                        // of counting the GPUs; empty: none
+  std::vector<GpuProperties> gpus{};
+};
+
+/// Asks driver and environment. Never throws; a build without CUDA knows only that.
+GpuFacts gpu_facts();
+
+/// Why the first GPU cannot be used, and what to do; empty when it can.
+std::string gpu_complaint(const GpuFacts& facts);
+
+/// "none", "CUDA 13.0", "emulated on the CPU"
+std::string describe_build(const GpuFacts& facts);
+/// "NVIDIA H100, compute capability 9.0, 132 multiprocessors, 79.1 GiB"
+std::string describe_gpu(const GpuProperties& gpu);
+/// 13000 -> "13.0"
+std::string cuda_version_text(int version);
+
+}  // namespace rela

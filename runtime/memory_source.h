@@ -1,0 +1,34 @@
+#pragma once
+// Where an Allocator's blocks come from: the system's memory, a GPU's, or pinned host memory.
+
+#include <cstddef>
+#include <string>
+
+namespace rela {
+
+class MemorySource {
+ public:
+  MemorySource() = default;
+  virtual ~MemorySource() = default;
+  MemorySource(const MemorySource&) = delete;
+  MemorySource& operator=(const MemorySource&) = delete;
+
+  /// What messages call it: "cpu memory".
+  virtual const char* name() const = 0;
+  /// At least 64-byte aligned; null when there is no more.
+  virtual void* take(size_t bytes) noexcept = 0;
+  virtual void give_back(void* data) noexcept = 0;
+  /// Sets every byte to 0xff, NaN in every float format, before kernels that start later.
+  virtual void poison(void* data, size_t bytes) = 0;
+  /// How the device stands, for the message of an exhausted one; `reserved` bytes of it are ours.
+  /// Empty, or ", ..." text.
+  virtual std::string situation(size_t reserved) const;
+};
+
+/// Memory of this process. Large blocks are aligned to huge pages.
+MemorySource& system_memory();
+
+/// "1.50 GiB", "12.0 MiB", "640 B"
+std::string format_bytes(size_t bytes);
+
+}  // namespace rela

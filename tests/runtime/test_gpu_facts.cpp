@@ -1,0 +1,89 @@
+#include "runtime/gpu_facts.h"
+
+#include <gmock/gmock.h>
+
+namespace rela {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+GpuFacts good_machine() {
+  return {.build = CudaBuild::kGpu,
+          .runtime_version = 13000,
+          .driver_version = 13010,
+          .visible_devices = std::nullopt,
+          .error = "",
+          .gpus = {{"NVIDIA H100", 9, 0, 132, size_t{80} << 30}}};
+}
+GpuFacts machine_without_gpu() {
+  GpuFacts facts = good_machine();
+  facts.gpus.clear();
+  facts.error = "no CUDA-capable device is detected";
+  return facts;
+}
+
+TEST(GpuComplaint, IsEmptyForAUsableGpu) { EXPECT_EQ(gpu_complaint(good_machine()), ""); }
+
+TEST(GpuComplaint, OfABuildWithoutCudaNamesTheSwitch) {
+  EXPECT_THAT(gpu_complaint({}), AllOf(HasSubstr("device: cuda is not in this build"),
+                                       HasSubstr("-DRELA_CUDA=ON"), HasSubstr("\"cpu\"")));
+}
+
+TEST(GpuComplaint, WithoutADriverSaysWhichOneToInstall) {
+  GpuFacts facts = machine_without_gpu();
+  facts.driver_version = 0;
+  EXPECT_THAT(gpu_complaint(facts),
+              AllOf(HasSubstr("no GPU driver is installed"), HasSubstr("CUDA 13.0 or newer")));
+}
+
+TEST(GpuComplaint, OfAnOldDriverNamesBothVersions) {
+  GpuFacts facts = machine_without_gpu();
+  facts.driver_version = 12040;
+  EXPECT_THAT(gpu_complaint(facts),
+              AllOf(HasSubstr("the GPU driver serves CUDA up to 12.4, this build uses CUDA 13.0"),
+                    HasSubstr("install a newer driver")));
+}
+
+TEST(GpuComplaint, AcceptsAnOlderDriverOfTheSameMajorVersion) {
+  GpuFacts facts = good_machine();
+  facts.runtime_version = 13020;
+  facts.driver_version = 13000;
+  EXPECT_EQ(gpu_complaint(facts), "");
+}
+
+TEST(GpuComplaint, SeesThatTheEnvironmentHidesEveryGpu) {
+  for (const char* value : {"", " ", "-1", ","}) {
+    GpuFacts facts = machine_without_gpu();
+    facts.visible_devices = value;
+    EXPECT_THAT(gpu_complaint(facts), AllOf(HasSubstr(std::string("CUDA_VISIBLE_DEVICES is \"") +
+                                                      value + "\", which hides"),
+                                            HasSubstr("CUDA_VISIBLE_DEVICES=0")));
+  }
+}
+
+TEST(GpuComplaint, OfAnEmptyMachineHasTheDriversWordsAndTheEnvironment) {
+  GpuFacts facts = machine_without_gpu();
+  facts.visible_devices = "7";
+  EXPECT_THAT(gpu_complaint(facts),
+              AllOf(HasSubstr("no usable GPU was found (no CUDA-capable device is detected)"),
+                    HasSubstr("CUDA_VISIBLE_DEVICES is \"7\""), HasSubstr("nvidia-smi")));
+}
+
+TEST(GpuComplaint, OfAnOldGpuNamesItAndWhatIsNeeded) {
+  GpuFacts facts = good_machine();
+  facts.gpus.front() = {"Tesla T4", 7, 5, 40, size_t{15} << 30};
+  EXPECT_THAT(gpu_complaint(facts), AllOf(HasSubstr("Tesla T4, compute capability 7.5"),
+                                          HasSubstr("8.0 or higher is needed")));
+}
+
+TEST(GpuFacts, AreDescribedInOneLine) {
+  EXPECT_EQ(describe_gpu(good_machine().gpus.front()),
+            "NVIDIA H100, compute capability 9.0, 132 multiprocessors, 80.0 GiB");
+  EXPECT_EQ(describe_build(good_machine()), "CUDA 13.0");
+  EXPECT_EQ(describe_build({.build = CudaBuild::kEmulated}), "emulated on the CPU");
+  EXPECT_EQ(describe_build({}), "none");
+}
+
+}  // namespace
+}  // namespace rela
