@@ -11,10 +11,9 @@
 #include <cstdio>
 #include <iostream>
 
+#include "byol_training_step.h"
 #include "kernels/parallel.h"
-#include "nn/optimizer.h"
 #include "rela/programs/program.h"
-#include "rela/train/byol.h"
 #include "runtime/allocator.h"
 #include "runtime/io/safetensors.h"
 
@@ -41,17 +40,6 @@ void read_weights(const std::string& path, Byol& byol) {
   byol.target()->refresh_bf16();
 }
 
-float train_step(Byol& byol, Optimizer& optimizer, const Tensor& images) {
-  byol.parameters().zero_grad();
-  const TwoViewBatch batch{.images = images};
-  const Var loss = byol.loss(byol.encode(images), batch);
-  const float value = *loss.value().data<float>();
-  backward(loss);
-  optimizer.step(/*lr=*/1e-3f, /*tau=*/0.99f);
-  byol.average_statistics(0.99f);
-  return value;
-}
-
 ExitCode run(int argc, char** argv) {
   RELA_CHECK(argc == 6, UsageError, "usage: byol_step MODEL IMAGES WIDTH fp32|bf16 THREADS");
   set_cpu_threads(std::stoi(argv[5]));
@@ -60,14 +48,13 @@ ExitCode run(int argc, char** argv) {
              .compute = compute},
             /*seed=*/1);
   read_weights(argv[1], byol);
-  const Tensor images = read_images(argv[2], compute);
-  Optimizer optimizer({.weight_decay = 0.01f, .exclude_bias_and_norm = false}, byol.parameters(),
-                      byol.target());
+  const TwoViewBatch batch{.images = read_images(argv[2], compute)};
+  Optimizer optimizer(step_optimizer(), byol.parameters(), byol.target());
   for (int64_t steps = 0; std::cin >> steps;) {
     const auto start = std::chrono::steady_clock::now();
     float first_loss = 0;
     for (int64_t i = 0; i < steps; ++i) {
-      const float loss = train_step(byol, optimizer, images);
+      const float loss = byol_training_step(byol, optimizer, batch);
       if (i == 0) first_loss = loss;
     }
     const double seconds =
