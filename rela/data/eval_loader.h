@@ -37,8 +37,9 @@ class EvalLoader {
   /// is.
   const EvalBatch* next();
 
-  /// Back to the first image.
-  void rewind() { position_ = 0; }
+  /// Makes image `position` of the data set the next one.
+  void seek(int64_t position) { position_ = position; }
+  void rewind() { seek(0); }
 
  private:
   /// Prepares images [begin, end) of the batch at position_.

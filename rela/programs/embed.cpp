@@ -28,7 +28,7 @@ ExitCode run(int argc, const char* const* argv) {
              "\"; allowed: train, test");
   const FrozenModel model = load_frozen_model(a);
   const auto dataset = open_data(a, split == "train" ? Split::kTrain : Split::kTest);
-  const FeatureSet set = features_of(model, *dataset, a);
+  const FeatureSet set = features_of(model, *dataset);
   const std::array tensors{
       SafetensorsTensor{"features", WireDtype::kF32, set.features.shape(), set.features.raw()},
       SafetensorsTensor{"labels", WireDtype::kI64, set.labels.shape(), set.labels.raw()}};
@@ -36,7 +36,7 @@ ExitCode run(int argc, const char* const* argv) {
   const JsonValue::Object result{{"out", out},
                                  {"images", set.size()},
                                  {"width", set.width()},
-                                 {"weights_sha256", sha256_file(model.weights_file)}};
+                                 {"weights_sha256", sha256_file(model.source.weights_file)}};
   std::printf("%s\n", to_json_text(result, JsonLayout::kCompact).c_str());
   return ExitCode::kDone;
 }

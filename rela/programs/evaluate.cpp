@@ -2,6 +2,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "rela/config/normalize_field.h"
+#include "rela/eval/classify.h"
 #include "rela/eval/knn.h"
 #include "rela/eval/linear_probe.h"
 #include "rela/eval/raw_pixels.h"
@@ -13,6 +15,8 @@
 
 namespace rela {
 namespace {
+
+constexpr int64_t kPixelsSide = 32;  // of images without a model
 
 struct Arguments {
   FrozenModelArguments model;
@@ -33,15 +37,15 @@ EvalResult run_knn(const Arguments& a) {
   const auto train = open_data(a.model, Split::kTrain);
   const auto test = open_data(a.model, Split::kTest);
   if (a.pixels) {
-    EvalResult result = knn_evaluate(raw_pixel_features(*train, a.model.image_size),
-                                     raw_pixel_features(*test, a.model.image_size), a.knn);
+    const int64_t side = a.model.image_size.value_or(kPixelsSide);
+    EvalResult result =
+        knn_evaluate(raw_pixel_features(*train, side), raw_pixel_features(*test, side), a.knn);
     result.protocol = "knn_pixels";
     return result;
   }
   const FrozenModel model = load_frozen_model(a.model);
-  EvalResult result =
-      knn_evaluate(features_of(model, *train, a.model), features_of(model, *test, a.model), a.knn);
-  result.weights_sha256 = sha256_file(model.weights_file);
+  EvalResult result = knn_evaluate(features_of(model, *train), features_of(model, *test), a.knn);
+  result.weights_sha256 = sha256_file(model.source.weights_file);
   return result;
 }
 
@@ -50,8 +54,8 @@ EvalResult run_linear(const Arguments& a) {
       a.probe == "rela" || a.probe == "sgd", UsageError, "--probe: \"", a.probe,
       "\"; allowed: rela (Adam 3e-4), sgd (Nesterov, learning rate chosen on held-out images)");
   const FrozenModel model = load_frozen_model(a.model);
-  const FeatureSet train = features_of(model, *open_data(a.model, Split::kTrain), a.model);
-  const FeatureSet test = features_of(model, *open_data(a.model, Split::kTest), a.model);
+  const FeatureSet train = features_of(model, *open_data(a.model, Split::kTrain));
+  const FeatureSet test = features_of(model, *open_data(a.model, Split::kTest));
   const ProbeCallback progress = [](const ProbeProgress& p) {
     if (p.epoch % 20 == 0 || p.epoch == p.epochs) {
       log_info("probe epoch ", p.epoch, "/", p.epochs, " | lr ", p.lr, " | loss ", p.loss);
@@ -60,7 +64,23 @@ EvalResult run_linear(const Arguments& a) {
   EvalResult result = a.probe == "rela"
                           ? adam_probe(train, test, {.epochs = a.epochs, .progress = progress})
                           : sgd_probe(train, test, {.epochs = a.epochs, .progress = progress});
-  result.weights_sha256 = sha256_file(model.weights_file);
+  result.weights_sha256 = sha256_file(model.source.weights_file);
+  return result;
+}
+
+EvalResult run_classify(const Arguments& a) {
+  const ModelSource source = model_source(a.model);
+  LoadedClassifier classifier = load_classifier(source);
+  const auto test = open_data(a.model, Split::kTest);
+  const ModelInput& input = source.input;
+  EvalResult result = classify(
+      classifier, *test, {.image_size = input.image_size, .normalization = input.normalization},
+      log_progress("classified"));
+  result.add_setting("model", source.spec.name);
+  result.add_setting("image_size", input.image_size);
+  result.settings.emplace_back("normalize", to_json(input.normalization));
+  result.add_setting("precision", "fp32");
+  result.weights_sha256 = sha256_file(source.weights_file);
   return result;
 }
 
@@ -91,8 +111,11 @@ ExitCode run(int argc, const char* const* argv) {
   describe_common(*linear, a);
   linear->add_option("--probe", a.probe, "rela or sgd")->capture_default_str();
   linear->add_option("--epochs", a.epochs, "epochs of the probe")->capture_default_str();
+  CLI::App* classify = app.add_subcommand(
+      "classify", "the model's own classifier, counted on the test split: top-1 and top-5");
+  describe_common(*classify, a);
   if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
-  report(a, knn->parsed() ? run_knn(a) : run_linear(a));
+  report(a, classify->parsed() ? run_classify(a) : knn->parsed() ? run_knn(a) : run_linear(a));
   return ExitCode::kDone;
 }
 

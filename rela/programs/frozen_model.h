@@ -2,11 +2,12 @@
 // The model and the data that `evaluate` and `embed` are told about.
 
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "nn/backbone.h"
 #include "rela/data/dataset.h"
 #include "rela/data/eval_loader.h"
+#include "rela/prior/model_source.h"
 #include "rela/train/feature_extraction.h"
 
 namespace CLI {
@@ -16,31 +17,37 @@ class App;
 namespace rela {
 
 struct FrozenModelArguments {
-  std::string run;      // a run's folder: its exported backbone
-  std::string weights;  // or a safetensors file ...
-  std::string model;    // ... and the model's name
-  bool cifar_stem = false;
-  int64_t width = 64;
+  std::string run;          // a run's folder: its exported backbone
+  std::string weights;      // or a safetensors file ...
+  std::string model;        // ... and the model's name
+  bool cifar_stem = false;  // stem and width: instead of what the file's shapes show
+  std::optional<int64_t> width;
   std::string data;
   std::string format = "cifar10";
-  int64_t image_size = 32;
+  std::optional<int64_t> image_size;  // this and the next: instead of what the model was trained on
+  std::string normalize;
 };
 void describe_arguments(CLI::App& app, FrozenModelArguments& arguments);
+
+/// The model that the arguments name, and the images it gets. Throws UsageError for arguments that
+/// do not go together.
+ModelSource model_source(const FrozenModelArguments& arguments);
 
 /// A backbone in evaluation mode.
 struct FrozenModel {
   std::unique_ptr<Backbone> backbone;
-  std::string weights_file;
+  ModelSource source;
 
   Tensor embed(const Tensor& images) const;  // [B, S, S, 3] f32 -> [B, D] f32
 };
-/// Throws UsageError for arguments that do not go together, WeightsError for weights that do not
-/// fit.
+/// Throws UsageError, and WeightsError for weights that do not fit.
 FrozenModel load_frozen_model(const FrozenModelArguments& arguments);
 
-/// A split of the data, read as the model wants it; progress goes to stderr.
+/// A split of the data.
 std::unique_ptr<ImageDataset> open_data(const FrozenModelArguments& arguments, Split split);
-FeatureSet features_of(const FrozenModel& model, const ImageDataset& dataset,
-                       const FrozenModelArguments& arguments);
+/// Progress goes to stderr.
+FeatureSet features_of(const FrozenModel& model, const ImageDataset& dataset);
+/// Says now and then how many images are through: "<what> 512/10000 images".
+ExtractionProgress log_progress(const char* what);
 
 }  // namespace rela

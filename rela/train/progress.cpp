@@ -13,6 +13,19 @@
 namespace rela {
 namespace {
 
+/// "[=====     ]  25% text", cut to the columns.
+std::string bar_line(int64_t done, int64_t total, const std::string& text, int columns) {
+  constexpr int kBarWidth = 20;
+  const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
+  const int filled = std::clamp(static_cast<int>(share * kBarWidth), 0, kBarWidth);
+  std::string line =
+      fmt::format("[{}{}] {:3.0f}% {}", std::string(static_cast<size_t>(filled), '='),
+                  std::string(static_cast<size_t>(kBarWidth - filled), ' '), 100 * share, text);
+  const auto room = static_cast<size_t>(std::max(columns - 1, 0));
+  if (line.size() > room) line.resize(room);
+  return line;
+}
+
 int terminal_columns() {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 100;
@@ -37,16 +50,16 @@ std::string format_progress(const ProgressState& s) {
 }
 
 std::string format_progress_bar(const ProgressState& s, int columns) {
-  constexpr int kBarWidth = 20;
-  const double done =
-      s.total_steps > 0 ? static_cast<double>(s.step) / static_cast<double>(s.total_steps) : 0;
-  const int filled = std::clamp(static_cast<int>(done * kBarWidth), 0, kBarWidth);
-  std::string line = fmt::format(
-      "[{}{}] {:3.0f}% {}", std::string(static_cast<size_t>(filled), '='),
-      std::string(static_cast<size_t>(kBarWidth - filled), ' '), 100 * done, format_progress(s));
-  const auto room = static_cast<size_t>(std::max(columns - 1, 0));
-  if (line.size() > room) line.resize(room);
-  return line;
+  return bar_line(s.step, s.total_steps, format_progress(s), columns);
+}
+
+std::string format_progress(const PassProgress& p) {
+  return fmt::format("{} {}/{} | {:.0f} img/s | eta {}", p.what, p.done, p.total, p.images_per_s,
+                     format_clock(p.eta_s));
+}
+
+std::string format_progress_bar(const PassProgress& p, int columns) {
+  return bar_line(p.done, p.total, format_progress(p), columns);
 }
 
 ProgressDisplay::Style ProgressDisplay::style_for_stderr() {
@@ -54,13 +67,17 @@ ProgressDisplay::Style ProgressDisplay::style_for_stderr() {
 }
 
 void ProgressDisplay::show(const ProgressState& state, bool logged) {
-  if (style_ == Style::kOff) return;
-  if (style_ == Style::kPlain) {
-    if (logged) log_info(format_progress(state));
-    return;
-  }
-  const std::string line = format_progress_bar(state, terminal_columns());
-  std::fprintf(stderr, "\r\033[K%s", line.c_str());
+  if (style_ == Style::kBar) draw(format_progress_bar(state, terminal_columns()));
+  if (style_ == Style::kPlain && logged) log_info(format_progress(state));
+}
+
+void ProgressDisplay::show(const PassProgress& progress, bool logged) {
+  if (style_ == Style::kBar) draw(format_progress_bar(progress, terminal_columns()));
+  if (style_ == Style::kPlain && logged) log_info(format_progress(progress));
+}
+
+void ProgressDisplay::draw(const std::string& bar) {
+  std::fprintf(stderr, "\r\033[K%s", bar.c_str());
   std::fflush(stderr);
   drawn_ = true;
 }

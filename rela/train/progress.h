@@ -27,6 +27,18 @@ std::string format_progress(const ProgressState& state);
 /// The same as one line of `columns` characters with a bar in front.
 std::string format_progress_bar(const ProgressState& state, int columns);
 
+/// A pass over images, outside of training.
+struct PassProgress {
+  std::string what;  // "targets"
+  int64_t done = 0;
+  int64_t total = 0;
+  double images_per_s = 0;
+  double eta_s = 0;
+};
+/// "targets 12800/50000 | 480 img/s | eta 0:01:18"
+std::string format_progress(const PassProgress& progress);
+std::string format_progress_bar(const PassProgress& progress, int columns);
+
 /// "0:16:48"; "?" for a time that is not known.
 std::string format_clock(double seconds);
 
@@ -41,9 +53,12 @@ class ProgressDisplay {
 
   /// `logged`: this step is one that the log shows too; plain style prints only those.
   void show(const ProgressState& state, bool logged);
+  void show(const PassProgress& progress, bool logged);
   void clear();
 
  private:
+  void draw(const std::string& bar);
+
   Style style_;
   bool drawn_ = false;
 };

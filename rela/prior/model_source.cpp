@@ -1,0 +1,122 @@
+#include "rela/prior/model_source.h"
+
+#include <filesystem>
+
+#include "nn/state.h"
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+#include "runtime/io/json.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kConfigFile = "config.json";
+constexpr const char* kWeightsFile = "backbone.safetensors";
+
+template <class T>
+const T& member(const JsonValue& object, const char* key, const std::string& file) {
+  const JsonValue* value = object.find(key);
+  const T* data = value == nullptr ? nullptr : value->as<T>();
+  RELA_CHECK(data != nullptr, WeightsError, file, ": ", key,
+             " is missing; the folder is not an export of this program");
+  return *data;
+}
+
+int64_t usual_image_size(const BackboneSpec& spec) {
+  constexpr int64_t kCifarSize = 32;
+  constexpr int64_t kImagenetSize = 224;
+  return spec.cifar_stem || is_cifar_resnet(spec.name) ? kCifarSize : kImagenetSize;
+}
+
+/// Three numbers; the fallback when they are not there.
+std::array<float, 3> channels(const JsonValue* value, const std::array<float, 3>& fallback) {
+  const auto* items = value == nullptr ? nullptr : value->as<JsonValue::Array>();
+  if (items == nullptr || items->size() != 3) return fallback;
+  std::array<float, 3> out{};
+  for (size_t c = 0; c < 3; ++c) {
+    const auto* number = (*items)[c].as<double>();
+    if (number == nullptr) return fallback;
+    out[c] = static_cast<float>(*number);
+  }
+  return out;
+}
+
+ModelInput exported_input(const JsonValue& config, const BackboneSpec& spec) {
+  ModelInput input{.image_size = usual_image_size(spec)};
+  const JsonValue* trained = config.find("pretrained_cfg");
+  if (trained == nullptr) return input;
+  input.normalization.mean = channels(trained->find("mean"), input.normalization.mean);
+  input.normalization.std = channels(trained->find("std"), input.normalization.std);
+  const JsonValue* size = trained->find("input_size");  // [3, S, S]
+  const auto* sides = size == nullptr ? nullptr : size->as<JsonValue::Array>();
+  const auto* side = sides == nullptr || sides->empty() ? nullptr : sides->back().as<int64_t>();
+  if (side != nullptr && *side >= 1) input.image_size = *side;
+  return input;
+}
+
+ModelSource read_export(const fs::path& folder) {
+  const std::string file = (folder / kConfigFile).string();
+  const JsonValue config = parse_json(read_file(file));
+  const BackboneSpec spec{member<std::string>(config, "architecture", file),
+                          member<bool>(config, "cifar_stem", file),
+                          member<int64_t>(config, "width", file)};
+  return {spec, (folder / kWeightsFile).string(), exported_input(config, spec)};
+}
+
+}  // namespace
+
+ModelSource exported_model(const std::string& folder) {
+  const fs::path run(folder);
+  const fs::path exported = fs::exists(run / kWeightsFile) ? run : run / "exported";
+  RELA_CHECK(fs::exists(exported / kWeightsFile), IoError, exported.string(),
+             ": no exported backbone; the run is not finished, train_byol --resume auto goes on "
+             "with it");
+  return read_export(exported);
+}
+
+ModelSource named_model(const std::string& name, const std::string& weights_file) {
+  const fs::path file(weights_file);
+  if (file.filename() == kWeightsFile && fs::exists(file.parent_path() / kConfigFile)) {
+    ModelSource source = read_export(file.parent_path());
+    RELA_CHECK(source.spec.name == name, WeightsError, weights_file, ": the weights are of ",
+               source.spec.name, ", not of ", name, "; name that model");
+    return source;
+  }
+  ModelSource source;
+  source.spec.name = name;
+  source.weights_file = weights_file;
+  const SafetensorsReader reader(weights_file);
+  const SafetensorsEntry* first = reader.find("conv1.weight");  // [width, 3, side, side]
+  if (first != nullptr && first->shape.rank() == 4 && first->shape[0] >= 1) {
+    source.spec.width = first->shape[0];
+    source.spec.cifar_stem = first->shape[3] == 3;
+  }
+  source.input.image_size = usual_image_size(source.spec);
+  return source;
+}
+
+std::unique_ptr<Backbone> load_backbone(const ModelSource& source) {
+  std::unique_ptr<Backbone> backbone = make_backbone(source.spec);
+  std::vector<StateTensor> state = state_of(*backbone);
+  load_state(SafetensorsReader(source.weights_file), state,
+             {.file_prefix = "", .ignored_prefixes = {classifier_name(source.spec.name) + "."}});
+  return backbone;
+}
+
+LoadedClassifier load_classifier(const ModelSource& source) {
+  const SafetensorsReader reader(source.weights_file);
+  const std::string name = classifier_name(source.spec.name) + ".weight";
+  const SafetensorsEntry* weight = reader.find(name);  // [classes, features]
+  RELA_CHECK(weight != nullptr && weight->shape.rank() == 2, WeightsError, source.weights_file,
+             ": there is no classifier in it, which would be ", name,
+             " [classes, features]; use `evaluate knn` or `linear`, which need none");
+  const int64_t classes = weight->shape[0];
+  auto model = std::make_unique<Classifier>(source.spec, classes);
+  std::vector<StateTensor> state = state_of(*model);
+  load_state(reader, state);
+  return {std::move(model), classes};
+}
+
+}  // namespace rela

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "rela/data/eval_loader.h"
+#include "rela/prior/model_source.h"
+
+namespace rela {
+
+/// Which frozen model the targets come from: `rela.prior` of the config, and the student.
+struct PriorSpec {
+  std::string model = "random";            // random | exported | a backbone's name
+  std::string weights;                     // file, or folder for `exported`
+  std::optional<Normalization> normalize;  // none: what the model was trained with
+
+  // The student, which `random` is a copy of.
+  BackboneSpec student;
+  uint64_t seed = 0;
+  int64_t student_image_size = 32;
+};
+
+/// A frozen model: evaluation mode, no gradient, nothing ever changes it.
+class Prior {
+ public:
+  /// `random` has the weights that initialize(backbone, seed) draws for the student. Throws
+  /// ConfigError, WeightsError, IoError.
+  explicit Prior(const PriorSpec& spec);
+
+  int64_t width() const { return backbone_->feature_width(); }  // p
+  const ModelInput& input() const { return input_; }
+  /// How a loader has to prepare the images for embed().
+  EvalOptions eval_options(int64_t batch_size) const;
+
+  /// images [B, S, S, 3] f32, prepared as eval_options() say -> [B, p] f32. u8 images [B, H, W, 3]
+  /// of any size are prepared here: shorter side resized to S, centre cut out, normalised.
+  Tensor embed(const Tensor& images) const;
+
+  /// "resnet56_cifar, prior.safetensors": for people.
+  const std::string& description() const { return description_; }
+  /// SHA-256 of all parameters and buffers with their names: the same for the same function,
+  /// wherever it came from.
+  const std::string& weights_sha256() const { return weights_sha256_; }
+
+ private:
+  std::unique_ptr<Backbone> backbone_;
+  ModelInput input_;
+  std::string description_;
+  std::string weights_sha256_;
+};
+
+}  // namespace rela

@@ -1,0 +1,106 @@
+#include "rela/targets/feature_pass.h"
+
+#include <chrono>
+#include <cmath>
+#include <vector>
+
+#include "kernels/parallel.h"
+#include "runtime/error.h"
+#include "runtime/log.h"
+#include "runtime/ops/statistics.h"
+
+namespace rela {
+namespace {
+
+RowFile open_or_create(const std::string& path, const RowFileSpec& spec) {
+  try {
+    std::optional<RowFile> file = RowFile::open(path, RowFile::Access::kWrite);
+    if (file && file->spec() == spec) return *std::move(file);
+    if (file) log_info("targets: ", path, " is of another prior or data set; starting it anew");
+  } catch (const WeightsError& damage) {
+    log_warning("targets: ", damage.what(), "; starting it anew");
+  }
+  return RowFile::create(path, spec);
+}
+
+void check_finite(const Tensor& rows, int64_t first_image, const Prior& prior) {
+  if (count_nonfinite(rows) == 0) return;
+  const float* y = rows.data<float>();
+  int64_t i = 0;
+  while (std::isfinite(y[i])) ++i;
+  throw NonFiniteError(cat("targets: feature ", i % prior.width(), " of image ",
+                           first_image + i / prior.width(), " is ", y[i],
+                           "; finite ones are needed; check the weights of the prior (",
+                           prior.description(), ") and rela.prior.normalize"));
+}
+
+/// The display of a pass, with at most ten lines where there is no terminal.
+class PassDisplay {
+ public:
+  PassDisplay(ProgressDisplay::Style style, int64_t total) : display_(style), total_(total) {}
+  ~PassDisplay() { display_.clear(); }
+  PassDisplay(const PassDisplay&) = delete;
+  PassDisplay& operator=(const PassDisplay&) = delete;
+
+  void add(int64_t images) {
+    done_ += images;
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+    const double rate = static_cast<double>(done_) / elapsed.count();
+    const bool logged = done_ * 10 / total_ != (done_ - images) * 10 / total_;
+    display_.show(PassProgress{.what = "targets",
+                               .done = done_,
+                               .total = total_,
+                               .images_per_s = rate,
+                               .eta_s = static_cast<double>(total_ - done_) / rate},
+                  logged);
+  }
+
+ private:
+  ProgressDisplay display_;
+  int64_t total_;
+  int64_t done_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+FeaturePass::FeaturePass(const std::string& path, const Prior& prior, const ImageDataset& dataset,
+                         const std::string& identity)
+    : prior_(prior),
+      dataset_(dataset),
+      file_(open_or_create(path, {.rows = dataset.size(),
+                                  .width = prior.width(),
+                                  .block_rows = kBatch,
+                                  .identity = identity})) {}
+
+void FeaturePass::run(int rank, int rank_count, ProgressDisplay::Style progress) {
+  const Range part = part_of(file_.spec().blocks(), rank_count, rank);
+  std::vector<int64_t> open;
+  int64_t images = 0;
+  for (int64_t b = part.begin; b < part.end; ++b) {
+    if (file_.block_is_good(b)) continue;
+    open.push_back(b);
+    images += static_cast<int64_t>(file_.block(b).size()) / prior_.width();
+  }
+  const auto kept = part.end - part.begin - static_cast<int64_t>(open.size());
+  if (kept > 0) {
+    log_info("targets: ", kept, " of ", part.end - part.begin,
+             " batches were made before an interruption and are kept");
+  }
+  EvalLoader loader(dataset_, prior_.eval_options(kBatch));
+  PassDisplay display(progress, images);
+  for (const int64_t b : open) {
+    make_batch(b, loader);
+    display.add(static_cast<int64_t>(file_.block(b).size()) / prior_.width());
+  }
+  file_.sync();
+}
+
+void FeaturePass::make_batch(int64_t batch, EvalLoader& loader) {
+  loader.seek(batch * kBatch);
+  const Tensor rows = prior_.embed(loader.next()->images);  // [kBatch or fewer, p]
+  check_finite(rows, batch * kBatch, prior_);
+  file_.write_block(batch, rows.span<float>());
+}
+
+}  // namespace rela

@@ -1,0 +1,75 @@
+#include "rela/targets/whitening.h"
+
+#include <Eigen/Eigenvalues>
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/parallel.h"
+#include "runtime/error.h"
+
+namespace rela {
+namespace {
+
+using Rows = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// Directions with less variance than this share of the largest are left out.
+constexpr double kVarianceFloor = 1e-6;
+/// Variance beside the square of the mean that the rounding of f32 features explains.
+constexpr double kRoundingVariance = 1e-13;
+
+/// An eigenvector and its negative are both right; the one with a positive largest entry is taken.
+void fix_sign(Eigen::Ref<Eigen::VectorXd> v) {
+  Eigen::Index largest = 0;
+  v.cwiseAbs().maxCoeff(&largest);
+  if (v[largest] < 0) v = -v;
+}
+
+}  // namespace
+
+Whitening make_whitening(const CovarianceAccumulator& features, int64_t wanted) {
+  Whitening w;
+  w.mean = features.mean();
+  w.in = static_cast<int64_t>(w.mean.size());
+  const auto n = static_cast<double>(features.count());
+  const std::vector<double> covariance = features.covariance();
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(
+      Eigen::Map<const Eigen::MatrixXd>(covariance.data(), w.in, w.in));
+  const double largest = solver.eigenvalues()[w.in - 1];
+  const double mean_square = Eigen::Map<const Eigen::VectorXd>(w.mean.data(), w.in).squaredNorm();
+  RELA_CHECK(solver.info() == Eigen::Success && largest > kRoundingVariance * mean_square,
+             NonFiniteError, "targets: the prior's ", w.in, " features are the same for all ",
+             features.count(), " images; a prior must tell images apart, check its weights");
+  while (w.out < std::min(wanted, w.in) &&
+         solver.eigenvalues()[w.in - 1 - w.out] >= kVarianceFloor * largest) {
+    ++w.out;
+  }
+  w.dropped = wanted - w.out;
+  w.directions.resize(static_cast<size_t>(w.in * w.out));
+  Eigen::Map<Rows> a(w.directions.data(), w.in, w.out);
+  for (int64_t j = 0; j < w.out; ++j) {
+    const int64_t from = w.in - 1 - j;  // eigenvalues ascend
+    w.variance.push_back(solver.eigenvalues()[from] * (n - 1) / n);
+    Eigen::VectorXd v = solver.eigenvectors().col(from);
+    fix_sign(v);
+    a.col(j) = v / std::sqrt(w.variance.back());
+  }
+  return w;
+}
+
+void Whitening::apply(std::span<const float> y, std::span<float> z) const {
+  constexpr int64_t kChunk = 64;  // rows per piece of work
+  using FloatRows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const int64_t count = static_cast<int64_t>(y.size()) / in;
+  const Eigen::Map<const FloatRows> from(y.data(), count, in);
+  const Eigen::Map<const Eigen::RowVectorXd> center(mean.data(), in);
+  const Eigen::Map<const Rows> a(directions.data(), in, out);
+  Eigen::Map<FloatRows> to(z.data(), count, out);
+  parallel_for((count + kChunk - 1) / kChunk, [&](int64_t chunk) {
+    const int64_t begin = chunk * kChunk;
+    const int64_t rows = std::min(kChunk, count - begin);
+    const Rows centred = from.middleRows(begin, rows).cast<double>().rowwise() - center;
+    to.middleRows(begin, rows) = (centred * a).cast<float>();
+  });
+}
+
+}  // namespace rela
