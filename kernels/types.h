@@ -41,6 +41,10 @@ constexpr const char* dtype_name(Dtype d) {
   return "?";
 }
 
+/// How products of f32 numbers may be taken. kTf32 lets a device round factors to 10 bits of mantissa
+/// where that is faster; sums stay f32. A device without such a unit takes exact products.
+enum class F32Math : uint8_t { kExact, kTf32 };
+
 /// How a kernel treats what its output already holds.
 enum class Write : uint8_t { kOverwrite, kAccumulate };
 
@@ -53,6 +57,20 @@ struct GradOut {
 /// Where a kernel runs in order. The CPU has one implicit stream and ignores it.
 struct Stream {
   void* handle = nullptr;
+};
+
+/// A number given by value, or read where the kernel runs, when it runs: a recorded graph then sees
+/// today's value and not that of its recording.
+template <class T>
+struct Scalar {
+  T value{};
+  const T* pointer = nullptr;  // in the device's memory; not null: counts instead of `value`
+
+  constexpr Scalar() = default;
+  constexpr Scalar(T v) : value(v) {}  // NOLINT: a plain number is one
+  constexpr explicit Scalar(const T* p) : pointer(p) {}
+  /// For kernels on the CPU.
+  T get() const { return pointer == nullptr ? value : *pointer; }
 };
 
 /// Scratch memory that the caller owns: at least what the op's *_workspace_bytes() asked for,

@@ -33,6 +33,7 @@ struct Conv2dProblem {
   Dtype dtype = Dtype::kF32;         // of x, y and their gradients: f32 or bf16
   Dtype weight_dtype = Dtype::kF32;  // of w; its gradient is always f32
   Conv2dAlgorithm algorithm = Conv2dAlgorithm::kAuto;
+  F32Math f32_math = F32Math::kExact;
   auto operator<=>(const Conv2dProblem&) const = default;
 };
 
@@ -41,22 +42,27 @@ enum class Conv2dPass : uint8_t { kForward, kBackwardData, kBackwardWeights };
 /// Bytes of workspace that one call of this pass needs.
 using Conv2dWorkspaceFn = size_t(const Conv2dProblem& problem, Conv2dPass pass, Write mode);
 Conv2dWorkspaceFn conv2d_workspace_bytes_cpu;
+Conv2dWorkspaceFn conv2d_workspace_bytes_cuda;
 
 /// Sums are f32 in every dtype. No pointers may overlap. N == 0 does nothing (a weight gradient of
-/// nothing is zero). Same bits for the same input and number of threads; the weight gradient's
-/// order of summation depends on the number of threads.
+/// nothing is zero). Same bits for the same input and number of threads; on the CPU the weight
+/// gradient's order of summation depends on the number of threads. On a GPU the weight gradient of
+/// bf16 is rounded to bf16 before it is widened and added. There w of the dtype of x saves a copy.
 using Conv2dForwardFn = void(const Conv2dProblem& problem, const void* x, const void* w, void* y,
                              Workspace workspace, Stream stream);
 Conv2dForwardFn conv2d_forward_cpu;
+Conv2dForwardFn conv2d_forward_cuda;
 
 /// dx (+)= the transposed convolution of dy with w.   dx: dtype of x
 using Conv2dBackwardDataFn = void(const Conv2dProblem& problem, const void* dy, const void* w,
                                   GradOut dx, Workspace workspace, Stream stream);
 Conv2dBackwardDataFn conv2d_backward_data_cpu;
+Conv2dBackwardDataFn conv2d_backward_data_cuda;
 
 /// dw[k,r,s,c] (+)= sum_{n,p,q} dy[n,p,q,k] * x[n, p*stride - padding + r, ...].   dw: f32
 using Conv2dBackwardWeightsFn = void(const Conv2dProblem& problem, const void* x, const void* dy,
                                      GradOut dw, Workspace workspace, Stream stream);
 Conv2dBackwardWeightsFn conv2d_backward_weights_cpu;
+Conv2dBackwardWeightsFn conv2d_backward_weights_cuda;
 
 }  // namespace rela

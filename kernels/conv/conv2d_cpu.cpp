@@ -60,7 +60,9 @@ bool bf16_pays(const Conv2dDims& d, Conv2dPass pass) {
 
 /// Best first; the last always exists.
 std::vector<Method> candidates(const PlanKey& key) {
-  const auto& [d, dtype, weight_dtype, choice] = key.problem;
+  const Conv2dDims& d = key.problem.dims;
+  const Dtype dtype = key.problem.dtype;
+  const Conv2dAlgorithm choice = key.problem.algorithm;
   std::vector<Method> methods;
   const bool has_winograd = d.r == 3 && d.s == 3 && d.stride == 1;
   const bool wants_winograd = choice == Conv2dAlgorithm::kAuto

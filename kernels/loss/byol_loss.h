@@ -20,7 +20,14 @@ struct ByolLossArgs {
 ///   dq_i = -2 scale (z_i / |z_i| - cos_i q_i / |q_i|) / |q_i|
 /// f32 arithmetic, the loss summed in f64 in fixed order. Deterministic; doubling `scale` doubles
 /// loss and dq exactly. No rows: loss is 0.
-using ByolLossFn = void(const ByolLossArgs& args, RowDims dims, Dtype dtype, Stream stream);
+using ByolLossFn = void(const ByolLossArgs& args, RowDims dims, Dtype dtype, Workspace workspace,
+                        Stream stream);
 ByolLossFn byol_loss_cpu;
+ByolLossFn byol_loss_cuda;
+
+/// Bytes of workspace of either device.
+constexpr size_t byol_loss_workspace_bytes(RowDims dims) {
+  return static_cast<size_t>(dims.rows) * sizeof(double);
+}
 
 }  // namespace rela

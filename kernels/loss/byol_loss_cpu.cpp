@@ -1,7 +1,6 @@
 #include "kernels/loss/byol_loss.h"
 
 #include <cmath>
-#include <vector>
 
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
@@ -64,26 +63,27 @@ double row_loss(const ByolLossArgs& args, RowDims dims, int64_t row) {
 }
 
 template <class T>
-void loss(const ByolLossArgs& args, RowDims dims) {
-  std::vector<double> losses(static_cast<size_t>(dims.rows));
+void loss(const ByolLossArgs& args, RowDims dims, double* losses) {
   const int64_t parts = dims.rows * dims.cols < 2 * kParallelGrain ? 1 : cpu_threads();
   parallel_for(parts, [&](int64_t part) {
     const Range mine = part_of(dims.rows, parts, part);
     for (int64_t row = mine.begin; row < mine.end; ++row)
-      losses[static_cast<size_t>(row)] = row_loss<T>(args, dims, row);
+      losses[row] = row_loss<T>(args, dims, row);
   });
   double total = 0.0;
-  for (const double l : losses) total += l;
+  for (int64_t row = 0; row < dims.rows; ++row) total += losses[row];
   *args.loss = static_cast<float>(total * args.scale);
 }
 
 }  // namespace
 
-void byol_loss_cpu(const ByolLossArgs& args, RowDims dims, Dtype dtype, Stream) {
+void byol_loss_cpu(const ByolLossArgs& args, RowDims dims, Dtype dtype, Workspace workspace,
+                   Stream) {
+  double* losses = static_cast<double*>(workspace.data);
   if (dtype == Dtype::kBf16) {
-    loss<Bf16>(args, dims);
+    loss<Bf16>(args, dims, losses);
   } else {
-    loss<float>(args, dims);
+    loss<float>(args, dims, losses);
   }
 }
 

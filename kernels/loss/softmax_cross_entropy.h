@@ -12,10 +12,17 @@ struct SoftmaxCrossEntropyArgs {
   float* row_sum = nullptr;         // out [rows]: sum of exp(logit - row_max)
 };
 /// loss = mean over rows of log(sum_k exp(logits[k])) - logits[label], the row's maximum taken out
-/// first. Rows in f32, their mean in f64 in fixed order. Deterministic. No rows: loss is 0.
+/// first. Rows in f32, their mean in f64 in fixed order. Deterministic. No rows: loss is 0. On a
+/// GPU, where nobody has looked at the labels before, one out of range makes the loss NaN.
 using SoftmaxCrossEntropyForwardFn = void(const SoftmaxCrossEntropyArgs& args, RowDims dims,
-                                          Dtype dtype, Stream stream);
+                                          Dtype dtype, Workspace workspace, Stream stream);
 SoftmaxCrossEntropyForwardFn softmax_cross_entropy_forward_cpu;
+SoftmaxCrossEntropyForwardFn softmax_cross_entropy_forward_cuda;
+
+/// Bytes of workspace of the forward pass, of either device.
+constexpr size_t softmax_cross_entropy_workspace_bytes(RowDims dims) {
+  return static_cast<size_t>(dims.rows) * sizeof(double);
+}
 
 struct SoftmaxCrossEntropyBackwardArgs {
   const void* logits = nullptr;     // [rows, cols], as in the forward pass
@@ -30,5 +37,6 @@ struct SoftmaxCrossEntropyBackwardArgs {
 using SoftmaxCrossEntropyBackwardFn = void(const SoftmaxCrossEntropyBackwardArgs& args,
                                            RowDims dims, Dtype dtype, Stream stream);
 SoftmaxCrossEntropyBackwardFn softmax_cross_entropy_backward_cpu;
+SoftmaxCrossEntropyBackwardFn softmax_cross_entropy_backward_cuda;
 
 }  // namespace rela

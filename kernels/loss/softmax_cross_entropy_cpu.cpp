@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "kernels/parallel.h"
 
@@ -20,8 +19,7 @@ void for_rows(RowDims dims, Body&& body) {
 }
 
 template <class T>
-void forward(const SoftmaxCrossEntropyArgs& args, RowDims dims) {
-  std::vector<float> row_loss(static_cast<size_t>(dims.rows));
+void forward(const SoftmaxCrossEntropyArgs& args, RowDims dims, double* row_loss) {
   for_rows(dims, [&](int64_t row) {
     const T* logits = static_cast<const T*>(args.logits) + row * dims.cols;  // [cols]
     float max = to_float(logits[0]);
@@ -30,10 +28,10 @@ void forward(const SoftmaxCrossEntropyArgs& args, RowDims dims) {
     for (int64_t k = 0; k < dims.cols; ++k) sum += std::exp(to_float(logits[k]) - max);
     args.row_max[row] = max;
     args.row_sum[row] = sum;
-    row_loss[static_cast<size_t>(row)] = std::log(sum) - (to_float(logits[args.labels[row]]) - max);
+    row_loss[row] = std::log(sum) - (to_float(logits[args.labels[row]]) - max);
   });
   double total = 0.0;
-  for (const float loss : row_loss) total += loss;
+  for (int64_t row = 0; row < dims.rows; ++row) total += row_loss[row];
   *args.loss = dims.rows == 0 ? 0.0f : static_cast<float>(total / static_cast<double>(dims.rows));
 }
 
@@ -57,11 +55,12 @@ void backward(const SoftmaxCrossEntropyBackwardArgs& args, RowDims dims) {
 }  // namespace
 
 void softmax_cross_entropy_forward_cpu(const SoftmaxCrossEntropyArgs& args, RowDims dims,
-                                       Dtype dtype, Stream) {
+                                       Dtype dtype, Workspace workspace, Stream) {
+  double* row_loss = static_cast<double*>(workspace.data);
   if (dtype == Dtype::kBf16) {
-    forward<Bf16>(args, dims);
+    forward<Bf16>(args, dims, row_loss);
   } else {
-    forward<float>(args, dims);
+    forward<float>(args, dims, row_loss);
   }
 }
 

@@ -4,7 +4,9 @@
 // parameter each; elements between segments are neither read nor written. The result does not
 // depend on the thread count. No segments, or empty ones, do nothing.
 
+#include <concepts>
 #include <span>
+#include <vector>
 
 #include "kernels/types.h"
 
@@ -18,6 +20,43 @@ struct OptimizerSegment {
       true;  // weight decay applies, and LARS's adaptation; false for biases and norms
 };
 
+/// A part of a segment that one block of a GPU updates.
+struct OptimizerPiece {
+  int64_t offset = 0;  // elements
+  int32_t size = 0;    // elements, at most kOptimizerPiece
+  int32_t index = 0;   // among the pieces of its segment
+  int32_t count = 0;   // pieces of its segment
+  int32_t regularized = 1;
+};
+inline constexpr int64_t kOptimizerPiece = 4096;
+constexpr int64_t optimizer_piece_count(const OptimizerSegment& s) {
+  return (s.size + kOptimizerPiece - 1) / kOptimizerPiece;
+}
+/// The segments cut for a GPU, in order. Made once; belongs into the device's memory.
+std::vector<OptimizerPiece> optimizer_pieces(std::span<const OptimizerSegment> segments);
+
+/// The segments that a step updates. On a GPU `pieces` are theirs, in the device's memory.
+struct OptimizerLayout {
+  std::span<const OptimizerSegment> segments;  // on the host
+  const OptimizerPiece* pieces = nullptr;
+
+  template <std::convertible_to<std::span<const OptimizerSegment>> Segments>
+  OptimizerLayout(const Segments& s, const OptimizerPiece* p = nullptr)  // NOLINT: a list is one
+      : segments(s), pieces(p) {}
+
+  int64_t num_pieces() const {
+    int64_t count = 0;
+    for (const OptimizerSegment& s : segments) count += optimizer_piece_count(s);
+    return count;
+  }
+  /// The first `count` segments, and those after them.
+  OptimizerLayout first(size_t count) const { return {segments.first(count), pieces}; }
+  OptimizerLayout after(size_t count) const {
+    return {segments.subspan(count),
+            pieces == nullptr ? nullptr : pieces + first(count).num_pieces()};
+  }
+};
+
 /// The flat arrays, [n] each unless said otherwise. Null pointers are left out.
 struct OptimizerArrays {
   float* weights = nullptr;
@@ -29,38 +68,39 @@ struct OptimizerArrays {
       nullptr;  // [target_size], target <- tau target + (1 - tau) weights, after the update
   Bf16* bf16_target = nullptr;
   int64_t target_size = 0;  // whole segments from the front
-  float tau = 1;
+  Scalar<float> tau = 1.0f;
+  Workspace workspace{};  // lars_step_cuda: lars_workspace_bytes_cuda(layout); others: none
 };
 
 struct SgdArgs {
-  float lr = 0;
+  Scalar<float> lr = 0.0f;
   float momentum = 0;
   float weight_decay = 0;
   bool nesterov = false;
 };
 /// g += weight_decay w;  m <- momentum m + g;  w <- w - lr m, with nesterov w <- w - lr (g +
 /// momentum m).   torch.optim.SGD without dampening; m starts at 0.
-using SgdStepFn = void(const OptimizerArrays&, std::span<const OptimizerSegment>, const SgdArgs&,
-                       Stream);
+using SgdStepFn = void(const OptimizerArrays&, const OptimizerLayout&, const SgdArgs&, Stream);
 SgdStepFn sgd_step_cpu;
+SgdStepFn sgd_step_cuda;
 
 struct AdamWArgs {
-  float lr = 0;
+  Scalar<float> lr = 0.0f;
   float beta1 = 0.9f;
   float beta2 = 0.999f;
   float eps = 1e-8f;
   float weight_decay = 0;
-  int64_t step = 1;  // from 1
+  Scalar<int64_t> step = int64_t{1};  // from 1
 };
 /// Loshchilov and Hutter 2019, algorithm 2, as torch.optim.AdamW:
 ///   w <- w - lr weight_decay w;  m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
 ///   w <- w - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
-using AdamWStepFn = void(const OptimizerArrays&, std::span<const OptimizerSegment>,
-                         const AdamWArgs&, Stream);
+using AdamWStepFn = void(const OptimizerArrays&, const OptimizerLayout&, const AdamWArgs&, Stream);
 AdamWStepFn adamw_step_cpu;
+AdamWStepFn adamw_step_cuda;
 
 struct LarsArgs {
-  float lr = 0;
+  Scalar<float> lr = 0.0f;
   float momentum = 0.9f;
   float weight_decay = 0;
   float trust_coefficient = 1e-3f;
@@ -69,12 +109,14 @@ struct LarsArgs {
 ///   g += weight_decay w;  g *= trust |w| / |g| (1 where either norm is 0);  m <- momentum m + g;
 ///   w <- w - lr m,
 /// without decay and scaling where a segment is not regularised.
-using LarsStepFn = void(const OptimizerArrays&, std::span<const OptimizerSegment>, const LarsArgs&,
-                        Stream);
+using LarsStepFn = void(const OptimizerArrays&, const OptimizerLayout&, const LarsArgs&, Stream);
 LarsStepFn lars_step_cpu;
+LarsStepFn lars_step_cuda;
+size_t lars_workspace_bytes_cuda(const OptimizerLayout& layout);
 
 /// target[i] <- tau target[i] + (1 - tau) source[i], [n] f32; may not overlap.
-using EmaFn = void(float* target, const float* source, int64_t n, float tau, Stream);
+using EmaFn = void(float* target, const float* source, int64_t n, Scalar<float> tau, Stream);
 EmaFn ema_cpu;
+EmaFn ema_cuda;
 
 }  // namespace rela

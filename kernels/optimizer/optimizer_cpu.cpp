@@ -1,5 +1,6 @@
 #include "kernels/optimizer/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/parallel.h"
@@ -16,8 +17,8 @@ struct Followers {
     if (a.bf16_weights != nullptr) round(a.weights, a.bf16_weights, begin, end);
     const int64_t target_end = end < a.target_size ? end : a.target_size;
     if (a.target == nullptr || begin >= target_end) return;
-    const float keep = a.tau;
-    const float take = 1.0f - a.tau;
+    const float keep = a.tau.get();
+    const float take = 1.0f - keep;
     for (int64_t i = begin; i < target_end; ++i)
       a.target[i] = keep * a.target[i] + take * a.weights[i];
     if (a.bf16_target != nullptr) round(a.target, a.bf16_target, begin, target_end);
@@ -113,37 +114,56 @@ float lars_scale(const OptimizerArrays& a, const OptimizerSegment& s, const Lars
 
 }  // namespace
 
-void sgd_step_cpu(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
-                  const SgdArgs& args, Stream) {
-  for_each_piece(arrays, segments, [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
-    momentum_update(
-        arrays, begin, end,
-        {args.lr, args.momentum, s.regularized ? args.weight_decay : 0.0f, 1.0f, args.nesterov});
-  });
+std::vector<OptimizerPiece> optimizer_pieces(std::span<const OptimizerSegment> segments) {
+  std::vector<OptimizerPiece> pieces;
+  for (const OptimizerSegment& s : segments) {
+    const int64_t count = optimizer_piece_count(s);
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t begin = i * kOptimizerPiece;
+      pieces.push_back({.offset = s.offset + begin,
+                        .size = static_cast<int32_t>(std::min(s.size - begin, kOptimizerPiece)),
+                        .index = static_cast<int32_t>(i),
+                        .count = static_cast<int32_t>(count),
+                        .regularized = s.regularized ? 1 : 0});
+    }
+  }
+  return pieces;
 }
 
-void adamw_step_cpu(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
+void sgd_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout, const SgdArgs& args,
+                  Stream) {
+  const float lr = args.lr.get();
+  for_each_piece(
+      arrays, layout.segments, [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
+        momentum_update(
+            arrays, begin, end,
+            {lr, args.momentum, s.regularized ? args.weight_decay : 0.0f, 1.0f, args.nesterov});
+      });
+}
+
+void adamw_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout,
                     const AdamWArgs& args, Stream) {
-  const auto t = static_cast<double>(args.step);
+  const float lr = args.lr.get();
+  const auto t = static_cast<double>(args.step.get());
   const AdamWUpdate update{
       .beta1 = args.beta1,
       .beta2 = args.beta2,
       .eps = args.eps,
-      .step_size =
-          static_cast<float>(args.lr / (1.0 - std::pow(static_cast<double>(args.beta1), t))),
+      .step_size = static_cast<float>(lr / (1.0 - std::pow(static_cast<double>(args.beta1), t))),
       .v_scale =
           static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(args.beta2), t)))};
-  for_each_piece(arrays, segments, [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
-    AdamWUpdate u = update;
-    u.shrink = s.regularized ? 1.0f - args.lr * args.weight_decay : 1.0f;
-    adamw_update(arrays, begin, end, u);
-  });
+  for_each_piece(arrays, layout.segments,
+                 [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
+                   AdamWUpdate u = update;
+                   u.shrink = s.regularized ? 1.0f - lr * args.weight_decay : 1.0f;
+                   adamw_update(arrays, begin, end, u);
+                 });
 }
 
-void lars_step_cpu(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
+void lars_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout,
                    const LarsArgs& args, Stream) {
-  for (const OptimizerSegment& segment : segments) {
-    const MomentumUpdate update{args.lr, args.momentum,
+  for (const OptimizerSegment& segment : layout.segments) {
+    const MomentumUpdate update{args.lr.get(), args.momentum,
                                 segment.regularized ? args.weight_decay : 0.0f,
                                 segment.regularized ? lars_scale(arrays, segment, args) : 1.0f};
     for_each_piece(arrays, std::span(&segment, 1),
@@ -153,9 +173,11 @@ void lars_step_cpu(const OptimizerArrays& arrays, std::span<const OptimizerSegme
   }
 }
 
-void ema_cpu(float* target, const float* source, int64_t n, float tau, Stream) {
+void ema_cpu(float* target, const float* source, int64_t n, Scalar<float> tau, Stream) {
+  const float keep = tau.get();
+  const float take = 1.0f - keep;
   parallel_ranges(n, [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) target[i] = tau * target[i] + (1.0f - tau) * source[i];
+    for (int64_t i = begin; i < end; ++i) target[i] = keep * target[i] + take * source[i];
   });
 }
 

@@ -1,11 +1,14 @@
 #pragma once
 
-#include "kernels/types.h"
+#include "kernels/reduce/reduce_workspace.h"
 
 namespace rela {
 
 /// *count = how many of x are NaN or infinite.   x: [n] f32 or bf16.
-using CountNonfiniteFn = void(const void* x, int64_t n, Dtype dtype, int64_t* count, Stream stream);
+/// Workspace: kReduceWorkspaceBytes on a GPU, none on the CPU.
+using CountNonfiniteFn = void(const void* x, int64_t n, Dtype dtype, int64_t* count,
+                              Workspace workspace, Stream stream);
 CountNonfiniteFn count_nonfinite_cpu;
+CountNonfiniteFn count_nonfinite_cuda;
 
 }  // namespace rela

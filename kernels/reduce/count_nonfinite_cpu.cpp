@@ -21,7 +21,8 @@ int64_t count(const T* x, int64_t n) {
 
 }  // namespace
 
-void count_nonfinite_cpu(const void* x, int64_t n, Dtype dtype, int64_t* result, Stream) {
+void count_nonfinite_cpu(const void* x, int64_t n, Dtype dtype, int64_t* result, Workspace,
+                         Stream) {
   *result = dtype == Dtype::kBf16 ? count(static_cast<const Bf16*>(x), n)
                                   : count(static_cast<const float*>(x), n);
 }

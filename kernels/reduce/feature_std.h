@@ -9,7 +9,14 @@ namespace rela {
 /// Spread evenly over the sphere gives about 1 / sqrt(cols), which is also the largest value
 /// possible; all rows alike give 0.   x: [rows, cols] f32 or bf16. Deterministic. Empty input gives
 /// 0.
-using FeatureStdFn = void(const void* x, RowDims dims, Dtype dtype, float* result, Stream stream);
+using FeatureStdFn = void(const void* x, RowDims dims, Dtype dtype, float* result,
+                          Workspace workspace, Stream stream);
 FeatureStdFn feature_std_cpu;
+FeatureStdFn feature_std_cuda;
+
+/// Bytes of workspace of either device.
+constexpr size_t feature_std_workspace_bytes(RowDims dims) {
+  return static_cast<size_t>(dims.rows + 2 * dims.cols) * sizeof(double);
+}
 
 }  // namespace rela

@@ -1,12 +1,15 @@
 #pragma once
 
-#include "kernels/types.h"
+#include "kernels/reduce/reduce_workspace.h"
 
 namespace rela {
 
 /// *sum = sum_i x[i]^2.   x: [n] f32. Short runs in f32 lanes, runs in f64 in fixed order: the
 /// result does not depend on the thread count. NaN and infinity reach the sum. n == 0 gives 0.
-using SumOfSquaresFn = void(const float* x, int64_t n, double* sum, Stream stream);
+/// Workspace: kReduceWorkspaceBytes on a GPU, none on the CPU.
+using SumOfSquaresFn = void(const float* x, int64_t n, double* sum, Workspace workspace,
+                            Stream stream);
 SumOfSquaresFn sum_of_squares_cpu;
+SumOfSquaresFn sum_of_squares_cuda;
 
 }  // namespace rela

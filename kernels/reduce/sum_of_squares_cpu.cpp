@@ -24,7 +24,7 @@ double sum_range(const float* x, int64_t begin, int64_t end) {
 
 }  // namespace
 
-void sum_of_squares_cpu(const float* x, int64_t n, double* sum, Stream) {
+void sum_of_squares_cpu(const float* x, int64_t n, double* sum, Workspace, Stream) {
   *sum =
       reduce_parts<double>(n, [x](int64_t begin, int64_t end) { return sum_range(x, begin, end); });
 }

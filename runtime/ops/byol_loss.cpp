@@ -41,7 +41,8 @@ Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction) {
       .loss = loss.ptr<float>(),
       .dq = dq.defined() ? dq.ptr<float>() : nullptr,
       .scale = reduction == LossReduction::kSum ? 2.0f * mean_scale : mean_scale};
-  kLoss.launch(x.device(), args, dims, x.dtype());
+  Scratch scratch(byol_loss_workspace_bytes(dims), x.device());
+  kLoss.launch(x.device(), args, dims, x.dtype(), scratch.workspace());
   return record("byol_loss", std::move(loss), {q}, [dq](const Tensor& dy, GradSink& to) {
     to.fill(0, [&](Tensor& dx, Write mode) {
       const ScaleArgs args{.x = dq.ptr<float>(),

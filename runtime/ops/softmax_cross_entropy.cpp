@@ -53,7 +53,8 @@ Var softmax_cross_entropy(const Var& logits, const Tensor& labels) {
                                      .loss = loss.ptr<float>(),
                                      .row_max = row_max.ptr<float>(),
                                      .row_sum = row_sum.ptr<float>()};
-  kForward.launch(x.device(), args, dims, x.dtype());
+  Scratch scratch(softmax_cross_entropy_workspace_bytes(dims), x.device());
+  kForward.launch(x.device(), args, dims, x.dtype(), scratch.workspace());
   return record("softmax_cross_entropy", std::move(loss), {logits},
                 [x, labels, row_max, row_sum, dims](const Tensor& dy, GradSink& to) {
                   to.fill(0, [&](Tensor& dx, Write mode) {

@@ -37,15 +37,17 @@ T fetch_result(Device device, Compute&& compute) {
 double sum_of_squares(const Tensor& x) {
   RELA_CHECK(x.defined() && x.dtype() == Dtype::kF32, DtypeError, "sum_of_squares: x is ",
              describe(x), "; f32 is allowed; cast it first");
+  Scratch scratch(kReduceWorkspaceBytes, x.device());
   return fetch_result<double>(x.device(), [&](double* sum) {
-    kSumOfSquares.launch(x.device(), x.ptr<float>(), x.numel(), sum);
+    kSumOfSquares.launch(x.device(), x.ptr<float>(), x.numel(), sum, scratch.workspace());
   });
 }
 
 int64_t count_nonfinite(const Tensor& x) {
   check_float("count_nonfinite", x);
+  Scratch scratch(kReduceWorkspaceBytes, x.device());
   return fetch_result<int64_t>(x.device(), [&](int64_t* count) {
-    kCountNonfinite.launch(x.device(), x.raw(), x.numel(), x.dtype(), count);
+    kCountNonfinite.launch(x.device(), x.raw(), x.numel(), x.dtype(), count, scratch.workspace());
   });
 }
 
@@ -54,8 +56,9 @@ float feature_std(const Tensor& x) {
   RELA_CHECK(x.shape().rank() >= 1, ShapeError, "feature_std: x is ", describe(x),
              "; it needs features along its last axis");
   const RowDims dims{x.shape().rows(), x.shape().back()};
+  Scratch scratch(feature_std_workspace_bytes(dims), x.device());
   return fetch_result<float>(x.device(), [&](float* deviation) {
-    kFeatureStd.launch(x.device(), x.raw(), dims, x.dtype(), deviation);
+    kFeatureStd.launch(x.device(), x.raw(), dims, x.dtype(), deviation, scratch.workspace());
   });
 }
 

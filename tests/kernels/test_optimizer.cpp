@@ -128,12 +128,13 @@ struct Oracle {
           adamw(k, a.gradients[k], s.regularized ? kAdamW.weight_decay : 0.0, t);
         } else {
           const SgdArgs args = rule == Rule::kLars
-                                   ? SgdArgs{kLars.lr, kLars.momentum, kLars.weight_decay}
+                                   ? SgdArgs{kLars.lr.value, kLars.momentum, kLars.weight_decay}
                                    : (rule == Rule::kNesterov ? kNesterov : kSgd);
           const double decay = s.regularized ? args.weight_decay : 0.0;
           const double g = scale * (a.gradients[k] + decay * weights[k]);
           moment1[k] = args.momentum * moment1[k] + g;
-          weights[k] -= args.lr * (args.nesterov ? g + args.momentum * moment1[k] : moment1[k]);
+          weights[k] -=
+              args.lr.value * (args.nesterov ? g + args.momentum * moment1[k] : moment1[k]);
         }
         target[k] = kTau * target[k] + (1.0 - kTau) * weights[k];
       }
@@ -146,12 +147,12 @@ struct Oracle {
   void adamw(size_t k, double g, double decay, int64_t t) {
     const double b1 = kAdamW.beta1;
     const double b2 = kAdamW.beta2;
-    weights[k] *= 1.0 - kAdamW.lr * decay;
+    weights[k] *= 1.0 - kAdamW.lr.value * decay;
     moment1[k] = b1 * moment1[k] + (1 - b1) * g;
     moment2[k] = b2 * moment2[k] + (1 - b2) * g * g;
     const double m = moment1[k] / (1 - std::pow(b1, t));
     const double v = moment2[k] / (1 - std::pow(b2, t));
-    weights[k] -= kAdamW.lr * m / (std::sqrt(v) + kAdamW.eps);
+    weights[k] -= kAdamW.lr.value * m / (std::sqrt(v) + kAdamW.eps);
   }
 
   double lars_scale(const Arena& a, const OptimizerSegment& s) const {
