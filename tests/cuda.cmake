@@ -2,6 +2,11 @@
 
 rela_tests(cuda_kernel_tests
   SOURCES
+    cuda/test_loss.cpp
+    cuda/test_normalize_u8.cpp
+    cuda/test_optimizer.cpp
+    cuda/test_random_bits.cpp
+    cuda/test_reduce.cpp
     cuda/test_relu.cpp
   LINKS
     kernels)
