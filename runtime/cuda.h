@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "kernels/simt/device.h"
 #include "kernels/types.h"
 #include "runtime/device.h"
 #include "runtime/memory_source.h"
@@ -27,6 +28,9 @@ MemorySource& cuda_pinned_memory();
 Stream cuda_compute_stream();
 Stream cuda_copy_stream();
 
+/// Throws DeviceError for what kernels/simt reports: a launch, a call or a kernel that failed.
+[[noreturn]] void throw_device_error(const char* what);
+
 /// Where a device's kernels run. The CPU has no streams: what it is told is done on return.
 inline Stream compute_stream(Device device) {
   return device == Device::kCpu ? Stream{} : cuda_compute_stream();
@@ -37,11 +41,12 @@ void synchronize(Device device);
 
 /// Copies in the given stream; returns at once. Host memory must be pinned and stay as it is until
 /// the stream has come this far.
-void cuda_copy_async(void* to, const void* from, size_t bytes, Stream stream);
+using CopyKind = simt::CopyKind;
+void cuda_copy_async(void* to, const void* from, size_t bytes, CopyKind kind, Stream stream);
 /// Sets every byte in the given stream.
 void cuda_fill_async(void* to, int byte, size_t bytes, Stream stream);
 /// Copies in the compute stream and waits for it; any host memory will do.
-void cuda_copy(void* to, const void* from, size_t bytes);
+void cuda_copy(void* to, const void* from, size_t bytes, CopyKind kind);
 
 /// A point in the work of a stream, that others can wait for.
 class CudaEvent {

@@ -22,9 +22,10 @@ Stream cuda_copy_stream() { refuse(); }
 void synchronize(Device device) {
   if (device != Device::kCpu) refuse();
 }
-void cuda_copy_async(void*, const void*, size_t, Stream) { refuse(); }
+void throw_device_error(const char*) { refuse(); }
+void cuda_copy_async(void*, const void*, size_t, CopyKind, Stream) { refuse(); }
 void cuda_fill_async(void*, int, size_t, Stream) { refuse(); }
-void cuda_copy(void*, const void*, size_t) { refuse(); }
+void cuda_copy(void*, const void*, size_t, CopyKind) { refuse(); }
 
 struct CudaEvent::Impl {};
 CudaEvent::CudaEvent() { refuse(); }

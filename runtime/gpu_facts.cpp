@@ -44,7 +44,8 @@ std::string gpu_complaint(const GpuFacts& facts) {
   if (facts.build == CudaBuild::kNone) {
     return cat("device: cuda is not in this build; build with -DRELA_CUDA=ON, ", kChooseCpu);
   }
-  if (facts.gpus.empty()) return missing_gpu(facts);
+  const bool hidden = facts.visible_devices && hides_every_gpu(*facts.visible_devices);
+  if (facts.gpus.empty() || hidden) return missing_gpu(facts);
   const GpuProperties& gpu = facts.gpus.front();
   if (gpu.compute_major < kLeastComputeMajor) {
     return cat("device: ", describe_gpu(gpu), "; compute capability ", kLeastComputeMajor,

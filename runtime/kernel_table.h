@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/simt/error.h"
 #include "runtime/cuda.h"
 
 /// The cuda kernel of a table; in a build without CUDA its name is not looked at.
@@ -44,10 +45,16 @@ class KernelTable {
     if (fn == nullptr) throw_no_kernel(op_, device);
     return fn;
   }
-  /// Calls the kernel in the device's compute stream.
+  /// Calls the kernel in the device's compute stream. Throws DeviceError when the launch fails.
   template <class... Args>
   void launch(Device device, Args&&... args) const {
-    at(device)(std::forward<Args>(args)..., compute_stream(device));
+    Fn* fn = at(device);
+    if (device == Device::kCpu) return fn(std::forward<Args>(args)..., Stream{});
+    try {
+      fn(std::forward<Args>(args)..., cuda_compute_stream());
+    } catch (const simt::Error& e) {
+      throw_device_error(e.what());
+    }
   }
 
  private:

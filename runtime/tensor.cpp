@@ -110,9 +110,10 @@ void Tensor::copy_from(const Tensor& source) {
   if (device_ == Device::kCpu && source.device_ == Device::kCpu) {
     std::memmove(data_, source.data_, bytes());
   } else if (device_ == source.device_) {
-    cuda_copy_async(data_, source.data_, bytes(), compute_stream(device_));
+    cuda_copy_async(data_, source.data_, bytes(), CopyKind::kDeviceToDevice, cuda_compute_stream());
   } else {
-    cuda_copy(data_, source.data_, bytes());
+    cuda_copy(data_, source.data_, bytes(),
+              device_ == Device::kCpu ? CopyKind::kDeviceToHost : CopyKind::kHostToDevice);
   }
 }
 
@@ -121,7 +122,7 @@ void Tensor::fill_zero() {
   if (device_ == Device::kCpu) {
     std::memset(data_, 0, bytes());
   } else {
-    cuda_fill_async(data_, 0, bytes(), compute_stream(device_));
+    cuda_fill_async(data_, 0, bytes(), cuda_compute_stream());
   }
 }
 

@@ -10,3 +10,10 @@ rela_tests(cuda_kernel_tests
     cuda/test_relu.cpp
   LINKS
     kernels)
+
+# The cuda device of runtime/, nn/ and rela/
+rela_tests(cuda_runtime_tests
+  SOURCES
+    cuda/test_device_runtime.cpp
+  LINKS
+    rela)

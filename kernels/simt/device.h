@@ -33,6 +33,12 @@ int device_count();
 /// Why device_count() is 0, in the driver's words; empty otherwise.
 std::string device_problem();
 DeviceFacts device_facts(int device);
+/// CUDA of this build, and the newest that the driver serves (0 without one): 13000 is 13.0.
+struct Versions {
+  int runtime = 0;
+  int driver = 0;
+};
+Versions versions();
 /// Device of the calling thread; new threads start at 0.
 void set_device(int device);
 int current_device();

@@ -28,7 +28,7 @@ T fetch_result(Device device, Compute&& compute) {
   }
   Scratch on_device(sizeof(T), device);
   compute(static_cast<T*>(on_device.data()));
-  cuda_copy(&result, on_device.data(), sizeof(T));
+  cuda_copy(&result, on_device.data(), sizeof(T), CopyKind::kDeviceToHost);
   return result;
 }
 

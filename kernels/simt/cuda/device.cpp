@@ -72,6 +72,12 @@ DeviceFacts device_facts(int device) {
   check(cudaRuntimeGetVersion(&facts.runtime_version), "cudaRuntimeGetVersion");
   return facts;
 }
+Versions versions() {
+  Versions v;
+  check(cudaRuntimeGetVersion(&v.runtime), "cudaRuntimeGetVersion");
+  check(cudaDriverGetVersion(&v.driver), "cudaDriverGetVersion");
+  return v;
+}
 void set_device(int device) { check(cudaSetDevice(device), "cudaSetDevice"); }
 int current_device() {
   int device = 0;

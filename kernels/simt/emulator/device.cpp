@@ -32,6 +32,7 @@ DeviceFacts device_facts(int device) {
   facts.runtime_version = 13000;
   return facts;
 }
+Versions versions() { return {13000, 13000}; }
 void set_device(int device) {
   if (device != 0) throw Error("set_device: the emulator has device 0 only");
 }

@@ -1,0 +1,190 @@
+// The cuda device of a build that has one: a GPU, or the emulator.
+
+#include "runtime/cuda.h"
+
+#include <cstdlib>
+#include <mutex>
+
+#include "kernels/simt/device.h"
+#include "kernels/simt/error.h"
+#include "runtime/error.h"
+#include "runtime/gpu_facts.h"
+
+namespace rela {
+namespace {
+
+/// Runs a call of kernels/simt; its errors become the program's.
+template <class Call>
+auto checked(Call&& call) {
+  try {
+    return call();
+  } catch (const simt::Error& e) {
+    throw_device_error(e.what());
+  }
+}
+
+class GpuMemory : public MemorySource {
+ public:
+  const char* name() const override { return "cuda memory"; }
+  void* take(size_t bytes) noexcept override {
+    try {
+      return simt::device_malloc(bytes);
+    } catch (const simt::Error&) {
+      return nullptr;
+    }
+  }
+  void give_back(void* data) noexcept override {
+    try {
+      simt::device_free(data);
+    } catch (const simt::Error&) {  // a kernel failed before: the next synchronisation says so
+    }
+  }
+  void poison(void* data, size_t bytes) override {
+    cuda_fill_async(data, 0xff, bytes, cuda_compute_stream());
+  }
+  std::string situation(size_t reserved) const override {
+    const simt::MemoryInfo memory = checked([] { return simt::device_memory(); });
+    const size_t used = memory.total_bytes - memory.free_bytes;
+    return cat(", ", format_bytes(memory.free_bytes), " of the GPU's ",
+               format_bytes(memory.total_bytes), " free, ",
+               format_bytes(used > reserved ? used - reserved : 0),
+               " with the driver and other programs");
+  }
+};
+
+class PinnedMemory : public MemorySource {
+ public:
+  const char* name() const override { return "pinned memory"; }
+  void* take(size_t bytes) noexcept override {
+    try {
+      return simt::pinned_malloc(bytes);
+    } catch (const simt::Error&) {
+      return nullptr;
+    }
+  }
+  void give_back(void* data) noexcept override {
+    try {
+      simt::pinned_free(data);
+    } catch (const simt::Error&) {  // as above
+    }
+  }
+  void poison(void* data, size_t bytes) override { system_memory().poison(data, bytes); }
+};
+
+struct OpenGpu {
+  Stream compute;
+  Stream copy;
+};
+
+std::once_flag opened;
+const OpenGpu* open_gpu = nullptr;  // lives as long as the process
+
+const OpenGpu& gpu() {
+  std::call_once(opened, [] {
+    const std::string complaint = gpu_complaint(gpu_facts());
+    RELA_CHECK(complaint.empty(), DeviceError, complaint);
+    open_gpu = checked([] {
+      simt::set_device(0);
+      return new OpenGpu{simt::stream_create(), simt::stream_create()};
+    });
+  });
+  return *open_gpu;
+}
+
+std::optional<std::string> environment_variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+}  // namespace
+
+void throw_device_error(const char* what) {
+  throw DeviceError(cat("cuda: ", what,
+                        "; checkpoints written before are whole, --resume auto goes on with the "
+                        "newest"));
+}
+
+GpuFacts gpu_facts() {
+  GpuFacts facts;
+  facts.build = simt::is_emulated() ? CudaBuild::kEmulated : CudaBuild::kGpu;
+  facts.visible_devices = environment_variable("CUDA_VISIBLE_DEVICES");
+  try {
+    const simt::Versions versions = simt::versions();
+    facts.runtime_version = versions.runtime;
+    facts.driver_version = versions.driver;
+    facts.error = simt::device_problem();
+    for (int i = 0; i < simt::device_count(); ++i) {
+      const simt::DeviceFacts d = simt::device_facts(i);
+      facts.gpus.push_back({d.name, d.major, d.minor, d.multiprocessors, d.memory_bytes});
+    }
+  } catch (const simt::Error& e) {
+    facts.error = e.what();
+    facts.gpus.clear();
+  }
+  return facts;
+}
+
+void open_cuda() { gpu(); }
+bool cuda_is_ready() noexcept { return open_gpu != nullptr; }
+
+MemorySource& cuda_memory() {
+  gpu();
+  static auto* memory = new GpuMemory;  // never destroyed: see Allocator::of()
+  return *memory;
+}
+MemorySource& cuda_pinned_memory() {
+  gpu();
+  static auto* memory = new PinnedMemory;
+  return *memory;
+}
+
+Stream cuda_compute_stream() { return gpu().compute; }
+Stream cuda_copy_stream() { return gpu().copy; }
+
+void synchronize(Device device) {
+  if (device == Device::kCpu) return;
+  gpu();
+  checked([] { simt::device_synchronize(); });
+}
+
+void cuda_copy_async(void* to, const void* from, size_t bytes, CopyKind kind, Stream stream) {
+  checked([&] { simt::memcpy_async(to, from, bytes, kind, stream); });
+}
+void cuda_fill_async(void* to, int byte, size_t bytes, Stream stream) {
+  checked([&] { simt::memset_async(to, byte, bytes, stream); });
+}
+void cuda_copy(void* to, const void* from, size_t bytes, CopyKind kind) {
+  const Stream stream = cuda_compute_stream();
+  cuda_copy_async(to, from, bytes, kind, stream);
+  checked([&] { simt::stream_synchronize(stream); });
+}
+
+struct CudaEvent::Impl {
+  simt::Event event;
+};
+
+CudaEvent::CudaEvent() : impl_(std::make_unique<Impl>()) {
+  gpu();
+  impl_->event = checked([] { return simt::event_create(); });
+}
+CudaEvent::~CudaEvent() {
+  if (impl_ == nullptr) return;
+  try {
+    simt::event_destroy(impl_->event);
+  } catch (const simt::Error&) {  // a kernel failed before: the next synchronisation says so
+  }
+}
+CudaEvent::CudaEvent(CudaEvent&&) noexcept = default;
+CudaEvent& CudaEvent::operator=(CudaEvent&&) noexcept = default;
+
+void CudaEvent::record(Stream stream) {
+  checked([&] { simt::event_record(impl_->event, stream); });
+}
+void CudaEvent::hold_back(Stream stream) const {
+  checked([&] { simt::stream_wait(stream, impl_->event); });
+}
+void CudaEvent::wait() const {
+  checked([&] { simt::event_synchronize(impl_->event); });
+}
+
+}  // namespace rela
