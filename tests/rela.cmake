@@ -13,6 +13,7 @@ set_source_files_properties(rela/config/config_load_test.cpp PROPERTIES
 
 rela_tests(eval_tests
   SOURCES
+    rela/eval/classify_test.cpp
     rela/eval/eval_features_test.cpp
     rela/eval/knn_test.cpp
     rela/eval/linear_probe_test.cpp
@@ -42,5 +43,14 @@ rela_tests(data_tests
     rela/data/test_loader_options.cpp
     rela/data/test_sampler.cpp
     rela/data/test_synthetic.cpp
+  LINKS
+    rela)
+
+rela_tests(targets_tests
+  SOURCES
+    rela/prior/prior_test.cpp
+    rela/targets/row_file_test.cpp
+    rela/targets/targets_test.cpp
+    rela/targets/whitening_test.cpp
   LINKS
     rela)

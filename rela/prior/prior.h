@@ -11,12 +11,12 @@ namespace rela {
 
 /// Which frozen model the targets come from: `rela.prior` of the config, and the student.
 struct PriorSpec {
-  std::string model = "random";            // random | exported | a backbone's name
-  std::string weights;                     // file, or folder for `exported`
-  std::optional<Normalization> normalize;  // none: what the model was trained with
+  std::string model = "random";              // random | exported | a backbone's name
+  std::string weights{};                     // file, or folder for `exported`
+  std::optional<Normalization> normalize{};  // none: what the model was trained with
 
   // The student, which `random` is a copy of.
-  BackboneSpec student;
+  BackboneSpec student{};
   uint64_t seed = 0;
   int64_t student_image_size = 32;
 };

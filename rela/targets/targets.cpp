@@ -48,24 +48,26 @@ class BuildLock {
   int fd_;
 };
 
-/// The file when it holds all of these targets; says why it does not.
-std::optional<RowFile> usable_targets(const std::string& path, const std::string& identity) {
+/// What a file of targets is worth.
+struct Lookup {
+  std::optional<RowFile> file;  // when it holds all of the wanted targets
+  std::string refusal;          // why not; empty where there is no file
+};
+
+Lookup look_up(const std::string& path, const std::string& identity) {
   try {
     std::optional<RowFile> file = RowFile::open(path, RowFile::Access::kRead);
-    if (!file) return std::nullopt;
+    if (!file) return {};
     const std::string other = identity_differences(file->spec().identity, identity);
-    if (!other.empty()) {
-      log_info("targets: ", path, " holds those of another ", other, "; making them anew");
-      return std::nullopt;
-    }
+    if (!other.empty()) return {{}, cat(path, " holds those of another ", other)};
     const std::optional<int64_t> bad = file->first_bad_block();
-    if (!bad) return file;
-    log_warning("targets: ", path, " is damaged (block ", *bad, " of ", file->spec().blocks(),
-                " does not match its checksum); making them anew");
+    if (!bad) return {std::move(file), ""};
+    return {{},
+            cat(path, " is damaged (block ", *bad, " of ", file->spec().blocks(),
+                " does not match its checksum)")};
   } catch (const WeightsError& damage) {
-    log_warning("targets: ", damage.what(), "; making them anew");
+    return {{}, damage.what()};
   }
-  return std::nullopt;
 }
 
 Whitening whitening_of(const RowFile& features, int64_t wanted) {
@@ -126,10 +128,12 @@ Targets Targets::open_or_build(const Prior& prior, const ImageDataset& dataset,
                                const TargetOptions& options) {
   const int64_t wanted = wanted_width(prior, dataset, options);
   const std::string identity = target_identity(prior, dataset, wanted);
-  if (auto file = usable_targets(options.path, identity)) return Targets(*std::move(file));
+  if (auto found = look_up(options.path, identity).file) return Targets(*std::move(found));
   make_directories(fs::absolute(options.path).parent_path().string());
   const BuildLock lock(options.path + ".lock");
-  if (auto file = usable_targets(options.path, identity)) return Targets(*std::move(file));
+  Lookup found = look_up(options.path, identity);  // another process may have made them meanwhile
+  if (found.file) return Targets(*std::move(found.file));
+  if (!found.refusal.empty()) log_warning("targets: ", found.refusal, "; making them anew");
 
   const auto start = std::chrono::steady_clock::now();
   log_info("targets: making ", wanted, " numbers for each of ", dataset.size(), " images with ",
@@ -143,9 +147,10 @@ Targets Targets::open_or_build(const Prior& prior, const ImageDataset& dataset,
   remove_tree(features_path);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   log_info("targets: made in ", seconds.count(), " s, kept in ", options.path);
-  auto file = usable_targets(options.path, identity);
-  RELA_CHECK(file, IoError, options.path, ": the targets just written cannot be read back");
-  return Targets(*std::move(file));
+  found = look_up(options.path, identity);
+  RELA_CHECK(found.file, IoError, options.path,
+             ": the targets just written cannot be read back: ", found.refusal);
+  return Targets(*std::move(found.file));
 }
 
 void Targets::gather(std::span<const int64_t> samples, Tensor& out) const {

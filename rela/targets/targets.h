@@ -14,10 +14,10 @@
 namespace rela {
 
 struct TargetOptions {
-  std::string path;                // file that keeps the targets; beside it, while they are made,
-                                   // "<path>.features" and "<path>.lock"
-  int64_t student_width = 0;       // d
-  std::optional<int64_t> pca_dim;  // k; none: min(d, p)
+  std::string path;                  // file that keeps the targets; beside it, while they are made,
+                                     // "<path>.features" and "<path>.lock"
+  int64_t student_width = 0;         // d
+  std::optional<int64_t> pca_dim{};  // k; none: min(d, p)
   ProgressDisplay::Style progress = ProgressDisplay::Style::kOff;
 };
 

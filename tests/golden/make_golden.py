@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes what the golden tests compare with: a small ResNet-18 and three BYOL steps in PyTorch.
+"""Writes what the golden tests compare with: a small ResNet-18 and three BYOL steps in PyTorch, and
+ReLA's targets in NumPy.
 
     python3 make_golden.py [FOLDER]        (torch and numpy; the folder of this script by default)
 
@@ -208,6 +209,27 @@ def byol_results(optimizer_name):
     return out
 
 
+def target_results():
+    """Sun et al. 2024, as released: centre, rotate to the leading eigenvectors, standardise by the
+    population deviation. Features of falling spread around a mean far from zero; the last two
+    columns repeat others, so that two directions have no variance and are left out here. Signs of
+    eigenvectors: the largest entry is positive."""
+    images, width = 70, 12
+    y = formula("features", images * width, 1.0).reshape(images, width).numpy()
+    y = (20.0 + y * 0.8 ** np.arange(width)).astype(np.float32).astype(np.float64)
+    y[:, 10] = 2 * y[:, 3]
+    y[:, 11] = y[:, 0]
+    centred = y - y.mean(axis=0)
+    variances, vectors = np.linalg.eigh(centred.T @ centred / (images - 1))
+    vectors = vectors[:, ::-1][:, :10]
+    largest = np.abs(vectors).argmax(axis=0)
+    vectors = vectors * np.sign(vectors[largest, np.arange(10)])
+    z = centred @ vectors
+    z = (z - z.mean(axis=0)) / z.std(axis=0)
+    print("targets: variances", variances[::-1].tolist())
+    return {"features": torch.from_numpy(y), "targets": torch.from_numpy(z)}
+
+
 def write_safetensors(path, tensors):
     header, data = {}, b""
     for name, t in sorted(tensors.items()):
@@ -225,6 +247,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
     write_safetensors(folder / "resnet18.safetensors", resnet_results())
+    write_safetensors(folder / "targets.safetensors", target_results())
     for name in ("sgd", "adamw", "lars"):
         results = byol_results(name)
         print(name, results["losses"].tolist())

@@ -1,0 +1,28 @@
+#include "rela/train/target_setup.h"
+
+#include <filesystem>
+
+namespace rela {
+
+PriorSpec prior_spec(const ExperimentConfig& config) {
+  const PriorConfig& prior = config.rela.prior;
+  return {.model = prior.model,
+          .weights = prior.weights,
+          .normalize = prior.normalize,
+          .student = {config.backbone.name, config.backbone.cifar_stem, config.backbone.width},
+          .seed = static_cast<uint64_t>(config.seed),
+          .student_image_size = config.view(0).crop_size};
+}
+
+Targets targets_of(const ExperimentConfig& config, const ImageDataset& train_set,
+                   int64_t feature_width, ProgressDisplay::Style progress) {
+  const std::string& shared = config.rela.targets_path;
+  const std::string own = (std::filesystem::path(config.out) / "targets.bin").string();
+  return Targets::open_or_build(Prior(prior_spec(config)), train_set,
+                                {.path = shared.empty() ? own : shared,
+                                 .student_width = feature_width,
+                                 .pca_dim = config.rela.pca_dim,
+                                 .progress = progress});
+}
+
+}  // namespace rela
