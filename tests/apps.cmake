@@ -16,6 +16,10 @@ if(Python3_FOUND)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/readme_commands.py
                    ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
   set_tests_properties(apps.readme_commands PROPERTIES LABELS "slow;readme" TIMEOUT 600)
+  add_test(NAME apps.published
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_published.py)
+  set_tests_properties(apps.published PROPERTIES LABELS "apps;slow" TIMEOUT 300
+    ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:evaluate>;OMP_WAIT_POLICY=passive")
   foreach(name evaluate resume training usage)
     add_test(NAME apps.${name}
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_${name}.py)

@@ -93,6 +93,27 @@ class Evaluation(ProgramTest):
         for word in ("100 missing", "140 unexpected", "missing: conv1.weight", "unexpected: backbone.bn1."):
             self.assertIn(word, text)
 
+    def test_stem_and_width_are_read_off_the_weights(self):
+        run = self.result("evaluate", "knn", "--run", self.run_folder.folder, "--k", 5)
+        copy = self.top / "copy.safetensors"
+        copy.write_bytes(self.weights.read_bytes())
+        self.assertEqual(run, self.result("evaluate", "knn", "--weights", copy, "--model", "resnet18",
+                                          "--k", 5))
+
+    def test_normalisation_is_a_name_or_three_means_and_deviations(self):
+        self.result("embed", "--run", self.run_folder.folder, "--normalize",
+                    '{"mean": [0, 0, 0], "std": [1, 0.5, 1]}', "--out", self.top / "f.safetensors")
+        text = self.fails(USAGE, "--run", self.run_folder.folder, "--normalize", "imagnet")
+        for word in ("--normalize", '"imagenet"', '"clip"', "got imagnet"):
+            self.assertIn(word, text)
+        self.assertIn("not JSON", self.fails(USAGE, "--run", self.run_folder.folder, "--normalize", "{"))
+
+    def test_classify_needs_a_classifier_in_the_weights(self):
+        done = run_program("evaluate", "classify", "--run", self.run_folder.folder, "--data", self.data)
+        self.assertExit(done, WEIGHTS)
+        for word in ("no classifier", "fc.weight", "knn"):
+            self.assertIn(word, done.stderr)
+
     def test_file_that_is_no_safetensors_is_refused(self):
         path = self.top / "odd.safetensors"
         path.write_bytes(b"not tensors at all")
