@@ -27,10 +27,13 @@ void queue_launch(const LaunchConfig& config, Cooperation cooperation, Stream st
                   BoundKernel kernel);
 
 template <class T>
-void check_argument(const T& value, int argument, const Site& launch) {
+void check_argument(T& value, int argument, const Site& launch) {
   if constexpr (std::is_pointer_v<T>) {
     check_pointer_argument(static_cast<const void*>(value), argument, launch);
   } else if constexpr (std::is_class_v<T>) {
+#if !defined(__clang__)
+    __builtin_clear_padding(&value);  // what the stack left there may look like a pointer
+#endif
     check_struct_argument(&value, sizeof(value), argument, launch);
   }
 }
@@ -46,7 +49,7 @@ void launch_emulated(void (*kernel)(Params...), const LaunchConfig& config, Coop
   auto bound = std::make_shared<Bound>(
       Bound{kernel, std::tuple<Params...>(static_cast<Params>(std::forward<Args>(args))...)});
   std::apply(
-      [&](const auto&... values) {
+      [&](auto&... values) {
         int argument = 0;
         (check_argument(values, argument++, config.site), ...);
       },
