@@ -71,6 +71,53 @@ __device__ inline void store8(Bf16* p, const F32x8& x) {
   simt::store16(p, make_uint4(words[0], words[1], words[2], words[3]));
 }
 
+/// y, or y + old where the mode accumulates.
+template <class T>
+__device__ inline void write8(T* p, F32x8 y, Write mode) {
+  if (mode == Write::kAccumulate) {
+    const F32x8 old = load8(p);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) y.v[i] += old.v[i];
+  }
+  store8(p, y);
+}
+
+/// Rows whose width is no multiple of eight, or that are not aligned, are kRagged.
+enum class Rows : uint8_t { kWhole, kRagged };
+
+/// The first `count` of eight elements; ragged, one by one, and those beyond are 0.
+template <Rows kRows, class T>
+__device__ inline F32x8 load_upto8(const T* p, int count) {
+  if constexpr (kRows == Rows::kWhole) {
+    return load8(p);
+  } else {
+    F32x8 x;
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) x.v[i] = i < count ? load_f32(p + i) : 0.0f;
+    return x;
+  }
+}
+template <Rows kRows, class T>
+__device__ inline void store_upto8(T* p, const F32x8& x, int count) {
+  if constexpr (kRows == Rows::kWhole) {
+    store8(p, x);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) {
+      if (i < count) store_f32(p + i, x.v[i]);
+    }
+  }
+}
+template <Rows kRows, class T>
+__device__ inline void write_upto8(T* p, F32x8 y, int count, Write mode) {
+  if (mode == Write::kAccumulate) {
+    const F32x8 old = load_upto8<kRows>(p, count);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) y.v[i] += old.v[i];
+  }
+  store_upto8<kRows>(p, y, count);
+}
+
 // ---- host side ----
 
 /// Whether load8() may be used on all of them (null counts as aligned).
@@ -80,6 +127,21 @@ bool aligned16(const Pointers*... pointers) {
 }
 
 constexpr int64_t ceil_div(int64_t n, int64_t d) { return (n + d - 1) / d; }
+
+/// The kind of rows of `cols` elements that start at these arrays.
+template <class... Pointers>
+Rows kind_of_rows(int64_t cols, const Pointers*... arrays) {
+  return cols % kVector == 0 && aligned16(arrays...) ? Rows::kWhole : Rows::kRagged;
+}
+/// body.template operator()<kRows>() for that kind.
+template <class Body>
+void with_rows(Rows rows, Body&& body) {
+  if (rows == Rows::kWhole) {
+    body.template operator()<Rows::kWhole>();
+  } else {
+    body.template operator()<Rows::kRagged>();
+  }
+}
 
 /// body(T*) with T the storage type of an f32 or bf16 dtype; the pointer is null and only a type.
 template <class Body>

@@ -15,5 +15,6 @@ struct CastArgs {
 /// become 0); kAccumulate adds in f32 and rounds the sum. n == 0 does nothing.
 using CastFn = void(const CastArgs& args, int64_t n, Stream stream);
 CastFn cast_cpu;
+CastFn cast_cuda;
 
 }  // namespace rela

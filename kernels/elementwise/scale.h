@@ -14,5 +14,6 @@ struct ScaleArgs {
 /// y[i] = *factor x[i], or y[i] += *factor x[i]. y may be x when both are f32. n == 0 does nothing.
 using ScaleFn = void(const ScaleArgs& args, int64_t n, Stream stream);
 ScaleFn scale_cpu;
+ScaleFn scale_cuda;
 
 }  // namespace rela

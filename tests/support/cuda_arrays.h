@@ -18,6 +18,26 @@ inline Array to_array(const Shape& shape, const std::vector<float>& values) {
   return array;
 }
 inline DeviceValues on_device(const Array& array, Dtype dtype) { return {to_floats(array), dtype}; }
+inline DeviceArray<float> on_device(const Array& array) {
+  return DeviceArray<float>(to_floats(array));
+}
+
+/// For an output: NaN where it will be overwritten, `old` where it will be accumulated on.
+inline DeviceValues output_like(const Array& old, Dtype dtype, Write mode) {
+  return mode == Write::kAccumulate ? on_device(old, dtype) : DeviceValues(old.numel(), dtype);
+}
+inline Array expected(const Array& old, const Array& written, Write mode) {
+  Array want = written;
+  if (mode == Write::kAccumulate) {
+    for (int64_t i = 0; i < want.numel(); ++i) want[i] += old[i];
+  }
+  return want;
+}
+/// Fails unless `got` holds `want` up to rounding.
+inline void expect_near(const char* what, const std::vector<float>& got, const Array& want,
+                        const RoundingModel& model) {
+  EXPECT_EQ(difference(what, to_array(want.shape, got), want, tolerance_of(model, want)), "");
+}
 
 /// Workspace of exactly so many bytes; an access past its end is an error when emulated.
 struct DeviceWorkspace {
