@@ -9,10 +9,12 @@ namespace rela {
 using AvgPool2dForwardFn = void(const Pool2dDims& dims, const void* x, void* y, Dtype dtype,
                                 Stream stream);
 AvgPool2dForwardFn avg_pool2d_forward_cpu;
+AvgPool2dForwardFn avg_pool2d_forward_cuda;
 
 /// dx[n,h,w,c] (+)= sum of dy over the windows that cover it / kernel^2. Deterministic.
 using AvgPool2dBackwardFn = void(const Pool2dDims& dims, const void* dy, GradOut dx, Dtype dtype,
                                  Stream stream);
 AvgPool2dBackwardFn avg_pool2d_backward_cpu;
+AvgPool2dBackwardFn avg_pool2d_backward_cuda;
 
 }  // namespace rela

@@ -14,10 +14,12 @@ struct GlobalPoolDims {
 using GlobalAvgPoolForwardFn = void(const GlobalPoolDims& dims, const void* x, void* y, Dtype dtype,
                                     Stream stream);
 GlobalAvgPoolForwardFn global_avg_pool_forward_cpu;
+GlobalAvgPoolForwardFn global_avg_pool_forward_cuda;
 
 /// dx[n,i,c] (+)= dy[n,c] / pixels.
 using GlobalAvgPoolBackwardFn = void(const GlobalPoolDims& dims, const void* dy, GradOut dx,
                                      Dtype dtype, Stream stream);
 GlobalAvgPoolBackwardFn global_avg_pool_backward_cpu;
+GlobalAvgPoolBackwardFn global_avg_pool_backward_cuda;
 
 }  // namespace rela

@@ -13,10 +13,12 @@ inline constexpr int64_t kMaxPoolKernel = 16;
 using MaxPool2dForwardFn = void(const Pool2dDims& dims, const void* x, void* y, uint8_t* argmax,
                                 Dtype dtype, Stream stream);
 MaxPool2dForwardFn max_pool2d_forward_cpu;
+MaxPool2dForwardFn max_pool2d_forward_cuda;
 
 /// dx[n,h,w,c] (+)= sum of dy over the windows whose maximum was there. Deterministic.
 using MaxPool2dBackwardFn = void(const Pool2dDims& dims, const void* dy, const uint8_t* argmax,
                                  GradOut dx, Dtype dtype, Stream stream);
 MaxPool2dBackwardFn max_pool2d_backward_cpu;
+MaxPool2dBackwardFn max_pool2d_backward_cuda;
 
 }  // namespace rela

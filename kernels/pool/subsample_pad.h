@@ -21,10 +21,12 @@ struct SubsamplePadDims {
 using SubsamplePadForwardFn = void(const SubsamplePadDims& dims, const void* x, void* y,
                                    Dtype dtype, Stream stream);
 SubsamplePadForwardFn subsample_pad_forward_cpu;
+SubsamplePadForwardFn subsample_pad_forward_cuda;
 
 /// dx[n,h,w,c] (+)= dy[n, h / stride, w / stride, before + c] where stride divides h and w, else 0.
 using SubsamplePadBackwardFn = void(const SubsamplePadDims& dims, const void* dy, GradOut dx,
                                     Dtype dtype, Stream stream);
 SubsamplePadBackwardFn subsample_pad_backward_cpu;
+SubsamplePadBackwardFn subsample_pad_backward_cuda;
 
 }  // namespace rela
