@@ -2,9 +2,13 @@
 
 rela_tests(cuda_kernel_tests
   SOURCES
+    cuda/test_batch_norm.cpp
+    cuda/test_elementwise.cpp
+    cuda/test_l2_normalize.cpp
     cuda/test_loss.cpp
     cuda/test_normalize_u8.cpp
     cuda/test_optimizer.cpp
+    cuda/test_pool2d.cpp
     cuda/test_random_bits.cpp
     cuda/test_reduce.cpp
     cuda/test_relu.cpp

@@ -50,6 +50,7 @@ struct BatchNormForwardArgs {
 using BatchNormForwardFn = void(const BatchNormForwardArgs&, const BatchNormConfig&,
                                 const BatchNormDims&, Workspace, Stream);
 BatchNormForwardFn batch_norm_forward_cpu;
+BatchNormForwardFn batch_norm_forward_cuda;
 
 struct BatchNormBackwardArgs {
   const void* dy = nullptr;  // [groups * rows, channels]
@@ -79,9 +80,11 @@ struct BatchNormBackwardArgs {
 using BatchNormBackwardFn = void(const BatchNormBackwardArgs&, const BatchNormConfig&,
                                  const BatchNormDims&, Workspace, Stream);
 BatchNormBackwardFn batch_norm_backward_cpu;
+BatchNormBackwardFn batch_norm_backward_cuda;
 
-/// Scratch bytes of either pass.
+/// Scratch bytes of either pass, on each device.
 using BatchNormWorkspaceFn = size_t(const BatchNormDims& dims);
 BatchNormWorkspaceFn batch_norm_workspace_bytes_cpu;
+BatchNormWorkspaceFn batch_norm_workspace_bytes_cuda;
 
 }  // namespace rela

@@ -9,5 +9,6 @@ namespace rela {
 ///   Deterministic.
 using L2NormalizeRowsFn = void(const float* x, float* y, RowDims dims, Stream stream);
 L2NormalizeRowsFn l2_normalize_rows_cpu;
+L2NormalizeRowsFn l2_normalize_rows_cuda;
 
 }  // namespace rela

@@ -1,0 +1,265 @@
+// Three launches: sums of each part of the rows; their merge, which finishes dgamma, dbeta and the
+// coefficients of dx; dx. Synchronised statistics would exchange the merged sums between the latter
+// two.
+
+#include "kernels/norm/batch_norm_cuda.h"
+
+namespace rela {
+namespace {
+
+// Sums over rows of g, and of g times x - mean.
+enum Partial : int { kGradient, kMoment };
+// dx = scale g + slope (x - mean) + offset.
+enum Coefficient : int { kSlope, kOffset };
+
+/// Where the ReLU was open is told by nothing (there is no ReLU), by x, or by y.
+enum class Mask : uint8_t { kNone, kFromX, kFromY };
+
+template <class T>
+struct Arrays {
+  const T* dy;
+  const T* x;
+  const T* y;
+  T* dx;         // null: not wanted
+  T* dresidual;  // null: not wanted, or not in this pass
+  const float* gamma;
+  const float* beta;
+  const float* mean;
+  const float* inv_std;
+  Write dx_mode;
+};
+
+/// One row's elements, as loaded.
+struct Row {
+  F32x8 dy, x, y;
+};
+template <Rows kRows, Mask kMask, class T>
+__device__ Row load_row(const Arrays<T>& a, int64_t at, int count) {
+  Row row;
+  row.dy = load_upto8<kRows>(a.dy + at, count);
+  row.x = load_upto8<kRows>(a.x + at, count);
+  if constexpr (kMask == Mask::kFromY) row.y = load_upto8<kRows>(a.y + at, count);
+  return row;
+}
+template <Mask kMask>
+inline constexpr int kArraysRead = kMask == Mask::kFromY ? 3 : 2;
+
+/// The forward pass: y = scale (x - mean) + bias before the ReLU, rounded as there.
+struct Affine {
+  F32x8 mean, scale, bias;
+};
+template <Rows kRows, class T>
+__device__ Affine load_affine(const RowTiles& t, const Arrays<T>& a, const TileThread& me) {
+  const auto load = [&](const float* p) { return load_upto8<kRows>(p + me.channel, me.channels); };
+  Affine f{load(a.mean + blockIdx.z * t.channels), load(a.inv_std + blockIdx.z * t.channels),
+           load(a.beta)};
+  const F32x8 gamma = load(a.gamma);
+#pragma unroll
+  for (int k = 0; k < kVector; ++k) f.scale.v[k] *= gamma.v[k];
+  return f;
+}
+
+/// g: the gradient behind the ReLU, of element k.
+template <Mask kMask>
+__device__ float open_gradient(const Row& row, const Affine& f, int k) {
+  float y = 1.0f;
+  if constexpr (kMask == Mask::kFromX)
+    y = fmaf(row.x.v[k] - f.mean.v[k], f.scale.v[k], f.bias.v[k]);
+  if constexpr (kMask == Mask::kFromY) y = row.y.v[k];
+  return y <= 0.0f ? 0.0f : row.dy.v[k];
+}
+
+/// First pass: the sums of one part; stores g in dresidual when that is wanted here.
+template <Rows kRows, Mask kMask, class T>
+__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+    batch_norm_gradient_sum_kernel(const RowTiles t, const Arrays<T> a,
+                                   float* __restrict__ partials) {
+  SIMT_SHARED(__align__(16) float, shared, [kTileThreads * kVector]);
+  const TileThread me = find_tile_thread(t, Sweep::kThere);
+  Affine f{};
+  if (me.count > 0) f = load_affine<kRows>(t, a, me);
+  F32x8 gradient{};
+  F32x8 moment{};
+  for_each_row<kRowsAhead<kRows, T, kArraysRead<kMask>>>(
+      me, t.channels, [&](int64_t at) { return load_row<kRows, kMask>(a, at, me.channels); },
+      [&](int64_t at, const Row& row) {
+        F32x8 g;
+#pragma unroll
+        for (int k = 0; k < kVector; ++k) {
+          g.v[k] = open_gradient<kMask>(row, f, k);
+          gradient.v[k] += g.v[k];
+          moment.v[k] = fmaf(g.v[k], row.x.v[k] - f.mean.v[k], moment.v[k]);
+        }
+        if (a.dresidual != nullptr) store_upto8<kRows>(a.dresidual + at, g, me.channels);
+      });
+  float* out = partials + partial_at(t, blockIdx.z, blockIdx.x, 0);
+  sum_slots(t, me, gradient, shared,
+            [&](int64_t c, float total) { out[kGradient * t.channels + c] = total; });
+  sum_slots(t, me, moment, shared,
+            [&](int64_t c, float total) { out[kMoment * t.channels + c] = total; });
+}
+
+struct Finish {
+  const float* gamma;
+  const float* inv_std;
+  float* dgamma;  // null: not wanted
+  float* dbeta;   // null: not wanted
+  Write dgamma_mode;
+  Write dbeta_mode;
+  NormStatistics statistics;
+};
+
+__device__ TwoSums sum_parts(const RowTiles& t, const float* partials, const MergeThread& me,
+                             int64_t group) {
+  TwoSums sums;
+  if (me.column >= t.channels) return sums;
+#pragma unroll 4
+  for (int64_t part = me.share; part < t.parts; part += kMergeShares) {
+    const float* p = partials + partial_at(t, group, part, 0) + me.column;
+    sums.first += p[kGradient * t.channels];
+    sums.second += p[kMoment * t.channels];
+  }
+  return sums;
+}
+
+__device__ void write_sum(float* out, double sum, Write mode) {
+  if (out == nullptr) return;
+  *out = static_cast<float>(mode == Write::kAccumulate ? *out + sum : sum);
+}
+
+/// Writes each group's coefficients of dx, and the sums over all groups.
+__global__ void __launch_bounds__(kMergeThreads)
+    batch_norm_finish_gradients_kernel(const RowTiles t, const float* __restrict__ partials,
+                                       float* __restrict__ coefficients, const Finish args) {
+  SIMT_SHARED(MergeShared, shared, [1]);
+  const MergeThread me = find_merge_thread();
+  const int64_t c = me.merged_column;
+  const bool finishes = me.finishes && c < t.channels;
+  // Constant statistics have no gradient.
+  const double share = args.statistics == NormStatistics::kBatch ? 1.0 / t.rows : 0.0;
+  TwoSums total;
+  for (int64_t g = 0; g < t.groups; ++g) {
+    const TwoSums sums = sum_shares(sum_parts(t, partials, me, g), shared[0]);
+    if (!finishes) continue;
+    const double inv_std = args.inv_std[g * t.channels + c];
+    const double scale = args.gamma[c] * args.inv_std[g * t.channels + c];
+    coefficients[coefficient_at(t, g, kSlope) + c] =
+        static_cast<float>(-scale * inv_std * inv_std * sums.second * share);
+    coefficients[coefficient_at(t, g, kOffset) + c] =
+        static_cast<float>(-scale * sums.first * share);
+    total.first += sums.first;
+    total.second += sums.second * inv_std;
+  }
+  if (!finishes) return;
+  write_sum(args.dbeta == nullptr ? nullptr : args.dbeta + c, total.first, args.dbeta_mode);
+  write_sum(args.dgamma == nullptr ? nullptr : args.dgamma + c, total.second, args.dgamma_mode);
+}
+
+/// Second pass: dx, then dresidual += g where that is wanted here (it may be the same memory).
+template <Rows kRows, Mask kMask, class T>
+__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+    batch_norm_dx_kernel(const RowTiles t, const Arrays<T> a,
+                         const float* __restrict__ coefficients) {
+  const TileThread me = find_tile_thread(t, Sweep::kBack);
+  if (me.count == 0) return;
+  const Affine f = load_affine<kRows>(t, a, me);
+  const auto coefficient = [&](int index) {
+    return load_upto8<kRows>(coefficients + coefficient_at(t, blockIdx.z, index) + me.channel,
+                             me.channels);
+  };
+  const F32x8 slope = coefficient(kSlope);
+  const F32x8 offset = coefficient(kOffset);
+  for_each_row<kRowsAhead<kRows, T, kArraysRead<kMask>>>(
+      me, t.channels, [&](int64_t at) { return load_row<kRows, kMask>(a, at, me.channels); },
+      [&](int64_t at, const Row& row) {
+        F32x8 g;
+        F32x8 dx;
+#pragma unroll
+        for (int k = 0; k < kVector; ++k) {
+          g.v[k] = open_gradient<kMask>(row, f, k);
+          const float through = fmaf(slope.v[k], row.x.v[k] - f.mean.v[k], offset.v[k]);
+          dx.v[k] = fmaf(f.scale.v[k], g.v[k], through);
+        }
+        if (a.dx != nullptr) write_upto8<kRows>(a.dx + at, dx, me.channels, a.dx_mode);
+        if (a.dresidual != nullptr) {
+          write_upto8<kRows>(a.dresidual + at, g, me.channels, Write::kAccumulate);
+        }
+      });
+}
+
+template <Rows kRows, Mask kMask, class T>
+void launch_sums(const RowTiles& t, const Arrays<T>& a, float* partials, Stream stream) {
+  simt::launch(batch_norm_gradient_sum_kernel<kRows, kMask, T>, {t.grid(), kTileThreads}, stream, t,
+               a, partials);
+}
+template <Rows kRows, Mask kMask, class T>
+void launch_dx(const RowTiles& t, const Arrays<T>& a, const float* coefficients, Stream stream) {
+  simt::launch(batch_norm_dx_kernel<kRows, kMask, T>, {t.grid(), kTileThreads}, stream, t, a,
+               coefficients);
+}
+
+Finish finish_args(const BatchNormBackwardArgs& args, NormStatistics statistics) {
+  return {args.gamma,       args.inv_std,    args.dgamma, args.dbeta,
+          args.dgamma_mode, args.dbeta_mode, statistics};
+}
+
+template <Rows kRows, Mask kMask, class T>
+void backward(const RowTiles& t, const BatchNormBackwardArgs& args, NormStatistics statistics,
+              const BatchNormScratchCuda& scratch, Stream stream) {
+  Arrays<T> a{static_cast<const T*>(args.dy),
+              static_cast<const T*>(args.x),
+              static_cast<const T*>(args.y),
+              static_cast<T*>(args.dx),
+              static_cast<T*>(args.dresidual),
+              args.gamma,
+              args.beta,
+              args.mean,
+              args.inv_std,
+              args.dx_mode};
+  const bool adds_dresidual =
+      args.dresidual != nullptr && args.dresidual_mode == Write::kAccumulate;
+  if (adds_dresidual) a.dresidual = nullptr;
+  launch_sums<kRows, kMask>(t, a, scratch.partials, stream);
+  simt::launch(batch_norm_finish_gradients_kernel, {merge_grid(t.channels), kMergeThreads}, stream,
+               t, scratch.partials, scratch.coefficients, finish_args(args, statistics));
+  if (args.dx == nullptr && !adds_dresidual) return;
+  if (a.dresidual != nullptr) {  // holds g: the mask is already applied there
+    a.dy = a.dresidual;
+    a.dresidual = nullptr;
+    launch_dx<kRows, Mask::kNone>(t, a, scratch.coefficients, stream);
+  } else {
+    if (adds_dresidual) a.dresidual = static_cast<T*>(args.dresidual);
+    launch_dx<kRows, kMask>(t, a, scratch.coefficients, stream);
+  }
+}
+
+/// No rows: the sums are empty.
+void write_empty_sums(const BatchNormBackwardArgs& args, int64_t channels, Stream stream) {
+  RowTiles t(1, 1, channels);
+  t.groups = 0;
+  simt::launch(batch_norm_finish_gradients_kernel, {merge_grid(channels), kMergeThreads}, stream, t,
+               nullptr, nullptr, finish_args(args, NormStatistics::kBatch));
+}
+
+}  // namespace
+
+void batch_norm_backward_cuda(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
+                              const BatchNormDims& dims, Workspace workspace, Stream stream) {
+  if (dims.channels == 0) return;
+  if (dims.rows == 0) return write_empty_sums(args, dims.channels, stream);
+  const RowTiles t(dims.groups, dims.rows, dims.channels);
+  const BatchNormScratchCuda scratch(t, workspace);
+  const Rows rows =
+      kind_of_rows(dims.channels, args.dy, args.x, args.y, args.dx, args.dresidual, args.gamma,
+                   args.beta, args.mean, args.inv_std, scratch.coefficients);
+  with_storage_type(config.dtype, [&]<class T>(T*) {
+    with_rows(rows, [&]<Rows kRows>() {
+      const auto run = !config.relu        ? backward<kRows, Mask::kNone, T>
+                       : args.y == nullptr ? backward<kRows, Mask::kFromX, T>
+                                           : backward<kRows, Mask::kFromY, T>;
+      run(t, args, config.statistics, scratch, stream);
+    });
+  });
+}
+
+}  // namespace rela

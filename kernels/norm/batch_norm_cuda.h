@@ -1,0 +1,37 @@
+#pragma once
+// What the GPU kernels of both passes of batch normalisation share: the layout of their scratch
+// memory.
+
+#include "kernels/norm/batch_norm.h"
+#include "kernels/reduce/merge_columns_cuda.h"
+#include "kernels/row_tiles_cuda.h"
+
+namespace rela {
+
+/// Scratch memory: f32 [groups, parts, kPartials, C], then [groups, kCoefficients, C].
+struct BatchNormScratchCuda {
+  static constexpr int64_t kPartials = 3;
+  static constexpr int64_t kCoefficients = 2;
+
+  BatchNormScratchCuda(const RowTiles& t, Workspace workspace)
+      : partials(static_cast<float*>(workspace.data)),
+        coefficients(partials + t.groups * t.parts * kPartials * t.channels) {}
+  static size_t bytes(const RowTiles& t) {
+    return static_cast<size_t>(t.groups * (t.parts * kPartials + kCoefficients) * t.channels) *
+           sizeof(float);
+  }
+
+  float* partials;
+  float* coefficients;
+};
+
+/// Row `index` of [groups, parts, kPartials, C].
+__device__ inline int64_t partial_at(const RowTiles& t, int64_t group, int64_t part, int index) {
+  return ((group * t.parts + part) * BatchNormScratchCuda::kPartials + index) * t.channels;
+}
+/// Row `index` of [groups, kCoefficients, C].
+__device__ inline int64_t coefficient_at(const RowTiles& t, int64_t group, int index) {
+  return (group * BatchNormScratchCuda::kCoefficients + index) * t.channels;
+}
+
+}  // namespace rela

@@ -1,0 +1,218 @@
+// Three launches: sums of each part of the rows; their merge, which finishes the statistics; the
+// result. Synchronised statistics would exchange the merged sums between the latter two.
+
+#include "kernels/norm/batch_norm_cuda.h"
+
+namespace rela {
+namespace {
+
+enum Partial : int { kShift, kSum, kSquares };
+
+/// Sums of x - shift and of its square over one part. The shift is the part's first row: near
+/// enough to the mean that f32 sums do not cancel.
+template <Rows kRows, class T>
+__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+    batch_norm_sum_kernel(const RowTiles t, const T* __restrict__ x, float* __restrict__ partials) {
+  SIMT_SHARED(__align__(16) float, shared, [kTileThreads * kVector]);
+  const TileThread me = find_tile_thread(t, Sweep::kThere);
+  F32x8 shift{};
+  F32x8 sum{};
+  F32x8 squares{};
+  if (me.count > 0) {
+    const int64_t first_row = me.row - me.slot;
+    shift = load_upto8<kRows>(x + first_row * t.channels + me.channel, me.channels);
+  }
+  for_each_row<kRowsAhead<kRows, T, 1>>(
+      me, t.channels, [&](int64_t at) { return load_upto8<kRows>(x + at, me.channels); },
+      [&](int64_t, const F32x8& in) {
+#pragma unroll
+        for (int k = 0; k < kVector; ++k) {
+          const float d = in.v[k] - shift.v[k];
+          sum.v[k] += d;
+          squares.v[k] = fmaf(d, d, squares.v[k]);
+        }
+      });
+  float* out = partials + partial_at(t, blockIdx.z, blockIdx.x, kShift);
+  if (me.slot == 0 && me.count > 0) store_upto8<kRows>(out + me.channel, shift, me.channels);
+  sum_slots(t, me, sum, shared,
+            [&](int64_t c, float total) { out[kSum * t.channels + c] = total; });
+  sum_slots(t, me, squares, shared,
+            [&](int64_t c, float total) { out[kSquares * t.channels + c] = total; });
+}
+
+/// The merged sums of one channel of one group.
+struct Moments {
+  double mean;
+  double squares;  // of deviations from the mean
+};
+
+/// Sums about the first part's shift, in double: one pass, and nothing cancels that matters.
+__device__ TwoSums sum_parts(const RowTiles& t, const float* partials, const MergeThread& me,
+                             int64_t group) {
+  TwoSums sums;
+  if (me.column >= t.channels) return sums;
+  const double origin = partials[partial_at(t, group, 0, kShift) + me.column];
+#pragma unroll 4
+  for (int64_t part = me.share; part < t.parts; part += kMergeShares) {
+    const float* p = partials + partial_at(t, group, part, kShift) + me.column;
+    const double rows = static_cast<double>(min(t.part_rows, t.rows - part * t.part_rows));
+    const double off = p[0] - origin;
+    const double sum = p[kSum * t.channels];
+    sums.first += sum + rows * off;
+    sums.second += p[kSquares * t.channels] + off * (2.0 * sum + rows * off);
+  }
+  return sums;
+}
+
+/// Writes mean and inv_std of every group, and moves the running statistics group after group.
+__global__ void __launch_bounds__(kMergeThreads)
+    batch_norm_finish_statistics_kernel(const RowTiles t, const float* __restrict__ partials,
+                                        const BatchNormForwardArgs args, const float momentum,
+                                        const float eps) {
+  SIMT_SHARED(MergeShared, shared, [1]);
+  const MergeThread me = find_merge_thread();
+  const int64_t c = me.merged_column;
+  const bool finishes = me.finishes && c < t.channels;
+  const double rows = static_cast<double>(t.rows);
+  const double m = momentum;
+  float running_mean = finishes ? args.running_mean[c] : 0.0f;
+  float running_var = finishes ? args.running_var[c] : 0.0f;
+  for (int64_t g = 0; g < t.groups; ++g) {
+    const TwoSums sums = sum_shares(sum_parts(t, partials, me, g), shared[0]);
+    if (!finishes) continue;
+    const double off = sums.first / rows;
+    const double mean = partials[partial_at(t, g, 0, kShift) + c] + off;
+    const double rest = sums.second - off * sums.first;
+    const double squares = rest < 0.0 ? 0.0 : rest;  // NaN stays
+    args.mean[g * t.channels + c] = static_cast<float>(mean);
+    args.inv_std[g * t.channels + c] = static_cast<float>(1.0 / sqrt(squares / rows + eps));
+    running_mean = static_cast<float>((1.0 - m) * running_mean + m * mean);
+    const double unbiased = squares / max(rows - 1.0, 1.0);
+    running_var = static_cast<float>((1.0 - m) * running_var + m * unbiased);
+  }
+  if (finishes) {
+    args.running_mean[c] = running_mean;
+    args.running_var[c] = running_var;
+  }
+}
+
+/// kRunning: every group's statistics are the running ones.
+__global__ void __launch_bounds__(kTileThreads)
+    batch_norm_copy_statistics_kernel(const BatchNormForwardArgs args, const int64_t groups,
+                                      const int64_t channels, const float eps) {
+  const int64_t c = int64_t{blockIdx.x} * kTileThreads + threadIdx.x;
+  if (c >= channels) return;
+  const float mean = args.running_mean[c];
+  const double var = args.running_var[c];
+  const float inv_std = static_cast<float>(1.0 / sqrt(var + eps));
+  for (int64_t g = 0; g < groups; ++g) {
+    args.mean[g * channels + c] = mean;
+    args.inv_std[g * channels + c] = inv_std;
+  }
+}
+
+enum class Residual : uint8_t { kNone, kAdded };
+
+template <class T>
+struct Normalise {
+  const T* x;
+  const T* residual;
+  T* y;  // may be residual
+  const float* gamma;
+  const float* beta;
+  const float* mean;
+  const float* inv_std;
+  float floor;  // of y: 0, or minus infinity where there is no ReLU
+};
+
+template <Rows kRows, Residual kResidual, class T>
+__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+    batch_norm_normalise_kernel(const RowTiles t, const Normalise<T> args) {
+  const TileThread me = find_tile_thread(t, Sweep::kBack);
+  if (me.count == 0) return;
+  struct In {
+    F32x8 x, residual;
+  };
+  const auto coefficients = [&](const float* p) {
+    return load_upto8<kRows>(p + me.channel, me.channels);
+  };
+  const F32x8 mean = coefficients(args.mean + blockIdx.z * t.channels);
+  const F32x8 bias = coefficients(args.beta);
+  F32x8 scale = coefficients(args.inv_std + blockIdx.z * t.channels);
+  const F32x8 gamma = coefficients(args.gamma);
+#pragma unroll
+  for (int k = 0; k < kVector; ++k) scale.v[k] *= gamma.v[k];
+  for_each_row<kRowsAhead<kRows, T, kResidual == Residual::kAdded ? 2 : 1>>(
+      me, t.channels,
+      [&](int64_t at) {
+        In in;
+        in.x = load_upto8<kRows>(args.x + at, me.channels);
+        if constexpr (kResidual == Residual::kAdded) {
+          in.residual = load_upto8<kRows>(args.residual + at, me.channels);
+        }
+        return in;
+      },
+      [&](int64_t at, const In& in) {
+        F32x8 y;
+#pragma unroll
+        for (int k = 0; k < kVector; ++k) {
+          float v = fmaf(in.x.v[k] - mean.v[k], scale.v[k], bias.v[k]);
+          if constexpr (kResidual == Residual::kAdded) v += in.residual.v[k];
+          y.v[k] = v < args.floor ? args.floor : v;  // NaN passes
+        }
+        store_upto8<kRows>(args.y + at, y, me.channels);
+      });
+}
+
+template <Rows kRows, class T>
+void forward(const RowTiles& t, const BatchNormForwardArgs& args, const BatchNormConfig& config,
+             const BatchNormScratchCuda& scratch, Stream stream) {
+  const T* x = static_cast<const T*>(args.x);
+  if (config.statistics == NormStatistics::kBatch) {
+    simt::launch(batch_norm_sum_kernel<kRows, T>, {t.grid(), kTileThreads}, stream, t, x,
+                 scratch.partials);
+    simt::launch(batch_norm_finish_statistics_kernel, {merge_grid(t.channels), kMergeThreads},
+                 stream, t, scratch.partials, args, config.momentum, config.eps);
+  } else {
+    const auto blocks = static_cast<unsigned>((t.channels + kTileThreads - 1) / kTileThreads);
+    simt::launch(batch_norm_copy_statistics_kernel, {blocks, kTileThreads}, stream, args, t.groups,
+                 t.channels, config.eps);
+  }
+  const Normalise<T> normalise{x,
+                               static_cast<const T*>(args.residual),
+                               static_cast<T*>(args.y),
+                               args.gamma,
+                               args.beta,
+                               args.mean,
+                               args.inv_std,
+                               config.relu ? 0.0f : -INFINITY};
+  simt::launch(args.residual == nullptr ? batch_norm_normalise_kernel<kRows, Residual::kNone, T>
+                                        : batch_norm_normalise_kernel<kRows, Residual::kAdded, T>,
+               {t.grid(), kTileThreads}, stream, t, normalise);
+}
+
+template <class T>
+void forward(const BatchNormForwardArgs& args, const BatchNormConfig& config,
+             const BatchNormDims& dims, Workspace workspace, Stream stream) {
+  const RowTiles t(dims.groups, dims.rows, dims.channels);
+  const BatchNormScratchCuda scratch(t, workspace);
+  const Rows rows = kind_of_rows(dims.channels, args.x, args.residual, args.y, args.gamma,
+                                 args.beta, args.mean, args.inv_std);
+  with_rows(rows, [&]<Rows kRows>() { forward<kRows, T>(t, args, config, scratch, stream); });
+}
+
+}  // namespace
+
+size_t batch_norm_workspace_bytes_cuda(const BatchNormDims& dims) {
+  if (dims.rows == 0 || dims.channels == 0) return 0;
+  return BatchNormScratchCuda::bytes(RowTiles(dims.groups, dims.rows, dims.channels));
+}
+
+void batch_norm_forward_cuda(const BatchNormForwardArgs& args, const BatchNormConfig& config,
+                             const BatchNormDims& dims, Workspace workspace, Stream stream) {
+  if (dims.rows == 0 || dims.channels == 0) return;
+  with_storage_type(config.dtype,
+                    [&]<class T>(T*) { forward<T>(args, config, dims, workspace, stream); });
+}
+
+}  // namespace rela
