@@ -9,7 +9,7 @@ namespace {
 
 constexpr int64_t kAlignment = 16;  // elements
 
-const KernelTable<CastFn> kCast{"cast", cast_cpu};
+const KernelTable<CastFn> kCast{"cast", cast_cpu, RELA_CUDA_KERNEL(cast_cuda)};
 
 }  // namespace
 

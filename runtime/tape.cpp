@@ -16,7 +16,7 @@ std::atomic<uint64_t> next_visit{0};
 thread_local bool no_grad_here = false;
 thread_local RecordObserver record_observer;
 
-const KernelTable<AddIntoFn> kAddInto{"add_into", add_into_cpu};
+const KernelTable<AddIntoFn> kAddInto{"add_into", add_into_cpu, RELA_CUDA_KERNEL(add_into_cuda)};
 
 }  // namespace
 

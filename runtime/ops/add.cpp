@@ -8,7 +8,8 @@
 namespace rela {
 namespace {
 
-const KernelTable<AddForwardFn> kForward{"add", add_forward_cpu};
+const KernelTable<AddForwardFn> kForward{"add", add_forward_cpu,
+                                         RELA_CUDA_KERNEL(add_forward_cuda)};
 
 }  // namespace
 

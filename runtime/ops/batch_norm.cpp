@@ -10,10 +10,13 @@
 namespace rela {
 namespace {
 
-const KernelTable<BatchNormWorkspaceFn> kWorkspaceBytes{"batch_norm workspace",
-                                                        batch_norm_workspace_bytes_cpu};
-const KernelTable<BatchNormForwardFn> kForward{"batch_norm", batch_norm_forward_cpu};
-const KernelTable<BatchNormBackwardFn> kBackward{"batch_norm backward", batch_norm_backward_cpu};
+const KernelTable<BatchNormWorkspaceFn> kWorkspaceBytes{
+    "batch_norm workspace", batch_norm_workspace_bytes_cpu,
+    RELA_CUDA_KERNEL(batch_norm_workspace_bytes_cuda)};
+const KernelTable<BatchNormForwardFn> kForward{"batch_norm", batch_norm_forward_cpu,
+                                               RELA_CUDA_KERNEL(batch_norm_forward_cuda)};
+const KernelTable<BatchNormBackwardFn> kBackward{"batch_norm backward", batch_norm_backward_cpu,
+                                                 RELA_CUDA_KERNEL(batch_norm_backward_cuda)};
 
 // Order of the inputs on the tape.
 enum Input : uint8_t { kX, kGamma, kBeta, kResidual };

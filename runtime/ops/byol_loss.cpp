@@ -12,7 +12,7 @@ namespace rela {
 namespace {
 
 const KernelTable<ByolLossFn> kLoss{"byol_loss", byol_loss_cpu};
-const KernelTable<ScaleFn> kScale{"scale", scale_cpu};
+const KernelTable<ScaleFn> kScale{"scale", scale_cpu, RELA_CUDA_KERNEL(scale_cuda)};
 
 void check_inputs(const Tensor& q, const Tensor& z) {
   RELA_CHECK(q.dtype() == Dtype::kF32 || q.dtype() == Dtype::kBf16, DtypeError, "byol_loss: q is ",

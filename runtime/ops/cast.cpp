@@ -7,7 +7,7 @@
 namespace rela {
 namespace {
 
-const KernelTable<CastFn> kCast{"cast", cast_cpu};
+const KernelTable<CastFn> kCast{"cast", cast_cpu, RELA_CUDA_KERNEL(cast_cuda)};
 
 void convert(const Tensor& from, Tensor& to, Write mode) {
   const CastArgs args{

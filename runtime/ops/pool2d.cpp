@@ -8,14 +8,19 @@
 namespace rela {
 namespace {
 
-const KernelTable<MaxPool2dForwardFn> kMaxForward{"max_pool2d", max_pool2d_forward_cpu};
-const KernelTable<MaxPool2dBackwardFn> kMaxBackward{"max_pool2d backward", max_pool2d_backward_cpu};
-const KernelTable<AvgPool2dForwardFn> kAvgForward{"avg_pool2d", avg_pool2d_forward_cpu};
-const KernelTable<AvgPool2dBackwardFn> kAvgBackward{"avg_pool2d backward", avg_pool2d_backward_cpu};
-const KernelTable<GlobalAvgPoolForwardFn> kGlobalForward{"global_avg_pool",
-                                                         global_avg_pool_forward_cpu};
-const KernelTable<GlobalAvgPoolBackwardFn> kGlobalBackward{"global_avg_pool backward",
-                                                           global_avg_pool_backward_cpu};
+const KernelTable<MaxPool2dForwardFn> kMaxForward{"max_pool2d", max_pool2d_forward_cpu,
+                                                  RELA_CUDA_KERNEL(max_pool2d_forward_cuda)};
+const KernelTable<MaxPool2dBackwardFn> kMaxBackward{"max_pool2d backward", max_pool2d_backward_cpu,
+                                                    RELA_CUDA_KERNEL(max_pool2d_backward_cuda)};
+const KernelTable<AvgPool2dForwardFn> kAvgForward{"avg_pool2d", avg_pool2d_forward_cpu,
+                                                  RELA_CUDA_KERNEL(avg_pool2d_forward_cuda)};
+const KernelTable<AvgPool2dBackwardFn> kAvgBackward{"avg_pool2d backward", avg_pool2d_backward_cpu,
+                                                    RELA_CUDA_KERNEL(avg_pool2d_backward_cuda)};
+const KernelTable<GlobalAvgPoolForwardFn> kGlobalForward{
+    "global_avg_pool", global_avg_pool_forward_cpu, RELA_CUDA_KERNEL(global_avg_pool_forward_cuda)};
+const KernelTable<GlobalAvgPoolBackwardFn> kGlobalBackward{
+    "global_avg_pool backward", global_avg_pool_backward_cpu,
+    RELA_CUDA_KERNEL(global_avg_pool_backward_cuda)};
 
 void check_images(const char* op, const Tensor& x) {
   check_activation(op, x);

@@ -7,8 +7,10 @@
 namespace rela {
 namespace {
 
-const KernelTable<ReluForwardFn> kForward{"relu", relu_forward_cpu, RELA_CUDA_KERNEL(relu_forward_cuda)};
-const KernelTable<ReluBackwardFn> kBackward{"relu backward", relu_backward_cpu, RELA_CUDA_KERNEL(relu_backward_cuda)};
+const KernelTable<ReluForwardFn> kForward{"relu", relu_forward_cpu,
+                                          RELA_CUDA_KERNEL(relu_forward_cuda)};
+const KernelTable<ReluBackwardFn> kBackward{"relu backward", relu_backward_cpu,
+                                            RELA_CUDA_KERNEL(relu_backward_cuda)};
 
 }  // namespace
 

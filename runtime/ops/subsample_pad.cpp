@@ -7,9 +7,11 @@
 namespace rela {
 namespace {
 
-const KernelTable<SubsamplePadForwardFn> kForward{"subsample_pad", subsample_pad_forward_cpu};
+const KernelTable<SubsamplePadForwardFn> kForward{"subsample_pad", subsample_pad_forward_cpu,
+                                                  RELA_CUDA_KERNEL(subsample_pad_forward_cuda)};
 const KernelTable<SubsamplePadBackwardFn> kBackward{"subsample_pad backward",
-                                                    subsample_pad_backward_cpu};
+                                                    subsample_pad_backward_cpu,
+                                                    RELA_CUDA_KERNEL(subsample_pad_backward_cuda)};
 
 }  // namespace
 
