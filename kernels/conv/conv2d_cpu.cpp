@@ -1,11 +1,13 @@
-// oneDNN convolutions on NHWC activations. The direct algorithm works in place; Winograd wants
-// blocks of 16 channels, and its plan reorders activations on the way in and out.
+// oneDNN convolutions on NHWC activations, and the choice between them and own kernels. oneDNN's
+// direct algorithm works in place; its Winograd wants blocks of 16 channels, and its plan reorders
+// activations on the way in and out.
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "kernels/conv/conv2d.h"
+#include "kernels/conv/weight_gradient_bf16.h"
 #include "kernels/cpu_features.h"
 #include "kernels/dnnl/plan.h"
 #include "kernels/dnnl/plan_cache.h"
@@ -43,12 +45,23 @@ double winograd_fill(const Conv2dDims& d) {
 
 /// Reorders cost as much for few channels as they do for many, Winograd saves the more the more
 /// there are. Thresholds are where bench_conv's two curves cross; bf16 competes at twice the rate.
-bool winograd_pays(const Conv2dDims& d, Dtype dtype, Conv2dPass pass) {
+bool winograd_pays(const Conv2dDims& d, Dtype dtype) {
   const int64_t channels = std::min(d.c, d.k), pixels = d.p() * d.q();
   if (dtype == Dtype::kF32) return channels >= 32 && winograd_fill(d) > 0.5;
   if (winograd_fill(d) < 0.9) return false;
-  if (pass == Conv2dPass::kBackwardWeights) return channels >= 64 && pixels <= 16 * 16;
   return channels >= 128 && pixels > 4 * 4;
+}
+
+bool wants_winograd(const Conv2dProblem& problem) {
+  const Conv2dDims& d = problem.dims;
+  const bool has_winograd = d.r == 3 && d.s == 3 && d.stride == 1;
+  if (problem.algorithm != Conv2dAlgorithm::kAuto || !has_winograd)
+    return has_winograd && problem.algorithm == Conv2dAlgorithm::kWinograd;
+  return winograd_pays(d, problem.dtype);
+}
+
+bool has_own_weight_gradient(const Conv2dProblem& problem) {
+  return weight_gradient_bf16_fits(problem) && !wants_winograd(problem);
 }
 
 /// oneDNN's bf16 weight gradient of strided windows runs at 70-200 GFLOP/s, below f32's 160-190
@@ -60,18 +73,12 @@ bool bf16_pays(const Conv2dDims& d, Conv2dPass pass) {
 
 /// Best first; the last always exists.
 std::vector<Method> candidates(const PlanKey& key) {
-  const Conv2dDims& d = key.problem.dims;
-  const Dtype dtype = key.problem.dtype;
-  const Conv2dAlgorithm choice = key.problem.algorithm;
   std::vector<Method> methods;
-  const bool has_winograd = d.r == 3 && d.s == 3 && d.stride == 1;
-  const bool wants_winograd = choice == Conv2dAlgorithm::kAuto
-                                  ? winograd_pays(d, dtype, key.pass)
-                                  : choice == Conv2dAlgorithm::kWinograd;
-  if (has_winograd && wants_winograd) {
+  if (wants_winograd(key.problem)) {
     methods.push_back({.kind = algorithm::convolution_winograd});
   }
-  if (dtype == Dtype::kBf16 && bf16_pays(d, key.pass)) methods.push_back({.compute = Dtype::kBf16});
+  if (key.problem.dtype == Dtype::kBf16 && bf16_pays(key.problem.dims, key.pass))
+    methods.push_back({.compute = Dtype::kBf16});
   methods.push_back({});
   return methods;
 }
@@ -179,6 +186,8 @@ const DnnlPlan& plan_for(const Conv2dProblem& problem, Conv2dPass pass) {
 
 size_t conv2d_workspace_bytes_cpu(const Conv2dProblem& problem, Conv2dPass pass, Write mode) {
   if (problem.dims.n == 0) return 0;
+  if (pass == Conv2dPass::kBackwardWeights && has_own_weight_gradient(problem))
+    return weight_gradient_bf16_workspace_bytes(problem.dims);
   return plan_for(problem, pass).workspace_bytes(mode);
 }
 
@@ -201,6 +210,11 @@ void conv2d_backward_weights_cpu(const Conv2dProblem& problem, const void* x, co
   if (d.n == 0) {
     const size_t count = static_cast<size_t>(d.k * d.r * d.s * d.c);
     if (dw.mode == Write::kOverwrite) std::memset(dw.data, 0, count * sizeof(float));
+    return;
+  }
+  if (has_own_weight_gradient(problem)) {
+    weight_gradient_bf16(d, static_cast<const Bf16*>(x), static_cast<const Bf16*>(dy), dw,
+                         workspace);
     return;
   }
   plan_for(problem, Conv2dPass::kBackwardWeights).run(std::array{x, dy}, dw, workspace);

@@ -23,15 +23,15 @@ constexpr Conv2dPass kPasses[] = {Conv2dPass::kForward, Conv2dPass::kBackwardDat
 /// Random inputs, and one pass of the kernel over them.
 class Conv2dRun {
  public:
-  explicit Conv2dRun(const Conv2dDims& d) : dims_(d) {
+  explicit Conv2dRun(const Conv2dDims& d, Dtype dtype = Dtype::kF32) : dims_(d), dtype_(dtype) {
     Random random(1);
-    x_ = to_tensor(random_array({d.n, d.h, d.w, d.c}, random), Dtype::kF32);
+    x_ = to_tensor(random_array({d.n, d.h, d.w, d.c}, random), dtype);
     w_ = to_tensor(random_array({d.k, d.r, d.s, d.c}, random), Dtype::kF32);
-    y_ = to_tensor(random_array({d.n, d.p(), d.q(), d.k}, random), Dtype::kF32);
+    y_ = to_tensor(random_array({d.n, d.p(), d.q(), d.k}, random), dtype);
   }
 
   Tensor operator()(Conv2dPass pass, Conv2dAlgorithm algorithm) const {
-    const Conv2dProblem problem{.dims = dims_, .algorithm = algorithm};
+    const Conv2dProblem problem{.dims = dims_, .dtype = dtype_, .algorithm = algorithm};
     Scratch scratch(conv2d_workspace_bytes_cpu(problem, pass, Write::kOverwrite), Device::kCpu);
     const Workspace ws = scratch.workspace();
     Tensor out = (pass == Conv2dPass::kForward        ? y_
@@ -54,6 +54,7 @@ class Conv2dRun {
 
  private:
   Conv2dDims dims_;
+  Dtype dtype_;
   Tensor x_, w_, y_;
 };
 
@@ -125,6 +126,53 @@ TEST(Conv2d, ActivationsDoNotDependOnTheNumberOfThreads) {
     }
   }
   set_cpu_threads(before);
+}
+
+class Conv2dThreads : public testing::Test {
+ protected:
+  ~Conv2dThreads() override { set_cpu_threads(before_); }
+
+ private:
+  int before_ = cpu_threads();
+};
+
+/// The weight gradient with 1, 2, 3 and 5 threads.
+std::vector<Tensor> weight_gradients_by_threads(const Conv2dRun& run) {
+  std::vector<Tensor> gradients;
+  for (const int threads : {1, 2, 3, 5}) {
+    set_cpu_threads(threads);
+    gradients.push_back(run(Conv2dPass::kBackwardWeights, Conv2dAlgorithm::kDirect));
+    EXPECT_TRUE(
+        same_bits(run(Conv2dPass::kBackwardWeights, Conv2dAlgorithm::kDirect), gradients.back()));
+  }
+  return gradients;
+}
+
+TEST_F(Conv2dThreads, MoreThreadsThanPairsOfImagesAddUpTheSameBf16WeightGradient) {
+  Conv2dDims narrow = kWide;
+  narrow.c = narrow.k = 16;
+  narrow.n = 7;
+  const Conv2dRun run(narrow, Dtype::kBf16);
+  const std::vector<Tensor> gradients = weight_gradients_by_threads(run);
+  for (const Tensor& gradient : gradients)
+    EXPECT_LT(relative_difference(gradient, gradients.front()), 1e-5);
+}
+
+TEST_F(Conv2dThreads, ALargeBf16WeightGradientDoesNotDependOnTheirNumber) {
+  Conv2dDims large = kWide;
+  large.c = 112;
+  large.k = 136;
+  large.h = large.w = 3;
+  large.n = 3;
+  const Conv2dRun run(large, Dtype::kBf16);
+  const std::vector<Tensor> gradients = weight_gradients_by_threads(run);
+  for (const Tensor& gradient : gradients) {
+    if (cpu_has_bf16()) {
+      EXPECT_TRUE(same_bits(gradient, gradients.front()));
+    } else {
+      EXPECT_LT(relative_difference(gradient, gradients.front()), 1e-5);
+    }
+  }
 }
 
 TEST(Conv2d, ComputesInBf16WithoutABf16CopyOfTheWeights) {

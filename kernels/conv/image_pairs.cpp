@@ -1,0 +1,47 @@
+#include "kernels/conv/image_pairs.h"
+
+#include "kernels/avx512_bf16.h"
+
+#ifdef __x86_64__
+namespace rela {
+
+RELA_AVX512_BF16 void interleave_x(const Bf16* x, ImagePair images, RowDims pixels,
+                                   PairPlanes<PairOfX> out) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
+                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const int64_t size = pixels.rows * pixels.cols;
+  const auto* second = images == ImagePair::kBoth ? x + size : nullptr;
+  for (int64_t pixel = 0; pixel < pixels.rows; ++pixel) {
+    for (int64_t block = 0; block < pixels.cols / kBlockC; ++block) {
+      const int64_t at = pixel * pixels.cols + block * kBlockC;
+      const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + at));
+      const __m256i b = second == nullptr
+                            ? _mm256_setzero_si256()
+                            : _mm256_loadu_si256(reinterpret_cast<const __m256i*>(second + at));
+      const __m512i both = _mm512_maskz_inserti64x4(0xff, _mm512_castsi256_si512(a), b, 1);
+      _mm512_store_si512(out.data + block * out.plane + pixel,
+                         _mm512_maskz_permutexvar_epi16(~0u, order, both));
+    }
+  }
+}
+
+RELA_AVX512_BF16 void interleave_dy(const Bf16* dy, ImagePair images, RowDims pixels, Range blocks,
+                                    PairPlanes<PairOfDy> out) {
+  const int64_t size = pixels.rows * pixels.cols;
+  const auto* second = images == ImagePair::kBoth ? dy + size : nullptr;
+  for (int64_t pixel = 0; pixel < pixels.rows; ++pixel) {
+    for (int64_t block = blocks.begin; block < blocks.end; ++block) {
+      const int64_t at = pixel * pixels.cols + block * kBlockK;
+      const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(dy + at));
+      const __m128i b = second == nullptr
+                            ? _mm_setzero_si128()
+                            : _mm_loadu_si128(reinterpret_cast<const __m128i*>(second + at));
+      auto* to = reinterpret_cast<__m128i*>(out.data + (block - blocks.begin) * out.plane + pixel);
+      _mm_store_si128(to, _mm_unpacklo_epi16(a, b));
+      _mm_store_si128(to + 1, _mm_unpackhi_epi16(a, b));
+    }
+  }
+}
+
+}  // namespace rela
+#endif

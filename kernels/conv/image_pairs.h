@@ -1,0 +1,37 @@
+#pragma once
+// Two images interleaved: the bf16 values of one pixel and channel side by side, as the instruction
+// that multiplies and adds two products at a time wants them.
+
+#include "kernels/parallel.h"
+#include "kernels/types.h"
+
+namespace rela {
+
+inline constexpr int64_t kBlockC = 16;  // channels of x in one vector
+inline constexpr int64_t kBlockK = 8;   // channels of dy that one block of sums covers
+
+/// One pixel of a block of channels, each lane the two images' values.
+struct alignas(64) PairOfX {
+  uint32_t lane[kBlockC];
+};
+struct alignas(32) PairOfDy {
+  uint32_t lane[kBlockK];
+};
+
+/// The last pair of an odd number of images lacks its second, which counts as zeros.
+enum class ImagePair : uint8_t { kBoth, kFirst };
+
+/// Where pixels go: data[block * plane + pixel].
+template <class Pair>
+struct PairPlanes {
+  Pair* data;
+  int64_t plane;
+};
+
+/// `x` is [2, pixels, channels], or [1, ...]. All channels, whole blocks of them.
+void interleave_x(const Bf16* x, ImagePair images, RowDims pixels, PairPlanes<PairOfX> out);
+/// The blocks [begin, end) of the channels alone.
+void interleave_dy(const Bf16* dy, ImagePair images, RowDims pixels, Range blocks,
+                   PairPlanes<PairOfDy> out);
+
+}  // namespace rela
