@@ -114,10 +114,24 @@ class TwoViewLoader::Impl {
     RELA_CHECK(epoch >= 0 && batch_index >= 0 && batch_index < batches_per_epoch(), InternalError,
                "loader: seek to batch ", batch_index, " of epoch ", epoch, "; an epoch has ",
                batches_per_epoch());
+    restart_at(epoch * batches_per_epoch() + batch_index, options_.views);
+  }
+
+  void switch_views(const std::array<ViewSpec, 2>& views) { restart_at(next_out_, views); }
+
+ private:
+  struct Slot {
+    TwoViewBatch batch;
+    int64_t ready = -1;  // number of the batch it holds
+  };
+
+  /// Forgets what was made ahead.
+  void restart_at(int64_t number, const std::array<ViewSpec, 2>& views) {
     std::unique_lock lock(mutex_);
     paused_ = true;
     batch_there_.wait(lock, [&] { return busy_ == 0; });
-    next_out_ = next_in_ = free_from_ = epoch * batches_per_epoch() + batch_index;
+    options_.views = views;
+    next_out_ = next_in_ = free_from_ = number;
     for (Slot& slot : slots_) slot.ready = -1;
     failure_ = nullptr;
     failed_ = kNever;
@@ -125,12 +139,6 @@ class TwoViewLoader::Impl {
     lock.unlock();
     work_there_.notify_all();
   }
-
- private:
-  struct Slot {
-    TwoViewBatch batch;
-    int64_t ready = -1;  // number of the batch it holds
-  };
 
   Slot& slot_of(int64_t number) { return slots_[static_cast<size_t>(number) % slots_.size()]; }
 
@@ -240,6 +248,9 @@ TwoViewLoader::~TwoViewLoader() = default;
 int64_t TwoViewLoader::batches_per_epoch() const { return impl_->batches_per_epoch(); }
 const TwoViewBatch& TwoViewLoader::next() { return impl_->next(); }
 void TwoViewLoader::seek(int64_t epoch, int64_t batch_index) { impl_->seek(epoch, batch_index); }
+void TwoViewLoader::switch_views(const std::array<ViewSpec, 2>& views) {
+  impl_->switch_views(views);
+}
 double TwoViewLoader::total_waited_s() const { return impl_->total_waited_s(); }
 
 }  // namespace rela

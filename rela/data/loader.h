@@ -59,6 +59,10 @@ class TwoViewLoader {
   /// Makes (epoch, batch_index) the next batch: a resumed run goes on with the very same bits.
   void seek(int64_t epoch, int64_t batch_index);
 
+  /// The batches from the next one on show these views, also those that were made ahead.
+  /// Invalidates the batch handed out before, as next() does.
+  void switch_views(const std::array<ViewSpec, 2>& views);
+
   /// Sum of waited_s over all batches so far.
   double total_waited_s() const;
 

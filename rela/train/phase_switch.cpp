@@ -4,12 +4,6 @@
 #include <cmath>
 
 namespace rela {
-namespace {
-
-constexpr double kSettled = 0.995;
-
-}  // namespace
-
 bool PhaseSwitch::update(int64_t step, double loss) {
   SwitchState& s = state_;
   s.rho = std::exp(-std::max(s.slow - s.fast, 0.0));

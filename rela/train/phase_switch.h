@@ -15,13 +15,15 @@ struct SwitchState {
 
 class PhaseSwitch {
  public:
+  static constexpr double kSettled = 0.995;  // rho at which the adaptive rule leaves
+
   enum class Mode : uint8_t { kAdaptive, kFixed, kNever };
   /// `fixed_step`: kFixed leaves after this many optimiser steps.
   explicit PhaseSwitch(Mode mode, int64_t fixed_step = 0) : mode_(mode), fixed_step_(fixed_step) {}
 
   /// Takes the loss of optimiser step number `step`, from 1. True when the phase is over for good:
   ///   rho <- exp(-max(slow - fast, 0)); fast <- .999 fast + .001 loss; slow <- .99 slow + .01 fast
-  ///   adaptive: over when rho >= .995.
+  ///   adaptive: over when rho >= kSettled.
   bool update(int64_t step, double loss);
 
   const SwitchState& state() const { return state_; }

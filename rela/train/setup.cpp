@@ -49,6 +49,11 @@ ViewSpec view_spec(const AugmentationConfig& a) {
                        .threshold = static_cast<float>(a.solarize.threshold)}};
 }
 
+/// The step itself uses every core: one thread in the background keeps up with it on few cores.
+int auto_workers() { return std::clamp(cpu_threads() / 4, 1, 8); }
+
+}  // namespace
+
 Dtype compute_dtype(const ExperimentConfig& config) {
   return config.precision == ExperimentConfig::Precision::kBf16Mixed ? Dtype::kBf16 : Dtype::kF32;
 }
@@ -56,6 +61,8 @@ Dtype compute_dtype(const ExperimentConfig& config) {
 BackboneSpec backbone_spec(const ExperimentConfig& config) {
   return {config.backbone.name, config.backbone.cifar_stem, config.backbone.width};
 }
+
+namespace {
 
 ByolSpec byol_spec(const ExperimentConfig& config) {
   return {.backbone = backbone_spec(config),
@@ -67,9 +74,6 @@ ByolSpec byol_spec(const ExperimentConfig& config) {
                                 : LossReduction::kMean,
           .compute = compute_dtype(config)};
 }
-
-/// The step itself uses every core: one thread in the background keeps up with it on few cores.
-int auto_workers() { return std::clamp(cpu_threads() / 4, 1, 8); }
 
 }  // namespace
 
@@ -143,6 +147,20 @@ RunLength run_length(const ExperimentConfig& config, int64_t dataset_size) {
              " epochs of ", length.batches_per_epoch, " batches hold no step of accum_steps ",
              config.accum_steps, "; lower accum_steps");
   return length;
+}
+
+int64_t fixed_switch_step(const ExperimentConfig& config, const RunLength& length) {
+  const double fraction = *config.rela.phase_switch.fraction;
+  if (!config.epochs)
+    return static_cast<int64_t>(fraction * static_cast<double>(length.total_steps));
+  const auto epochs = static_cast<int64_t>(fraction * static_cast<double>(*config.epochs));
+  return epochs * length.batches_per_epoch / length.accum_steps;
+}
+
+bool starts_with_rela_phase(const ExperimentConfig& config, const RunLength& length) {
+  if (!config.has_rela_phase()) return false;
+  const bool fixed = config.rela.phase_switch.mode == SwitchConfig::Mode::kFixed;
+  return !fixed || fixed_switch_step(config, length) > 0;
 }
 
 StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step) {

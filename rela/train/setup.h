@@ -14,6 +14,8 @@ namespace rela {
 
 /// The network that the config's method trains, freshly initialised.
 std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes);
+BackboneSpec backbone_spec(const ExperimentConfig& config);
+Dtype compute_dtype(const ExperimentConfig& config);
 OptimizerSpec optimizer_spec(const ExperimentConfig& config);
 LoaderOptions loader_options(const ExperimentConfig& config);
 EvalOptions eval_options(const ExperimentConfig& config);
@@ -37,6 +39,13 @@ struct RunLength {
 };
 /// Throws ConfigError when the data hold no full batch or the run no step.
 RunLength run_length(const ExperimentConfig& config, int64_t dataset_size);
+
+/// Optimiser steps after which rela.switch.mode "fixed" leaves the ReLA phase: those of
+/// floor(fraction * epochs) epochs, or floor(fraction * total) where the run's length is in steps.
+int64_t fixed_switch_step(const ExperimentConfig& config, const RunLength& length);
+
+/// Whether a new run's first step belongs to the ReLA phase.
+bool starts_with_rela_phase(const ExperimentConfig& config, const RunLength& length);
 
 /// Learning rate and tau of optimiser step `step`, from 0.
 struct StepRates {

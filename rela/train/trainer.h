@@ -1,6 +1,7 @@
 #pragma once
 // One training run: the loop, and what it writes.
 
+#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -9,6 +10,7 @@
 #include "rela/train/checkpoint_store.h"
 #include "rela/train/metrics_log.h"
 #include "rela/train/progress.h"
+#include "rela/train/rela_phase.h"
 #include "rela/train/run_directory.h"
 #include "rela/train/setup.h"
 #include "rela/train/signals.h"
@@ -32,10 +34,38 @@ class Trainer {
   ExitCode train();
 
  private:
-  struct StepResult;
+  /// One optimiser step, summed over its micro-steps.
+  struct StepResult {
+    double loss = 0;  // mean over micro-steps
+    double grad_norm = 0;
+    double waited_s = 0;
+    Tensor features;  // of the last micro-step
+    OnlineClassifier::Result online;
+  };
+  /// What happened since the last log line.
+  struct Window {
+    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    int64_t steps = 0;
+    double waited_s = 0;
+    int64_t online_correct = 0;
+    int64_t online_total = 0;
+    void add(const StepResult& r);
+  };
+
+  // trainer.cpp: the loop
+  void begin_rela_phase();
+  void end_rela_phase();
+  void start_loader();
+  Var loss_of(const Var& features, const TwoViewBatch& batch);
   StepResult step(const StepRates& rates);
   void micro_step(StepResult& result);
   void check_finite(const StepResult& result, const TwoViewBatch& batch);
+  TrainingState training_state();
+  const char* phase() const;
+  int64_t epoch() const { return static_cast<int64_t>(length_.epoch_of(step_)); }
+
+  // trainer_output.cpp: what it tells and keeps
+  void log_start();
   void check_collapse(double deviation);
   void log_step(const StepResult& result, const StepRates& rates);
   void evaluate();
@@ -44,10 +74,8 @@ class Trainer {
   void finish();
   void write_failure(const Error& failure) const;
   void write_state(const char* state, ExitCode code, const std::string& message) const;
-  const char* phase() const;
   bool log_due() const;
   bool evaluation_due() const;
-  int64_t epoch() const { return static_cast<int64_t>(length_.epoch_of(step_)); }
 
   ExperimentConfig config_;
   const RunDirectory& run_;
@@ -57,6 +85,8 @@ class Trainer {
   std::unique_ptr<Learner> learner_;
   Optimizer optimizer_;
   std::unique_ptr<OnlineClassifier> classifier_;
+  ProgressDisplay::Style progress_style_;
+  std::unique_ptr<RelaPhase> rela_;  // null before and after the phase
   std::unique_ptr<TwoViewLoader> loader_;
   CheckpointStore checkpoints_;
   ProgressDisplay progress_;
@@ -64,9 +94,7 @@ class Trainer {
   int64_t step_ = 0;
   double elapsed_before_s_ = 0;
   bool resumed_ = false;
-
-  struct Window;  // since the last log line: speed and accuracy
-  std::unique_ptr<Window> window_;
+  Window window_;
 };
 
 }  // namespace rela

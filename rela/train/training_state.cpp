@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kStateVersion = 1;
+constexpr int64_t kStateVersion = 2;
 
 /// Keys that a resumed run may change: they do not touch the numbers of the steps to come, or are
 /// meant to.
@@ -65,28 +65,71 @@ std::vector<StateTensor> model_state(const TrainingState& state) {
   if (state.classifier != nullptr) {
     for (StateTensor& t : state.classifier->state()) all.push_back(std::move(t));
   }
+  if (state.rela != nullptr) append(all, state.rela->state());
   return all;
 }
 
-/// Momenta of both optimisers, flat, in the arenas' own layout.
+/// An optimiser of the run under the name that its momenta carry in files.
+struct NamedOptimizer {
+  std::string name;
+  Optimizer* optimizer;
+};
+std::vector<NamedOptimizer> optimizers(const TrainingState& state) {
+  std::vector<NamedOptimizer> all{{"online", &state.optimizer}};
+  if (state.classifier != nullptr) all.push_back({"classifier", &state.classifier->optimizer()});
+  if (state.rela != nullptr && state.rela->optimizer() != nullptr)
+    all.push_back({"map", state.rela->optimizer()});
+  return all;
+}
+
+/// Momenta of all optimisers, flat, in the arenas' own layout.
 std::vector<StateTensor> optimizer_state(const TrainingState& state) {
   std::vector<StateTensor> all;
-  for (const NamedState& s : state.optimizer.state()) all.push_back({"online." + s.name, s.value});
-  if (state.classifier != nullptr) {
-    for (const NamedState& s : state.classifier->optimizer().state())
-      all.push_back({"classifier." + s.name, s.value});
+  for (const auto& [name, optimizer] : optimizers(state)) {
+    for (const NamedState& s : optimizer->state()) all.push_back({cat(name, ".", s.name), s.value});
   }
   return all;
 }
 
 std::string path_of(const fs::path& folder, const char* name) { return (folder / name).string(); }
 
-int64_t integer(const JsonValue& state, const char* key, const std::string& file) {
+template <class T>
+T member(const JsonValue& state, const std::string& key, const std::string& file) {
   const JsonValue* value = state.find(key);
-  const int64_t* number = value == nullptr ? nullptr : value->as<int64_t>();
-  RELA_CHECK(number != nullptr, WeightsError, file, ": ", key,
+  const T* found = value == nullptr ? nullptr : value->as<T>();
+  RELA_CHECK(found != nullptr, WeightsError, file, ": ", key,
              " is missing; the checkpoint is not one of this program");
-  return *number;
+  return *found;
+}
+
+JsonValue read_state_json(const fs::path& folder) {
+  const std::string file = path_of(folder, "state.json");
+  JsonValue json = parse_json(read_file(file));
+  const auto version = member<int64_t>(json, "state_version", file);
+  RELA_CHECK(version == kStateVersion, WeightsError, file, ": state version ", version,
+             "; this program reads ", kStateVersion);
+  return json;
+}
+
+JsonValue::Object rela_json(RelaPhase& rela) {
+  const SwitchState& s = rela.phase_switch().state();
+  return {{"slow", s.slow},
+          {"fast", s.fast},
+          {"rho", s.rho},
+          {"targets", rela.targets().fingerprint()}};
+}
+
+void restore_rela(const JsonValue& state, const std::string& file, RelaPhase& rela) {
+  const JsonValue* json = state.find("rela");
+  RELA_CHECK(json != nullptr, WeightsError, file, ": rela is missing; the checkpoint is damaged");
+  const auto targets = member<std::string>(*json, "targets", file);
+  RELA_CHECK(targets == rela.targets().fingerprint(), WeightsError, file,
+             ": the run has learned the targets ", targets, ", and the prior now gives ",
+             rela.targets().fingerprint(),
+             "; restore the prior's weights and the data, or start anew with --overwrite");
+  rela.phase_switch().restore({member<double>(*json, "slow", file),
+                               member<double>(*json, "fast", file),
+                               member<double>(*json, "rho", file)});
 }
 
 }  // namespace
@@ -96,26 +139,32 @@ void write_training_state(const fs::path& folder, const TrainingState& state,
   save_state(path_of(folder, "model.safetensors"), model_state(state));
   save_state(path_of(folder, "target.safetensors"), state.learner.target_state());
   save_state(path_of(folder, "optimizer.safetensors"), optimizer_state(state));
-  const JsonValue::Object json{
-      {"state_version", kStateVersion},
-      {"step", position.step},
-      {"elapsed_s", position.elapsed_s},
-      {"optimizer_steps", state.optimizer.steps()},
-      {"classifier_steps",
-       state.classifier != nullptr ? state.classifier->optimizer().steps() : int64_t{0}},
-      {"config", parse_json(to_resolved_json(config))},
+  JsonValue::Object counters;
+  for (const auto& [name, optimizer] : optimizers(state)) {
+    const Optimizer::Counters& c = optimizer->counters();
+    counters.emplace_back(
+        name, JsonValue::Object{
+                  {"steps", c.steps}, {"rested", c.rested}, {"rested_from", c.rested_from}});
+  }
+  JsonValue::Object json{
+      {"state_version", kStateVersion},    {"step", position.step},
+      {"elapsed_s", position.elapsed_s},   {"phase", position.phase},
+      {"optimizers", std::move(counters)},
   };
+  if (state.rela != nullptr) json.emplace_back("rela", rela_json(*state.rela));
+  json.emplace_back("config", parse_json(to_resolved_json(config)));
   write_file_atomic(path_of(folder, "state.json"),
                     to_json_text(json, JsonLayout::kIndented) + "\n");
+}
+
+std::string checkpoint_phase(const fs::path& folder) {
+  return member<std::string>(read_state_json(folder), "phase", path_of(folder, "state.json"));
 }
 
 TrainingPosition read_training_state(const fs::path& folder, TrainingState& state,
                                      const ExperimentConfig& config) {
   const std::string file = path_of(folder, "state.json");
-  const JsonValue json = parse_json(read_file(file));
-  const int64_t version = integer(json, "state_version", file);
-  RELA_CHECK(version == kStateVersion, WeightsError, file, ": state version ", version,
-             "; this program reads ", kStateVersion);
+  const JsonValue json = read_state_json(folder);
   const JsonValue* before = json.find("config");
   RELA_CHECK(before != nullptr, WeightsError, file, ": config is missing");
   const std::string differences = config_differences(*before, parse_json(to_resolved_json(config)));
@@ -131,12 +180,17 @@ TrainingPosition read_training_state(const fs::path& folder, TrainingState& stat
   load_state(SafetensorsReader(path_of(folder, "optimizer.safetensors")), momenta);
   state.learner.parameters().refresh_bf16();
   if (state.learner.target() != nullptr) state.learner.target()->refresh_bf16();
-  state.optimizer.set_counters({integer(json, "optimizer_steps", file)});
-  if (state.classifier != nullptr)
-    state.classifier->optimizer().set_counters({integer(json, "classifier_steps", file)});
-  const JsonValue* elapsed = json.find("elapsed_s");
-  const double* seconds = elapsed == nullptr ? nullptr : elapsed->as<double>();
-  return {integer(json, "step", file), seconds == nullptr ? 0 : *seconds};
+  for (const auto& [name, optimizer] : optimizers(state)) {
+    const JsonValue* all = json.find("optimizers");
+    const JsonValue* counters = all == nullptr ? nullptr : all->find(name);
+    RELA_CHECK(counters != nullptr, WeightsError, file, ": optimizers.", name, " is missing");
+    optimizer->set_counters({member<int64_t>(*counters, "steps", file),
+                             member<int64_t>(*counters, "rested", file),
+                             member<int64_t>(*counters, "rested_from", file)});
+  }
+  if (state.rela != nullptr) restore_rela(json, file, *state.rela);
+  return {member<int64_t>(json, "step", file), member<double>(json, "elapsed_s", file),
+          member<std::string>(json, "phase", file)};
 }
 
 void export_backbone(const fs::path& folder, const Learner& learner, int64_t step) {

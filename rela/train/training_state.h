@@ -8,6 +8,7 @@
 #include "rela/config/experiment_config.h"
 #include "rela/train/learner.h"
 #include "rela/train/online_classifier.h"
+#include "rela/train/rela_phase.h"
 
 namespace rela {
 
@@ -16,13 +17,19 @@ struct TrainingState {
   Learner& learner;
   Optimizer& optimizer;
   OnlineClassifier* classifier = nullptr;  // null without eval.online_linear
+  RelaPhase* rela = nullptr;               // null outside the ReLA phase
 };
 
 /// Where a run stands. Everything else follows from the step and the config.
 struct TrainingPosition {
   int64_t step = 0;  // optimiser steps done
   double elapsed_s = 0;
+  std::string phase;  // that the next step belongs to
 };
+
+inline constexpr const char* kRelaPhaseName = "rela";
+/// The phase a checkpoint's next step belongs to: which parts have to be there to read the rest.
+std::string checkpoint_phase(const std::filesystem::path& folder);
 
 /// Writes model, target and optimizer .safetensors and state.json into the folder.
 void write_training_state(const std::filesystem::path& folder, const TrainingState& state,

@@ -1,0 +1,59 @@
+#pragma once
+// The ReLA phase (Sun et al. 2024): before its own loss, the backbone learns the frozen prior's
+// targets z through a linear map,
+//   loss = 1/2 [ mean_i (1 - cos(W h1_i + b, z_i)) + mean_i (1 - cos(W h2_i + b, z_i)) ],
+// h1 and h2 the features of two mild views, until the switch rule says that it has settled.
+
+#include <array>
+#include <memory>
+
+#include "nn/layers.h"
+#include "nn/optimizer.h"
+#include "nn/state.h"
+#include "rela/config/experiment_config.h"
+#include "rela/targets/targets.h"
+#include "rela/train/phase_switch.h"
+#include "rela/train/setup.h"
+
+namespace rela {
+
+/// Both views of the phase: crops of at least half the image, strong colour jitter, neither blur
+/// nor solarisation.
+ViewSpec rela_view(int64_t crop_size);
+
+class RelaPhase {
+ public:
+  /// Reads or makes the targets, which takes one pass of the prior over the data. Throws what
+  /// Targets and Prior throw.
+  RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset, const RunDirectory& run,
+            ProgressDisplay::Style progress);
+
+  /// Loss of a batch, scalar f32.  features [2B, D] on the tape, samples [B] i64: positions in the
+  /// data set. Throws DataError for a sample that is not in it.
+  Var loss(const Var& features, const Tensor& samples);
+
+  /// Before the first micro-step of an optimiser step.
+  void zero_grad();
+  /// After the last one: moves the map when it is trained, and tells the switch the step's loss.
+  /// `step` from 1. True when the phase is over for good.
+  bool finish_step(int64_t step, double loss, float lr);
+
+  /// "map.weight" [k, D], "map.bias" [k]
+  std::vector<StateTensor> state() const { return state_of(*map_, "map"); }
+  /// Null when the map keeps its random weights.
+  Optimizer* optimizer() { return optimizer_.get(); }
+  PhaseSwitch& phase_switch() { return switch_; }
+  const Targets& targets() const { return targets_; }
+
+ private:
+  Targets targets_;
+  PhaseSwitch switch_;
+  std::unique_ptr<Linear> map_;
+  std::unique_ptr<ParameterArena> arena_;  // trained map only
+  std::unique_ptr<Optimizer> optimizer_;
+  Var weight_;
+  Var bias_;
+  Tensor batch_targets_;  // [B, k] f32
+};
+
+}  // namespace rela

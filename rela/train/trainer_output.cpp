@@ -1,0 +1,211 @@
+// What a run tells and keeps: log, metrics, evaluation, checkpoints, status.
+
+#include <cmath>
+
+#include "rela/eval/knn.h"
+#include "rela/report/report.h"
+#include "rela/train/feature_extraction.h"
+#include "rela/train/trainer.h"
+#include "runtime/allocator.h"
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+#include "runtime/log.h"
+#include "runtime/ops/statistics.h"
+
+namespace rela {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Requests for memory that reached the system so far; constant once training is in steady state.
+int64_t system_allocations() {
+  return static_cast<int64_t>(Allocator::of(Device::kCpu).stats().system_allocations);
+}
+
+/// Deviation of the features relative to 1/sqrt(d) below which they are called collapsing, and
+/// collapsed.
+constexpr double kCollapseWarning = 0.02;
+constexpr double kCollapsed = 1e-4;
+
+}  // namespace
+
+void Trainer::Window::add(const StepResult& r) {
+  ++steps;
+  waited_s += r.waited_s;
+  online_correct += r.online.correct;
+  online_total += r.online.total;
+}
+
+void Trainer::log_start() {
+  MetricsLog::Fields fields{{"phase", phase()},
+                            {"total_steps", length_.total_steps},
+                            {"batches_per_epoch", length_.batches_per_epoch},
+                            {"effective_batch", config_.effective_batch()},
+                            {"resolved_lr", config_.resolved_lr()},
+                            {"feature_dim", learner_->feature_width()}};
+  if (rela_) {
+    fields.emplace_back("target_width", rela_->targets().width());
+    fields.emplace_back("targets", rela_->targets().fingerprint());
+    fields.emplace_back("map", config_.rela.train_map ? "trained" : "fixed");
+  }
+  metrics_->write(resumed_ ? "resume" : "start", step_, epoch(), fields);
+  log_info(method_name(config_.method), ": ", config_.backbone.name, " of width ",
+           config_.backbone.width, ", ", learner_->parameters().size(), " parameters, ",
+           train_set_->size(), " images, ", length_.total_steps, " steps of ",
+           config_.effective_batch(), " images, peak learning rate ", config_.resolved_lr());
+}
+
+void Trainer::check_collapse(double deviation) {
+  const double healthy = 1.0 / std::sqrt(static_cast<double>(learner_->feature_width()));
+  if (deviation > kCollapseWarning * healthy) return;
+  RELA_CHECK(deviation > kCollapsed * healthy, NonFiniteError, "step ", step_,
+             ": the features have collapsed (deviation ", deviation, ", healthy is about ", healthy,
+             "); the last checkpoint is intact, lower optimizer.lr or raise momentum.base_tau");
+  const std::string message =
+      cat("the features are collapsing: deviation ", deviation, ", healthy is about ", healthy);
+  log_warning(message);
+  metrics_->write("warning", step_, epoch(), {{"message", message}});
+}
+
+bool Trainer::log_due() const {
+  return step_ % config_.log_every_steps == 0 || step_ == length_.total_steps;
+}
+
+void Trainer::log_step(const StepResult& result, const StepRates& rates) {
+  const double elapsed = seconds_since(window_.start);
+  const double iteration = elapsed / static_cast<double>(window_.steps);
+  const double images = static_cast<double>(config_.effective_batch()) / iteration;
+  const bool due = log_due();
+  const ProgressState state{.step = step_,
+                            .total_steps = length_.total_steps,
+                            .epoch = length_.epoch_of(step_),
+                            .phase = phase(),
+                            .loss = result.loss,
+                            .lr = rates.lr,
+                            .tau = rates.tau,
+                            .images_per_s = images,
+                            .iter_ms = 1e3 * iteration,
+                            .data_wait = window_.waited_s / elapsed,
+                            .eta_s = iteration * static_cast<double>(length_.total_steps - step_)};
+  progress_.show(state, due);
+  if (!due) return;
+  const double deviation = feature_std(result.features);
+  MetricsLog::Fields fields{{"phase", phase()},
+                            {"loss", json_number(result.loss)},
+                            {"lr", static_cast<double>(rates.lr)},
+                            {"tau", static_cast<double>(rates.tau)},
+                            {"grad_norm", json_number(result.grad_norm)},
+                            {"feature_std", json_number(deviation)},
+                            {"img_per_s", images},
+                            {"iter_ms", 1e3 * iteration},
+                            {"data_wait", state.data_wait},
+                            {"system_allocations", system_allocations()}};
+  if (window_.online_total > 0) {
+    fields.emplace_back("online_top1", static_cast<double>(window_.online_correct) /
+                                           static_cast<double>(window_.online_total));
+  }
+  if (rela_) fields.emplace_back("rho", rela_->phase_switch().state().rho);
+  metrics_->write("train", step_, epoch(), fields);
+  check_collapse(deviation);
+  write_state("running", ExitCode::kDone, "");
+  window_ = {};
+}
+
+bool Trainer::evaluation_due() const {
+  const int64_t every = config_.eval.knn_every_epochs;
+  if (every <= 0) return false;
+  if (step_ == length_.total_steps) return true;
+  // The first step that lies in, or begins, a new block of `every` epochs.
+  const auto block = [&](int64_t step) {
+    return static_cast<int64_t>(length_.epoch_of(step)) / every;
+  };
+  return block(step_) != block(step_ - 1);
+}
+
+void Trainer::evaluate() {
+  progress_.clear();
+  const auto start = Clock::now();
+  const EmbedFn embed = [this](const Tensor& images) { return learner_->embed(images); };
+  const FeatureSet train = extract_features(*train_set_, eval_options(config_), embed);
+  const FeatureSet test = extract_features(*test_set_, eval_options(config_), embed);
+  const EvalResult knn = knn_evaluate(
+      train, test, {.k = config_.eval.knn_k, .temperature = config_.eval.knn_temperature});
+  metrics_->write(
+      "eval", step_, epoch(),
+      {{"protocol", "knn"}, {"top1", knn.top1()}, {"correct", knn.correct}, {"total", knn.total}});
+  std::string line = cat("step ", step_, ": kNN top-1 ", knn.top1());
+  if (classifier_ && step_ > 0) {
+    const OnlineClassifier::Result online = classifier_->evaluate(test.features, test.labels);
+    const double top1 = static_cast<double>(online.correct) / static_cast<double>(online.total);
+    metrics_->write("eval", step_, epoch(),
+                    {{"protocol", "online_linear"},
+                     {"top1", top1},
+                     {"correct", online.correct},
+                     {"total", online.total}});
+    line += cat(", online linear top-1 ", top1);
+  }
+  log_info(line, " (", test.size(), " test images, ", seconds_since(start), " s)");
+  write_report(run_.path());
+  window_ = {};  // evaluation does not count as training time
+}
+
+void Trainer::write_checkpoint() {
+  const auto start = Clock::now();
+  const TrainingState state = training_state();
+  checkpoints_.save(step_, [&](const std::filesystem::path& folder) {
+    write_training_state(folder, state, {step_, metrics_->elapsed_s(), phase()}, config_);
+  });
+  metrics_->write("checkpoint", step_, epoch(), {{"seconds", seconds_since(start)}});
+}
+
+ExitCode Trainer::stop_by_signal() {
+  progress_.clear();
+  const std::string why = cat("stopped by ", SignalWatch::stop_signal_name(), " at step ", step_,
+                              "; go on with --resume auto");
+  log_info(why);
+  metrics_->write("stop", step_, epoch(), {{"reason", SignalWatch::stop_signal_name()}});
+  write_state("interrupted", ExitCode::kStoppedBySignal, why);
+  write_report(run_.path());
+  return ExitCode::kStoppedBySignal;
+}
+
+void Trainer::finish() {
+  progress_.clear();
+  write_checkpoint();
+  export_backbone(run_.file("exported"), *learner_, step_);
+  if (rela_) {
+    log_warning("the run ended before the switch: rho ", rela_->phase_switch().state().rho,
+                ", the ReLA phase ends at ", PhaseSwitch::kSettled);
+  }
+  const AllocatorStats memory = Allocator::of(Device::kCpu).stats();
+  metrics_->write("stop", step_, epoch(),
+                  {{"reason", "finished"},
+                   {"phase", phase()},
+                   {"peak_tensor_bytes", static_cast<int64_t>(memory.peak_active_bytes)}});
+  write_state("finished", ExitCode::kDone, "");
+  write_report(run_.path());
+  log_info("finished ", step_, " steps; report: ", run_.file("report.html").string());
+}
+
+void Trainer::write_failure(const Error& failure) const {
+  try {
+    write_state("failed", failure.exit_code(), failure.what());
+  } catch (const IoError& e) {
+    log_warning(e.what());  // a full disk: the first failure is the one to report
+  }
+}
+
+void Trainer::write_state(const char* state, ExitCode code, const std::string& message) const {
+  write_status(run_.path(), {.state = state,
+                             .step = step_,
+                             .total_steps = length_.total_steps,
+                             .epoch = epoch(),
+                             .exit_code = static_cast<int>(code),
+                             .message = message});
+}
+
+}  // namespace rela
