@@ -13,6 +13,7 @@
 #include "rela/config/experiment_config.h"
 #include "rela/targets/targets.h"
 #include "rela/train/phase_switch.h"
+#include "rela/train/run_directory.h"
 #include "rela/train/setup.h"
 
 namespace rela {
