@@ -107,7 +107,6 @@ RunMode run_mode(const Arguments& a) {
 
 ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int argc,
                       const char* const* argv) {
-  check_method(config);
   const RunDirectory run(config.out, run_mode(a));
   const Verbosity verbosity = a.quiet     ? Verbosity::kQuiet
                               : a.verbose ? Verbosity::kVerbose
@@ -125,7 +124,6 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
 }
 
 void check_only(const ExperimentConfig& config) {
-  check_method(config);
   check_device(config);
   const auto train = open_split(config, Split::kTrain);
   const auto test = open_split(config, Split::kTest);

@@ -22,7 +22,7 @@ Targets make_targets(const ExperimentConfig& config, const ImageDataset& dataset
   log_info("prior: ", prior.description(), ", ", prior.width(), " features of ",
            prior.input().image_size, "-pixel images");
   const std::string path =
-      config.rela.targets_path.empty() ? run.file("targets.bin") : config.rela.targets_path;
+      config.rela.targets_path.empty() ? run.file("targets.bin").string() : config.rela.targets_path;
   return Targets::open_or_build(prior, dataset,
                                 {.path = path,
                                  .student_width = student_width,

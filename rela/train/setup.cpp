@@ -177,11 +177,6 @@ StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int6
   return {static_cast<float>(learning_rate_at(lr, step)), static_cast<float>(tau_at(tau, step))};
 }
 
-void check_method(const ExperimentConfig& config) {
-  RELA_CHECK(!config.has_rela_phase(), ConfigError, "method: \"", method_name(config.method),
-             "\" is not available in this version; use \"byol\" or \"supervised\"");
-}
-
 void check_device(const ExperimentConfig& config) {
   RELA_CHECK(config.device != ExperimentConfig::Device::kCuda, UnsupportedError,
              "device: cuda is not in this build; build with -DRELA_CUDA=ON once that backend is "

@@ -54,9 +54,6 @@ struct StepRates {
 };
 StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step);
 
-/// Throws ConfigError for a method that this version does not train.
-void check_method(const ExperimentConfig& config);
-
 /// Throws UnsupportedError (exit code 8) for a device or precision that this build or processor
 /// lacks. Says which device "auto" took.
 void check_device(const ExperimentConfig& config);
