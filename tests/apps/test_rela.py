@@ -118,7 +118,7 @@ class BadInput(RelaTest):
     def test_other_targets_than_the_checkpoint_learned_are_refused(self):
         data = write_cifar10(self.top / "data")
         changes = {**RELA, "data": {"format": "cifar10", "train_path": str(data), "workers": 1}, "epochs": 4,
-                   "checkpoint.every_steps": 2}
+                   "checkpoint.keep_last": 20}
         whole = self.trained("whole", changes=changes)
         path = data / "data_batch_1.bin"
         pixels = bytearray(path.read_bytes())
