@@ -61,6 +61,14 @@ void describe(ConfigTable& table, SwitchConfig& c) {
              "share of the run that the ReLA phase takes; `fixed` only");
 }
 
+void describe(ConfigTable& table, RelaViewConfig& c) {
+  table.pair("crop_scale", c.crop_scale, PairOrder::kAscending, Limits::above_up_to(0, 1),
+             "range of the crop's share of the image's area");
+  table.real("hflip", c.hflip, Limits::between(0, 1), "probability of a horizontal flip");
+  table.section("color_jitter", c.color_jitter, "brightness, contrast, saturation and hue");
+  table.real("grayscale", c.grayscale, Limits::between(0, 1), "probability of losing all colour");
+}
+
 void describe(ConfigTable& table, RelaConfig& c) {
   table.section("prior", c.prior, "the frozen model that the targets come from");
   table.integer("pca_dim", c.pca_dim, Unset::kNull, Limits::between(1, 65536),
@@ -68,6 +76,7 @@ void describe(ConfigTable& table, RelaConfig& c) {
   table.boolean("train_map", c.train_map,
                 "train the map from features to targets; false: it keeps its random weights");
   table.section("switch", c.phase_switch, "the end of the ReLA phase");
+  table.section("view", c.view, "how both views of the ReLA phase are drawn");
   table.path("targets_path", c.targets_path,
              "file that keeps the targets, for all runs that share them; null: targets.bin in the "
              "run's folder");

@@ -13,6 +13,7 @@ void describe(ConfigTable& table, MomentumConfig& c);
 void describe(ConfigTable& table, PriorConfig& c);
 void describe(ConfigTable& table, SwitchConfig& c);
 void describe(ConfigTable& table, RelaConfig& c);
+void describe(ConfigTable& table, RelaViewConfig& c);
 void describe(ConfigTable& table, DataConfig& c);
 void describe(ConfigTable& table, AugmentationConfig& c);
 void describe(ConfigTable& table, AugmentationConfig::ColorJitter& c);

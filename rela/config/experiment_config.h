@@ -38,6 +38,43 @@ struct MomentumConfig {
   double final_tau = 0.99;
 };
 
+/// How one view is drawn. Probabilities in [0, 1]; crop_scale is a range of area shares.
+struct AugmentationConfig {
+  struct ColorJitter {
+    double prob = 0.8;
+    double brightness = 0.4;
+    double contrast = 0.4;
+    double saturation = 0.2;
+    double hue = 0.1;  // in turns, [0, 0.5]
+  };
+  struct Blur {
+    double prob = 0.0;
+    std::array<double, 2> sigma{0.1, 2.0};  // pixels
+  };
+  struct Solarize {
+    double prob = 0.0;
+    double threshold = 0.5;  // of full intensity
+  };
+
+  int64_t crop_size = 32;  // pixels
+  std::array<double, 2> crop_scale{0.08, 1.0};
+  double hflip = 0.5;
+  ColorJitter color_jitter;
+  double grayscale = 0.2;
+  Blur blur;
+  Solarize solarize;
+};
+
+/// How both views of the ReLA phase are drawn, crop_size aside: the released code's mild crops and
+/// strong colours. Neither blur nor solarisation.
+struct RelaViewConfig {
+  std::array<double, 2> crop_scale{0.5, 1.0};
+  double hflip = 0.5;
+  AugmentationConfig::ColorJitter color_jitter{
+      .prob = 0.8, .brightness = 0.8, .contrast = 0.8, .saturation = 0.8, .hue = 0.2};
+  double grayscale = 0.2;
+};
+
 /// The frozen model that the targets come from.
 struct PriorConfig {
   /// A model's name, or
@@ -64,6 +101,7 @@ struct RelaConfig {
   std::optional<int64_t> pca_dim;  // none: the student's or the prior's width, the smaller one
   bool train_map = false;          // false: the map to the targets keeps its random weights
   SwitchConfig phase_switch;       // `switch` in the file
+  RelaViewConfig view;
   /// File that keeps the targets, shared by the runs that name it; absolute after loading.
   /// Empty: targets.bin in the run's folder.
   std::string targets_path;
@@ -78,33 +116,6 @@ struct DataConfig {
   double ratio = 1.0;      // share of the images that each epoch draws, (0, 1]
   std::optional<int64_t> workers;  // loader threads; none: chosen from the cores at hand
   int64_t synthetic_images = 2048;
-};
-
-/// How one view is drawn. Probabilities in [0, 1]; crop_scale is a range of area shares.
-struct AugmentationConfig {
-  struct ColorJitter {
-    double prob = 0.8;
-    double brightness = 0.4;
-    double contrast = 0.4;
-    double saturation = 0.2;
-    double hue = 0.1;  // in turns, [0, 0.5]
-  };
-  struct Blur {
-    double prob = 0.0;
-    std::array<double, 2> sigma{0.1, 2.0};  // pixels
-  };
-  struct Solarize {
-    double prob = 0.0;
-    double threshold = 0.5;  // of full intensity
-  };
-
-  int64_t crop_size = 32;  // pixels
-  std::array<double, 2> crop_scale{0.08, 1.0};
-  double hflip = 0.5;
-  ColorJitter color_jitter;
-  double grayscale = 0.2;
-  Blur blur;
-  Solarize solarize;
 };
 
 struct OptimizerConfig {

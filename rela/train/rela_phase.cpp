@@ -46,17 +46,6 @@ PhaseSwitch make_switch(const ExperimentConfig& config, int64_t dataset_size) {
 
 }  // namespace
 
-ViewSpec rela_view(int64_t crop_size) {
-  return {.crop_size = crop_size,
-          .crop_scale = {0.5f, 1.0f},
-          .hflip = 0.5f,
-          .color_jitter =
-              {.prob = 0.8f, .brightness = 0.8f, .contrast = 0.8f, .saturation = 0.8f, .hue = 0.2f},
-          .grayscale = 0.2f,
-          .blur = {.prob = 0},
-          .solarize = {.prob = 0}};
-}
-
 RelaPhase::RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset,
                      const RunDirectory& run, ProgressDisplay::Style progress)
     : targets_(make_targets(config, dataset, run, progress)),

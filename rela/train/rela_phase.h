@@ -18,10 +18,6 @@
 
 namespace rela {
 
-/// Both views of the phase: crops of at least half the image, strong colour jitter, neither blur
-/// nor solarisation.
-ViewSpec rela_view(int64_t crop_size);
-
 class RelaPhase {
  public:
   /// Reads or makes the targets, which takes one pass of the prior over the data. Throws what

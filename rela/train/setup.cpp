@@ -123,6 +123,17 @@ LoaderOptions loader_options(const ExperimentConfig& config) {
           .workers = static_cast<int>(config.data.workers.value_or(auto_workers()))};
 }
 
+ViewSpec rela_view(const ExperimentConfig& config) {
+  const RelaViewConfig& view = config.rela.view;
+  return view_spec({.crop_size = config.view(0).crop_size,
+                    .crop_scale = view.crop_scale,
+                    .hflip = view.hflip,
+                    .color_jitter = view.color_jitter,
+                    .grayscale = view.grayscale,
+                    .blur = {.prob = 0},
+                    .solarize = {.prob = 0}});
+}
+
 EvalOptions eval_options(const ExperimentConfig& config) {
   return {.image_size = config.view(0).crop_size, .dtype = compute_dtype(config)};
 }

@@ -18,6 +18,8 @@ BackboneSpec backbone_spec(const ExperimentConfig& config);
 Dtype compute_dtype(const ExperimentConfig& config);
 OptimizerSpec optimizer_spec(const ExperimentConfig& config);
 LoaderOptions loader_options(const ExperimentConfig& config);
+/// Both views of the ReLA phase.
+ViewSpec rela_view(const ExperimentConfig& config);
 EvalOptions eval_options(const ExperimentConfig& config);
 
 /// Training or test images of the config's data set. Throws DataError, IoError.

@@ -70,7 +70,7 @@ const char* Trainer::phase() const {
 
 void Trainer::start_loader() {
   LoaderOptions options = loader_options(config_);
-  if (rela_) options.views.fill(rela_view(config_.view(0).crop_size));
+  if (rela_) options.views.fill(rela_view(config_));
   loader_ = std::make_unique<TwoViewLoader>(*train_set_, options);
   const int64_t batch = step_ * config_.accum_steps;
   loader_->seek(batch / length_.batches_per_epoch, batch % length_.batches_per_epoch);

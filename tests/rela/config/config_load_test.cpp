@@ -51,6 +51,8 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
     "momentum": {"base_tau": 0, "final_tau": 1},
     "rela": {"prior": {"model": "resnet34", "weights": "/priors/x/", "normalize": {"std": [0.1, 2, 3], "mean": [0, -1, 0.3]}},
              "pca_dim": 11, "train_map": true, "switch": {"mode": "fixed", "fraction": 0.75},
+             "view": {"crop_scale": [0.25, 0.5], "hflip": 0.1, "grayscale": 0.3,
+                      "color_jitter": {"prob": 0.6, "brightness": 0.5, "contrast": 0.4, "saturation": 0.3, "hue": 0.1}},
              "targets_path": "/tmp/targets"},
     "data": {"format": "cifar100", "train_path": "/data/a/../b", "val_path": null, "ratio": 0.2, "workers": 0,
              "synthetic_images": 5},
@@ -92,6 +94,12 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
     "pca_dim": 11,
     "train_map": true,
     "switch": {"mode": "fixed", "fraction": 0.75},
+    "view": {
+      "crop_scale": [0.25, 0.5],
+      "hflip": 0.1,
+      "color_jitter": {"prob": 0.6, "brightness": 0.5, "contrast": 0.4, "saturation": 0.3, "hue": 0.1},
+      "grayscale": 0.3
+    },
     "targets_path": "/tmp/targets"
   },
   "data": {"format": "cifar100", "train_path": "/data/b", "val_path": null, "ratio": 0.2, "workers": 0, "synthetic_images": 5},
