@@ -3,8 +3,10 @@
 rela_tests(cuda_kernel_tests
   SOURCES
     cuda/test_batch_norm.cpp
+    cuda/test_conv2d.cpp
     cuda/test_elementwise.cpp
     cuda/test_l2_normalize.cpp
+    cuda/test_linear.cpp
     cuda/test_loss.cpp
     cuda/test_normalize_u8.cpp
     cuda/test_optimizer.cpp
@@ -21,3 +23,10 @@ rela_tests(cuda_runtime_tests
     cuda/test_device_runtime.cpp
   LINKS
     rela)
+
+rela_tests(cudnn_plan_tests
+  SOURCES
+    cuda/test_cudnn_plans.cpp
+  LINKS
+    nn
+    $<TARGET_NAME_IF_EXISTS:kernels_cudnn>)

@@ -1,0 +1,33 @@
+#pragma once
+// The door to convolutions as a library does them. In a CUDA build cuDNN stands behind it, in the
+// emulated build the CPU's kernels do, in stream order and on the same memory.
+
+#include "kernels/conv/conv2d.h"
+
+namespace rela {
+
+/// One pass with every tensor, filters and their gradient included, in one dtype. dims.n > 0.
+struct ConvolutionCall {
+  Conv2dDims dims{};
+  Conv2dPass pass = Conv2dPass::kForward;
+  Dtype dtype = Dtype::kF32;       // f32 or bf16
+  Write mode = Write::kOverwrite;  // kAccumulate with the gradients only
+  F32Math f32_math = F32Math::kExact;
+  Conv2dAlgorithm algorithm = Conv2dAlgorithm::kAuto;
+  auto operator<=>(const ConvolutionCall&) const = default;
+};
+
+/// Forward: x, w -> y.   Data gradient: dy, w -> dx.   Weight gradient: x, dy -> dw.
+struct ConvolutionTensors {
+  const void* first = nullptr;
+  const void* second = nullptr;
+  void* result = nullptr;
+};
+
+size_t convolution_workspace_bytes(const ConvolutionCall& call);
+/// Sums are f32, in an order that depends on the call alone. Throws simt::Error with the
+/// library's reason when it has no way to do it.
+void convolution(const ConvolutionCall& call, const ConvolutionTensors& tensors,
+                 Workspace workspace, Stream stream);
+
+}  // namespace rela

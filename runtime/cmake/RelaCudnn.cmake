@@ -1,0 +1,38 @@
+# cuDNN, for convolutions on a GPU. RELA_CUDA=ON needs it; an emulated build uses it, where it is, only
+# to check that it has a plan for every convolution.
+#   RELA_CUDNN_FOUND, target rela_cudnn
+
+set(RELA_CUDNN_FOUND FALSE)
+if(RELA_CUDA STREQUAL "OFF")
+  return()
+endif()
+
+set(RELA_CUDNN_ADVICE
+    "install cuDNN 9.8 or later (NVIDIA's package cudnn9-cuda-13, or pip's nvidia-cudnn-cu13), or set CUDNN_ROOT to the folder that holds its include/ and lib/")
+file(GLOB RELA_CUDNN_PYTHON_DIRS $ENV{VIRTUAL_ENV}/lib/python3*/site-packages/nvidia/cudnn
+                                 $ENV{CONDA_PREFIX}/lib/python3*/site-packages/nvidia/cudnn)
+set(RELA_CUDNN_HINTS ${CUDNN_ROOT} $ENV{CUDNN_ROOT} ${RELA_CUDA_INCLUDE_DIR}/.. ${RELA_CUDNN_PYTHON_DIRS})
+find_path(CUDNN_INCLUDE_DIR cudnn_backend.h HINTS ${RELA_CUDNN_HINTS} PATH_SUFFIXES include
+          DOC "folder with cudnn_backend.h")
+find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 HINTS ${RELA_CUDNN_HINTS}
+             PATH_SUFFIXES lib lib64 lib/x86_64-linux-gnu DOC "libcudnn.so")
+
+if(CUDNN_INCLUDE_DIR AND CUDNN_LIBRARY)
+  file(STRINGS ${CUDNN_INCLUDE_DIR}/cudnn_version.h lines REGEX "#define CUDNN_(MAJOR|MINOR|PATCHLEVEL) +[0-9]+")
+  string(REGEX REPLACE ".*MAJOR +([0-9]+).*MINOR +([0-9]+).*PATCHLEVEL +([0-9]+).*" "\\1.\\2.\\3"
+         RELA_CUDNN_VERSION "${lines}")
+  if(RELA_CUDNN_VERSION VERSION_GREATER_EQUAL 9.8)
+    set(RELA_CUDNN_FOUND TRUE)
+    add_library(rela_cudnn INTERFACE)
+    target_include_directories(rela_cudnn SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR})
+    target_link_libraries(rela_cudnn INTERFACE ${CUDNN_LIBRARY} rela_cuda_headers)
+    rela_note("cuDNN" "${RELA_CUDNN_VERSION} ${CUDNN_LIBRARY}")
+  else()
+    rela_note("cuDNN" "${RELA_CUDNN_VERSION} is too old (9.8 is the first that serves)")
+  endif()
+else()
+  rela_note("cuDNN" "not found (CUDNN_ROOT names its folder)")
+endif()
+if(RELA_CUDA STREQUAL "ON" AND NOT RELA_CUDNN_FOUND)
+  message(FATAL_ERROR "cuDNN not found but RELA_CUDA=ON: ${RELA_CUDNN_ADVICE}")
+endif()

@@ -1,0 +1,176 @@
+// Every convolution of the ResNets is planned by the real cuDNN for an H200, without a GPU: plans
+// are made from the description of a device. Which of them is fast, only a GPU can tell.
+
+#include <gmock/gmock.h>
+
+#include <ostream>
+
+#include "nn/backbone.h"
+#include "tests/cuda/resnet_convolutions.h"
+
+#ifdef RELA_HAS_CUDNN
+#include "kernels/cudnn/convolution_plan.h"
+#endif
+
+namespace rela::test {
+namespace {
+
+/// Filter shapes of a network's convolutions, sorted.
+std::vector<std::vector<int64_t>> filters_of(const ResNetCase& net) {
+  std::vector<std::vector<int64_t>> shapes;
+  for (const Conv2dDims& d : all_convolutions(net, 1)) shapes.push_back({d.k, d.r, d.s, d.c});
+  std::sort(shapes.begin(), shapes.end());
+  return shapes;
+}
+std::vector<std::vector<int64_t>> filters_of(const BackboneSpec& spec) {
+  std::vector<std::vector<int64_t>> shapes;
+  for (const NamedParameter& p : make_backbone(spec)->parameters()) {
+    const Shape& s = p.var.value().shape();
+    if (p.kind == ParameterKind::kConvWeight) shapes.push_back({s[0], s[1], s[2], s[3]});
+  }
+  std::sort(shapes.begin(), shapes.end());
+  return shapes;
+}
+
+TEST(ResNetConvolutions, TableHasTheFiltersOfTheModels) {
+  EXPECT_EQ(filters_of(resnet_cases()[0]),
+            filters_of(BackboneSpec{.name = "resnet18", .cifar_stem = true}));
+  EXPECT_EQ(filters_of(resnet_cases()[1]), filters_of(BackboneSpec{.name = "resnet18"}));
+  EXPECT_EQ(filters_of(resnet_cases()[4]), filters_of(BackboneSpec{.name = "resnet56_cifar"}));
+  EXPECT_EQ(all_convolutions(resnet_cases()[3], 1).size(), 53u);  // resnet50
+}
+
+#ifndef RELA_HAS_CUDNN
+
+TEST(CudnnPlans, ServeEveryConvolution) {
+  GTEST_SKIP() << "cuDNN 9.8 or later is not installed (Debian package cudnn9-cuda-13 of NVIDIA's "
+                  "repository; CUDNN_ROOT names its folder): its plans are not checked";
+}
+
+#else
+
+/// What cuDNN 9 writes about an H200. (Read back attribute
+/// CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION of a device that is present to get another one.)
+constexpr const char* kH200 =
+    R"({"maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],)"
+    R"("regsPerBlock":65536,"multiProcessorCount":132,"warpSize":32,)"
+    R"("maxSharedMemoryPerBlock":49152,"maxSharedMemoryPerBlockOptin":232448,)"
+    R"("reservedSharedMemoryPerBlock":1024,"maxRegistersPerSM":65536,"maxCtasPerSM":32,)"
+    R"("maxThreadsPerBlock":1024,"maxThreadsPerSM":2048,"pciDeviceId":9013,"isTccDriver":0,)"
+    R"("supportCoopLaunch":1,"totalGlobalMem":150754820096,"smClockRateKHz":1980000,)"
+    R"("memClockRateKHz":3201000,"l2CacheSize":62914560,"cudaDeviceId":0,"deviceVer":900,)"
+    R"("driverVer":13000,"deviceName":"NVIDIA H200"})";
+
+std::string describe(const ConvolutionCall& call) {
+  const Conv2dDims& d = call.dims;
+  std::ostringstream out;
+  out << (call.pass == Conv2dPass::kForward        ? "forward"
+          : call.pass == Conv2dPass::kBackwardData ? "data gradient"
+                                                   : "weight gradient")
+      << (call.mode == Write::kAccumulate ? ", added, " : ", ") << d.n << " x " << d.h << " x "
+      << d.w << " x " << d.c << " to " << d.k << ", " << d.r << " x " << d.s << " / " << d.stride;
+  return out.str();
+}
+
+struct Arithmetic {
+  const char* name;
+  Dtype dtype;
+  F32Math f32_math;
+  int64_t largest_batch_224;
+};
+constexpr Arithmetic kArithmetics[] = {{"bf16", Dtype::kBf16, F32Math::kExact, 256},
+                                       {"f32", Dtype::kF32, F32Math::kExact, 128},
+                                       {"f32 by tf32", Dtype::kF32, F32Math::kTf32, 128}};
+
+struct PlanCase {
+  const ResNetCase* net;
+  const Arithmetic* arithmetic;
+};
+std::ostream& operator<<(std::ostream& out, const PlanCase& c) {
+  return out << c.net->name << ", " << c.arithmetic->name;
+}
+std::vector<PlanCase> plan_cases() {
+  std::vector<PlanCase> all;
+  for (const ResNetCase& net : resnet_cases())
+    for (const Arithmetic& arithmetic : kArithmetics) all.push_back({&net, &arithmetic});
+  return all;
+}
+
+/// Every call that training and inference make: two views of a batch in one pass, a batch of
+/// inference, and the last batch of an uneven data set.
+std::vector<ConvolutionCall> calls_of(const PlanCase& c) {
+  const int64_t batch = c.net->image == 32 ? 1024 : 2 * c.arithmetic->largest_batch_224;
+  std::vector<ConvolutionCall> calls;
+  const auto add = [&](const Conv2dDims& d, Conv2dPass pass, Write mode) {
+    calls.push_back({.dims = d,
+                     .pass = pass,
+                     .dtype = c.arithmetic->dtype,
+                     .mode = mode,
+                     .f32_math = c.arithmetic->f32_math});
+  };
+  for (const Conv2dDims& d : distinct_convolutions(*c.net, batch)) {
+    add(d, Conv2dPass::kForward, Write::kOverwrite);
+    for (const Write mode : {Write::kOverwrite, Write::kAccumulate}) {
+      add(d, Conv2dPass::kBackwardWeights, mode);
+      if (d.c != 3) add(d, Conv2dPass::kBackwardData, mode);  // nobody asks for that of an image
+    }
+  }
+  for (const int64_t n : {batch / 2, int64_t{7}}) {
+    for (const Conv2dDims& d : distinct_convolutions(*c.net, n))
+      add(d, Conv2dPass::kForward, Write::kOverwrite);
+  }
+  return calls;
+}
+
+class CudnnPlans : public ::testing::TestWithParam<PlanCase> {};
+
+TEST_P(CudnnPlans, ServeEveryConvolution) {
+  const CudnnDescriptor h200 = cudnn_device_from_json(kH200);
+  size_t largest_workspace = 0;
+  int planned = 0;
+  for (const ConvolutionCall& call : calls_of(GetParam())) {
+    try {
+      const ConvolutionPlan plan = ConvolutionPlan::make(call, h200);
+      largest_workspace = std::max(largest_workspace, plan.workspace_bytes());
+      ++planned;
+    } catch (const CudnnError& refusal) {
+      ADD_FAILURE() << describe(call) << ": " << refusal.what();
+    }
+  }
+  RecordProperty("planned", planned);
+  RecordProperty("largest_workspace_mib", static_cast<int>(largest_workspace >> 20));
+  EXPECT_GT(planned, 0);
+}
+INSTANTIATE_TEST_SUITE_P(ResNets, CudnnPlans, ::testing::ValuesIn(plan_cases()));
+
+TEST(CudnnPlan, ARefusalGivesCudnnsReason) {
+  const CudnnDescriptor h200 = cudnn_device_from_json(kH200);
+  ConvolutionCall call{.dims = {.n = 1, .h = 1, .w = 1, .c = 8, .k = 8, .r = 3, .s = 3}};
+  EXPECT_THAT([&] { ConvolutionPlan::make(call, h200); },  // an output without pixels
+              testing::ThrowsMessage<simt::Error>(testing::HasSubstr("CUDNN_STATUS_BAD_PARAM")));
+}
+
+TEST(CudnnPlan, KeepsToTheTermsOfTheCall) {
+  const auto takes = [](ConvolutionCall call, cudnnBackendNumericalNote_t note) {
+    return accepts(call, std::span(&note, 1));
+  };
+  const ConvolutionCall bf16{.dtype = Dtype::kBf16};
+  const ConvolutionCall exact{.dtype = Dtype::kF32};
+  const ConvolutionCall tf32{.dtype = Dtype::kF32, .f32_math = F32Math::kTf32};
+  const ConvolutionCall direct{.dtype = Dtype::kF32, .algorithm = Conv2dAlgorithm::kDirect};
+  EXPECT_TRUE(takes(bf16, CUDNN_NUMERICAL_NOTE_TENSOR_CORE));
+  EXPECT_TRUE(takes(tf32, CUDNN_NUMERICAL_NOTE_TENSOR_CORE));
+  EXPECT_FALSE(takes(exact, CUDNN_NUMERICAL_NOTE_TENSOR_CORE));
+  EXPECT_TRUE(takes(exact, CUDNN_NUMERICAL_NOTE_WINOGRAD));
+  EXPECT_FALSE(takes(direct, CUDNN_NUMERICAL_NOTE_WINOGRAD));
+  for (const ConvolutionCall& call : {bf16, exact, tf32}) {
+    EXPECT_FALSE(takes(call, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC));
+    EXPECT_FALSE(takes(call, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS));
+    EXPECT_FALSE(takes(call, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION));
+  }
+}
+
+#endif
+
+}  // namespace
+}  // namespace rela::test
