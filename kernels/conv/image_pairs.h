@@ -28,9 +28,17 @@ struct PairPlanes {
   int64_t plane;
 };
 
-/// `x` is [2, pixels, channels], or [1, ...]. All channels, whole blocks of them.
-void interleave_x(const Bf16* x, ImagePair images, RowDims pixels, PairPlanes<PairOfX> out);
-/// The blocks [begin, end) of the channels alone.
+/// The pixels of x that are wanted, as a raster over images of H x W pixels.
+struct PixelGrid {
+  int64_t rows, columns;
+  int64_t row_step, column_step;  // in pixels
+  int64_t image_pixels;           // H * W
+  int64_t channels;               // whole blocks
+};
+
+/// `x` is [2, H, W, C], or [1, ...].
+void interleave_x(const Bf16* x, ImagePair images, const PixelGrid& grid, PairPlanes<PairOfX> out);
+/// `dy` is [2, pixels, channels], or [1, ...], of whose channels come blocks [begin, end).
 void interleave_dy(const Bf16* dy, ImagePair images, RowDims pixels, Range blocks,
                    PairPlanes<PairOfDy> out);
 

@@ -1,8 +1,11 @@
 #include "kernels/dnnl/plan.h"
 
+#include <omp.h>
+
 #include <utility>
 
 #include "kernels/elementwise/add.h"
+#include "kernels/parallel.h"
 
 namespace rela {
 namespace {
@@ -27,6 +30,18 @@ int64_t numel(const dnnl::memory::desc& desc) {
   for (const int64_t d : desc.dims()) n *= d;
   return n;
 }
+
+/// While it lives, oneDNN makes and runs primitives for one thread if that is wanted. Waking a
+/// second thread takes longer than bringing a few weights into another order (bench_step).
+class SmallWorkAlone {
+ public:
+  explicit SmallWorkAlone(const dnnl::memory::desc& work) {
+    if (numel(work) <= 4 * kParallelGrain) omp_set_num_threads(1);
+  }
+  ~SmallWorkAlone() { omp_set_num_threads(cpu_threads()); }
+  SmallWorkAlone(const SmallWorkAlone&) = delete;
+  SmallWorkAlone& operator=(const SmallWorkAlone&) = delete;
+};
 
 }  // namespace
 
@@ -53,10 +68,16 @@ DnnlPlan::Slot DnnlPlan::make_slot(const DnnlArgument& argument, const dnnl::mem
                                    const dnnl::memory::desc& to) {
   Slot slot{.argument = argument, .reorder = {}, .offset = 0};
   if (argument.given == argument.wanted) return slot;
+  const SmallWorkAlone alone(from);
   slot.reorder = dnnl::reorder(
       dnnl::reorder::primitive_desc(dnnl_engine(), from, dnnl_engine(), to, user_scratchpad()));
   slot.offset = reserve(argument.wanted.get_size());
   return slot;
+}
+
+void DnnlPlan::Slot::bring(dnnl::stream& stream, dnnl::memory from, dnnl::memory to) const {
+  const SmallWorkAlone alone(from.get_desc());
+  reorder.execute(stream, from, to);
 }
 
 size_t DnnlPlan::workspace_bytes(Write mode) const {
@@ -71,7 +92,7 @@ void DnnlPlan::run(std::span<const void* const> inputs, GradOut output, Workspac
     dnnl::memory input = memory_on(slot.argument.given, inputs[i]);
     if (slot.needs_reorder()) {
       dnnl::memory wanted = memory_on(slot.argument.wanted, at(workspace, slot.offset));
-      slot.reorder.execute(stream, input, wanted);
+      slot.bring(stream, input, wanted);
       input = wanted;
     }
     arguments.emplace(slot.argument.id, input);
@@ -85,7 +106,7 @@ void DnnlPlan::run(std::span<const void* const> inputs, GradOut output, Workspac
   arguments.emplace(output_.argument.id, wanted);
   arguments.emplace(DNNL_ARG_SCRATCHPAD, memory_on(scratchpad_, at(workspace, scratchpad_offset_)));
   primitive_.execute(stream, arguments);
-  if (output_.needs_reorder()) output_.reorder.execute(stream, wanted, given);
+  if (output_.needs_reorder()) output_.bring(stream, wanted, given);
   if (accumulate) {
     const bool is_bf16 = output_.argument.given.data_type() == dnnl::memory::data_type::bf16;
     add_into_cpu(output.data, result, numel(output_.argument.given),

@@ -35,6 +35,7 @@ class DnnlPlan {
     dnnl::reorder reorder;  // empty when the layouts agree
     size_t offset = 0;
     bool needs_reorder() const { return static_cast<bool>(reorder); }
+    void bring(dnnl::stream& stream, dnnl::memory from, dnnl::memory to) const;
   };
   Slot make_slot(const DnnlArgument& argument, const dnnl::memory::desc& from,
                  const dnnl::memory::desc& to);
