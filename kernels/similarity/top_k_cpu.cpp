@@ -10,14 +10,15 @@
 #include "kernels/simd.h"
 #include "kernels/similarity/top_k.h"
 #include "kernels/similarity/top_k_rows.h"
+#include "kernels/tile_product.h"
 
 namespace rela {
 namespace {
 
-constexpr int64_t kVectors = 3;  // 8 x 3 accumulators and a few more fill 32 registers
-constexpr int64_t kPanel = kVectors * kLanes;
-constexpr int64_t kTile = 8;     // queries multiplied at once
-constexpr int64_t kBlock = 512;  // queries per pass over y: packing y costs 3 % then
+constexpr int64_t kVectors = kTileVectors;
+constexpr int64_t kPanel = kTileColumns;
+constexpr int64_t kTile = kTileRows;  // queries multiplied at once
+constexpr int64_t kBlock = 512;       // queries per pass over y: packing y costs 3 % then
 constexpr size_t kAlignment = 64;
 
 constexpr size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
@@ -68,33 +69,6 @@ void pack(const float* from, int64_t count, int64_t width, float* to) {
   }
 }
 
-/// a * b + c, rounded once where that is one instruction whatever the compiler decides.
-[[gnu::always_inline]] inline F32x16 multiply_add(float a, F32x16 b, F32x16 c) {
-#ifdef __AVX512F__
-  return _mm512_fmadd_ps(_mm512_set1_ps(a), b, c);
-#else
-  return a * b + c;
-#endif
-}
-
-/// s[i, j] = sum_d queries[d, i] panel[d, j], each one chain over d = 0, 1, ...
-///   queries [D, kTile], panel [D, kPanel], s [kTile, kPanel], 64-byte aligned.
-void multiply_tile(const float* queries, const float* panel, int64_t width, float* s) {
-  F32x16 sums[kTile][kVectors] = {};
-  for (int64_t d = 0; d < width; ++d) {
-    const float* y = panel + d * kPanel;
-    const F32x16 y0 = load_lanes(y), y1 = load_lanes(y + kLanes), y2 = load_lanes(y + 2 * kLanes);
-    const float* x = queries + d * kTile;
-#pragma GCC unroll 8
-    for (int64_t i = 0; i < kTile; ++i) {
-      sums[i][0] = multiply_add(x[i], y0, sums[i][0]);
-      sums[i][1] = multiply_add(x[i], y1, sums[i][1]);
-      sums[i][2] = multiply_add(x[i], y2, sums[i][2]);
-    }
-  }
-  std::memcpy(s, sums, sizeof(sums));
-}
-
 /// Bit j: s[j] > bar, for j in [0, kPanel).
 uint64_t above(const float* s, float bar) {
 #ifdef __AVX512F__
@@ -136,7 +110,7 @@ void run_block(const float* x, const float* y, const TopKDims& d, const Buffers&
     const uint64_t valid = (uint64_t{1} << columns) - 1;
     pack<kPanel>(y + j * d.width, columns, d.width, b.panel);
     for (int64_t i = 0; i < count; i += kTile) {
-      multiply_tile(b.queries + i * d.width, b.panel, d.width, s);
+      multiply_tile({b.queries + i * d.width, kTile}, b.panel, d.width, s);
       for (int64_t r = 0; r < std::min(kTile, count - i); ++r) {
         const float* row = s + r * kPanel;
         add_hits(row, above(row, b.rows[i + r].bar()) & valid, j, b.rows[i + r]);
