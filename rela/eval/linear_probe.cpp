@@ -3,7 +3,7 @@
 #include <cmath>
 #include <utility>
 
-#include "kernels/random/random_stream.h"
+#include "rela/eval/holdout.h"
 #include "rela/eval/softmax_probe.h"
 #include "runtime/error.h"
 
@@ -68,24 +68,14 @@ EvalResult result_of(const SoftmaxProbe& probe, const ProbeFit& fit, const Featu
 }
 
 /// The training set cut in two at random.
-struct Holdout {
+struct ProbeSets {
   FeatureSet kept;
   FeatureSet held_out;
 };
 
-Holdout hold_out(const FeatureSet& train, double share, uint64_t seed) {
-  // The draws of this stream's own sample number, apart from a probe's shuffles and weights.
-  constexpr uint64_t kHoldoutStream = 3;
-  RandomStream random({.seed = seed, .sample = kHoldoutStream, .op = RandomOp::kProbe});
-  auto wanted = static_cast<int64_t>(std::lround(share * static_cast<double>(train.size())));
-  std::vector<int64_t> kept, held_out;
-  for (int64_t i = 0; i < train.size(); ++i) {  // selection sampling: exactly `wanted`, in order
-    const auto left = static_cast<uint32_t>(train.size() - i);
-    const bool takes = random.below(left) < wanted;
-    if (takes) --wanted;
-    (takes ? held_out : kept).push_back(i);
-  }
-  return {select_rows(train, kept), select_rows(train, held_out)};
+ProbeSets hold_out(const FeatureSet& train, double share, uint64_t seed) {
+  const Holdout rows = hold_out_rows(train.size(), share, seed);
+  return {select_rows(train, rows.kept), select_rows(train, rows.held_out)};
 }
 
 struct Sweep {
@@ -93,7 +83,7 @@ struct Sweep {
   JsonValue::Array candidates;  // { "lr", "correct" }, correct null where training diverged
 };
 
-Sweep sweep_rates(const Holdout& sets, ProbeFit fit, const std::vector<double>& lrs) {
+Sweep sweep_rates(const ProbeSets& sets, ProbeFit fit, const std::vector<double>& lrs) {
   Sweep sweep;
   int64_t best = -1;
   for (const double lr : lrs) {
@@ -141,7 +131,7 @@ EvalResult sgd_probe(const FeatureSet& train, const FeatureSet& test,
                .epochs = options.epochs,
                .seed = options.seed,
                .progress = options.progress};
-  const Holdout sets = hold_out(train, options.holdout, options.seed);
+  const ProbeSets sets = hold_out(train, options.holdout, options.seed);
   RELA_CHECK(sets.kept.size() > 0 && sets.held_out.size() > 0, DataError,
              "linear probe: ", train.size(), " training images leave ", sets.held_out.size(),
              " held out and ", sets.kept.size(), " to fit; at least one of each is needed");

@@ -31,5 +31,6 @@ bool parse_command_line(CLI::App& app, int argc, const char* const* argv);
 int train_byol_main(int argc, const char* const* argv);
 int evaluate_main(int argc, const char* const* argv);
 int embed_main(int argc, const char* const* argv);
+int transport_main(int argc, const char* const* argv);
 
 }  // namespace rela

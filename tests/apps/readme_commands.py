@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ("train_byol", "evaluate", "embed")
+PROGRAMS = ("train_byol", "evaluate", "embed", "transport")
 TRAINING_STEPS = 2
 BATCH_SIZE = 16
 TRAINING_IMAGES_PER_FILE = 40
