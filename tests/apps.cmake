@@ -8,10 +8,15 @@ target_compile_definitions(readme_tests PRIVATE RELA_SOURCE_DIR="${CMAKE_SOURCE_
 
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  add_test(NAME tools.rules COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_rules.py)
+  foreach(tool dialect nvcc_report rules)
+    add_test(NAME tools.${tool}
+             COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_${tool}.py)
+    set_tests_properties(tools.${tool} PROPERTIES TIMEOUT 120)
+  endforeach()
+  add_test(NAME kernels.dialect COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/tools/dialect.py)
   add_test(NAME apps.scripts
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_scripts.py ${CMAKE_SOURCE_DIR})
-  set_tests_properties(tools.rules apps.scripts PROPERTIES TIMEOUT 120)
+  set_tests_properties(kernels.dialect apps.scripts PROPERTIES TIMEOUT 120)
   add_test(NAME apps.readme_commands
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/readme_commands.py
                    ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})

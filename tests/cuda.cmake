@@ -1,6 +1,8 @@
-# Tests of the CUDA kernels and, when they are emulated, of the emulator
+# Tests of the CUDA kernels and, when they are emulated, of the emulator. Labelled cuda; the target
+# cuda_tests builds them all.
 
-rela_tests(cuda_kernel_tests
+rela_cuda_objects(cuda_wrappers ROOMS kernels tests KERNELS cuda/wrappers.cu)
+rela_tests(cuda_kernel_tests LIGHT
   SOURCES
     cuda/test_batch_norm.cpp
     cuda/test_conv2d.cpp
@@ -14,19 +16,49 @@ rela_tests(cuda_kernel_tests
     cuda/test_random_bits.cpp
     cuda/test_reduce.cpp
     cuda/test_relu.cpp
+    cuda/test_wrappers.cpp
+    $<TARGET_OBJECTS:cuda_wrappers>
   LINKS
-    kernels)
+    kernels
+  LABELS cuda)
 
 # The cuda device of runtime/, nn/ and rela/
 rela_tests(cuda_runtime_tests
   SOURCES
     cuda/test_device_runtime.cpp
   LINKS
-    rela)
+    rela
+  LABELS cuda)
 
 rela_tests(cudnn_plan_tests
   SOURCES
     cuda/test_cudnn_plans.cpp
   LINKS
     nn
-    $<TARGET_NAME_IF_EXISTS:kernels_cudnn>)
+    $<TARGET_NAME_IF_EXISTS:kernels_cudnn>
+  LABELS cuda)
+
+add_custom_target(cuda_tests DEPENDS cuda_kernel_tests cuda_runtime_tests cudnn_plan_tests)
+
+if(RELA_CUDA STREQUAL "SIMT")
+  rela_tests(simt_emulator_tests LIGHT
+    SOURCES
+      simt/test_barrier.cpp
+      simt/test_launch.cpp
+      simt/test_memory.cpp
+      simt/test_streams.cpp
+      simt/test_tensor_core.cpp
+      simt/test_warp.cpp
+    LINKS
+      kernels
+      rela_cuda_headers
+    LABELS cuda)
+  target_compile_options(simt_emulator_tests PRIVATE ${RELA_EMULATED_OPTIONS})
+  add_dependencies(cuda_tests simt_emulator_tests)
+  if(RELA_SANITIZE MATCHES "thread")
+    target_sources(simt_emulator_tests PRIVATE simt/test_races.cpp)
+    foreach(binary cuda_kernel_tests simt_emulator_tests)
+      target_sources(${binary} PRIVATE support/tsan_options.cpp)
+    endforeach()
+  endif()
+endif()

@@ -88,6 +88,8 @@ void event_record(Event event, Stream stream);
 /// was never recorded does not hold.
 void stream_wait(Stream stream, Event event);
 void event_synchronize(Event event);
+/// True when the event's last record has happened, or there is none.
+bool event_query(Event event);
 /// Milliseconds between two records that both have happened. Emulated: CPU time of no meaning.
 float event_elapsed_ms(Event start, Event end);
 

@@ -16,6 +16,9 @@ if(RELA_SANITIZE)
   target_compile_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE} -fno-omit-frame-pointer
                                                 -fno-sanitize-recover=all
                                                 -Wno-uninitialized -Wno-maybe-uninitialized)  # false alarms of GCC 12
+  if(RELA_SANITIZE MATCHES "thread")
+    target_compile_options(rela_options INTERFACE -Wno-tsan)  # fences: it sees the atomics around them
+  endif()
   target_link_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE})
 endif()
 
@@ -43,14 +46,18 @@ function(rela_program program)
   target_link_libraries(${program} PRIVATE rela_options ${ARG_LINKS})
 endfunction()
 
-# rela_tests(<name> SOURCES <file>... LINKS <target>... [LABELS <label>...] [TIMEOUT <seconds>])
-# One GoogleTest binary; each test becomes one CTest entry.
+# rela_tests(<name> SOURCES <file>... LINKS <target>... [LABELS <label>...] [TIMEOUT <seconds>] [LIGHT])
+# One GoogleTest binary; each test becomes one CTest entry. LIGHT: built without nn/ and rela/.
 function(rela_tests name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "LIGHT" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  set(support tests_support)
+  if(ARG_LIGHT)
+    set(support tests)
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  rela_program(${name} SOURCES ${ARG_SOURCES} LINKS ${ARG_LINKS} tests_support GTest::gmock GTest::gtest
+  rela_program(${name} SOURCES ${ARG_SOURCES} LINKS ${ARG_LINKS} ${support} GTest::gmock GTest::gtest
                                                     GTest::gtest_main)
   include(GoogleTest)
   set(properties TIMEOUT ${ARG_TIMEOUT})

@@ -5,17 +5,13 @@
 #include <memory>
 #include <utility>
 
+#include "kernels/simt/cuda/launch.h"
 #include "kernels/simt/error.h"
 
 namespace rela::simt {
 namespace {
 
-void check(cudaError_t status, const char* call) {
-  if (status != cudaSuccess) {
-    throw Error(std::string(call) + ": " + cudaGetErrorString(status) + " (" +
-                cudaGetErrorName(status) + ")");
-  }
-}
+void check(cudaError_t status, const char* call) { check_call(status, call); }
 
 cudaStream_t raw(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
 cudaEvent_t raw(Event event) { return static_cast<cudaEvent_t>(event.handle); }
@@ -155,6 +151,12 @@ void stream_wait(Stream stream, Event event) {
 }
 void event_synchronize(Event event) {
   check(cudaEventSynchronize(raw(event)), "cudaEventSynchronize");
+}
+bool event_query(Event event) {
+  const cudaError_t status = cudaEventQuery(raw(event));
+  if (status == cudaErrorNotReady) return false;
+  check(status, "cudaEventQuery");
+  return true;
 }
 float event_elapsed_ms(Event start, Event end) {
   float ms = 0;

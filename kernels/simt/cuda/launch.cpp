@@ -34,6 +34,12 @@ void check(cudaError_t status, const void* kernel, const LaunchConfig& config) {
 
 }  // namespace
 
+void check_call(cudaError_t status, const char* call) {
+  if (status == cudaSuccess) return;
+  throw Error(std::string(call) + ": " + cudaGetErrorString(status) + " (" +
+              cudaGetErrorName(status) + ")");
+}
+
 void launch_checked(const void* kernel, const LaunchConfig& config, bool cooperative, Stream stream,
                     void** args) {
   if (config.shared_bytes > kSharedBytesWithoutOptIn) {

@@ -15,6 +15,9 @@ namespace rela::simt {
 void launch_checked(const void* kernel, const LaunchConfig& config, bool cooperative, Stream stream,
                     void** args);
 
+/// Throws Error, naming the call, unless it succeeded.
+void check_call(cudaError_t status, const char* call);
+
 template <class... Params, class... Args, size_t... I>
 void launch_cuda(void (*kernel)(Params...), const LaunchConfig& config, bool cooperative,
                  Stream stream, std::index_sequence<I...>, Args&&... args) {
@@ -36,6 +39,15 @@ void launch_cooperative(void (*kernel)(Params...), const LaunchConfig& config, S
                         Args&&... args) {
   launch_cuda(kernel, config, true, stream, std::index_sequence_for<Params...>{},
               std::forward<Args>(args)...);
+}
+
+/// Sets a __constant__ variable, in stream order.
+template <class T>
+void copy_to_symbol(T& symbol, const std::type_identity_t<T>& value, Stream stream) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  check_call(cudaMemcpyToSymbolAsync(symbol, &value, sizeof(T), 0, cudaMemcpyHostToDevice,
+                                     static_cast<cudaStream_t>(stream.handle)),
+             "cudaMemcpyToSymbolAsync");
 }
 
 }  // namespace rela::simt

@@ -1,6 +1,7 @@
 #include "kernels/simt/emulator/barrier.h"
 
 #include <cstring>
+#include <utility>
 
 #include "kernels/simt/emulator/machine.h"
 
@@ -29,6 +30,17 @@ void Machine::make_ready(Lane& lane) {
   if (lane.state != LaneState::kNew) lane.state = LaneState::kReady;
   lane.warp->ready |= 1u << lane.lane;
   ++lane.block->ready;
+}
+
+void Machine::put_to_sleep(Lane& lane) {
+  lane.warp->sleeping |= 1u << lane.lane;
+  ++lane.block->sleeping;
+}
+
+void Machine::wake(Block& block) {
+  if (block.sleeping == 0) return;
+  for (Warp& warp : block.warps) warp.ready |= std::exchange(warp.sleeping, 0);
+  block.ready += std::exchange(block.sleeping, 0);
 }
 
 void Machine::release_block_barrier(Block& block) {
@@ -126,7 +138,7 @@ void yield_lane() {
   {
     const Quiet quiet;
     lane = self;
-    machine.make_ready(*lane);
+    machine.put_to_sleep(*lane);
   }
   machine.suspend(*lane);
 }

@@ -54,9 +54,11 @@ void Machine::begin_block(Block& block, uint64_t number) {
                  static_cast<unsigned>(number / job.grid.x % job.grid.y),
                  static_cast<unsigned>(number / job.grid.x / job.grid.y)};
   if (block.lanes.size() != threads) set_up_lanes(block, threads);
-  for (Warp& warp : block.warps) warp.existing = warp.done = warp.ready = warp.waiting = 0;
+  for (Warp& warp : block.warps) {
+    warp.existing = warp.done = warp.ready = warp.sleeping = warp.waiting = 0;
+  }
   block.live = threads;
-  block.arrived = block.ready = block.votes = 0;
+  block.arrived = block.ready = block.sleeping = block.votes = 0;
   block.active = true;
   block.shared.clear();
   block.arena_used = 0;
@@ -69,6 +71,7 @@ void Machine::begin_block(Block& block, uint64_t number) {
     Lane& lane = block.lanes[i];
     lane.thread = {i % job.block.x, i / job.block.x % job.block.y, i / (job.block.x * job.block.y)};
     lane.state = LaneState::kNew;
+    lane.site = {};
     lane.copies.clear();
     lane.warp->existing |= 1u << lane.lane;
     make_ready(lane);

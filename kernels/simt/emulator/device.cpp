@@ -1,81 +1,137 @@
+// kernels/simt/device.h for the emulator.
+
 #include "kernels/simt/device.h"
 
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <utility>
-#include <vector>
 
 #include "kernels/simt/emulator/memory.h"
+#include "kernels/simt/emulator/options.h"
+#include "kernels/simt/emulator/streams.h"
 #include "kernels/simt/error.h"
 
 namespace rela::simt {
 namespace {
 
-constexpr size_t kPretendedBytes = size_t{8} << 30;
+EventState& state(Event event) {
+  if (event.handle == nullptr) throw Error("null event");
+  return *static_cast<EventState*>(event.handle);
+}
 
-struct EventState {
-  std::chrono::steady_clock::time_point time;
-};
+void check_device(int device, const char* call) {
+  if (device != 0) throw Error(std::string(call) + ": the emulator has device 0 only");
+}
+
+/// Device memory that a copy or a fill touches must be inside one allocation.
+void check_range(const void* p, size_t bytes, const char* call) {
+  const char* begin = static_cast<const char*>(p);
+  if (!is_device_pointer(begin) || device_bytes_from(begin) < bytes) {
+    throw Error(std::string(call) + ": " + std::to_string(bytes) + " bytes at " +
+                (is_device_pointer(begin) ? describe_address(begin) : "an address") +
+                " are not device memory");
+  }
+}
 
 }  // namespace
 
 int device_count() { return 1; }
 std::string device_problem() { return ""; }
 DeviceFacts device_facts(int device) {
-  if (device != 0) throw Error("device_facts: the emulator has device 0 only");
+  check_device(device, "device_facts");
   DeviceFacts facts;
   facts.name = "SIMT emulator on the CPU";
   facts.major = 9;
   facts.multiprocessors = 4;
-  facts.memory_bytes = kPretendedBytes;
+  facts.memory_bytes = options().device_bytes;
   facts.runtime_version = 13000;
   return facts;
 }
 Versions versions() { return {13000, 13000}; }
-void set_device(int device) {
-  if (device != 0) throw Error("set_device: the emulator has device 0 only");
-}
+void set_device(int device) { check_device(device, "set_device"); }
 int current_device() { return 0; }
 bool is_emulated() { return true; }
 
-MemoryInfo device_memory() { return {kPretendedBytes, kPretendedBytes}; }
-void* device_malloc(size_t bytes) { return allocate_device(bytes); }
+MemoryInfo device_memory() {
+  const size_t total = options().device_bytes;
+  return {total - std::min(total, device_bytes_in_use()), total};
+}
+void* device_malloc(size_t bytes) {
+  Streams::instance().refuse_while_recording("device_malloc");
+  if (bytes > device_memory().free_bytes) return nullptr;
+  return allocate_device(bytes);
+}
 void device_free(void* p) {
-  device_synchronize();
-  if (p != nullptr) free_device(p);
+  if (p == nullptr) return;
+  try {
+    device_synchronize();
+  } catch (...) {
+    free_device(p);
+    throw;
+  }
+  free_device(p);
 }
-void* pinned_malloc(size_t bytes) { return bytes == 0 ? nullptr : std::malloc(bytes); }
-void pinned_free(void* p) { std::free(p); }
-
-Stream stream_create() { return {new char}; }
-void stream_destroy(Stream stream) { delete static_cast<char*>(stream.handle); }
-void stream_synchronize(Stream) {}
-bool stream_query(Stream) { return true; }
-void device_synchronize() {}
-
-void memcpy_async(void* to, const void* from, size_t bytes, CopyKind, Stream) {
-  std::memcpy(to, from, bytes);
+void* pinned_malloc(size_t bytes) {
+  Streams::instance().refuse_while_recording("pinned_malloc");
+  return bytes == 0 ? nullptr : std::malloc(bytes);
 }
-void memset_async(void* p, int byte, size_t bytes, Stream) { std::memset(p, byte, bytes); }
-void host_task_async(Stream, std::function<void()> task) { task(); }
+void pinned_free(void* p) {
+  if (p == nullptr) return;
+  try {
+    device_synchronize();
+  } catch (...) {
+    std::free(p);
+    throw;
+  }
+  std::free(p);
+}
+
+Stream stream_create() { return Streams::instance().create(); }
+void stream_destroy(Stream stream) { Streams::instance().destroy(stream); }
+void stream_synchronize(Stream stream) { Streams::instance().synchronize(stream); }
+bool stream_query(Stream stream) { return Streams::instance().query(stream); }
+void device_synchronize() { Streams::instance().synchronize_all(); }
+
+void memcpy_async(void* to, const void* from, size_t bytes, CopyKind kind, Stream stream) {
+  if (bytes == 0) return;
+  if (kind != CopyKind::kDeviceToHost) check_range(to, bytes, "memcpy_async to");
+  if (kind != CopyKind::kHostToDevice) check_range(from, bytes, "memcpy_async from");
+  Streams::instance().add(stream, [=] { std::memmove(to, from, bytes); });
+}
+void memset_async(void* p, int byte, size_t bytes, Stream stream) {
+  if (bytes == 0) return;
+  check_range(p, bytes, "memset_async");
+  Streams::instance().add(stream, [=] { std::memset(p, byte, bytes); });
+}
+void host_task_async(Stream stream, std::function<void()> task) {
+  Streams::instance().add(stream, std::move(task));
+}
 
 Event event_create() { return {new EventState}; }
 void event_destroy(Event event) { delete static_cast<EventState*>(event.handle); }
-void event_record(Event event, Stream) {
-  static_cast<EventState*>(event.handle)->time = std::chrono::steady_clock::now();
-}
-void stream_wait(Stream, Event) {}
-void event_synchronize(Event) {}
+void event_record(Event event, Stream stream) { Streams::instance().record(state(event), stream); }
+void stream_wait(Stream stream, Event event) { Streams::instance().wait(stream, state(event)); }
+void event_synchronize(Event event) { Streams::instance().synchronize(state(event)); }
+bool event_query(Event event) { return Streams::instance().query(state(event)); }
 float event_elapsed_ms(Event start, Event end) {
-  const auto from = static_cast<const EventState*>(start.handle)->time;
-  const auto to = static_cast<const EventState*>(end.handle)->time;
-  return std::chrono::duration<float, std::milli>(to - from).count();
+  for (const Event event : {start, end}) {
+    const EventState& s = state(event);
+    if (s.work == nullptr || !s.work->done) {
+      throw Error("event_elapsed_ms: an event was not recorded or has not happened yet");
+    }
+  }
+  return std::chrono::duration<float, std::milli>(*state(end).time - *state(start).time).count();
 }
 
-void graph_begin_capture(Stream) { throw Error("graph_begin_capture: not in this build yet"); }
-Graph graph_end_capture(Stream) { throw Error("graph_end_capture: not in this build yet"); }
-void graph_launch(Graph, Stream) { throw Error("graph_launch: not in this build yet"); }
-void graph_destroy(Graph) {}
+void graph_begin_capture(Stream stream) { Streams::instance().begin_recording(stream); }
+Graph graph_end_capture(Stream stream) {
+  return {new RecordingPtr(Streams::instance().end_recording(stream))};
+}
+void graph_launch(Graph graph, Stream stream) {
+  if (graph.handle == nullptr) throw Error("graph_launch: null graph");
+  Streams::instance().launch(*static_cast<RecordingPtr*>(graph.handle), stream);
+}
+void graph_destroy(Graph graph) { delete static_cast<RecordingPtr*>(graph.handle); }
 
 }  // namespace rela::simt

@@ -85,6 +85,19 @@ void Machine::recycle_fiber(Lane& lane) {
   lane.stack.low = nullptr;
 }
 
+/// Of a lane that will not run again though it has not returned.
+void Machine::forget_fiber(Lane& lane) {
+#if SIMT_TSAN
+  // What it did happened before all that follows, or the next launch would seem to race with it.
+  __tsan_switch_to_fiber(lane.tsan_fiber, __tsan_switch_to_fiber_no_sync);
+  __tsan_switch_to_fiber(main_tsan_fiber_, 0);
+  __tsan_destroy_fiber(lane.tsan_fiber);
+  lane.tsan_fiber = nullptr;
+#else
+  recycle_fiber(lane);
+#endif
+}
+
 void Machine::finish_lane(Lane& lane) {
   Block& block = *lane.block;
   Warp& warp = *lane.warp;

@@ -1,9 +1,10 @@
 #include "kernels/simt/emulator/launch.h"
 
-#include <mutex>
+#include <utility>
 
 #include "kernels/simt/emulator/atomics.h"
 #include "kernels/simt/emulator/machine.h"
+#include "kernels/simt/emulator/streams.h"
 
 namespace rela::simt {
 namespace {
@@ -39,19 +40,20 @@ void memory_fence() {
   acquire(&token);
 }
 
-void queue_launch(const LaunchConfig& config, Cooperation cooperation, Stream, BoundKernel kernel) {
+void queue_launch(const LaunchConfig& config, Cooperation cooperation, Stream stream,
+                  BoundKernel kernel) {
   check_shape(config);
-  static std::mutex one_at_a_time;
-  const std::lock_guard lock(one_at_a_time);
-  Job job;
-  job.call = kernel.call;
-  job.data = kernel.data.get();
-  job.grid = config.grid;
-  job.block = config.block;
-  job.shared_bytes = config.shared_bytes;
-  job.cooperative = cooperation == Cooperation::kGrid;
-  job.site = config.site;
-  Machine::instance().run(job);
+  Streams::instance().add(stream, [config, cooperation, kernel = std::move(kernel)] {
+    Job job;
+    job.call = kernel.call;
+    job.data = kernel.data.get();
+    job.grid = config.grid;
+    job.block = config.block;
+    job.shared_bytes = config.shared_bytes;
+    job.cooperative = cooperation == Cooperation::kGrid;
+    job.site = config.site;
+    Machine::instance().run(job);
+  });
 }
 
 }  // namespace rela::simt

@@ -1,11 +1,13 @@
 #pragma once
 // The launch door, emulated.
 
+#include <cstring>
 #include <memory>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include "kernels/simt/device.h"
 #include "kernels/simt/emulator/memory.h"
 #include "kernels/simt/emulator/state.h"
 #include "kernels/simt/error.h"
@@ -29,7 +31,8 @@ void queue_launch(const LaunchConfig& config, Cooperation cooperation, Stream st
 template <class T>
 void check_argument(T& value, int argument, const Site& launch) {
   if constexpr (std::is_pointer_v<T>) {
-    check_pointer_argument(static_cast<const void*>(value), argument, launch);
+    check_pointer_argument(const_cast<const void*>(static_cast<const volatile void*>(value)),
+                           argument, launch);
   } else if constexpr (std::is_class_v<T>) {
 #if !defined(__clang__)
     __builtin_clear_padding(&value);  // what the stack left there may look like a pointer
@@ -70,6 +73,16 @@ template <class... Params, class... Args>
 void launch_cooperative(void (*kernel)(Params...), const LaunchConfig& config, Stream stream,
                         Args&&... args) {
   launch_emulated(kernel, config, Cooperation::kGrid, stream, std::forward<Args>(args)...);
+}
+
+/// Sets a __constant__ variable, in stream order.
+template <class T>
+void copy_to_symbol(T& symbol, const std::type_identity_t<T>& value, Stream stream) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  const auto copy = std::make_shared<T>();
+  std::memcpy(static_cast<void*>(copy.get()), &value, sizeof(T));
+  host_task_async(
+      stream, [copy, &symbol] { std::memcpy(static_cast<void*>(&symbol), copy.get(), sizeof(T)); });
 }
 
 }  // namespace rela::simt

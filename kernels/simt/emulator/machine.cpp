@@ -1,9 +1,11 @@
 #include "kernels/simt/emulator/machine.h"
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <numeric>
 
+#include "kernels/simt/emulator/faults.h"
 #include "kernels/simt/error.h"
 
 namespace rela::simt {
@@ -112,10 +114,14 @@ void Machine::run_block(Block& block) {
   do {
     Lane& lane = pick(block);
     resume(lane);
-    if (!error_.empty()) return;
-    if (lane.state == LaneState::kDone) finish_lane(lane);
+    if (error_.empty() && lane.state == LaneState::kDone) finish_lane(lane);
+    if (error_.empty() && FaultGuard::expired()) {
+      error_ = "the kernel runs too long; " + to_string(lane) +
+               (lane.site.line == 0 ? "" : ", last at " + to_string(lane.site)) + " was running";
+    }
     if (!error_.empty()) return;
   } while (block.ready != 0 && !(may_be_interrupted && random() % 8 == 0));
+  if (block.ready == 0) wake(block);
   if (block.live != 0) return;
   end_block(block);
   --active_;
@@ -131,6 +137,7 @@ void Machine::run(Job& job) {
   main_tsan_fiber_ = __tsan_get_current_fiber();
 #endif
   prepare_slots();
+  const FaultGuard guard(options().max_seconds);
   release(&job.start_token);
   while (error_.empty()) {
     start_blocks();
@@ -182,7 +189,8 @@ std::string Machine::describe_deadlock() const {
 void Machine::abandon_lanes() {
   for (auto& block : blocks_) {
     for (Lane& lane : block->lanes) {
-      if (lane.stack.low != nullptr && !kTsan) recycle_fiber(lane);
+      if (lane.state != LaneState::kNew && lane.state != LaneState::kDone) forget_fiber(lane);
+      lane.state = LaneState::kDone;
       lane.copies.clear();
     }
     if (block->active) end_block(*block);

@@ -23,6 +23,7 @@ class Machine {
   // ---- for the code below the kernels, called from lanes ----
   void suspend(Lane& lane) { leave(lane, Last::kNo); }  // until somebody makes it ready
   void make_ready(Lane& lane);
+  void put_to_sleep(Lane& lane);
   void arrive_at_block_barrier(Lane& lane, uint32_t vote);
   void arrive_at_grid_barrier(Lane& lane);
   char* grid_token() { return &grid_token_[grid_phase_ & 1]; }
@@ -44,6 +45,7 @@ class Machine {
   void start_blocks();
   Block* next_block();
   void run_block(Block& block);
+  void wake(Block& block);
   Lane& pick(Block& block);
   uint64_t permuted(uint64_t block_number) const;
   uint64_t random();
@@ -56,6 +58,7 @@ class Machine {
   void resume(Lane& lane);
   void start_fiber(Lane& lane);
   void recycle_fiber(Lane& lane);
+  void forget_fiber(Lane& lane);
   void finish_lane(Lane& lane);
 
   // block.cpp: blocks and their shared memory

@@ -29,6 +29,7 @@ struct Allocation {
 struct Registry {
   std::mutex mutex;
   std::map<uintptr_t, Allocation> allocations;
+  size_t bytes = 0;
 };
 Registry& registry() {
   static Registry& registry = *new Registry;  // frees may come during static destruction
@@ -66,6 +67,14 @@ const Allocation* find_mapping(const void* p) {
   return nullptr;
 }
 
+/// The allocation that holds p, or ends at it; the registry is locked.
+const Allocation* find_allocation(const void* p) {
+  auto next = registry().allocations.upper_bound(address(p));
+  if (next == registry().allocations.begin()) return nullptr;
+  const Allocation& a = std::prev(next)->second;
+  return address(p) <= address(a.data) + a.bytes ? &a : nullptr;
+}
+
 bool is_mapped(uintptr_t p) {
   unsigned char resident = 0;
   return mincore(reinterpret_cast<void*>(p & ~uintptr_t{kPage - 1}), 1, &resident) == 0;
@@ -87,6 +96,7 @@ void* allocate_device(size_t bytes) {
   std::memset(a.data, kPoison, bytes);
   const std::lock_guard lock(registry().mutex);
   registry().allocations[address(a.data)] = a;
+  registry().bytes += bytes;
   return a.data;
 }
 
@@ -99,6 +109,7 @@ void free_device(void* p) {
     if (found == allocations.end()) throw Error("device_free: not a device allocation");
     a = found->second;
     allocations.erase(found);
+    registry().bytes -= a.bytes;
   }
   if (kSanitized) {
     unpoison_for_asan(a.data, round_up(a.bytes, 256));
@@ -115,10 +126,18 @@ void free_device(void* p) {
 
 bool is_device_pointer(const void* p) {
   const std::lock_guard lock(registry().mutex);
-  auto next = registry().allocations.upper_bound(address(p));
-  if (next == registry().allocations.begin()) return false;
-  --next;
-  return address(p) <= next->first + next->second.bytes;
+  return find_allocation(p) != nullptr;
+}
+
+size_t device_bytes_from(const void* p) {
+  const std::lock_guard lock(registry().mutex);
+  const Allocation* a = find_allocation(p);
+  return a == nullptr ? 0 : static_cast<size_t>(a->data + a->bytes - static_cast<const char*>(p));
+}
+
+size_t device_bytes_in_use() {
+  const std::lock_guard lock(registry().mutex);
+  return registry().bytes;
 }
 
 std::string describe_address(const void* p) {

@@ -12,6 +12,9 @@ void* allocate_device(size_t bytes);
 /// Throws Error when something was written around the allocation, or p is not one.
 void free_device(void* p);
 bool is_device_pointer(const void* p);  // also one past the end of an allocation
+/// Bytes from p to the end of its allocation; 0 when p is not in device memory.
+size_t device_bytes_from(const void* p);
+size_t device_bytes_in_use();
 /// "offset 12 of a 10-byte device allocation", or empty.
 std::string describe_address(const void* p);
 

@@ -1,6 +1,7 @@
 #pragma once
 // How the emulator runs kernels. No CUDA header needed.
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -21,7 +22,8 @@ struct Options {
   int gang = 1;              // blocks that run interleaved
   bool strict_exit = false;  // refuse __syncthreads after other threads of the block returned
   double max_seconds = 60;   // of one launch; 0 is no limit
-  DroppedBarrier dropped;    // starts as RELA_SIMT_DROP says, "file:line"
+  size_t device_bytes = size_t{8} << 30;  // device memory there is; more is refused
+  DroppedBarrier dropped;                 // starts as RELA_SIMT_DROP says, "file:line"
 };
 
 /// Takes effect at the next launch. Not for use while another thread launches.

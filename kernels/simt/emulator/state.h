@@ -55,6 +55,7 @@ struct Warp {  // one bit a lane
   uint32_t existing = 0;
   uint32_t done = 0;
   uint32_t ready = 0;
+  uint32_t sleeping = 0;
   uint32_t waiting = 0;  // in a warp operation
   Lane* first = nullptr;
   char token[2] = {};  // of __syncwarp: one token alone would hide races across two of them
@@ -75,8 +76,9 @@ struct Block {
   std::vector<Lane> lanes;
   std::vector<Warp> warps;
   bool active = false;
-  uint32_t live = 0;   // threads that have not returned
-  uint32_t ready = 0;  // threads that can run
+  uint32_t live = 0;      // threads that have not returned
+  uint32_t ready = 0;     // threads that can run
+  uint32_t sleeping = 0;  // threads that gave way and run again when no other of the block can
 
   // The block barrier: who came, what they brought, and what the last round gave.
   uint32_t arrived = 0;

@@ -1,0 +1,38 @@
+#pragma once
+// Kernels of the emulator's own tests stand beside the tests. gtest comes before simt.h, which
+// makes macros of the thread indices.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "kernels/simt/error.h"
+#include "tests/support/cuda_harness.h"
+
+#include "kernels/simt/simt.h"
+
+namespace rela::test {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// Line of a kernel that an error must name: "tests/simt/test_x.cpp:41".
+inline std::string at_line(const char* file, int line) { return simt::to_string({file, line, 0}); }
+
+/// The text of the simt::Error that the body and the synchronisation after it throw, or "no error".
+template <class Body>
+std::string error_of(Body&& body) {
+  try {
+    body();
+    simt::device_synchronize();
+  } catch (const simt::Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace rela::test

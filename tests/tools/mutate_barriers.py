@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Drops every barrier and wait of the CUDA kernels once, and sees whether the kernel tests notice.
+
+A drop is caught by wrong values, or by ThreadSanitizer when --tsan names its build. What neither
+catches must stand in the reviewed list, one line each:
+
+    kernels/family/op_cuda.cu | the line's code | why dropping it changes nothing that tests can see
+
+usage: mutate_barriers.py --tests BINARY [--tsan BINARY] [--allow FILE] [--jobs N] [--only TEXT]
+"""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import dialect
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TIMEOUT_S = 600
+
+
+def all_drops(only):
+    """(path, line number, code) of every barrier."""
+    for path, text in dialect.kernel_sources(ROOT):
+        lines = text.splitlines()
+        for number in dialect.barriers(text):
+            if only in f"{path}:{number}":
+                yield path, number, lines[number - 1].split("//")[0].strip()
+
+
+def read_allowed(path):
+    """{(path, code): reason}; stops at a malformed line."""
+    allowed = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        parts = [part.strip() for part in line.split("|", 2)]
+        if len(parts) != 3 or not all(parts):
+            sys.exit(f"{path}:{number}: <file> | <code> | <reason>")
+        allowed[parts[0], parts[1]] = parts[2]
+    return allowed
+
+
+def fails(binary, drop):
+    """Whether the tests fail with the barrier dropped: the name of the first that does, or ''."""
+    environment = dict(os.environ, RELA_SIMT_DROP=drop, GTEST_FAIL_FAST="1", GTEST_BRIEF="1",
+                       TSAN_OPTIONS="halt_on_error=1 exitcode=66 atexit_sleep_ms=0")
+    try:
+        run = subprocess.run([binary], env=environment, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, errors="replace",
+                             timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return "no end"
+    if run.returncode == 0:
+        return ""
+    for line in run.stdout.splitlines():
+        if line.startswith("[  FAILED  ]"):
+            return line[len("[  FAILED  ]"):].split("(")[0].split(",")[0].strip()
+        if line.startswith("WARNING: ThreadSanitizer"):
+            return line.split("(")[0].strip()
+    return f"status {run.returncode}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tests", required=True)
+    parser.add_argument("--tsan")
+    parser.add_argument("--allow", type=pathlib.Path, default=ROOT / "tests/cuda/barrier_allowlist.txt")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", default="", help="drops whose path:line holds this text")
+    args = parser.parse_args()
+    start = time.monotonic()
+    allowed = read_allowed(args.allow)
+    unused = set(allowed)
+
+    if (failed := fails(args.tests, "")):
+        sys.exit(f"the tests fail without a drop: {failed}")
+    drops = list(all_drops(args.only))
+
+    def attempt(drop):
+        path, number, code = drop
+        place = f"{path}:{number}"
+        if (path.as_posix(), code) in allowed:
+            return "allowed", allowed[path.as_posix(), code]
+        caught = fails(args.tests, place)
+        if not caught and args.tsan:
+            caught = fails(args.tsan, place)
+        return ("caught", caught) if caught else ("MISSED", "no test notices")
+
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        results = list(pool.map(attempt, drops))
+    missed = 0
+    for (path, number, code), (outcome, by) in zip(drops, results):
+        print(f"{outcome:8} {path}:{number}: {code}   ({by})")
+        missed += outcome == "MISSED"
+        unused.discard((path.as_posix(), code))
+    for path, code in sorted(unused) if not args.only else ():
+        print(f"STALE    {path} | {code}: in the reviewed list, but no such line")
+        missed += 1
+    print(f"barriers: {len(drops)} dropped one by one in {time.monotonic() - start:.0f} s, "
+          f"{missed} to look at")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Compiles every CUDA kernel for sm_80 and sm_90a and reads what ptxas says about its resources.
+
+Asked of every kernel: no spills, registers times threads at most 65536, static shared memory at
+most 48 KiB, threads bounded by __launch_bounds__. Without nvcc it says so and passes.
+
+usage: nvcc_report.py --build-dir DIR [--jobs N] [--table]
+DIR is any configured build (for its include folders); results are kept in DIR/nvcc-cache by content.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import tidy
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ARCHITECTURES = ("sm_80", "sm_90a")
+MAX_REGISTERS = 65536
+MAX_STATIC_SHARED = 48 * 1024
+
+ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(\w+)'")
+PROPERTIES = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+USED = re.compile(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?")
+PTX_ENTRY = re.compile(r"\.entry\s+(\w+)\s*\((.*?)\)\s*(.*?)\{", re.S)
+MAX_THREADS = re.compile(r"\.maxntid\s+(\d+)(?:,\s*(\d+))?(?:,\s*(\d+))?")
+
+
+def parse_ptxas(text):
+    """{(kernel, architecture): {registers, stack, spills, shared}} from `-Xptxas -v`."""
+    kernels, key = {}, None
+    for line in text.splitlines():
+        if (m := ENTRY.search(line)):
+            key = m.group(1, 2)
+            kernels[key] = dict(registers=0, stack=0, spills=0, shared=0)
+        elif key and (m := PROPERTIES.search(line)):
+            kernels[key].update(stack=int(m[1]), spills=int(m[2]) + int(m[3]))
+        elif key and (m := USED.search(line)):
+            kernels[key].update(registers=int(m[1]), shared=int(m[2] or 0))
+    return kernels
+
+
+def parse_bounds(ptx):
+    """{kernel: threads} of the entries with launch bounds."""
+    bounds = {}
+    for name, _, directives in PTX_ENTRY.findall(ptx):
+        if (m := MAX_THREADS.search(directives)):
+            bounds[name] = int(m[1]) * int(m[2] or 1) * int(m[3] or 1)
+    return bounds
+
+
+def faults(kernel):
+    """What is wrong with one kernel's resources, in words."""
+    found = []
+    if kernel["spills"]:
+        found.append(f"spills {kernel['spills']} bytes")
+    if not kernel["threads"]:
+        found.append("no __launch_bounds__")
+    if kernel["registers"] * kernel["threads"] > MAX_REGISTERS:
+        found.append(f"{kernel['registers']} registers x {kernel['threads']} threads > {MAX_REGISTERS}")
+    if kernel["shared"] > MAX_STATIC_SHARED:
+        found.append(f"{kernel['shared']} bytes of static shared memory > {MAX_STATIC_SHARED}")
+    return found
+
+
+def find_nvcc():
+    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or "/usr/local/cuda"
+    return shutil.which("nvcc") or shutil.which("nvcc", path=f"{home}/bin")
+
+
+def compile_kernels(nvcc, source, include):
+    """Host and device code of one source for all architectures; its kernels, or nvcc's complaint."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [nvcc, "-std=c++20", "-O3", "--expt-relaxed-constexpr", "-DRELA_HAS_CUDA=1",
+                   f"-I{include}", "-Werror", "all-warnings", "-Xptxas", "-v", "--keep",
+                   "--keep-dir", folder, "-c", "-o", f"{folder}/out.o", str(source)]
+        for architecture in ARCHITECTURES:
+            number = architecture[3:]
+            command += ["-gencode", f"arch=compute_{number},code={architecture}"]
+        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                             check=False)
+        if run.returncode != 0:
+            return None, run.stdout
+        bounds = {}
+        for ptx in pathlib.Path(folder).glob("*.ptx"):
+            bounds.update(parse_bounds(ptx.read_text()))
+    kernels = [dict(kernel=name, architecture=architecture, threads=bounds.get(name, 0), **values)
+               for (name, architecture), values in parse_ptxas(run.stdout).items()]
+    return kernels, ""
+
+
+def demangled(names):
+    if not shutil.which("c++filt") or not names:
+        return dict(zip(names, names))
+    run = subprocess.run(["c++filt", "-p", *names], stdout=subprocess.PIPE, text=True, check=True)
+    return dict(zip(names, run.stdout.splitlines()))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build-dir", type=pathlib.Path, required=True)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--table", action="store_true", help="every kernel, not only the sums")
+    args = parser.parse_args()
+    nvcc = find_nvcc()
+    if nvcc is None:
+        print("nvcc report skipped: no nvcc in PATH, CUDA_HOME or /usr/local/cuda")
+        return
+    start = time.monotonic()
+    build_dir = args.build_dir.resolve()
+    cache = build_dir / "nvcc-cache"
+    cache.mkdir(exist_ok=True)
+    version = subprocess.run([nvcc, "--version"], stdout=subprocess.PIPE, check=True).stdout
+    tool = version + pathlib.Path(__file__).read_bytes()
+    sources = sorted((ROOT / "kernels").rglob("*.cu"))
+
+    def check(source):
+        kept = cache / tidy.fingerprint(dict(file=str(source), command=""), tool)
+        if kept.exists():
+            return json.loads(kept.read_text()), ""
+        kernels, complaint = compile_kernels(nvcc, source, build_dir / "rooms/kernels")
+        if kernels is not None:
+            kept.write_text(json.dumps(kernels))
+        return kernels, complaint
+
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        results = list(pool.map(check, sources))
+    bad = count = 0
+    most = dict(registers=0, shared=0)
+    for source, (kernels, complaint) in zip(sources, results):
+        place = source.relative_to(ROOT)
+        if kernels is None:
+            print(f"{place}: nvcc fails\n{complaint}")
+            bad += 1
+            continue
+        names = demangled([k["kernel"] for k in kernels])
+        for kernel in kernels:
+            count += 1
+            for what in most:
+                most[what] = max(most[what], kernel[what])
+            wrong = faults(kernel)
+            bad += bool(wrong)
+            if wrong or args.table:
+                print(f"{place}: {names[kernel['kernel']]} {kernel['architecture']}: "
+                      f"{kernel['registers']} registers, {kernel['threads']} threads, "
+                      f"{kernel['shared']} B shared, {kernel['stack']} B stack"
+                      + "".join(f"; {w}" for w in wrong))
+    print(f"nvcc: {len(sources)} sources, {count} kernels for {' and '.join(ARCHITECTURES)} in "
+          f"{time.monotonic() - start:.0f} s; at most {most['registers']} registers and "
+          f"{most['shared']} bytes of static shared memory; {bad} with faults")
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
