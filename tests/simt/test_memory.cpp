@@ -216,6 +216,27 @@ TEST(Arguments, AHostPointerInsideAStructIsRefusedAtLaunch) {
               HasSubstr("host pointer at byte 32"));
 }
 
+struct Padded {
+  int64_t a;
+  int b;  // and four bytes of padding
+};
+struct Overlay {  // what may lie in a Padded's storage before
+  int64_t a;
+  const void* p;
+};
+__global__ void padded_kernel(Padded padded, int64_t* out) { *out = padded.a + padded.b; }
+
+TEST(Arguments, WhatLiesInPaddingIsNoPointer) {
+  DeviceArray<int64_t> out(size_t{1});
+  const std::vector<char> host(100);
+  alignas(8) unsigned char storage[sizeof(Overlay)];
+  const Overlay before{1, host.data()};
+  std::memcpy(storage, &before, sizeof(before));
+  auto* padded = reinterpret_cast<Padded*>(storage);  // b is the lower half of the host's address
+  simt::launch(padded_kernel, {1, 1}, kTestStream, *padded, out.data());
+  EXPECT_EQ(out.download()[0], 1 + padded->b);
+}
+
 // ---- 16 bytes ----
 
 constexpr int kLoadLine = __LINE__ + 1;

@@ -41,6 +41,13 @@ void check_argument(T& value, int argument, const Site& launch) {
   }
 }
 
+template <class T>
+void clear_padding([[maybe_unused]] T& value) {
+#if !defined(__clang__)
+  if constexpr (std::is_class_v<T>) __builtin_clear_padding(&value);
+#endif
+}
+
 template <class... Params, class... Args>
 void launch_emulated(void (*kernel)(Params...), const LaunchConfig& config, Cooperation cooperation,
                      Stream stream, Args&&... args) {
@@ -54,6 +61,7 @@ void launch_emulated(void (*kernel)(Params...), const LaunchConfig& config, Coop
   std::apply(
       [&](auto&... values) {
         int argument = 0;
+        (clear_padding(values), ...);  // what lies there may look like a pointer
         (check_argument(values, argument++, config.site), ...);
       },
       bound->args);
