@@ -11,6 +11,7 @@ Installs missing Debian packages (as root or with passwordless sudo), configures
 test, lints, and ends with a table of the steps. Exit code 0 only when every step passed.
 
   --preset NAME     CMake preset: cpu (default), debug, asan
+  --no-cuda         no CUDA kernels: neither emulated nor compiled by nvcc
   --quick           no lint, and no tests labelled slow or readme
   --no-lint         no lint
   --no-asan         no second build and test run under the sanitizers
@@ -25,7 +26,7 @@ them (the command to run is printed).
 HELP
 }
 
-preset=cpu quick=false lint=true full_lint=false asan=true deps_only=false packages=all
+preset=cpu quick=false lint=true full_lint=false asan=true cuda=true deps_only=false packages=all
 jobs=$(nproc)
 
 need_value() { [[ $# -ge 2 ]] || { echo "check.sh: $1 needs a value; see --help" >&2; exit 2; }; }
@@ -38,6 +39,7 @@ while [[ $# -gt 0 ]]; do
     --quick) quick=true ;;
     --no-lint) lint=false ;;
     --no-asan) asan=false ;;
+    --no-cuda) cuda=false ;;
     --full-lint) full_lint=true ;;
     --deps-only) deps_only=true ;;
     -h | --help) usage; exit 0 ;;
@@ -55,7 +57,7 @@ case $packages in
   *) echo "check.sh: --packages $packages; there are build, test, lint" >&2; exit 2 ;;
 esac
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || { echo "check.sh: --jobs $jobs; a whole number from 1" >&2; exit 2; }
-if $quick; then lint=false asan=false; fi
+if $quick; then lint=false asan=false cuda=false; fi
 if [[ $preset == asan ]]; then asan=false; fi
 
 # ---- steps: each runs in a subshell that stops at its first failing command ----
@@ -136,7 +138,11 @@ export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 export OMP_WAIT_POLICY=passive
 
 configure() { cmake --preset "$1"; }
-build() { cmake --build "$1" -j "$jobs"; }
+build() {  # <build folder> [options]
+  local folder=$1
+  shift
+  cmake --build "$folder" -j "$jobs" "$@"
+}
 
 # run_tests <build folder> [ctest options]: the summary line of ctest, then what was skipped and why.
 run_tests() {
@@ -158,10 +164,52 @@ check_rules() { python3 tests/tools/rules.py; }
 check_shell() {
   project_files -name '*.sh' -o -path '.ci/run' | xargs -0 shellcheck
 }
-check_tidy() {
-  local scope=product
+check_tidy() {  # <build folder> [options]
+  local folder=$1 scope=product
+  shift
   if $full_lint; then scope=all; fi
-  python3 tests/tools/tidy.py --build-dir "$build_dir" --scope "$scope" --jobs "$jobs"
+  python3 tests/tools/tidy.py --build-dir "$folder" --scope "$scope" --jobs "$jobs" "$@"
+}
+
+# ---- CUDA kernels, without a GPU: emulated on the CPU, and compiled by nvcc ----
+
+# The folder with the CUDA headers, as CMake looks for it; nothing when there is none.
+cuda_headers() {
+  local folder
+  for folder in "${CUDAToolkit_ROOT:-}" "${CUDA_HOME:-}" "${CUDA_PATH:-}" /usr/local/cuda /opt/cuda /usr \
+    /usr/local; do
+    if [[ -n $folder && -f $folder/include/cuda_runtime.h ]]; then
+      echo "$folder/include"
+      return
+    fi
+  done
+}
+
+# Under ThreadSanitizer, one process a test would mostly start and stop: one process a binary.
+check_races() {
+  local binary
+  for binary in simt_emulator_tests cuda_kernel_tests; do
+    timeout 900 "build-simt-tsan/tests/$binary" --gtest_brief=1
+  done
+}
+
+check_mutations() {
+  python3 tests/tools/mutate_barriers.py --tests build-simt/tests/cuda_kernel_tests \
+    --tsan build-simt-tsan/tests/cuda_kernel_tests --jobs "$jobs"
+}
+
+check_cuda() {
+  step "simt: configure" configure simt
+  if $passed; then step "simt: build" build build-simt --target cuda_tests; fi
+  if $passed; then step "simt: tests" run_tests build-simt -L cuda; fi
+  if $passed && $lint; then step "simt: clang-tidy" check_tidy build-simt --except-in "$build_dir"; fi
+  if $passed; then step "nvcc" python3 tests/tools/nvcc_report.py --build-dir build-simt --jobs "$jobs"; fi
+  if $passed; then step "simt-tsan: configure" configure simt-tsan; fi
+  if $passed; then
+    step "simt-tsan: build" build build-simt-tsan --target cuda_kernel_tests simt_emulator_tests
+  fi
+  if $passed; then step "simt-tsan: tests" check_races; fi
+  if $passed; then step "simt: barriers dropped" check_mutations; fi
 }
 
 step packages install_packages
@@ -184,16 +232,28 @@ if $lint; then
   step rules check_rules
   step shell check_shell
   if [[ -f $build_dir/compile_commands.json ]]; then
-    step clang-tidy check_tidy
+    step clang-tidy check_tidy "$build_dir"
   else
     record clang-tidy 0 "not run"
   fi
 fi
+if $cuda && [[ -z $(cuda_headers) ]]; then
+  echo "no cuda_runtime.h in CUDAToolkit_ROOT, CUDA_HOME or /usr/local/cuda: CUDA kernels are not checked"
+  record "simt, nvcc" 0 "skipped: no CUDA headers"
+  cuda=false
+fi
+if $cuda && $built; then check_cuda; fi
 if $asan && $built; then
   # Whole programs and the README's commands gain nothing from a second, slower pass.
-  step "asan: configure" configure asan
-  if $passed; then step "asan: build" build build-asan; fi
-  if $passed; then step "asan: tests" run_tests build-asan -LE 'slow|readme'; fi
+  sanitized=asan
+  if $cuda; then sanitized=simt-asan; fi
+  step "$sanitized: configure" configure "$sanitized"
+  if $passed; then step "$sanitized: build" build "build-$sanitized"; fi
+  find "build-$sanitized" -name '*.gcda' -delete 2>/dev/null || true
+  if $passed; then step "$sanitized: tests" run_tests "build-$sanitized" -LE 'slow|readme'; fi
+  if $cuda && $passed; then
+    step "kernel coverage" python3 tests/tools/kernel_coverage.py --build-dir build-simt-asan
+  fi
 fi
 
 summary

@@ -53,32 +53,48 @@ else()
   rela_note("CUDA" "emulated on the CPU; headers ${RELA_CUDA_VERSION} ${RELA_CUDA_INCLUDE_DIR}")
 endif()
 
-# rela_cuda_sources(<room> KERNELS <file.cu>... EMULATOR <file.cpp>... DEVICE <file.cpp>...)
-# Adds kernels, and what stands behind the launch door: EMULATOR when emulated, DEVICE on a GPU.
-function(rela_cuda_sources room)
-  cmake_parse_arguments(ARG "" "" "KERNELS;COMMON;EMULATOR;DEVICE" ${ARGN})
-  set(objects ${room}_cuda)
+# rela_cuda_objects(<name> ROOMS <room>... KERNELS <file.cu>... [SOURCES <file.cpp>...])
+# Objects of kernels, and of host code that goes with them, that see the headers of the rooms.
+function(rela_cuda_objects name)
+  cmake_parse_arguments(ARG "" "" "ROOMS;KERNELS;SOURCES" ${ARGN})
+  add_library(${name} OBJECT ${ARG_KERNELS} ${ARG_SOURCES})
+  target_compile_definitions(${name} PRIVATE RELA_HAS_CUDA=1)
+  target_link_libraries(${name} PRIVATE rela_cuda_headers)
   if(RELA_CUDA STREQUAL "SIMT")
     set_source_files_properties(${ARG_KERNELS} PROPERTIES LANGUAGE CXX)
-    add_library(${objects} OBJECT ${ARG_KERNELS} ${ARG_COMMON} ${ARG_EMULATOR})
-    target_compile_options(${objects} PRIVATE ${RELA_EMULATED_OPTIONS})
-    if(RELA_COVERAGE)
-      set_source_files_properties(${ARG_KERNELS} PROPERTIES COMPILE_OPTIONS --coverage)
-      target_link_options(${room} PUBLIC --coverage)
-    endif()
+    target_compile_options(${name} PRIVATE ${RELA_EMULATED_OPTIONS})
+    target_compile_definitions(${name} PRIVATE RELA_CUDA_SIMT=1)
+    target_link_libraries(${name} PRIVATE rela_options)
+  else()
+    target_compile_options(${name} PRIVATE
+                           "$<$<COMPILE_LANGUAGE:CUDA>:-lineinfo;--expt-relaxed-constexpr>")
+  endif()
+  foreach(room ${ARG_ROOMS})
+    target_include_directories(${name} PRIVATE ${CMAKE_BINARY_DIR}/rooms/${room})
+  endforeach()
+endfunction()
+
+# rela_cuda_sources(<room> KERNELS <file.cu>... COMMON <file.cpp>... EMULATOR <file.cpp>...
+#                   DEVICE <file.cpp>...)
+# Adds kernels to a room, and what stands behind the launch door: EMULATOR when emulated, DEVICE on a
+# GPU.
+function(rela_cuda_sources room)
+  cmake_parse_arguments(ARG "" "" "KERNELS;COMMON;EMULATOR;DEVICE" ${ARGN})
+  target_compile_definitions(${room} PUBLIC RELA_HAS_CUDA=1)
+  if(RELA_CUDA STREQUAL "SIMT")
+    set(behind_the_door ${ARG_EMULATOR})
     target_compile_definitions(${room} PUBLIC RELA_CUDA_SIMT=1)
   else()
-    add_library(${objects} OBJECT ${ARG_KERNELS} ${ARG_COMMON} ${ARG_DEVICE})
-    target_compile_options(${objects} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:-lineinfo;--expt-relaxed-constexpr>")
+    set(behind_the_door ${ARG_DEVICE})
     target_link_libraries(${room} PUBLIC CUDA::cudart)
   endif()
-  target_compile_definitions(${room} PUBLIC RELA_HAS_CUDA=1)
-  target_compile_definitions(${objects} PRIVATE
-                             $<TARGET_PROPERTY:${room},INTERFACE_COMPILE_DEFINITIONS>)
-  target_include_directories(${objects} PRIVATE ${CMAKE_BINARY_DIR}/rooms/${room})
-  target_link_libraries(${objects} PRIVATE rela_cuda_headers
-                                           $<$<NOT:$<STREQUAL:${RELA_CUDA},ON>>:rela_options>)
-  target_sources(${room} PRIVATE $<TARGET_OBJECTS:${objects}>)
+  rela_cuda_objects(${room}_cuda ROOMS ${room} KERNELS ${ARG_KERNELS}
+                    SOURCES ${ARG_COMMON} ${behind_the_door})
+  if(RELA_COVERAGE AND RELA_CUDA STREQUAL "SIMT")
+    set_source_files_properties(${ARG_KERNELS} PROPERTIES COMPILE_OPTIONS --coverage)
+    target_link_options(${room} PUBLIC --coverage)
+  endif()
+  target_sources(${room} PRIVATE $<TARGET_OBJECTS:${room}_cuda>)
 endfunction()
 
 # Kernels look at memory through other types, as CUDA allows. Their warnings are nvcc's to give:

@@ -193,6 +193,8 @@ int wrong_values(simt::Order order, int step) {
 }
 
 TEST(Schedule, AMissingBarrierGivesWrongValuesInOneOrderOrTheOther) {
+  if (kThreadSanitizer)
+    GTEST_SKIP() << "races on purpose; test_races.cpp has them for the sanitizer";
   EXPECT_GE(wrong_values(simt::Order::kForward, 1), 63);
   EXPECT_LE(wrong_values(simt::Order::kForward, 63), 1);
   EXPECT_LE(wrong_values(simt::Order::kReverse, 1), 1);
@@ -206,6 +208,8 @@ __global__ void block_order_kernel(int* y) {  // takes it that blocks run in ord
 }
 
 TEST(Schedule, BlocksDoNotRunInOrder) {
+  if (kThreadSanitizer)
+    GTEST_SKIP() << "races on purpose; test_races.cpp has them for the sanitizer";
   for (const simt::Order order : {simt::Order::kReverse, simt::Order::kRandom}) {
     const simt::Options before = simt::options();
     simt::options().order = order;
@@ -249,6 +253,8 @@ __global__ void two_barriers_kernel(int* y) {
 }
 
 TEST(Schedule, ADroppedBarrierIsSkippedInItsFileOnly) {
+  if (kThreadSanitizer)
+    GTEST_SKIP() << "races on purpose; test_races.cpp has them for the sanitizer";
   const auto wrong_with = [](const char* file) {
     const simt::Options before = simt::options();
     simt::options().dropped = {file, kDroppedLine};

@@ -77,11 +77,11 @@ def find_nvcc():
     return shutil.which("nvcc") or shutil.which("nvcc", path=f"{home}/bin")
 
 
-def compile_kernels(nvcc, source, include):
+def compile_kernels(nvcc, source, rooms):
     """Host and device code of one source for all architectures; its kernels, or nvcc's complaint."""
     with tempfile.TemporaryDirectory() as folder:
         command = [nvcc, "-std=c++20", "-O3", "--expt-relaxed-constexpr", "-DRELA_HAS_CUDA=1",
-                   f"-I{include}", "-Werror", "all-warnings", "-Xptxas", "-v", "--keep",
+                   f"-I{rooms}/kernels", f"-I{rooms}/tests", "-Werror", "all-warnings", "-Xptxas", "-v", "--keep",
                    "--keep-dir", folder, "-c", "-o", f"{folder}/out.o", str(source)]
         for architecture in ARCHITECTURES:
             number = architecture[3:]
@@ -121,13 +121,13 @@ def main():
     cache.mkdir(exist_ok=True)
     version = subprocess.run([nvcc, "--version"], stdout=subprocess.PIPE, check=True).stdout
     tool = version + pathlib.Path(__file__).read_bytes()
-    sources = sorted((ROOT / "kernels").rglob("*.cu"))
+    sources = sorted([*(ROOT / "kernels").rglob("*.cu"), *(ROOT / "tests").rglob("*.cu")])
 
     def check(source):
         kept = cache / tidy.fingerprint(dict(file=str(source), command=""), tool)
         if kept.exists():
             return json.loads(kept.read_text()), ""
-        kernels, complaint = compile_kernels(nvcc, source, build_dir / "rooms/kernels")
+        kernels, complaint = compile_kernels(nvcc, source, build_dir / "rooms")
         if kernels is not None:
             kept.write_text(json.dumps(kernels))
         return kernels, complaint

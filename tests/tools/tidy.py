@@ -61,12 +61,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build-dir", type=pathlib.Path, default=ROOT / "build")
     parser.add_argument("--scope", choices=("product", "all"), default="product")
+    parser.add_argument("--except-in", type=pathlib.Path, metavar="DIR",
+                        help="leave out the sources that this other build has")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     build_dir = args.build_dir.resolve()
     start = time.monotonic()
 
     entries = wanted(build_dir, PRODUCT_ROOMS if args.scope == "product" else ALL_ROOMS)
+    if args.except_in:
+        others = {e["file"] for e in wanted(args.except_in.resolve(), ALL_ROOMS)}
+        entries = [e for e in entries if e["file"] not in others]
     if not entries:
         sys.exit(f"{build_dir}: no sources to check; configure first")
     cache = build_dir / "tidy-cache"

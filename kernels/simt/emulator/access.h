@@ -39,6 +39,7 @@ void store16_streaming(void* p, V value, SIMT_SITE) {
 
 }  // namespace rela::simt
 
+// NOLINTBEGIN(bugprone-reserved-identifier): CUDA's names
 template <class T>
 T __ldg(const T* p) {
   return *p;
@@ -51,3 +52,4 @@ template <class T>
 void __stcs(T* p, std::type_identity_t<T> value) {
   *p = value;
 }
+// NOLINTEND(bugprone-reserved-identifier)

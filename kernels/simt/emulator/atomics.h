@@ -61,8 +61,10 @@ inline unsigned atomicInc(unsigned* p, unsigned last) {
   return rela::simt::atomic_update(p, [=](unsigned old) { return old >= last ? 0u : old + 1; });
 }
 
+// NOLINTBEGIN(bugprone-reserved-identifier): CUDA's names
 inline void __threadfence() { rela::simt::memory_fence(); }
 inline void __threadfence_block() { rela::simt::memory_fence(); }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace rela::simt {
 

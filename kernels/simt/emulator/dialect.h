@@ -11,6 +11,7 @@
 #include "kernels/simt/emulator/shared_memory.h"
 #include "kernels/simt/emulator/warp.h"
 
+// NOLINTBEGIN(bugprone-reserved-identifier): CUDA's names
 #define __launch_bounds__(...)
 #undef __shared__
 #define __shared__ simt_shared_must_be_used_instead_of_plain_shared
@@ -101,3 +102,4 @@ SIMT_WARP_REDUCTION(__reduce_and_sync, unsigned, a& b)
 SIMT_WARP_REDUCTION(__reduce_or_sync, unsigned, a | b)
 SIMT_WARP_REDUCTION(__reduce_xor_sync, unsigned, a ^ b)
 #undef SIMT_WARP_REDUCTION
+// NOLINTEND(bugprone-reserved-identifier)

@@ -13,6 +13,7 @@ inline float fast_log(float x) { return std::log2(x) * 0.6931471805599453f; }
 
 }  // namespace rela::simt
 
+// NOLINTBEGIN(bugprone-reserved-identifier): CUDA's names
 #define __expf(x) (::rela::simt::fast_exp(x))  // glibc declares these names but does not have them
 #define __logf(x) (::rela::simt::fast_log(x))
 
@@ -33,6 +34,7 @@ inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __uint_as_float(unsigned x) { return std::bit_cast<float>(x); }
 inline int __float_as_int(float x) { return std::bit_cast<int>(x); }
 inline float __int_as_float(int x) { return std::bit_cast<float>(x); }
+// NOLINTEND(bugprone-reserved-identifier)
 
 template <class A, class B>
 constexpr std::common_type_t<A, B> min(A a, B b) {

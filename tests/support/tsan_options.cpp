@@ -1,0 +1,6 @@
+// A race ends a test binary at once, with a status of its own.
+
+extern "C" const char* __tsan_default_options();
+extern "C" const char* __tsan_default_options() {
+  return "halt_on_error=1:exitcode=66:atexit_sleep_ms=0";
+}
