@@ -123,8 +123,8 @@ class DeviceValues {
   DeviceArray<uint8_t> bytes_;
 };
 
-/// ThreadSanitizer finds races in any order, and is slow: tests may shrink their shapes, and run under
-/// two schedules.
+/// ThreadSanitizer finds races in any order, and is slow: tests may shrink their shapes, and run
+/// under two schedules.
 #ifdef RELA_CUDA_SIMT
 inline constexpr bool kThreadSanitizer = simt::kTsan;
 #else

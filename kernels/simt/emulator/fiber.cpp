@@ -31,7 +31,9 @@ void prepare(Context& context, Stack stack, void (*entry)()) {
   context.stack_pointer = slots;
 }
 
-void switch_stacks(Context& from, Context& to) { switch_to(&from.stack_pointer, to.stack_pointer); }
+SIMT_NO_TSAN void switch_stacks(Context& from, Context& to) {
+  switch_to(&from.stack_pointer, to.stack_pointer);
+}
 
 #else
 
@@ -43,7 +45,9 @@ void prepare(Context& context, Stack stack, void (*entry)()) {
   makecontext(&context.context, entry, 0);
 }
 
-void switch_stacks(Context& from, Context& to) { swapcontext(&from.context, &to.context); }
+SIMT_NO_TSAN void switch_stacks(Context& from, Context& to) {
+  swapcontext(&from.context, &to.context);
+}
 
 #endif
 

@@ -6,7 +6,7 @@
 
 namespace rela::simt {
 
-void Machine::lane_entry() {
+SIMT_NO_TSAN void Machine::lane_entry() {
 #if SIMT_ASAN
   Machine& self_machine = instance();
   __sanitizer_finish_switch_fiber(nullptr, &self_machine.main_stack_low_,
@@ -30,7 +30,7 @@ void Machine::lane_entry() {
   __builtin_unreachable();
 }
 
-void Machine::leave(Lane& lane, [[maybe_unused]] Last last) {
+SIMT_NO_TSAN void Machine::leave(Lane& lane, [[maybe_unused]] Last last) {
 #if SIMT_ASAN
   __sanitizer_start_switch_fiber(last == Last::kYes ? nullptr : &lane.fake_stack, main_stack_low_,
                                  main_stack_bytes_);
@@ -61,7 +61,7 @@ void Machine::start_fiber(Lane& lane) {
   fiber::prepare(lane.context, lane.stack, &Machine::lane_entry);
 }
 
-void Machine::resume(Lane& lane) {
+SIMT_NO_TSAN void Machine::resume(Lane& lane) {
   if (lane.state == LaneState::kNew) start_fiber(lane);
   lane.state = LaneState::kReady;
   self = &lane;

@@ -23,6 +23,9 @@ void AnnotateIgnoreWritesEnd(const char* file, int line);
 #define SIMT_TSAN 0
 #endif
 
+/// For functions that switch stacks: ThreadSanitizer would count a call whose return it never sees.
+#define SIMT_NO_TSAN __attribute__((no_sanitize("thread")))
+
 namespace rela::simt {
 
 inline constexpr bool kAsan = SIMT_ASAN != 0;
