@@ -45,23 +45,25 @@ double winograd_fill(const Conv2dDims& d) {
 
 /// Reorders cost as much for few channels as they do for many, Winograd saves the more the more
 /// there are. Thresholds are where bench_conv's two curves cross; bf16 competes at twice the rate.
-bool winograd_pays(const Conv2dDims& d, Dtype dtype) {
+bool winograd_pays(const Conv2dDims& d, Dtype dtype, Conv2dPass pass) {
   const int64_t channels = std::min(d.c, d.k), pixels = d.p() * d.q();
   if (dtype == Dtype::kF32) return channels >= 32 && winograd_fill(d) > 0.5;
   if (winograd_fill(d) < 0.9) return false;
-  return channels >= 128 && pixels > 4 * 4;
+  if (pixels > 4 * 4) return channels >= 128;
+  return channels >= 256 && pass == Conv2dPass::kBackwardWeights;
 }
 
-bool wants_winograd(const Conv2dProblem& problem) {
+bool wants_winograd(const Conv2dProblem& problem, Conv2dPass pass) {
   const Conv2dDims& d = problem.dims;
   const bool has_winograd = d.r == 3 && d.s == 3 && d.stride == 1;
   if (problem.algorithm != Conv2dAlgorithm::kAuto || !has_winograd)
     return has_winograd && problem.algorithm == Conv2dAlgorithm::kWinograd;
-  return winograd_pays(d, problem.dtype);
+  return winograd_pays(d, problem.dtype, pass);
 }
 
 bool has_own_weight_gradient(const Conv2dProblem& problem) {
-  return weight_gradient_bf16_fits(problem) && !wants_winograd(problem);
+  return weight_gradient_bf16_fits(problem) &&
+         !wants_winograd(problem, Conv2dPass::kBackwardWeights);
 }
 
 /// oneDNN's bf16 weight gradient of strided windows runs at 70-200 GFLOP/s, below f32's 160-190
@@ -74,7 +76,7 @@ bool bf16_pays(const Conv2dDims& d, Conv2dPass pass) {
 /// Best first; the last always exists.
 std::vector<Method> candidates(const PlanKey& key) {
   std::vector<Method> methods;
-  if (wants_winograd(key.problem)) {
+  if (wants_winograd(key.problem, key.pass)) {
     methods.push_back({.kind = algorithm::convolution_winograd});
   }
   if (key.problem.dtype == Dtype::kBf16 && bf16_pays(key.problem.dims, key.pass))
