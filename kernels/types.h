@@ -41,8 +41,8 @@ constexpr const char* dtype_name(Dtype d) {
   return "?";
 }
 
-/// How products of f32 numbers may be taken. kTf32 lets a device round factors to 10 bits of mantissa
-/// where that is faster; sums stay f32. A device without such a unit takes exact products.
+/// How products of f32 numbers may be taken. kTf32 lets a device round factors to 10 bits of
+/// mantissa where that is faster; sums stay f32. A device without such a unit takes exact products.
 enum class F32Math : uint8_t { kExact, kTf32 };
 
 /// How a kernel treats what its output already holds.
