@@ -31,6 +31,8 @@ struct MatmulTensors {
   void* c = nullptr;
 };
 
+/// The first time also makes the plan: before a stream is recorded, ask for every call that it
+/// holds.
 size_t matmul_workspace_bytes(const MatmulCall& call);
 /// Sums are f32, in an order that depends on the call alone. Throws simt::Error with the library's
 /// reason when it has no way to do it.

@@ -24,6 +24,8 @@ struct ConvolutionTensors {
   void* result = nullptr;
 };
 
+/// The first time also makes the plan: before a stream is recorded, ask for every call that it
+/// holds.
 size_t convolution_workspace_bytes(const ConvolutionCall& call);
 /// Sums are f32, in an order that depends on the call alone. Throws simt::Error with the
 /// library's reason when it has no way to do it.

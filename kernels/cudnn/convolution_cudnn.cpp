@@ -15,8 +15,8 @@ struct DestroyHandle {
 };
 using OwnedHandle = std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, DestroyHandle>;
 
-/// A handle serves one thread and one device.
-cudnnHandle_t handle_on(Stream stream) {
+/// Of this thread and the current device.
+cudnnHandle_t own_handle() {
   thread_local std::map<int, OwnedHandle> handles;
   OwnedHandle& handle = handles[simt::current_device()];
   if (!handle) {
@@ -24,8 +24,6 @@ cudnnHandle_t handle_on(Stream stream) {
     check_cudnn(cudnnCreate(&raw), "cudnnCreate");
     handle.reset(raw);
   }
-  check_cudnn(cudnnSetStream(handle.get(), static_cast<cudaStream_t>(stream.handle)),
-              "cudnnSetStream");
   return handle.get();
 }
 
@@ -48,12 +46,15 @@ const ConvolutionPlan& plan_for(const ConvolutionCall& call) {
 }  // namespace
 
 size_t convolution_workspace_bytes(const ConvolutionCall& call) {
+  own_handle();  // here, because it allocates, which a stream that is being recorded may not see
   return plan_for(call).workspace_bytes();
 }
 
 void convolution(const ConvolutionCall& call, const ConvolutionTensors& tensors,
                  Workspace workspace, Stream stream) {
-  plan_for(call).run(handle_on(stream), tensors, workspace.data);
+  const cudnnHandle_t handle = own_handle();
+  check_cudnn(cudnnSetStream(handle, static_cast<cudaStream_t>(stream.handle)), "cudnnSetStream");
+  plan_for(call).run(handle, tensors, workspace.data);
 }
 
 }  // namespace rela
