@@ -109,6 +109,26 @@ TEST_P(Conv2dCuda, GradientsOverwriteAndAccumulate) {
   }
 }
 
+TEST_P(Conv2dCuda, MayBeRecordedAndReplayedOnOtherImages) {
+  const Array other = random_array(x_.shape, random_);
+  const Array want = conv2d_oracle(dims_, other, w_);
+  DeviceValues x = on_device(x_, dtype_);
+  const DeviceValues w = on_device(w_, GetParam().weight_dtype);
+  DeviceValues y(want.numel(), dtype_);
+  DeviceWorkspace scratch = workspace(Conv2dPass::kForward, Write::kOverwrite);
+  const Stream stream = simt::stream_create();
+  simt::graph_begin_capture(stream);
+  conv2d_forward_cuda(problem(), x.data(), w.data(), y.data(), scratch.get(), stream);
+  const simt::Graph graph = simt::graph_end_capture(stream);
+  x.upload(to_floats(other));
+  simt::graph_launch(graph, stream);
+  simt::stream_synchronize(stream);
+  EXPECT_EQ(compare("y", to_array(want.shape, y.download()), want, dims_.r * dims_.s * dims_.c, 1),
+            "");
+  simt::graph_destroy(graph);
+  simt::stream_destroy(stream);
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, Conv2dCuda, ::testing::ValuesIn(cases()));
 
 }  // namespace

@@ -113,6 +113,7 @@ void run_cpu(Rule rule, HostArena& a, int64_t step) {
 struct Numbers {
   Scalar<float> lr = kLr;
   Scalar<int64_t> step = int64_t{1};
+  Stream stream = kTestStream;
 };
 void run_cuda(Rule rule, const OptimizerArrays& arrays, const OptimizerLayout& layout,
               const Numbers& numbers) {
@@ -121,9 +122,9 @@ void run_cuda(Rule rule, const OptimizerArrays& arrays, const OptimizerLayout& l
   LarsArgs lars = kLars;
   sgd.lr = adamw.lr = lars.lr = numbers.lr;
   adamw.step = numbers.step;
-  if (rule == Rule::kAdamW) return adamw_step_cuda(arrays, layout, adamw, kTestStream);
-  if (rule == Rule::kLars) return lars_step_cuda(arrays, layout, lars, kTestStream);
-  sgd_step_cuda(arrays, layout, sgd, kTestStream);
+  if (rule == Rule::kAdamW) return adamw_step_cuda(arrays, layout, adamw, numbers.stream);
+  if (rule == Rule::kLars) return lars_step_cuda(arrays, layout, lars, numbers.stream);
+  sgd_step_cuda(arrays, layout, sgd, numbers.stream);
 }
 
 /// NaN in the same places, and otherwise within the roundings of a step (values of order 1).
@@ -190,6 +191,33 @@ TEST_P(OptimizerCuda, ReadsRateStepAndTauFromTheDeviceWhenItRuns) {
     expect_near("weights", by_pointer.weights.download(), by_value.weights.download());
     expect_near("target", by_pointer.target.download(), by_value.target.download());
     EXPECT_NE(by_value.weights.download()[0], start.weights[0]);
+  });
+}
+
+TEST_P(OptimizerCuda, ARecordedStepReadsItsNumbersAnewWheneverItIsReplayed) {
+  const HostArena start({33, 5000});
+  for_each_schedule([&] {
+    DeviceArena direct(start);
+    DeviceArena replayed(start);
+    DeviceArray<float> lr(size_t{1});
+    DeviceArray<int64_t> step(size_t{1});
+    const Stream stream = simt::stream_create();
+    simt::graph_begin_capture(stream);
+    run_cuda(GetParam(), replayed.arrays(), replayed.layout(),
+             {Scalar<float>(lr.data()), Scalar<int64_t>(step.data()), stream});
+    const simt::Graph graph = simt::graph_end_capture(stream);
+    for (int64_t t = 1; t <= 2; ++t) {
+      const float rate = 0.25f / static_cast<float>(t);
+      lr.upload(std::vector<float>{rate});
+      step.upload(std::vector<int64_t>{t});
+      simt::graph_launch(graph, stream);
+      simt::stream_synchronize(stream);
+      run_cuda(GetParam(), direct.arrays(), direct.layout(), {.lr = rate, .step = t});
+    }
+    expect_near("weights", replayed.weights.download(), direct.weights.download());
+    expect_near("target", replayed.target.download(), direct.target.download());
+    simt::graph_destroy(graph);
+    simt::stream_destroy(stream);
   });
 }
 

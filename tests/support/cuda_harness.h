@@ -93,9 +93,13 @@ class DeviceValues {
       : dtype_(dtype), bytes_(static_cast<size_t>(size) * dtype_bytes(dtype)) {}
   DeviceValues(const std::vector<float>& host, Dtype dtype)
       : DeviceValues(static_cast<int64_t>(host.size()), dtype) {
+    upload(host);
+  }
+
+  void upload(const std::vector<float>& host) {
     std::vector<uint8_t> raw(bytes_.size());
     for (size_t i = 0; i < host.size(); ++i) {
-      if (dtype == Dtype::kBf16) {
+      if (dtype_ == Dtype::kBf16) {
         reinterpret_cast<Bf16*>(raw.data())[i] = to_bf16(host[i]);
       } else {
         reinterpret_cast<float*>(raw.data())[i] = host[i];
