@@ -22,13 +22,12 @@ std::string to_string(const Site& site);
 }  // namespace rela::simt
 
 #if defined(__clang__)
-#define SIMT_SITE                                                     \
-  const char *file_ = __builtin_FILE(), int line_ = __builtin_LINE(), \
-             int column_ = __builtin_COLUMN()
-#define SIMT_HERE \
-  ::rela::simt::Site { file_, line_, column_ }
-#define SIMT_SITE_DEFINED \
-  const char *file_, int line_, int column_  // where the default is declared
+#define SIMT_SITE                                          \
+  ::rela::simt::Site here_ = ::rela::simt::Site {          \
+    __builtin_FILE(), __builtin_LINE(), __builtin_COLUMN() \
+  }
+#define SIMT_SITE_DEFINED ::rela::simt::Site here_  // where the default is declared
+#define SIMT_HERE here_
 #else
 #define SIMT_SITE std::source_location here_ = std::source_location::current()
 #define SIMT_SITE_DEFINED std::source_location here_

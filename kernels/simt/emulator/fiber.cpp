@@ -23,7 +23,8 @@ __attribute__((naked, noinline)) static void switch_to(void** /*save*/, void* /*
 
 void prepare(Context& context, Stack stack, void (*entry)()) {
   constexpr size_t kRegisters = 6;
-  const uintptr_t top = (reinterpret_cast<uintptr_t>(stack.low) + stack.bytes) & ~uintptr_t{15};
+  char* top = stack.low + stack.bytes;
+  top -= reinterpret_cast<uintptr_t>(top) % 16;
   auto* slots = reinterpret_cast<uint64_t*>(top) - (kRegisters + 2);  // entry, end of the stack
   for (size_t i = 0; i < kRegisters; ++i) slots[i] = 0;
   slots[kRegisters] = reinterpret_cast<uint64_t>(entry);

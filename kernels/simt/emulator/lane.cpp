@@ -91,7 +91,9 @@ void Machine::forget_fiber(Lane& lane) {
   // What it did happened before all that follows, or the next launch would seem to race with it.
   __tsan_switch_to_fiber(lane.tsan_fiber, __tsan_switch_to_fiber_no_sync);
   __tsan_switch_to_fiber(main_tsan_fiber_, 0);
-  __tsan_destroy_fiber(lane.tsan_fiber);
+  // The lane that failed did so where the sanitizer looks away, and may not end there: it is
+  // leaked.
+  if (&lane != failed_) __tsan_destroy_fiber(lane.tsan_fiber);
   lane.tsan_fiber = nullptr;
 #else
   recycle_fiber(lane);

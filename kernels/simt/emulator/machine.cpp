@@ -131,6 +131,7 @@ void Machine::run(Job& job) {
   const Quiet quiet;
   job_ = &job;
   error_.clear();
+  failed_ = nullptr;
   random_state_ = options().seed * kGoldenRatio + 1;
   total_ = uint64_t{job.grid.x} * job.grid.y * job.grid.z;
 #if SIMT_TSAN

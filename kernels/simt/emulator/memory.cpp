@@ -75,9 +75,9 @@ const Allocation* find_allocation(const void* p) {
   return address(p) <= address(a.data) + a.bytes ? &a : nullptr;
 }
 
-bool is_mapped(uintptr_t p) {
+bool is_mapped(void* p) {
   unsigned char resident = 0;
-  return mincore(reinterpret_cast<void*>(p & ~uintptr_t{kPage - 1}), 1, &resident) == 0;
+  return mincore(static_cast<char*>(p) - address(p) % kPage, 1, &resident) == 0;
 }
 
 }  // namespace
@@ -157,11 +157,10 @@ void check_pointer_argument(const void* p, int argument, const Site& launch) {
 void check_struct_argument(const void* data, size_t bytes, int argument, const Site& launch) {
   constexpr uintptr_t kLowest = 1u << 16;  // nothing is mapped below
   for (size_t offset = 0; offset + sizeof(uintptr_t) <= bytes; offset += sizeof(uintptr_t)) {
-    uintptr_t word = 0;
-    std::memcpy(&word, static_cast<const char*>(data) + offset, sizeof(word));
-    if (word < kLowest || word >> 47 != 0) continue;
-    const void* p = reinterpret_cast<const void*>(word);
-    if (is_device_pointer(p) || !is_mapped(word)) continue;
+    void* p = nullptr;
+    std::memcpy(&p, static_cast<const char*>(data) + offset, sizeof(p));
+    if (address(p) < kLowest || address(p) >> 47 != 0) continue;
+    if (is_device_pointer(p) || !is_mapped(p)) continue;
     throw Error("argument " + std::to_string(argument) + " of the kernel launched at " +
                 to_string(launch) + " holds a host pointer at byte " + std::to_string(offset));
   }
