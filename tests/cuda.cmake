@@ -16,6 +16,7 @@ rela_tests(cuda_kernel_tests LIGHT
     cuda/test_random_bits.cpp
     cuda/test_reduce.cpp
     cuda/test_relu.cpp
+    cuda/test_transformer.cpp
     cuda/test_wrappers.cpp
     $<TARGET_OBJECTS:cuda_wrappers>
   LINKS

@@ -8,6 +8,7 @@ rela_tests(kernels_op_tests
     kernels/cases/linear.cpp
     kernels/cases/loss.cpp
     kernels/cases/pool2d.cpp
+    kernels/cases/transformer.cpp
     kernels/cases/transport.cpp
     kernels/op_cases.cpp
     kernels/test_conv2d.cpp

@@ -16,9 +16,9 @@ __global__ void __launch_bounds__(kMergeThreads) merge_columns_kernel(const Merg
   if (me.column < args.columns) {
 #pragma unroll 4
     for (int64_t part = me.share; part < args.parts; part += kMergeShares) {
-      const float* p = args.partials + part * 2 * args.columns + me.column;
+      const float* p = args.partials + part * args.sums * args.columns + me.column;
       sums.first += p[0];
-      sums.second += p[args.columns];
+      if (args.sums == 2) sums.second += p[args.columns];
     }
   }
   sums = sum_shares(sums, shared[0]);

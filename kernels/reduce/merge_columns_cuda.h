@@ -46,8 +46,9 @@ __device__ inline TwoSums sum_shares(const TwoSums& mine, MergeShared& shared) {
 }
 
 struct MergeColumnsArgs {
-  const float* partials = nullptr;  // [parts, 2, columns]
+  const float* partials = nullptr;  // [parts, sums, columns]
   int64_t parts = 0;                // 0: the sums are 0
+  int64_t sums = 1;                 // 1 or 2 of each column
   int64_t columns = 0;
   float* first = nullptr;   // [columns]; null: not wanted
   float* second = nullptr;  // [columns]; null: not wanted

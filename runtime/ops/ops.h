@@ -8,6 +8,7 @@
 
 #include <optional>
 
+#include "kernels/activation/gelu.h"
 #include "kernels/conv/conv2d.h"
 #include "runtime/tape.h"
 
@@ -45,7 +46,28 @@ struct BatchNormOptions {
 Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& options,
                const std::optional<Var>& residual = std::nullopt);
 
+/// Affine parameters of one layer norm, both [C] f32.
+struct LayerNormParams {
+  Var gamma;
+  Var beta;
+  float eps = 1e-5f;
+};
+/// y = gamma (x - mean) / sqrt(var + eps) + beta, mean and variance over the last axis.
+/// x [..., C] -> like x.
+Var layer_norm(const Var& x, const LayerNormParams& params);
+
+struct NormedSum {
+  Var sum;  // x + residual
+  Var y;    // layer_norm(sum)
+};
+/// Both in one pass over memory.
+NormedSum add_layer_norm(const Var& x, const Var& residual, const LayerNormParams& params);
+
 Var relu(const Var& x);
+/// gelu(x + bias).  x [..., C], bias [C] f32 -> like x.
+Var gelu(const Var& x, Gelu kind, const std::optional<Var>& bias = std::nullopt);
+/// Over the last axis; no mask.
+Var softmax(const Var& x);
 Var add(const Var& a, const Var& b);
 /// Converts between f32 and bf16; the gradient is converted back.
 Var cast(const Var& x, Dtype dtype);
@@ -86,8 +108,8 @@ enum class LossReduction : uint8_t { kSum, kMean };
 ///   scalar f32. A row of norm <= 1e-12 counts as zero: its cosine is 0, and it gets no gradient.
 Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction);
 
-/// Loss of a linear transport map: mean over the rows of 1 - cos(W h_i + b, z_j), j = i mod B. W h +
-/// b is never stored.  h [N, D] f32 or bf16, weight [K, D], bias [K], targets z [B, K] f32, N a
+/// Loss of a linear transport map: mean over the rows of 1 - cos(W h_i + b, z_j), j = i mod B. W h
+/// + b is never stored.  h [N, D] f32 or bf16, weight [K, D], bias [K], targets z [B, K] f32, N a
 /// multiple of B: two views of B images are h [2B, D], view 1 above view 2 (ReLA, Sun et al. 2024).
 /// -> scalar f32. A row of norm <= 1e-12 counts as zero: its cosine is 0, and it gets no gradient.
 Var transport_cosine_loss(const Var& h, const Var& weight, const std::optional<Var>& bias,

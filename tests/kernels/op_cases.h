@@ -13,6 +13,7 @@ std::vector<OpCase> elementwise_cases();
 std::vector<OpCase> linear_cases();
 std::vector<OpCase> loss_cases();
 std::vector<OpCase> pool_cases();
+std::vector<OpCase> transformer_cases();
 std::vector<OpCase> transport_cases();
 
 std::vector<OpCase> all_op_cases();

@@ -5,6 +5,7 @@
 
 #include "runtime/error.h"
 #include "runtime/ops/ops.h"
+#include "tests/support/oracle/activation.h"
 
 namespace rela::test {
 namespace {
@@ -58,6 +59,41 @@ TEST(Add, RefusesDifferentShapesAndDtypes) {
                ShapeError);
   EXPECT_THROW(add(Var(Tensor::zeros({2}, Dtype::kF32)), Var(Tensor::zeros({2}, Dtype::kBf16))),
                DtypeError);
+}
+
+TEST(Softmax, Bf16GradientsComeFromTheStoredResult) {
+  Random random(1);
+  const Array x = random_array({9, 33}, random, -3, 3);
+  const Array dy = random_array({9, 33}, random);
+  Tensor dx;
+  const Var anchor = make_parameter(Tensor::zeros({1}, Dtype::kF32));
+  const Var in = record("input", to_tensor(x, Dtype::kBf16), {anchor},
+                        [&dx](const Tensor& d, GradSink&) { dx = d.clone(); });
+  const Var y = softmax(in);
+  const RoundingModel model{.dtype = Dtype::kBf16, .reduction = 33};
+  const Array want = softmax_oracle(x);
+  EXPECT_EQ(difference("y", to_array(y.value()), want, tolerance_of(model, want)), "");
+  backward(y, to_tensor(dy, Dtype::kBf16));
+  const Array want_dx = softmax_backward_oracle(to_array(y.value()), dy);
+  EXPECT_EQ(difference("dx", to_array(dx), want_dx, tolerance_of(model, want_dx)), "");
+}
+
+TEST(Softmax, NanStaysInItsRow) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Var y = softmax(Var(Tensor::from(std::vector<float>{1, nan, 1, 1}, {2, 2})));
+  EXPECT_TRUE(std::isnan(y.value().data<float>()[0]));
+  EXPECT_EQ(y.value().data<float>()[2], 0.5f);
+}
+
+TEST(LayerNorm, SaysWhatDoesNotFit) {
+  const LayerNormParams params{.gamma = make_parameter(Tensor::full({5}, 1.0f)),
+                               .beta = make_parameter(Tensor::full({5}, 0.0f))};
+  try {
+    layer_norm(Var(Tensor::zeros({7, 6}, Dtype::kF32)), params);
+    FAIL();
+  } catch (const ShapeError& e) {
+    EXPECT_STREQ(e.what(), "layer_norm: gamma is f32 [5]; x f32 [7, 6] needs f32 [6]");
+  }
 }
 
 }  // namespace

@@ -1,0 +1,70 @@
+#include "kernels/activation/softmax.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/parallel.h"
+
+namespace rela {
+namespace {
+
+template <class Body>
+void for_each_row(RowDims dims, Body&& body) {
+  const int64_t parts = dims.rows * dims.cols < 2 * kParallelGrain ? 1 : cpu_threads();
+  parallel_for(parts, [&](int64_t part) {
+    const Range rows = part_of(dims.rows, parts, part);
+    for (int64_t r = rows.begin; r < rows.end; ++r) body(r * dims.cols);
+  });
+}
+
+template <class T>
+void forward(const T* x, T* y, RowDims dims) {
+  for_each_row(dims, [=](int64_t at) {
+    float largest = to_float(x[at]);
+    for (int64_t c = 1; c < dims.cols; ++c) largest = std::max(largest, to_float(x[at + c]));
+    float sum = 0;
+    for (int64_t c = 0; c < dims.cols; ++c) sum += std::exp(to_float(x[at + c]) - largest);
+    const float scale = 1.0f / sum;
+    for (int64_t c = 0; c < dims.cols; ++c) {
+      y[at + c] = store_as<T>(std::exp(to_float(x[at + c]) - largest) * scale);
+    }
+  });
+}
+
+template <class T>
+void backward(const SoftmaxBackwardArgs& args, RowDims dims) {
+  const T* y = static_cast<const T*>(args.y);
+  const T* dy = static_cast<const T*>(args.dy);
+  T* dx = static_cast<T*>(args.dx);
+  const Write mode = args.mode;
+  for_each_row(dims, [=](int64_t at) {
+    float dot = 0;
+    for (int64_t c = 0; c < dims.cols; ++c) dot += to_float(y[at + c]) * to_float(dy[at + c]);
+    for (int64_t c = 0; c < dims.cols; ++c) {
+      const float old = mode == Write::kAccumulate ? to_float(dx[at + c]) : 0.0f;
+      dx[at + c] = store_as<T>(old + to_float(y[at + c]) * (to_float(dy[at + c]) - dot));
+    }
+  });
+}
+
+}  // namespace
+
+void softmax_forward_cpu(const void* x, void* y, RowDims dims, Dtype dtype, Stream) {
+  if (dims.rows * dims.cols == 0) return;
+  if (dtype == Dtype::kBf16) {
+    forward(static_cast<const Bf16*>(x), static_cast<Bf16*>(y), dims);
+  } else {
+    forward(static_cast<const float*>(x), static_cast<float*>(y), dims);
+  }
+}
+
+void softmax_backward_cpu(const SoftmaxBackwardArgs& args, RowDims dims, Dtype dtype, Stream) {
+  if (dims.rows * dims.cols == 0) return;
+  if (dtype == Dtype::kBf16) {
+    backward<Bf16>(args, dims);
+  } else {
+    backward<float>(args, dims);
+  }
+}
+
+}  // namespace rela
