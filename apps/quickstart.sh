@@ -5,17 +5,20 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
   cat <<'HELP'
-usage: apps/quickstart.sh [train_byol options]
+usage: apps/quickstart.sh [experiment options]
 
 Installs the build's Debian packages (as root or with passwordless sudo), builds the programs into
-build/apps, finds CIFAR-10 (apps/fetch_cifar10.sh says where), trains apps/configs/quickstart.json
-into runs/quickstart (an earlier run there is replaced) and evaluates the backbone. About 8 minutes
-on two cores, all in all. Options are handed to train_byol, e.g. --set epochs=20.
+build/apps, finds CIFAR-10 (apps/fetch_cifar10.sh says where), and trains the two runs of
+apps/experiments/quickstart.json into runs/quickstart: BYOL, and BYOL with ReLA, at the same small
+budget. Ends with their accuracies and a picture. About 8 minutes on two cores, all in all; stopped, it
+goes on where it was. Options are handed to the program experiment, e.g. --set epochs=20.
 
   RELA_DATA              folder that holds CIFAR-10; without it the data are looked for and fetched,
                          and where they cannot be had, the built-in synthetic pictures serve
-  RELA_QUICKSTART_STEPS  stop after so many training steps: a trial that all is in place
-  RELA_QUICKSTART_OUT    the run's folder (default runs/quickstart)
+  RELA_PRIOR             weights of resnet20_cifar to be ReLA's prior; without them, and where
+                         ../shared/data/priors has none, the student's own untrained network is
+  RELA_QUICKSTART_STEPS  stop each run after so many steps: a trial that all is in place
+  RELA_QUICKSTART_OUT    the folder of the runs (default runs/quickstart)
 
 Exit codes: those of the programs (README.md lists them); 6: RELA_DATA holds no CIFAR-10.
 HELP
@@ -30,6 +33,7 @@ say "packages"
 tests/check.sh --deps-only --packages build
 
 say "data"
+prior=""
 status=0
 data=$(apps/fetch_cifar10.sh) || status=$?
 case $status in
@@ -37,6 +41,9 @@ case $status in
     echo "CIFAR-10 in $data"
     options+=(--set "data.train_path=$data")
     data_options=(--data "$data")
+    published=../shared/data/priors/akamaster_resnet_cifar10/resnet20.safetensors
+    prior=${RELA_PRIOR:-}
+    if [[ -z $prior && -f $published ]]; then prior=$published; fi
     ;;
   5)
     echo "No CIFAR-10: training on synthetic pictures instead. What follows shows that the programs"
@@ -50,7 +57,7 @@ esac
 say "build"
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 cmake --preset cpu
-cmake --build build --parallel "$(nproc)" --target train_byol evaluate embed
+cmake --build build --parallel "$(nproc)" --target experiment train_byol evaluate embed
 
 say "train"
 if grep -qw avx512_bf16 /proc/cpuinfo; then
@@ -58,25 +65,26 @@ if grep -qw avx512_bf16 /proc/cpuinfo; then
 else
   options+=(--set precision=fp32)
 fi
-if [[ -n ${RELA_QUICKSTART_STEPS:-} ]]; then options+=(--max-steps "$RELA_QUICKSTART_STEPS"); fi
-build/apps/train_byol apps/configs/quickstart.json --out "$out" --overwrite "${options[@]}"
-
-say "evaluate"
-# top1_of <JSON line>: its top-1 accuracy, in percent.
-top1_of() { sed -nE 's/.*"top1": ?([0-9.eE+-]+).*/\1/p' <<<"$1" | awk '{ printf "%5.1f %%", 100 * $1 }'; }
-evaluate() { build/apps/evaluate "$@" "${data_options[@]}" | tail -n 1; }
-
-untrained=$(grep -E '"event": ?"eval", ?"step": ?0,.*"knn"' "$out/metrics.jsonl" | head -n 1)
-pixels=$(evaluate knn --pixels)
-knn=$(evaluate knn --run "$out")
-linear=$(evaluate linear --run "$out")
+if [[ -n ${RELA_QUICKSTART_STEPS:-} ]]; then
+  options+=(--set epochs=null --set "max_steps=$RELA_QUICKSTART_STEPS")
+fi
+if [[ -n $prior ]]; then
+  echo "ReLA's prior: $prior (trained with CIFAR-10's labels: what it teaches is not free of them)"
+  options+=(--set rela:rela.prior.model=resnet20_cifar --set "rela:rela.prior.weights=$prior")
+else
+  echo "ReLA's prior: random, the student's own untrained network"
+fi
+build/apps/experiment apps/experiments/quickstart.json --out "$out" "${options[@]}"
 
 say "top-1 on the test images"
-echo "kNN    raw pixels         $(top1_of "$pixels")"
-echo "kNN    untrained network  $(top1_of "$untrained")"
-echo "kNN    trained backbone   $(top1_of "$knn")"
-echo "linear trained backbone   $(top1_of "$linear")"
+# top1_of <JSON line>: its top-1 accuracy, in percent.
+top1_of() { sed -nE 's/.*"top1": ?([0-9.eE+-]+).*/\1/p' <<<"$1" | awk '{ printf "%5.1f %%", 100 * $1 }'; }
+pixels=$(build/apps/evaluate knn --pixels "${data_options[@]}" | tail -n 1)
+untrained=$(grep -hE '"event": ?"eval", ?"step": ?0,.*"knn"' "$out"/byol*/metrics.jsonl | head -n 1)
+echo "kNN of raw pixels         $(top1_of "$pixels")"
+echo "kNN of untrained network  $(top1_of "$untrained")"
+grep '^|' "$out/results.md"
 echo
-echo "These minutes are a start: apps/configs/cifar10-byol-cpu.json goes on for longer."
-echo "weights  $out/exported/backbone.safetensors"
-echo "report   $out/report.html"
+echo "These minutes are a start: apps/experiments/cpu.json goes on for longer."
+echo "picture  $out/accuracy.svg"
+for run in "$out"/*/report.html; do echo "report   $run"; done

@@ -93,9 +93,9 @@ def main():
         make_checkout(source, build, checkout)
         for block in blocks:
             run(block, checkout)
-        missing = [name for name in RUN_LEAVES if not (checkout / "runs/quickstart" / name).exists()]
+        missing = [name for name in RUN_LEAVES if not (checkout / "runs/lightly" / name).exists()]
         if missing:
-            sys.exit(f"FAILED: runs/quickstart lacks {', '.join(missing)}")
+            sys.exit(f"FAILED: runs/lightly lacks {', '.join(missing)}")
     print(f"{len(blocks)} blocks of README.md ran")
 
 

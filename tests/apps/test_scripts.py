@@ -15,14 +15,16 @@ import unittest
 
 SOURCE = pathlib.Path(sys.argv.pop()).resolve()
 FILES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
-# A program that says how it was called, prints a result, and leaves the record of an untrained network.
+# A program that says how it was called, prints a result, and leaves what `experiment` leaves.
 STAND_IN = """#!/usr/bin/env bash
 echo "$(basename "$0") $*" >>"$CALLS"
 echo '{"protocol": "knn", "correct": 1, "total": 4, "top1": 0.25}'
 out=$(sed -nE 's/.*--out ([^ ]+).*/\\1/p' <<<"$*")
 if [[ -n $out ]]; then
-  mkdir -p "$out"
-  echo '{"event": "eval", "step": 0, "protocol": "knn", "top1": 0.125}' >"$out/metrics.jsonl"
+  mkdir -p "$out/byol-s1"
+  echo '{"event": "eval", "step": 0, "protocol": "knn", "top1": 0.125}' >"$out/byol-s1/metrics.jsonl"
+  echo report >"$out/byol-s1/report.html"
+  printf 'words\\n| run | kNN |\\n' >"$out/results.md"
 fi
 """
 
@@ -35,7 +37,7 @@ class Scripts(unittest.TestCase):
         self.checkout = self.top / "above" / "rela"
         shutil.copytree(SOURCE / "apps", self.checkout / "apps")
         self.calls = self.top / "calls"
-        for name in ("bin/cmake", "tests/check.sh", "build/apps/train_byol", "build/apps/evaluate"):
+        for name in ("bin/cmake", "tests/check.sh", "build/apps/experiment", "build/apps/evaluate"):
             path = self.checkout / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(STAND_IN)
@@ -74,7 +76,7 @@ class Scripts(unittest.TestCase):
             self.assertEqual(done.returncode, 6, done.stderr)
             self.assertIn(f"RELA_DATA={self.top}/mine: neither it nor its cifar-10-batches-bin holds "
                           "data_batch_1.bin", done.stderr)
-        self.assertEqual(self.called("train_byol"), [])
+        self.assertEqual(self.called("experiment"), [])
 
     def test_what_is_not_the_official_archive_is_refused_and_leaves_nothing(self):
         self.pictures(self.top / "cifar-10-batches-bin")
@@ -98,7 +100,7 @@ class Scripts(unittest.TestCase):
         done = self.run_script("quickstart.sh")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("No CIFAR-10: training on synthetic pictures instead", done.stdout)
-        (call,) = self.called("train_byol")
+        (call,) = self.called("experiment")
         self.assertIn("--set data.format=synthetic", call)
         self.assertTrue(all("--format synthetic" in call for call in self.called("evaluate")))
 
@@ -107,16 +109,27 @@ class Scripts(unittest.TestCase):
         done = self.run_script("quickstart.sh", "--set", "epochs=9", RELA_DATA=str(mine),
                                RELA_QUICKSTART_STEPS="3", RELA_QUICKSTART_OUT="runs/other")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        (call,) = self.called("train_byol")
-        for part in ("--out runs/other", f"--set data.train_path={mine}", "--max-steps 3",
+        (call,) = self.called("experiment")
+        for part in ("--out runs/other", f"--set data.train_path={mine}", "--set max_steps=3", "--set epochs=null",
                      "--set epochs=9", "--set precision="):
             self.assertIn(part, call)
-        self.assertEqual(self.called("evaluate"), [
-            f"evaluate knn --pixels --data {mine}", f"evaluate knn --run runs/other --data {mine}",
-            f"evaluate linear --run runs/other --data {mine}"])
-        for line in ("kNN    raw pixels          25.0 %", "kNN    untrained network   12.5 %",
-                     "report   runs/other/report.html"):
+        self.assertEqual(self.called("evaluate"), [f"evaluate knn --pixels --data {mine}"])
+        for line in ("ReLA's prior: random", "kNN of raw pixels          25.0 %", "kNN of untrained network   12.5 %",
+                     "| run | kNN |", "report   runs/other/byol-s1/report.html"):
             self.assertIn(line, done.stdout)
+
+    def test_quickstart_takes_a_prior_that_is_at_hand_and_says_that_it_saw_labels(self):
+        mine = self.pictures(self.top / "mine")
+        weights = self.top / "above/shared/data/priors/akamaster_resnet_cifar10/resnet20.safetensors"
+        weights.parent.mkdir(parents=True)
+        weights.write_bytes(b"")
+        for given, expected in ((None, "../shared/data/priors/akamaster_resnet_cifar10/resnet20.safetensors"),
+                                ("/mine/prior.safetensors", "/mine/prior.safetensors")):
+            env = {"RELA_DATA": str(mine)} | ({"RELA_PRIOR": given} if given else {})
+            done = self.run_script("quickstart.sh", **env)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn(f"--set rela:rela.prior.weights={expected}", self.called("experiment")[-1])
+            self.assertIn("not free of them", done.stdout)
 
     def test_help(self):
         for script in ("fetch_cifar10.sh", "quickstart.sh"):
