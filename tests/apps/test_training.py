@@ -52,7 +52,7 @@ class Steps(ProgramTest):
             run = self.trained(f"accum{accum}", changes={**changes, "accum_steps": accum})
             rates[accum] = [(line["step"], line["lr"], line["tau"]) for line in run.events("train")]
             state = json.loads((run.checkpoint(6) / "state.json").read_text())
-            self.assertEqual((state["step"], state["optimizer_steps"]), (6, 6))
+            self.assertEqual((state["step"], state["optimizers"]["online"]["steps"]), (6, 6))
             self.assertEqual(run.events("start")[0]["effective_batch"], 8 * accum)
         self.assertEqual(rates[1], rates[2])
         for step, lr, tau in rates[2]:
