@@ -24,4 +24,9 @@ void describe(ConfigTable& table, SchedulerConfig& c);
 void describe(ConfigTable& table, EvalConfig& c);
 void describe(ConfigTable& table, CheckpointConfig& c);
 
+/// What load_config makes of a document, mistakes added to `issues`. `out` stays empty when the
+/// document names none.
+ExperimentConfig read_experiment_config(const JsonValue& document, const std::string& folder,
+                                        ConfigIssues& issues);
+
 }  // namespace rela

@@ -167,20 +167,29 @@ double ExperimentConfig::resolved_lr() const {
          static_cast<double>(optimizer.lr_base_batch);
 }
 
-ExperimentConfig load_config(const std::string& path, const std::vector<std::string>& overrides) {
-  JsonValue document = parse_config(path);
+ExperimentConfig read_experiment_config(const JsonValue& document, const std::string& folder,
+                                        ConfigIssues& issues) {
   ExperimentConfig config;
   ConfigTable table;
   describe(table, config);
+  read_config(table, document, folder, issues);
+  settle_backbone(config.backbone, document, issues);
+  check_together(config, document, issues);
+  check_rela(config.rela, document, issues);
+  return config;
+}
+
+ExperimentConfig load_config(const std::string& path, const std::vector<std::string>& overrides) {
+  JsonValue document = parse_config(path);
+  ExperimentConfig defaults;
+  ConfigTable table;
+  describe(table, defaults);
   ConfigIssues issues;
   for (const std::string& assignment : overrides) {
     apply_override(document, table, assignment, issues);
   }
   const std::filesystem::path file(path);
-  read_config(table, document, file.parent_path().string(), issues);
-  settle_backbone(config.backbone, document, issues);
-  check_together(config, document, issues);
-  check_rela(config.rela, document, issues);
+  ExperimentConfig config = read_experiment_config(document, file.parent_path().string(), issues);
   if (!issues.empty()) throw ConfigError(issues.text());
   if (config.out.empty()) {
     config.out = std::filesystem::absolute(file.parent_path() / "runs" / file.stem())

@@ -29,6 +29,7 @@ const std::set<std::string> kFreeKeys{"out",
                                       "data.workers",
                                       "data.train_path",
                                       "data.val_path",
+                                      "rela.targets_path",
                                       "eval.knn_every_epochs",
                                       "eval.knn_k",
                                       "eval.knn_temperature"};
@@ -45,7 +46,8 @@ void flatten(const JsonValue& value, const std::string& path,
     flatten(member, path.empty() ? key : cat(path, ".", key), out);
 }
 
-/// "optimizer.lr: 0.001 in the checkpoint, 0.002 now", one line each.
+}  // namespace
+
 std::string config_differences(const JsonValue& before, const JsonValue& now) {
   std::map<std::string, std::string> a;
   std::map<std::string, std::string> b;
@@ -59,6 +61,8 @@ std::string config_differences(const JsonValue& before, const JsonValue& now) {
   }
   return text;
 }
+
+namespace {
 
 std::vector<StateTensor> model_state(const TrainingState& state) {
   std::vector<StateTensor> all = state.learner.state();

@@ -9,6 +9,7 @@
 #include "rela/train/learner.h"
 #include "rela/train/online_classifier.h"
 #include "rela/train/rela_phase.h"
+#include "runtime/io/json.h"
 
 namespace rela {
 
@@ -34,6 +35,11 @@ std::string checkpoint_phase(const std::filesystem::path& folder);
 /// Writes model, target and optimizer .safetensors and state.json into the folder.
 void write_training_state(const std::filesystem::path& folder, const TrainingState& state,
                           const TrainingPosition& position, const ExperimentConfig& config);
+
+/// What differs between two resolved configs in anything that a run's numbers depend on, one line
+/// each: "\n  optimizer.lr: 0.001 in the checkpoint, 0.002 now". Empty: a run may go on from one to
+/// the other.
+std::string config_differences(const JsonValue& before, const JsonValue& now);
 
 /// Fills the state from a checkpoint. Throws WeightsError when it was made with a config that
 /// differs in anything that the numbers depend on (each difference listed), or when its tensors do

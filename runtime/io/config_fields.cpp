@@ -202,9 +202,7 @@ class PathField : public ConfigField {
     const auto* text = value.as<std::string>();
     const bool is_path = text != nullptr && !text->empty() && text->find('\0') == text->npos;
     if (!is_path) return {"must be " + allowed()};
-    std::filesystem::path path = std::filesystem::path(folder) / *text;
-    path = std::filesystem::absolute(path).lexically_normal();
-    value_ = (path.has_filename() ? path : path.parent_path()).string();
+    value_ = absolute_path(folder, *text);
     return {};
   }
   JsonValue write() const override { return value_.empty() ? JsonValue() : JsonValue(value_); }
@@ -213,12 +211,19 @@ class PathField : public ConfigField {
     return {{"type", JsonValue(JsonValue::Array{text_value("string"), text_value("null")})}};
   }
   bool takes_text() const override { return true; }
+  bool is_path() const override { return true; }
 
  private:
   std::string& value_;
 };
 
 }  // namespace
+
+std::string absolute_path(const std::string& folder, const std::string& relative) {
+  const std::filesystem::path path =
+      std::filesystem::absolute(std::filesystem::path(folder) / relative).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).string();
+}
 
 /// One of several names.
 class ChoiceField : public ConfigField {

@@ -1,4 +1,5 @@
 #include <charconv>
+#include <functional>
 
 #include "runtime/io/config_table.h"
 
@@ -45,11 +46,29 @@ JsonValue* member_of(JsonValue& value, const std::string& key, JsonValue fresh) 
   return &object->emplace_back(key, std::move(fresh)).second;
 }
 
+/// Makes the paths in the value of an entry absolute.
+void anchor_paths(JsonValue& value, const ConfigEntry& entry, const std::string& folder) {
+  if (ConfigTable* section = entry.section()) {
+    for (const ConfigEntry& below : section->entries()) {
+      if (JsonValue* member = value.find(below.key)) anchor_paths(*member, below, folder);
+    }
+    return;
+  }
+  const auto* text = value.as<std::string>();
+  const bool is_path = entry.field() != nullptr && entry.field()->is_path();
+  if (is_path && text != nullptr && !text->empty()) {
+    value = JsonValue(absolute_path(folder, *text), value.line());
+  }
+}
+
+/// The value to put where the path leads; null for an entry that is not known.
+using ValueFor = std::function<JsonValue(const ConfigEntry*)>;
+
 /// Walks down the document and the table side by side.
 class Override {
  public:
-  Override(std::vector<std::string> parts, std::string text, ConfigIssues& issues)
-      : parts_(std::move(parts)), text_(std::move(text)), issues_(issues) {}
+  Override(std::vector<std::string> parts, ValueFor value, ConfigIssues& issues)
+      : parts_(std::move(parts)), value_(std::move(value)), issues_(issues) {}
 
   void apply(JsonValue& node, const ConfigTable& table, size_t depth) {
     const std::string& key = parts_[depth];
@@ -59,7 +78,7 @@ class Override {
       return;
     }
     if (depth + 1 == parts_.size()) {
-      JsonValue value = value_of(text_, entry->field());
+      JsonValue value = value_(entry);
       if (JsonValue* member = member_of(node, key, JsonValue())) *member = std::move(value);
       return;
     }
@@ -91,7 +110,7 @@ class Override {
     if (*index == items->size()) items->emplace_back(JsonValue::Object{});
     JsonValue& item = (*items)[*index];
     if (depth + 1 == parts_.size()) {
-      item = value_of(text_, nullptr);
+      item = value_(nullptr);
     } else {
       apply(item, list.sample(), depth + 1);
     }
@@ -100,12 +119,12 @@ class Override {
   void complain(size_t depth, const ConfigComplaint& complaint) {
     std::string path = parts_[0];
     for (size_t i = 1; i <= depth; ++i) path += "." + parts_[i];
-    const JsonValue value = value_of(text_, nullptr);
+    const JsonValue value = value_(nullptr);
     issues_.add(path, complaint, &value);
   }
 
   std::vector<std::string> parts_;
-  std::string text_;
+  ValueFor value_;
   ConfigIssues& issues_;
 };
 
@@ -118,8 +137,21 @@ void apply_override(JsonValue& document, const ConfigTable& table, const std::st
     issues.add("--set", {cat("\"", assignment, "\" is not key.path=value")}, nullptr);
     return;
   }
-  Override(split(assignment.substr(0, equals)), assignment.substr(equals + 1), issues)
-      .apply(document, table, 0);
+  const std::string text = assignment.substr(equals + 1);
+  const ValueFor value = [&](const ConfigEntry* entry) {
+    return value_of(text, entry == nullptr ? nullptr : entry->field());
+  };
+  Override(split(assignment.substr(0, equals)), value, issues).apply(document, table, 0);
+}
+
+void apply_setting(JsonValue& document, const ConfigTable& table, const JsonValue::Member& setting,
+                   const std::string& folder, ConfigIssues& issues) {
+  const ValueFor value = [&](const ConfigEntry* entry) {
+    JsonValue copy = setting.second;
+    if (entry != nullptr) anchor_paths(copy, *entry, folder);
+    return copy;
+  };
+  Override(split(setting.first), value, issues).apply(document, table, 0);
 }
 
 const JsonValue* value_at(const JsonValue& document, const std::string& path) {

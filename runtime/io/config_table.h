@@ -65,6 +65,8 @@ class ConfigField {
   virtual JsonValue::Object schema() const = 0;
   /// Whether an override's text is the value as it stands.
   virtual bool takes_text() const { return false; }
+  /// Whether a text is relative to a folder.
+  virtual bool is_path() const { return false; }
 };
 
 class ConfigTable;
@@ -204,8 +206,16 @@ void read_config(const ConfigTable& table, const JsonValue& document, const std:
 void apply_override(JsonValue& document, const ConfigTable& table, const std::string& assignment,
                     ConfigIssues& issues);
 
+/// Puts a value at a dotted path into the document. It keeps its line; relative paths in it start
+/// at `folder`, whatever folder the rest of the document belongs to.
+void apply_setting(JsonValue& document, const ConfigTable& table, const JsonValue::Member& setting,
+                   const std::string& folder, ConfigIssues& issues);
+
 /// The value at a dotted path; null when there is none.
 const JsonValue* value_at(const JsonValue& document, const std::string& path);
+
+/// `relative` as seen from `folder`, without dots and without a slash at the end.
+std::string absolute_path(const std::string& folder, const std::string& relative);
 
 /// Every key with its current value.
 JsonValue write_config(const ConfigTable& table);

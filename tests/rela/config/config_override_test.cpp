@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "rela/config/config_sections.h"
 #include "tests/rela/config/config_test_support.h"
 
 namespace rela {
@@ -48,6 +49,29 @@ TEST(ConfigOverride, ReachesElementsOfLists) {
   EXPECT_EQ(c.augmentations[0].hflip, 0.5);
   EXPECT_EQ(c.augmentations[0].grayscale, 0.0);
   EXPECT_EQ(c.augmentations[1].hflip, 0.3);
+}
+
+TEST(ConfigSetting, KeepsItsLineAndItsPathsStartAtItsFolder) {
+  ExperimentConfig defaults;
+  ConfigTable table;
+  describe(table, defaults);
+  ConfigIssues issues;
+  JsonValue document = parse_json(small_config());
+  const JsonValue settings = parse_json(
+      "{\n"
+      "\"rela.prior\": {\"model\": \"resnet20_cifar\", \"weights\": \"a/b\"},\n"
+      "\"data.val_path\": \"../c\",\n"
+      "\"optimizer.lr\": -1,\n"
+      "\"optimizer.lrr\": 1 }");
+  for (const JsonValue::Member& setting : *settings.as<JsonValue::Object>()) {
+    apply_setting(document, table, setting, "/tables", issues);
+  }
+  const ExperimentConfig c = read_experiment_config(document, "/configs", issues);
+  EXPECT_EQ(c.rela.prior.weights, "/tables/a/b");
+  EXPECT_EQ(c.data.val_path, "/c");
+  EXPECT_EQ(issues.text(),
+            "optimizer.lr: must be a number > 0 (got -1) at line 4\n"
+            "optimizer.lrr: unknown key (got 1) at line 5; did you mean \"lr\"?");
 }
 
 TEST(ConfigOverride, MistakesSayThatTheyComeFromTheCommandLine) {
