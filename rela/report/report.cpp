@@ -208,8 +208,8 @@ std::string render_report(const std::filesystem::path& out_dir) {
   std::string page = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<title>{}: {}</title>\n<style>{}</style></head>\n<body><main>\n",
-      escape_html(run.name), escape_html(run_state(run).name), kPageStyle);
+      "<title>{}: {}</title>\n<style>{}{}</style></head>\n<body><main>\n",
+      escape_html(run.name), escape_html(run_state(run).name), kChartStyle, kPageStyle);
   page += header(run) + cards(run) + notices(run);
   page += "<section class=\"charts\">\n";
   for (const Chart& chart : run_charts(run.log)) page += to_figure(chart);

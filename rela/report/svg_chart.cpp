@@ -5,26 +5,27 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <sstream>
 
 #include "rela/report/html.h"
+#include "rela/report/page_style.h"
 
 namespace rela {
 namespace {
 
 // In units of the view box; the page scales it.
 constexpr double kWidth = 560;
-constexpr double kHeight = 236;
 constexpr double kLeft = 54;
 constexpr double kRight = 548;
 constexpr double kEmptyHeight = 96;  // of a chart without data
 constexpr double kTop = 16;
-constexpr double kBottom = 208;
+constexpr double kBelow = 28;  // for the ticks of x
 constexpr int kColumns = static_cast<int>(kRight - kLeft);
 constexpr double kLabelWidth = 70;  // a marker's label needs about this much
 
 class ChartWriter {
  public:
-  explicit ChartWriter(const Chart& chart) : chart_(chart) {
+  explicit ChartWriter(const Chart& chart) : chart_(chart), bottom_(chart.height - kBelow) {
     Extent x, y;
     for (const ChartSeries& s : chart.series) {
       for (size_t i = 0; i < s.x.size(); ++i) {
@@ -41,13 +42,17 @@ class ChartWriter {
     x_.from = kLeft;
     x_.to = kRight;
     y_ = fit_axis(y, chart.scale);
-    y_.from = kBottom;
+    y_.from = bottom_;
     y_.to = kTop;
   }
 
-  std::string write() {
-    add(R"(<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}" )", kWidth,
-        is_empty_ ? kEmptyHeight : kHeight, escape_html(chart_.title));
+  /// Height of what write() gives, in units of the view box.
+  double height() const { return is_empty_ ? kEmptyHeight : chart_.height; }
+
+  /// `place`: attributes that put it into another picture.
+  std::string write(const std::string& place = "") {
+    add(R"(<svg class="chart" {}viewBox="0 0 {} {}" role="img" aria-label="{}" )", place, kWidth,
+        height(), escape_html(chart_.title));
     add(R"(data-x="{} {} {} {}" data-y="{} {} {} {}" data-log="{:d}" data-unit="{}">)", x_.low,
         x_.high, x_.from, x_.to, y_.low, y_.high, y_.from, y_.to, y_.is_log,
         escape_html(chart_.unit));
@@ -85,18 +90,18 @@ class ChartWriter {
   }
 
   void add_x_axis() {
-    add(R"(<path class="axis" d="M{} {}H{}"/>)", kLeft, kBottom, kRight);
+    add(R"(<path class="axis" d="M{} {}H{}"/>)", kLeft, bottom_, kRight);
     const auto ticks = linear_ticks(x_.low, x_.high, 6);
     const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : 1;
     const double label_left = kRight - 10 - 7.0 * static_cast<double>(chart_.x_label.size());
     for (const double tick : ticks) {
       const double x = x_.at(tick);
-      add(R"(<path class="axis" d="M{:.2f} {}v4"/>)", x, kBottom);
+      add(R"(<path class="axis" d="M{:.2f} {}v4"/>)", x, bottom_);
       if (x > label_left - 16) continue;  // the name of the axis stands there
-      add(R"(<text class="tick x" x="{:.2f}" y="{}">{}</text>)", x, kBottom + 18,
+      add(R"(<text class="tick x" x="{:.2f}" y="{}">{}</text>)", x, bottom_ + 18,
           format_tick(tick, step));
     }
-    add(R"(<text class="tick end" x="{}" y="{}">{}</text>)", kRight, kBottom + 18,
+    add(R"(<text class="tick end" x="{}" y="{}">{}</text>)", kRight, bottom_ + 18,
         escape_html(chart_.x_label));
   }
 
@@ -116,7 +121,7 @@ class ChartWriter {
       if (!(x >= kLeft && x <= kRight)) continue;
       const std::string name = escape_html(m.name);
       add(R"(<g class="marker"><title>{}</title><path d="M{:.2f} {}V{}"/>)", name, x, kTop - 4,
-          kBottom);
+          bottom_);
       const bool fits_right = x + kLabelWidth < kRight;
       if (x >= free_from && (fits_right || x - kLabelWidth >= free_from)) {
         add(R"(<text class="{}" x="{:.2f}" y="{}">{}</text>)", fits_right ? "start" : "end",
@@ -130,7 +135,8 @@ class ChartWriter {
   void add_series(const ChartSeries& s) {
     const bool is_faint = s.style == LineStyle::kFaint;
     const std::vector<size_t> kept = decimate(s.x, s.y, kColumns);
-    add(R"(<path class="line s{}{}" data-name="{}" d=")", s.color, is_faint ? " faint" : "",
+    add(R"(<path class="line s{}{}{}" data-name="{}" d=")", s.color,
+        s.dash > 0 ? fmt::format(" d{}", s.dash) : "", is_faint ? " faint" : "",
         escape_html(s.name));
     for (size_t k = 0; k < kept.size(); ++k) {
       if (!can_draw(s.y[kept[k]])) continue;
@@ -152,6 +158,7 @@ class ChartWriter {
   bool can_draw(double y) const { return std::isfinite(y) && (!y_.is_log || y > 0); }
 
   const Chart& chart_;
+  double bottom_;
   Axis x_, y_;
   bool is_empty_ = true;
   std::string out_;
@@ -164,9 +171,62 @@ std::string latest(const ChartSeries& s, const std::string& unit) {
   return std::isfinite(last) ? format_number(last) + unit : fmt::format("{}", last);
 }
 
+/// The words of a text in lines of at most `columns` bytes; a longer word has a line of its own.
+std::vector<std::string> wrapped(const std::string& text, size_t columns) {
+  std::vector<std::string> lines;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (lines.empty() || lines.back().size() + 1 + word.size() > columns) {
+      lines.push_back(word);
+    } else {
+      lines.back().append(1, ' ').append(word);
+    }
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string to_svg(const Chart& chart) { return ChartWriter(chart).write(); }
+
+std::string to_svg_document(const Chart& chart) {
+  constexpr double kMargin = 14;
+  constexpr double kTitleHeight = 26;
+  constexpr double kKeyHeight = 19;
+  constexpr double kNoteHeight = 15;
+  constexpr size_t kNoteColumns = 100;  // letters of a line of the note
+  constexpr double kScale = 1.6;        // pixels for a unit, where nothing else sets the size
+  ChartWriter writer(chart);
+  std::string body = fmt::format(R"(<text class="title" x="{}" y="{}">{}</text>)", kMargin,
+                                 kMargin + 16, escape_html(chart.title));
+  double y = kMargin + kTitleHeight;
+  int column = 0;
+  for (const ChartSeries& s : chart.series) {
+    if (s.style == LineStyle::kFaint || s.y.empty()) continue;
+    const double x = kMargin + column * (kWidth / 2 - kMargin / 2);
+    body += fmt::format(
+        R"(<path class="line s{} d{}" d="M{} {}h30"/><text class="key" x="{}" y="{}">{} <tspan>{}</tspan></text>)",
+        s.color, s.dash, x, y + 9, x + 38, y + 13, escape_html(s.name),
+        escape_html(latest(s, chart.unit)));
+    if (column == 1) y += kKeyHeight;
+    column = 1 - column;
+  }
+  if (column == 1) y += kKeyHeight;
+  body += '\n';
+  body += writer.write(
+      fmt::format(R"(x="0" y="{}" width="{}" height="{}" )", y, kWidth, writer.height()));
+  y += writer.height() + kNoteHeight;
+  for (const std::string& line : wrapped(chart.note, kNoteColumns)) {
+    body += fmt::format("\n<text class=\"note\" x=\"{}\" y=\"{}\">{}</text>", kMargin, y,
+                        escape_html(line));
+    y += kNoteHeight;
+  }
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"document\" viewBox=\"0 0 {} {}\" "
+      "width=\"{}\" height=\"{}\">\n<style>{}</style>\n"
+      "<rect class=\"card\" width=\"{}\" height=\"{}\" rx=\"8\"/>\n{}\n</svg>\n",
+      kWidth, y, kWidth * kScale, y * kScale, kChartStyle, kWidth, y, body);
+}
 
 std::string to_figure(const Chart& chart) {
   std::string out = fmt::format("<figure><figcaption><b>{}</b>", escape_html(chart.title));

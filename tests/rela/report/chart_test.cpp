@@ -154,5 +154,20 @@ TEST(Chart, DrawsReferencesMarkersAndSafeNames) {
   EXPECT_THAT(figure, Not(HasSubstr("outside")));
 }
 
+TEST(Chart, AsADocumentBringsLegendStyleAndNote) {
+  const Chart chart{.title = "a < b",
+                    .note = std::string(90, 'n') + " and " + std::string(90, 'm'),
+                    .unit = "%",
+                    .series = {{.name = "x & y", .x = {0, 100}, .y = {10, 20}},
+                               {.name = "dashed", .x = {0, 100}, .y = {10, 30}, .dash = 2},
+                               {.name = "empty"}},
+                    .height = 300};
+  const std::string svg = to_svg_document(chart);
+  for (const char* part : {"<svg xmlns=", "a &lt; b</text>", "x &amp; y <tspan>20%</tspan>",
+                           "class=\"line s0 d2\"", ".line.d2 {", "nn and</text>"})
+    EXPECT_THAT(svg, HasSubstr(part));
+  EXPECT_THAT(svg, Not(HasSubstr("empty <tspan>")));
+}
+
 }  // namespace
 }  // namespace rela
