@@ -25,7 +25,7 @@ if(Python3_FOUND)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_published.py)
   set_tests_properties(apps.published PROPERTIES LABELS "apps;slow" TIMEOUT 300
     ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:evaluate>;OMP_WAIT_POLICY=passive")
-  foreach(name evaluate rela resume training transport usage)
+  foreach(name evaluate experiment rela resume training transport usage)
     add_test(NAME apps.${name}
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_${name}.py)
     set_tests_properties(apps.${name} PROPERTIES LABELS apps TIMEOUT 300

@@ -32,5 +32,6 @@ int train_byol_main(int argc, const char* const* argv);
 int evaluate_main(int argc, const char* const* argv);
 int embed_main(int argc, const char* const* argv);
 int transport_main(int argc, const char* const* argv);
+int experiment_main(int argc, const char* const* argv);
 
 }  // namespace rela

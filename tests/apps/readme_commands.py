@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ("train_byol", "evaluate", "embed", "transport")
+PROGRAMS = ("train_byol", "evaluate", "embed", "experiment", "transport")
 TRAINING_STEPS = 2
 BATCH_SIZE = 16
 TRAINING_IMAGES_PER_FILE = 40
@@ -63,8 +63,9 @@ def make_checkout(source, build, checkout):
     shutil.copy(source / "README.md", checkout)
     make_data(checkout / "data/cifar-10-batches-bin")
     for program in PROGRAMS:
-        short = f" --max-steps {TRAINING_STEPS} --set batch_size={BATCH_SIZE}" \
-            if program == "train_byol" else ""
+        short = {"train_byol": f" --max-steps {TRAINING_STEPS} --set batch_size={BATCH_SIZE}",
+                 "experiment": f" --set max_steps={TRAINING_STEPS} --set epochs=null"
+                               f" --set batch_size={BATCH_SIZE}"}.get(program, "")
         write_program(checkout / "build/apps" / program, f'exec "{build}/apps/{program}" "$@"{short}\n')
     check = source / "tests/check.sh"
     write_program(checkout / "tests/check.sh", f'bash -n "{check}" && exec "{check}" "$@" --help\n')

@@ -10,7 +10,7 @@ from programs import (CIFAR_RECORD_BYTES, DATA, DEVICE, DONE, USAGE, ProgramTest
 class CommandLine(ProgramTest):
     def test_help_of_every_program_succeeds_and_names_its_options(self):
         for program, option in (("train_byol", "--resume"), ("evaluate", "knn"), ("embed", "--split"),
-                                ("transport", "--ridge")):
+                                ("experiment", "--dry-run"), ("transport", "--ridge")):
             result = run_program(program, "--help")
             self.assertExit(result, DONE)
             self.assertIn(option, result.stdout)

@@ -1,0 +1,52 @@
+#pragma once
+// What the folder of one run of a table shows.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rela/experiments/plan.h"
+#include "rela/report/run_log.h"
+
+namespace rela {
+
+/// Counts on the test images.
+struct Score {
+  int64_t correct = 0;
+  int64_t total = 0;
+
+  double top1() const { return static_cast<double>(correct) / static_cast<double>(total); }
+};
+
+struct CellResult {
+  enum class State : uint8_t {
+    kAbsent,      // nothing there yet
+    kUnfinished,  // training has begun
+    kTrained,     // all steps are done, an evaluation is missing
+    kDone,
+    kFailed,
+    kForeign,  // the folder holds a run of another config
+  };
+
+  State state = State::kAbsent;
+  std::string message;  // why it failed, or what is foreign
+  int64_t step = 0;
+  double seconds = 0;        // of training, its evaluations included
+  std::optional<Score> knn;  // of the last step: the run's own, or what `evaluate knn` made of it
+  std::optional<Score> linear;  // what `evaluate linear` made of it
+  std::optional<int64_t> switch_step;
+  std::vector<EvalPoint> curve;  // kNN during training
+};
+
+/// "absent", "unfinished", "trained", "done", "failed", "foreign"
+const char* state_name(CellResult::State state);
+
+/// Reads a cell's folder. Of a foreign run nothing counts. An evaluation counts when it was made of
+/// the weights that are there. Throws IoError.
+CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate);
+
+/// Whether `evaluate <protocol>` has been run on the weights in the folder.
+bool is_evaluated(const Cell& cell, const std::string& protocol);
+
+}  // namespace rela

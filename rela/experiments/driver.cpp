@@ -1,0 +1,263 @@
+#include "rela/experiments/driver.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "rela/experiments/child_process.h"
+#include "rela/experiments/results.h"
+#include "rela/train/progress.h"
+#include "runtime/io/config_table.h"
+#include "runtime/io/file.h"
+#include "runtime/io/json.h"
+#include "runtime/log.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Clock = std::chrono::steady_clock;
+using State = CellResult::State;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Held by the driver that works in a folder, and by the program it runs: after a driver was killed
+/// the next one waits until that program has written its checkpoint.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& folder) {
+    const std::string path = (fs::path(folder) / "experiment.lock").string();
+    fd_ = open(path.c_str(), O_RDWR | O_CREAT, 0644);  // no O_CLOEXEC: programs inherit it
+    RELA_CHECK(fd_ >= 0, IoError, path, ": cannot be created: ", std::strerror(errno),
+               "; the output folder must be writable");
+    if (flock(fd_, LOCK_EX | LOCK_NB) != 0) wait_for(folder);
+    const std::string pid = std::to_string(getpid());
+    if (ftruncate(fd_, 0) != 0 || pwrite(fd_, pid.data(), pid.size(), 0) < 0) {
+      close(fd_);
+      throw IoError(cat(path, ": cannot be written: ", std::strerror(errno)));
+    }
+  }
+  ~FolderLock() { close(fd_); }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  void wait_for(const std::string& folder) const {
+    std::array<char, 32> owner{};
+    const ssize_t n = pread(fd_, owner.data(), owner.size() - 1, 0);
+    const auto pid = static_cast<pid_t>(n > 0 ? std::strtol(owner.data(), nullptr, 10) : 0);
+    if (pid > 0 && (kill(pid, 0) == 0 || errno == EPERM)) {
+      close(fd_);
+      throw UsageError(cat("--out: ", folder, " is in use by process ", pid,
+                           "; wait for it, stop it, or name another folder"));
+    }
+    log_info("an earlier driver was killed; waiting for its last program to stop");
+    while (flock(fd_, LOCK_EX) != 0) {
+      if (errno == EINTR) continue;
+      const int failure = errno;
+      close(fd_);
+      throw IoError(cat(folder, ": cannot be locked: ", std::strerror(failure)));
+    }
+  }
+
+  int fd_ = -1;
+};
+
+/// How long the rest will take, by what a step has taken so far.
+class Eta {
+ public:
+  void add(int64_t steps, double seconds) {
+    steps_ += static_cast<double>(steps);
+    seconds_ += seconds;
+  }
+  std::string left(int64_t steps) const {
+    return format_clock(steps_ > 0 ? seconds_ / steps_ * static_cast<double>(steps) : -1);
+  }
+
+ private:
+  double steps_ = 0;
+  double seconds_ = 0;
+};
+
+std::string ending(const std::string& program, const ChildExit& end) {
+  if (end.signal != 0) return cat(program, " was killed by signal ", end.signal);
+  return cat(program, " ended with exit code ", end.code, ", see its messages above");
+}
+
+std::string percent(const std::optional<Score>& score) {
+  return score ? cat(std::round(1e4 * score->top1()) / 100, "%") : "–";
+}
+
+bool has_failed(const CellResult& result) {
+  return result.state == State::kFailed || result.state == State::kForeign;
+}
+
+class Driver {
+ public:
+  Driver(const Plan& plan, const DriverOptions& options) : plan_(plan), options_(options) {
+    for (const Cell& cell : plan.cells) {
+      results_.push_back(read_cell(cell, plan.evaluate));
+      const CellResult& result = results_.back();
+      if (result.state == State::kDone) eta_.add(result.step, result.seconds);
+    }
+  }
+
+  ExitCode run() {
+    write_results(plan_, results_);
+    for (size_t i = 0; i < plan_.cells.size(); ++i) {
+      if (!is_selected(plan_.cells[i], options_.only)) continue;
+      if (results_[i].state == State::kDone) {
+        log_info(place(i), "done already, kNN ", percent(results_[i].knn), ", linear ",
+                 percent(results_[i].linear));
+        continue;
+      }
+      if (results_[i].state == State::kForeign) continue;
+      if (runner_.stop_requested() || !run_cell(i)) return stopped();
+      write_results(plan_, results_);
+    }
+    return report();
+  }
+
+ private:
+  /// "cell 3/14 byol-r0.2-s1: "
+  std::string place(size_t i) const {
+    return cat("cell ", i + 1, "/", plan_.cells.size(), " ", plan_.cells[i].name, ": ");
+  }
+
+  int64_t steps_left() const {
+    int64_t steps = 0;
+    for (size_t i = 0; i < results_.size(); ++i) {
+      const bool is_left =
+          results_[i].state != State::kDone && results_[i].state != State::kForeign;
+      if (is_left && is_selected(plan_.cells[i], options_.only)) {
+        steps += plan_.cells[i].total_steps - results_[i].step;
+      }
+    }
+    return steps;
+  }
+
+  /// False when a signal stopped it.
+  bool run_cell(size_t i) {
+    const Cell& cell = plan_.cells[i];
+    CellResult& result = results_[i];
+    const auto start = Clock::now();
+    const int64_t steps_before = result.step;
+    log_info(place(i), result.step > 0 ? "going on at step " : "starting at step ", result.step,
+             " of ", cell.total_steps, " | all cells: eta ", eta_.left(steps_left()));
+    std::string failure = train(cell, result);
+    for (const std::string& protocol : plan_.evaluate) {
+      if (!failure.empty() || runner_.stop_requested()) break;
+      if (!is_evaluated(cell, protocol)) failure = evaluate(cell, protocol);
+    }
+    result = read_cell(cell, plan_.evaluate);
+    if (runner_.stop_requested() && result.state != State::kDone) return false;
+    if (failure.empty() && result.state != State::kDone && !has_failed(result)) {
+      failure = "its programs ended well, but its results are not there";
+    }
+    if (!failure.empty()) {
+      result.state = State::kFailed;
+      result.message = result.message.empty() ? failure : cat(failure, ": ", result.message);
+    }
+    if (has_failed(result)) {
+      log_error(place(i), result.message);
+    } else {
+      eta_.add(result.step - steps_before, seconds_since(start));
+      log_info(place(i), "done, kNN ", percent(result.knn), ", linear ", percent(result.linear));
+    }
+    return true;
+  }
+
+  /// What went wrong; empty: nothing, or a signal came.
+  std::string train(const Cell& cell, const CellResult& result) {
+    if (result.state == State::kTrained) return "";
+    const fs::path configs = fs::path(plan_.out) / "configs";
+    make_directories(configs.string());
+    const std::string config = (configs / (cell.name + ".json")).string();
+    write_file_atomic(config, to_resolved_json(cell.config));
+    std::vector<std::string> command{program("train_byol"), config,     "--out",
+                                     cell.folder,           "--resume", "auto"};
+    if (options_.quiet) command.emplace_back("-q");
+    return run_program("train_byol", command);
+  }
+
+  std::string evaluate(const Cell& cell, const std::string& protocol) {
+    const JsonValue config = parse_json(to_resolved_json(cell.config));
+    std::vector<std::string> command{
+        program("evaluate"), protocol,   "--run",
+        cell.folder,         "--format", *value_at(config, "data.format")->as<std::string>()};
+    if (!cell.config.data.train_path.empty()) {
+      command.insert(command.end(), {"--data", cell.config.data.train_path});
+    }
+    if (protocol == "knn") {
+      const EvalConfig& eval = cell.config.eval;
+      command.insert(command.end(),
+                     {"--k", cat(eval.knn_k), "--temperature", cat(eval.knn_temperature)});
+    }
+    return run_program("evaluate " + protocol, command);
+  }
+
+  std::string program(const char* name) const {
+    return (fs::path(options_.programs) / name).string();
+  }
+
+  std::string run_program(const std::string& name, const std::vector<std::string>& command) {
+    flush_log();
+    const ChildExit end = runner_.run(command);
+    const bool is_well = end.signal == 0 && end.code == 0;
+    return is_well || runner_.stop_requested() ? "" : ending(name, end);
+  }
+
+  ExitCode stopped() {
+    write_results(plan_, results_);
+    log_info("stopped; the same command goes on from here");
+    return ExitCode::kStoppedBySignal;
+  }
+
+  ExitCode report() const {
+    int64_t failed = 0;
+    for (size_t i = 0; i < results_.size(); ++i) {
+      if (!has_failed(results_[i]) || !is_selected(plan_.cells[i], options_.only)) continue;
+      ++failed;
+      log_error(plan_.cells[i].name, ": ", results_[i].message);
+    }
+    if (failed > 0) log_error(failed, " of ", results_.size(), " cells failed");
+    log_info("results: ", (fs::path(plan_.out) / "results.md").string());
+    return failed > 0 ? ExitCode::kInternal : ExitCode::kDone;
+  }
+
+  const Plan& plan_;
+  const DriverOptions& options_;
+  std::vector<CellResult> results_;
+  Eta eta_;
+  ProgramRunner runner_;
+};
+
+}  // namespace
+
+bool is_selected(const Cell& cell, const std::vector<std::string>& only) {
+  const auto names_it = [&](const std::string& name) {
+    return name == cell.run || name == cell.name;
+  };
+  return only.empty() || std::any_of(only.begin(), only.end(), names_it);
+}
+
+ExitCode run_experiment(const Plan& plan, const DriverOptions& options) {
+  make_directories(plan.out);
+  const FolderLock lock(plan.out);
+  return Driver(plan, options).run();
+}
+
+}  // namespace rela

@@ -1,0 +1,252 @@
+#include "rela/experiments/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "rela/config/config_sections.h"
+#include "rela/config/normalize_field.h"
+#include "rela/experiments/table.h"
+#include "rela/train/setup.h"
+#include "runtime/io/file.h"
+#include "runtime/io/hash.h"
+#include "runtime/io/nearest.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Keys that the driver sets, and what to use instead.
+const std::map<std::string, std::string> kOwnKeys{
+    {"data.ratio", "ratios"}, {"seed", "seeds"}, {"out", "--out"}, {"rela.targets_path", ""}};
+
+JsonValue parse_file(const std::string& path) {
+  try {
+    return parse_json(read_file(path));
+  } catch (const JsonError& error) {
+    throw ConfigError(cat(path, ": not JSON: ", error.what()));
+  }
+}
+
+struct Override {
+  std::string run;  // empty: every run
+  std::string assignment;
+};
+
+Override parse_override(const std::string& text) {
+  const size_t colon = text.substr(0, text.find('=')).find(':');
+  if (colon == std::string::npos) return {"", text};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+std::string key_of(const std::string& assignment) {
+  return assignment.substr(0, assignment.find('='));
+}
+
+/// The file that keeps a cell's targets: one name for the cells that learn the same.
+std::string targets_path(const std::string& out, const ExperimentConfig& c) {
+  const PriorConfig& prior = c.rela.prior;
+  const bool is_random = prior.model == "random";
+  const std::string what =
+      cat(prior.model, '\n', prior.weights, '\n',
+          prior.normalize ? to_json_text(to_json(*prior.normalize), JsonLayout::kCompact) : "",
+          '\n', c.rela.pca_dim.value_or(0), '\n', c.backbone.name, '\n', c.backbone.width, '\n',
+          c.backbone.cifar_stem, '\n', is_random ? c.view(0).crop_size : 0, '\n',
+          static_cast<int>(c.data.format), '\n', c.data.train_path, '\n', c.data.synthetic_images,
+          '\n', is_random ? c.seed : -1);
+  Fnv1a64 hash;
+  hash.update(what.data(), static_cast<int64_t>(what.size()));
+  const std::string name =
+      cat("targets-", prior.model, "-", to_hex(hash.digest()).substr(0, 8), ".bin");
+  return (fs::path(out) / name).string();
+}
+
+class Planner {
+ public:
+  explicit Planner(const PlanOptions& options)
+      : folder_(fs::absolute(options.table).parent_path().string()),
+        document_(parse_file(options.table)) {
+    plan_.out = absolute_path("", options.out);
+    for (const std::string& text : options.overrides) overrides_.push_back(parse_override(text));
+    describe(config_table_, defaults_);
+  }
+
+  Plan plan() {
+    read_table();
+    if (read_base()) {
+      for (size_t i = 0; i < table_.runs.size(); ++i) plan_run(i);
+    }
+    fail_if_wrong();
+    count_steps();
+    fail_if_wrong();
+    return std::move(plan_);
+  }
+
+ private:
+  void read_table() {
+    ConfigTable table;
+    describe(table, table_);
+    ConfigIssues issues;
+    read_config(table, document_, folder_, issues);
+    check_overrides(issues);
+    report("", issues);
+    plan_.title = table_.title;
+    plan_.note = table_.note;
+    plan_.evaluate = table_.evaluate;
+  }
+
+  void check_overrides(ConfigIssues& issues) const {
+    std::vector<std::string> names;
+    for (const RunSpec& run : table_.runs) names.push_back(run.name);
+    for (const Override& o : overrides_) {
+      const JsonValue value(o.assignment);
+      if (!o.run.empty() && std::count(names.begin(), names.end(), o.run) == 0) {
+        issues.add(o.run, {"no run of the table has this name", nearest_word(o.run, names)},
+                   &value);
+      }
+      check_own_key(key_of(o.assignment), value, issues);
+    }
+  }
+
+  static void check_own_key(const std::string& key, const JsonValue& value, ConfigIssues& issues) {
+    const auto found = kOwnKeys.find(key);
+    if (found == kOwnKeys.end()) return;
+    const std::string& instead = found->second;
+    issues.add(key, {instead.empty() ? "is set for each run, by its prior" : "use " + instead},
+               &value);
+  }
+
+  /// Whether there is a base to build on.
+  bool read_base() {
+    if (!table_.base.path.empty()) {
+      base_ = parse_file(table_.base.path);
+      base_folder_ = fs::path(table_.base.path).parent_path().string();
+    } else {
+      base_ = table_.base.in_table;
+      base_folder_ = folder_;
+    }
+    if (base_.is_null()) return false;
+    ConfigIssues own;
+    read_experiment_config(base_, base_folder_, own);
+    report(table_.base.path.empty() ? "base: " : table_.base.path + ": ", own);
+    if (!own.empty()) return false;
+    // What every run shares is checked once, so that its mistakes show once.
+    ConfigIssues shared;
+    JsonValue document = base_;
+    apply(document, table_.set, shared);
+    apply_overrides(document, nullptr, shared);
+    read_experiment_config(document, base_folder_, shared);
+    report("set: ", shared);
+    return true;
+  }
+
+  void apply(JsonValue& document, const JsonValue::Object& set, ConfigIssues& issues) const {
+    for (const JsonValue::Member& setting : set) {
+      if (setting.first == "_comment") continue;
+      check_own_key(setting.first, setting.second, issues);
+      apply_setting(document, config_table_, setting, folder_, issues);
+    }
+  }
+
+  /// Those for every run, and those for `run`.
+  void apply_overrides(JsonValue& document, const RunSpec* run, ConfigIssues& issues) const {
+    for (const Override& o : overrides_) {
+      const bool is_meant = o.run.empty() || (run != nullptr && o.run == run->name);
+      if (is_meant) apply_override(document, config_table_, o.assignment, issues);
+    }
+  }
+
+  void plan_run(size_t index) {
+    const RunSpec& run = table_.runs[index];
+    ConfigIssues issues;
+    JsonValue document = base_;
+    apply(document, table_.set, issues);
+    apply(document, run.set, issues);
+    apply_overrides(document, &run, issues);
+    const ExperimentConfig config = read_experiment_config(document, base_folder_, issues);
+    report(fmt::format("runs.{} \"{}\": ", index, run.name), issues);
+    for (const double ratio : run.ratios.empty() ? std::vector{config.data.ratio} : run.ratios) {
+      for (const int64_t seed : run.seeds.empty() ? std::vector{config.seed} : run.seeds) {
+        add_cell(index, config, ratio, seed);
+      }
+    }
+  }
+
+  void add_cell(size_t index, const ExperimentConfig& config, double ratio, int64_t seed) {
+    Cell cell{.run = table_.runs[index].name, .name = "", .folder = "", .config = config};
+    cell.name = fmt::format("{}-r{}-s{}", cell.run, ratio_text(ratio), seed);
+    cell.folder = (fs::path(plan_.out) / cell.name).string();
+    cell.config.data.ratio = ratio;
+    cell.config.seed = seed;
+    cell.config.out = cell.folder;
+    if (cell.config.has_rela_phase()) {
+      cell.config.rela.targets_path = targets_path(plan_.out, cell.config);
+    }
+    if (!cell_names_.insert(cell.name).second) {
+      ConfigIssues issues;
+      issues.add(fmt::format("runs.{}", index),
+                 {fmt::format("the run {} is in the table twice", cell.name)},
+                 value_at(document_, fmt::format("runs.{}.name", index)));
+      report("", issues);
+    }
+    plan_.cells.push_back(std::move(cell));
+  }
+
+  void count_steps() {
+    std::map<std::string, int64_t> sizes;  // of the data sets
+    for (Cell& cell : plan_.cells) {
+      const DataConfig& data = cell.config.data;
+      const std::string key =
+          cat(static_cast<int>(data.format), data.synthetic_images, data.train_path);
+      if (!sizes.contains(key)) sizes[key] = open_split(cell.config, Split::kTrain)->size();
+      try {
+        cell.total_steps = run_length(cell.config, sizes[key]).total_steps;
+      } catch (const ConfigError& error) {
+        mistakes_.push_back(cat(cell.name, ": ", error.what()));
+      }
+    }
+  }
+
+  /// Mistakes that another part of the table has already been blamed for are left out.
+  void report(const std::string& where, const ConfigIssues& issues) {
+    const std::string text = issues.text();
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = std::min(text.find('\n', begin), text.size());
+      const std::string line = text.substr(begin, end - begin);
+      if (blamed_.insert(line).second) mistakes_.push_back(where + line);
+      begin = end + 1;
+    }
+  }
+
+  void fail_if_wrong() const {
+    std::string text;
+    for (const std::string& line : mistakes_) text += (text.empty() ? "" : "\n") + line;
+    if (!text.empty()) throw ConfigError(text);
+  }
+
+  std::string folder_;  // of the table
+  JsonValue document_;  // the table
+  ExperimentTable table_;
+  std::vector<Override> overrides_;
+  JsonValue base_;
+  std::string base_folder_;
+  ExperimentConfig defaults_;
+  ConfigTable config_table_;
+  std::set<std::string> cell_names_;
+  std::set<std::string> blamed_;
+  std::vector<std::string> mistakes_;
+  Plan plan_;
+};
+
+}  // namespace
+
+std::string ratio_text(double ratio) { return fmt::format("{:g}", ratio); }
+
+Plan make_plan(const PlanOptions& options) { return Planner(options).plan(); }
+
+}  // namespace rela

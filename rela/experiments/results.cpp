@@ -1,0 +1,272 @@
+#include "rela/experiments/results.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+
+#include "rela/report/html.h"
+#include "runtime/io/file.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+using State = CellResult::State;
+
+constexpr const char* kNothing = "–";
+
+ResultRow row_of(const Cell& cell) {
+  const ExperimentConfig& c = cell.config;
+  ResultRow row{.run = cell.run,
+                .method = method_name(c.method),
+                .ratio = cell.ratio(),
+                .steps = cell.total_steps,
+                .images = cell.total_steps * c.effective_batch()};
+  if (c.has_rela_phase()) {
+    row.prior = c.rela.prior.model;
+    row.map = c.rela.train_map ? "trained" : "fixed";
+  }
+  return row;
+}
+
+void add_cell(const Cell& cell, const CellResult& result, ResultRow& row) {
+  row.seeds.push_back(cell.seed());
+  if (result.state != State::kDone) return;
+  ++row.done;
+  row.seconds.values.push_back(result.seconds);
+  if (result.knn) row.knn.values.push_back(100 * result.knn->top1());
+  if (result.linear) row.linear.values.push_back(100 * result.linear->top1());
+  if (result.switch_step) row.switch_steps.push_back(*result.switch_step);
+}
+
+JsonValue to_json(const Spread& spread) {
+  if (spread.values.empty()) return {};
+  JsonValue::Array values;
+  for (const double value : spread.values) values.emplace_back(value);
+  return JsonValue::Object{
+      {"mean", spread.mean()}, {"deviation", spread.deviation()}, {"values", std::move(values)}};
+}
+
+JsonValue to_json(const std::vector<int64_t>& integers) {
+  JsonValue::Array array;
+  for (const int64_t value : integers) array.emplace_back(value);
+  return JsonValue(std::move(array));
+}
+
+JsonValue text_or_null(const std::string& text) {
+  return text.empty() ? JsonValue() : JsonValue(text);
+}
+
+JsonValue to_json(const ResultRow& row) {
+  return JsonValue::Object{{"run", row.run},
+                           {"method", row.method},
+                           {"prior", text_or_null(row.prior)},
+                           {"map", text_or_null(row.map)},
+                           {"ratio", row.ratio},
+                           {"seeds", to_json(row.seeds)},
+                           {"done", row.done},
+                           {"steps", row.steps},
+                           {"images", row.images},
+                           {"knn_percent", to_json(row.knn)},
+                           {"linear_percent", to_json(row.linear)},
+                           {"switch_steps", to_json(row.switch_steps)},
+                           {"seconds", to_json(row.seconds)}};
+}
+
+JsonValue to_json(const std::optional<Score>& score) {
+  if (!score) return {};
+  return JsonValue::Object{
+      {"correct", score->correct}, {"total", score->total}, {"top1", score->top1()}};
+}
+
+JsonValue to_json(const Cell& cell, const CellResult& result) {
+  JsonValue::Array curve;
+  for (const EvalPoint& point : result.curve) {
+    curve.emplace_back(JsonValue::Object{
+        {"step", point.step}, {"correct", point.correct}, {"total", point.total}});
+  }
+  return JsonValue::Object{
+      {"name", cell.name},
+      {"run", cell.run},
+      {"ratio", cell.ratio()},
+      {"seed", cell.seed()},
+      {"state", state_name(result.state)},
+      {"message", text_or_null(result.message)},
+      {"step", result.step},
+      {"total_steps", cell.total_steps},
+      {"seconds", result.seconds},
+      {"switch_step", result.switch_step ? JsonValue(*result.switch_step) : JsonValue()},
+      {"knn", to_json(result.knn)},
+      {"linear", to_json(result.linear)},
+      {"knn_curve", std::move(curve)}};
+}
+
+std::string to_text(const Spread& spread) {
+  if (spread.values.empty()) return kNothing;
+  if (spread.values.size() == 1) return fmt::format("{:.2f}", spread.mean());
+  return fmt::format("{:.2f} ± {:.2f}", spread.mean(), spread.deviation());
+}
+
+std::string text_or_nothing(const std::string& text) { return text.empty() ? kNothing : text; }
+
+std::string switch_text(const ResultRow& row) {
+  if (row.prior.empty() || row.done == 0) return kNothing;
+  if (row.switch_steps.empty()) return "not reached";
+  const auto [low, high] = std::minmax_element(row.switch_steps.begin(), row.switch_steps.end());
+  std::string text = format_count(*low);
+  if (*high != *low) text += kNothing + format_count(*high);
+  if (std::ssize(row.switch_steps) < row.done) text += " or not reached";
+  return text;
+}
+
+std::string seeds_text(const ResultRow& row) {
+  const auto all = std::ssize(row.seeds);
+  return row.done == all ? fmt::format("{}", all) : fmt::format("{} of {}", row.done, all);
+}
+
+/// Markdown of the cells that have no numbers yet, with the reasons of those that failed.
+std::string unfinished_markdown(const Plan& plan, const std::vector<CellResult>& results) {
+  std::string text;
+  for (size_t i = 0; i < results.size(); ++i) {
+    const CellResult& r = results[i];
+    if (r.state == State::kDone) continue;
+    std::string message = r.message;
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    text += fmt::format("- {}: {}, step {} of {}{}\n", plan.cells[i].name, state_name(r.state),
+                        format_count(r.step), format_count(plan.cells[i].total_steps),
+                        message.empty() ? "" : ": " + message);
+  }
+  return text.empty() ? "" : "\nNot done:\n\n" + text;
+}
+
+/// A row's kNN by images seen.
+ChartSeries mean_curve(const std::vector<const CellResult*>& cells, int64_t images_per_step) {
+  std::map<int64_t, Spread> by_step;
+  for (const CellResult* cell : cells) {
+    for (const EvalPoint& point : cell->curve) {
+      by_step[point.step].values.push_back(100 * point.top1);
+    }
+  }
+  ChartSeries series;
+  for (const auto& [step, spread] : by_step) {
+    series.x.push_back(static_cast<double>(step * images_per_step));
+    series.y.push_back(spread.mean());
+  }
+  return series;
+}
+
+}  // namespace
+
+double Spread::mean() const {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return values.empty() ? 0 : sum / static_cast<double>(values.size());
+}
+
+double Spread::deviation() const {
+  if (values.size() < 2) return 0;
+  double squares = 0;
+  for (const double value : values) squares += (value - mean()) * (value - mean());
+  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+}
+
+std::vector<ResultRow> result_rows(const Plan& plan, const std::vector<CellResult>& results) {
+  std::vector<ResultRow> rows;
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    const Cell& cell = plan.cells[i];
+    auto row = std::find_if(rows.begin(), rows.end(), [&](const ResultRow& r) {
+      return r.run == cell.run && r.ratio == cell.ratio();
+    });
+    if (row == rows.end()) row = rows.insert(rows.end(), row_of(cell));
+    add_cell(cell, results.at(i), *row);
+  }
+  return rows;
+}
+
+JsonValue results_json(const Plan& plan, const std::vector<CellResult>& results) {
+  JsonValue::Array rows;
+  for (const ResultRow& row : result_rows(plan, results)) rows.push_back(to_json(row));
+  JsonValue::Array cells;
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    cells.push_back(to_json(plan.cells[i], results.at(i)));
+  }
+  return JsonValue::Object{{"title", plan.title},
+                           {"note", text_or_null(plan.note)},
+                           {"rows", std::move(rows)},
+                           {"cells", std::move(cells)}};
+}
+
+std::string results_markdown(const Plan& plan, const std::vector<CellResult>& results) {
+  std::string text = fmt::format(
+      "# {}\n\n| run | method | prior | map | ratio | seeds | steps | images seen | kNN top-1, % | "
+      "linear top-1, % | switch at step | seconds |\n"
+      "|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+      plan.title);
+  for (const ResultRow& row : result_rows(plan, results)) {
+    text += fmt::format(
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", row.run, row.method,
+        text_or_nothing(row.prior), text_or_nothing(row.map), ratio_text(row.ratio),
+        seeds_text(row), format_count(row.steps), format_count(row.images), to_text(row.knn),
+        to_text(row.linear), switch_text(row),
+        row.seconds.values.empty() ? kNothing : format_count(std::llround(row.seconds.mean())));
+  }
+  text +=
+      "\nMean ± deviation (n - 1) over the seeds, counted on the test images. An image counts as "
+      "seen once per step\nthat draws it, in two views. Seconds are those of training and its "
+      "evaluations; making the targets, once per prior,\nis not in them.\n";
+  if (!plan.note.empty()) text += "\n" + plan.note + "\n";
+  text += unfinished_markdown(plan, results);
+  return text + "\n![kNN top-1 against images seen](accuracy.svg)\n";
+}
+
+Chart accuracy_chart(const Plan& plan, const std::vector<CellResult>& results) {
+  Chart chart{.title = "kNN top-1 against images seen",
+              .x_label = "images seen",
+              .note = plan.title + ". Mean over the seeds. " + plan.note,
+              .unit = "%",
+              .scale = ChartScale::kLinear,
+              .height = 330};
+  std::vector<std::string> runs;
+  std::vector<double> ratios;
+  const auto index_in = [](auto& list, const auto& item) {
+    const auto found = std::find(list.begin(), list.end(), item);
+    const auto index = found - list.begin();
+    if (found == list.end()) list.push_back(item);
+    return static_cast<int>(index);
+  };
+  for (const Cell& cell : plan.cells) {
+    if (std::count(ratios.begin(), ratios.end(), cell.ratio()) == 0) ratios.push_back(cell.ratio());
+  }
+  std::sort(ratios.begin(), ratios.end());
+  for (const ResultRow& row : result_rows(plan, results)) {
+    std::vector<const CellResult*> cells;
+    int64_t images_per_step = 0;
+    for (size_t i = 0; i < plan.cells.size(); ++i) {
+      if (plan.cells[i].run != row.run || plan.cells[i].ratio() != row.ratio) continue;
+      cells.push_back(&results.at(i));
+      images_per_step = plan.cells[i].config.effective_batch();
+    }
+    ChartSeries series = mean_curve(cells, images_per_step);
+    series.name = fmt::format("{}, ratio {}", row.run, ratio_text(row.ratio));
+    series.style = LineStyle::kDots;
+    series.color = index_in(runs, row.run) % kChartColors;
+    series.dash = index_in(ratios, row.ratio) % kChartDashes;
+    chart.series.push_back(std::move(series));
+  }
+  return chart;
+}
+
+void write_results(const Plan& plan, const std::vector<CellResult>& results) {
+  const fs::path out(plan.out);
+  write_file_atomic((out / "results.json").string(),
+                    to_json_text(results_json(plan, results), JsonLayout::kIndented) + "\n");
+  write_file_atomic((out / "results.md").string(), results_markdown(plan, results));
+  write_file_atomic((out / "accuracy.svg").string(),
+                    to_svg_document(accuracy_chart(plan, results)));
+}
+
+}  // namespace rela

@@ -1,0 +1,120 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "rela/experiments/driver.h"
+#include "rela/experiments/results.h"
+#include "rela/experiments/table.h"
+#include "rela/programs/program.h"
+#include "runtime/io/nearest.h"
+#include "runtime/log.h"
+
+namespace rela {
+namespace {
+
+struct Arguments {
+  PlanOptions plan;
+  std::vector<std::string> only;
+  bool dry_run = false;
+  bool table_help = false;
+  bool quiet = false;
+};
+
+void describe(CLI::App& app, Arguments& a) {
+  app.add_option("TABLE", a.plan.table, "table of runs (JSON), e.g. apps/experiments/cpu.json");
+  app.add_option("--out", a.plan.out, "folder of all runs and of the results");
+  app.add_option("--set", a.plan.overrides,
+                 "override a config key of every run, or of the runs of one name; may be repeated")
+      ->type_name("[NAME:]KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--only", a.only,
+                 "do these alone: names of runs, or of cells like byol-r0.2-s1; may be repeated")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  app.add_flag("--dry-run", a.dry_run, "check everything, say what is to do, and stop");
+  app.add_flag("--table-help", a.table_help, "print a table of all keys of TABLE and stop");
+  app.add_flag("-q,--quiet", a.quiet, "no progress of the training programs");
+}
+
+void check_only(const Plan& plan, const std::vector<std::string>& only) {
+  std::vector<std::string> names;
+  for (const Cell& cell : plan.cells) names.insert(names.end(), {cell.run, cell.name});
+  std::string mistakes;
+  for (const std::string& name : only) {
+    if (std::count(names.begin(), names.end(), name) > 0) continue;
+    const std::string near = nearest_word(name, names);
+    mistakes += cat(mistakes.empty() ? "" : "\n", "--only: the table has no run or cell \"", name,
+                    "\"; ", near.empty() ? "--dry-run lists them" : "did you mean " + near + "?");
+  }
+  RELA_CHECK(mistakes.empty(), UsageError, mistakes);
+}
+
+std::vector<CellResult> read_results(const Plan& plan) {
+  std::vector<CellResult> results;
+  for (const Cell& cell : plan.cells) results.push_back(read_cell(cell, plan.evaluate));
+  return results;
+}
+
+/// The last line of stdout: the rows, and how many of the selected cells stand where.
+void print_summary(const Plan& plan, const std::vector<CellResult>& results,
+                   const std::vector<std::string>& only) {
+  int64_t selected = 0, done = 0;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (!is_selected(plan.cells[i], only)) continue;
+    ++selected;
+    done += results[i].state == CellResult::State::kDone ? 1 : 0;
+  }
+  const JsonValue json = results_json(plan, results);
+  const JsonValue::Object summary{
+      {"out", plan.out}, {"cells", selected}, {"done", done}, {"rows", *json.find("rows")}};
+  std::printf("%s\n", to_json_text(summary, JsonLayout::kCompact).c_str());
+}
+
+void print_plan(const Plan& plan, const std::vector<CellResult>& results,
+                const std::vector<std::string>& only) {
+  std::printf("%-40s %10s %12s\n", "cell", "steps", "state");
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (!is_selected(plan.cells[i], only)) continue;
+    std::printf("%-40s %10lld %12s\n", plan.cells[i].name.c_str(),
+                static_cast<long long>(plan.cells[i].total_steps), state_name(results[i].state));
+  }
+}
+
+ExitCode run(int argc, const char* const* argv) {
+  CLI::App app(
+      "Trains and evaluates the runs of a table, one after the other; goes on where it was stopped "
+      "and skips what is done.",
+      "experiment");
+  Arguments a;
+  describe(app, a);
+  if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
+  if (a.table_help) {
+    std::fputs(table_markdown().c_str(), stdout);
+    return ExitCode::kDone;
+  }
+  RELA_CHECK(!a.plan.table.empty(), UsageError,
+             "TABLE: no table was named; try apps/experiments/cpu.json");
+  RELA_CHECK(!a.plan.out.empty(), UsageError, "--out: no folder was named");
+  const Plan plan = make_plan(a.plan);
+  check_only(plan, a.only);
+  ExitCode code = ExitCode::kDone;
+  if (a.dry_run) {
+    print_plan(plan, read_results(plan), a.only);
+  } else {
+    const auto self = std::filesystem::read_symlink("/proc/self/exe");
+    code = run_experiment(
+        plan, {.programs = self.parent_path().string(), .only = a.only, .quiet = a.quiet});
+    std::fputs(results_markdown(plan, read_results(plan)).c_str(), stdout);
+  }
+  print_summary(plan, read_results(plan), a.only);
+  return code;
+}
+
+}  // namespace
+
+int experiment_main(int argc, const char* const* argv) {
+  return run_program([&] { return run(argc, argv); });
+}
+
+}  // namespace rela

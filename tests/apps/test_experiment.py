@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""The driver of tables of runs: what it does, skips, goes on with, and says of bad tables."""
+
+import json
+import signal
+import time
+import subprocess
+import unittest
+import xml.etree.ElementTree
+
+from programs import (APPS, CONFIG, DONE, POLL_S, SOURCE, STOPPED, USAGE, ProgramTest, Run, changed, environment,
+                      run_program, write_cifar10)
+
+FAILED = 1
+ENDLESS = 1_000_000
+STEPS = 4
+
+
+class ExperimentTest(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.out = self.top / "out"
+        data = write_cifar10(self.top / "data")
+        self.base = changed(CONFIG, {
+            "max_steps": STEPS, "eval.knn_every_epochs": 1, "eval.knn_k": 5,
+            "data": {"format": "cifar10", "train_path": str(data), "workers": 0}})
+        self.runs = [{"name": "byol", "ratios": [0.5], "seeds": [1, 2]},
+                     {"name": "rela", "set": {"method": "rela_byol", "rela.switch": {"mode": "never"}},
+                      "ratios": [0.5], "seeds": [1, 2]}]
+
+    def write_table(self, **changes):
+        path = self.top / "table.json"
+        table = {"title": "Tiny", "note": "Seen by nobody.", "base": self.base, "runs": self.runs,
+                 "evaluate": [], **changes}
+        path.write_text(json.dumps(table, indent=1))
+        return path
+
+    def experiment(self, *args, **changes):
+        return run_program("experiment", self.write_table(**changes), "--out", self.out, "-q", *args)
+
+    def start_experiment(self, *args, **changes):
+        command = [APPS / "experiment", self.write_table(**changes), "--out", self.out, "-q", *args]
+        process = subprocess.Popen(list(map(str, command)), env=environment(), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def end():
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+        self.addCleanup(end)
+        return process
+
+    def results(self):
+        return json.loads((self.out / "results.json").read_text())
+
+    def cell(self, name):
+        return Run(self.out / name)
+
+    def inodes(self):
+        """What changes when a run's files are written anew."""
+        return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns)
+                for path in self.out.rglob("*") if path.is_file() and path.parent != self.out}
+
+
+class Table(ExperimentTest):
+    def test_two_runs_of_two_seeds_become_rows_a_table_and_a_picture(self):
+        result = self.experiment(evaluate=["linear"])
+        self.assertExit(result, DONE)
+        rows = {row["run"]: row for row in self.results()["rows"]}
+        self.assertEqual(set(rows), {"byol", "rela"})
+        self.assertEqual((rows["rela"]["prior"], rows["rela"]["map"]), ("random", "fixed"))
+        self.assertEqual((rows["byol"]["prior"], rows["byol"]["map"]), (None, None))
+        for name, row in rows.items():
+            self.assertEqual((row["done"], row["seeds"], row["steps"], row["images"]),
+                             (2, [1, 2], STEPS, 8 * STEPS))
+            self.check_spread(row["knn_percent"], [
+                100 * self.cell(f"{name}-r0.5-s{seed}").events("eval")[-2]["top1"] for seed in (1, 2)])
+            self.check_spread(row["linear_percent"], [
+                100 * json.loads((self.out / f"{name}-r0.5-s{seed}/eval/linear_rela.json").read_text())["top1"]
+                for seed in (1, 2)])
+        self.check_markdown(result.stdout, rows)
+        self.check_picture()
+        summary = json.loads(result.stdout.splitlines()[-1])
+        self.assertEqual((summary["cells"], summary["done"]), (4, 4))
+        self.assertEqual(summary["rows"], self.results()["rows"])
+
+        before = self.inodes()
+        again = self.experiment(evaluate=["linear"])
+        self.assertExit(again, DONE)
+        self.assertEqual(self.inodes(), before)  # nothing was trained or evaluated twice
+        self.assertEqual(again.stdout, result.stdout)
+
+    def check_spread(self, spread, values):
+        for got, wanted in zip(spread["values"], values, strict=True):
+            self.assertAlmostEqual(got, wanted, places=9)
+        mean = sum(values) / 2
+        self.assertAlmostEqual(spread["mean"], mean, places=9)
+        self.assertAlmostEqual(spread["deviation"] ** 2, sum((v - mean) ** 2 for v in values), places=9)
+
+    def check_markdown(self, stdout, rows):
+        self.assertIn((self.out / "results.md").read_text(), stdout)
+        for row in rows.values():
+            knn = row["knn_percent"]
+            self.assertIn(f"| {row['run']} | {row['method']} |", stdout)
+            self.assertIn(f"{knn['mean']:.2f} ± {knn['deviation']:.2f}", stdout)
+        self.assertIn("Seen by nobody.", stdout)
+
+    def check_picture(self):
+        svg = (self.out / "accuracy.svg").read_text()
+        xml.etree.ElementTree.fromstring(svg)
+        for words in ("byol, ratio 0.5", "rela, ratio 0.5", "images seen", "Seen by nobody."):
+            self.assertIn(words, svg)
+
+    def test_runs_that_learn_the_same_targets_share_their_file(self):
+        trained = {"name": "map", "set": {"method": "rela_byol", "rela.train_map": True},
+                   "ratios": [0.5, 1], "seeds": [1]}
+        self.assertExit(self.experiment(runs=[self.runs[1], trained]), DONE)
+        self.assertEqual(len(list(self.out.glob("targets-random-*.bin"))), 2)  # one per seed
+        self.assertFalse(list(self.out.glob("*/targets.bin")))
+
+    def test_only_the_named_runs_are_done(self):
+        result = self.experiment("--only", "byol-r0.5-s2", "--only", "rela-r0.5-s1")
+        self.assertExit(result, DONE)
+        self.assertEqual(sorted(path.parent.name for path in self.out.glob("*/status.json")),
+                         ["byol-r0.5-s2", "rela-r0.5-s1"])
+        self.assertIn("1 of 2", (self.out / "results.md").read_text())
+        self.assertFails(self.experiment("--only", "byo"), USAGE, "--only", "byo", "did you mean byol?")
+
+    def test_dry_run_lists_the_cells_and_leaves_nothing(self):
+        result = self.experiment("--dry-run")
+        self.assertExit(result, DONE)
+        for words in ("byol-r0.5-s1", "rela-r0.5-s2", "absent", f" {STEPS} "):
+            self.assertIn(words, result.stdout)
+        self.assertFalse(self.out.exists())
+
+
+class Interrupted(ExperimentTest):
+    def wait_for_checkpoint(self, process, name):
+        self.wait_until(lambda: self.cell(name).checkpoint_steps(), process)
+
+    def endless(self):
+        return {"base": changed(self.base, {"max_steps": ENDLESS, "checkpoint.every_steps": 2,
+                                            "eval.knn_every_epochs": 0})}
+
+    def test_a_killed_driver_stops_its_program_and_goes_on_where_it_stood(self):
+        process = self.start_experiment("--only", "byol", **self.endless())
+        self.wait_for_checkpoint(process, "byol-r0.5-s1")
+        process.kill()
+        process.wait()
+        # The next driver waits until the orphan has let go of the folder.
+        steps = 200
+        base = changed(self.base, {"checkpoint.every_steps": 50, "eval.knn_every_epochs": 0})
+        base["max_steps"] = max(steps, self.reached("byol-r0.5-s1") + steps)
+        self.assertExit(self.experiment("--only", "byol-r0.5-s1", base=base), DONE)
+        run = self.cell("byol-r0.5-s1")
+        self.assertTrue(run.events("resume"))
+        self.assertEqual(run.status()["step"], base["max_steps"])
+
+    def reached(self, name):
+        """Where a run that was told to stop has stopped."""
+        status = self.out / name / "status.json"
+        deadline = time.monotonic() + 60
+        while json.loads(status.read_text())["state"] != "interrupted" and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        self.assertEqual(json.loads(status.read_text())["state"], "interrupted")
+        return json.loads(status.read_text())["step"]
+
+    def test_a_signal_reaches_the_program_and_ends_the_driver_with_75(self):
+        process = self.start_experiment(**self.endless())
+        self.wait_for_checkpoint(process, "byol-r0.5-s1")
+        self.assertFails(self.experiment(), USAGE, "in use by process", process.pid)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(60), STOPPED)
+        self.assertEqual(self.cell("byol-r0.5-s1").status()["state"], "interrupted")
+        self.assertEqual([cell["state"] for cell in self.results()["cells"]],
+                         ["unfinished", "absent", "absent", "absent"])
+
+
+class Failures(ExperimentTest):
+    def test_a_cell_that_fails_is_reported_and_the_others_go_on(self):
+        broken = {"name": "broken", "seeds": [1],
+                  "set": {"method": "rela_byol", "rela.prior.model": "resnet20_cifar",
+                          "rela.prior.weights": "nowhere.safetensors"}}
+        result = self.experiment(runs=[broken, self.runs[0]])
+        self.assertFails(result, FAILED, "nowhere.safetensors", "broken-r1-s1", "1 of 3 cells failed")
+        self.assertEqual([cell["state"] for cell in self.results()["cells"]], ["failed", "done", "done"])
+        self.assertIn("broken-r1-s1: failed", (self.out / "results.md").read_text())
+
+    def test_a_run_of_another_config_is_left_alone_and_named(self):
+        self.assertExit(self.experiment("--only", "byol-r0.5-s1"), DONE)
+        before = self.inodes()
+        result = self.experiment("--only", "byol-r0.5-s1", "--set", "optimizer.lr=0.5", "--set",
+                                 "eval.knn_k=7")
+        self.assertFails(result, FAILED, "another config", "optimizer.lr: 0.001", "eval.knn_k: 5 before, 7")
+        self.assertEqual(self.inodes(), before)
+
+
+class BadTables(ExperimentTest):
+    def test_every_mistake_is_a_line(self):
+        runs = [{"name": "a b", "ratio": [1]},
+                {"name": "byol", "set": {"optimizer.lr": -1, "backbon.width": 4, "seed": 3}, "seeds": [1, 1]},
+                {"name": "byol", "ratios": [2]}]
+        result = self.experiment("--set", "rella:seed=1", runs=runs, evaluate=["knn", "linaer"], titel="x")
+        self.assertExit(result, USAGE)
+        lines = result.stderr.strip().splitlines()
+        for words in (("titel", '"title"'), ("evaluate", "linaer"), ("runs.0.name", "a b"),
+                      ("runs.0.ratio", '"ratios"'), ("runs.1.seeds", "twice"), ("runs.2.ratios", "(0, 1]"),
+                      ('runs.1 "byol"', "optimizer.lr", "-1"), ("backbon", '"backbone"'),
+                      ("seed", "use seeds"), ("rella", "no run")):
+            self.assertTrue(any(all(word in line for word in words) for line in lines),
+                            f"{words} in\n{result.stderr}")
+        self.assertFalse(self.out.exists())
+
+    def test_a_bad_base_is_blamed_once_and_in_its_own_file(self):
+        path = self.top / "base.json"
+        path.write_text(json.dumps(changed(self.base, {"batch_sise": 4}), indent=1))
+        result = self.experiment(base="base.json")
+        self.assertFails(result, USAGE, path, "batch_sise", "batch_size")
+        self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+
+    def test_overrides_reach_every_run_or_one(self):
+        result = self.experiment("--set", "max_steps=7", "--set", "rela:max_steps=9", "--dry-run")
+        self.assertExit(result, DONE)
+        steps = {line.split()[0]: line.split()[1] for line in result.stdout.splitlines()[1:-1]}
+        self.assertEqual(steps, {"byol-r0.5-s1": "7", "byol-r0.5-s2": "7",
+                                 "rela-r0.5-s1": "9", "rela-r0.5-s2": "9"})
+
+    def test_the_same_cell_twice_is_refused(self):
+        self.assertFails(self.experiment(runs=[self.runs[0], self.runs[0]]), USAGE, "byol-r0.5-s1", "twice")
+
+
+class CommittedTables(ExperimentTest):
+    def test_they_fit_the_configs_they_start_from(self):
+        for name, cells in (("cpu.json", 12), ("gpu.json", 12)):
+            result = run_program("experiment", SOURCE / "apps/experiments" / name, "--out", self.out, "--dry-run",
+                                 "--set", f"data.train_path={self.top / 'data'}", "--set", "batch_size=4")
+            self.assertExit(result, DONE)
+            self.assertEqual(json.loads(result.stdout.splitlines()[-1])["cells"], cells)
+
+
+if __name__ == "__main__":
+    unittest.main()
