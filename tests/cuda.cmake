@@ -7,6 +7,7 @@ rela_tests(cuda_kernel_tests LIGHT
     cuda/test_batch_norm.cpp
     cuda/test_conv2d.cpp
     cuda/test_elementwise.cpp
+    cuda/test_gram.cpp
     cuda/test_l2_normalize.cpp
     cuda/test_linear.cpp
     cuda/test_loss.cpp
@@ -16,7 +17,9 @@ rela_tests(cuda_kernel_tests LIGHT
     cuda/test_random_bits.cpp
     cuda/test_reduce.cpp
     cuda/test_relu.cpp
+    cuda/test_top_k.cpp
     cuda/test_transformer.cpp
+    cuda/test_transport_loss.cpp
     cuda/test_wrappers.cpp
     $<TARGET_OBJECTS:cuda_wrappers>
   LINKS

@@ -28,20 +28,24 @@ struct GramSums {
   double* quartic = nullptr;   // [3] sum_i a_i^2, a_i b_i, b_i^2
 };
 
-/// Every sum in one pass over the rows. Products are f32 chains of at most kGramChunk rows in
-/// order, the chunks are added in f64. Deterministic: the sums depend on the rows of the call and
-/// on their order alone, not on the number of threads. N == 0 adds nothing.
+/// Every sum in one pass over the rows. Products are f32 sums over at most kGramChunk rows
+/// (kGramCudaChunk on cuda), the chunks are added in f64. Deterministic: the sums depend on the
+/// rows of the call and on their order alone, not on the number of threads. N == 0 adds nothing.
 inline constexpr int64_t kGramChunk = 256;
+inline constexpr int64_t kGramCudaChunk = 1024;
 using GramFn = void(const GramInputs& in, const GramSums& sums, const GramDims& dims,
                     Workspace workspace, Stream stream);
 GramFn gram_cpu;
+GramFn gram_cuda;
 
 using GramWorkspaceFn = size_t(const GramDims& dims);
 GramWorkspaceFn gram_workspace_bytes_cpu;
+GramWorkspaceFn gram_workspace_bytes_cuda;
 
 /// shift[c] = mean of column c of z over the first min(N, kGramChunk) rows; 0 when N == 0. What is
 /// not finite counts as 0, so that it shows in the sums of its own column alone.
 using GramShiftFn = void(const GramInputs& in, float* shift, const GramDims& dims, Stream stream);
 GramShiftFn gram_shift_cpu;
+GramShiftFn gram_shift_cuda;
 
 }  // namespace rela

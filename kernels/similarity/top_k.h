@@ -5,11 +5,15 @@
 namespace rela {
 
 struct TopKDims {
-  int64_t queries = 0;     // N, rows of x
-  int64_t candidates = 0;  // M, rows of y, below 2^32
-  int64_t width = 0;       // D
-  int64_t k = 0;           // 0 <= k <= M
+  int64_t queries = 0;        // N, rows of x
+  int64_t candidates = 0;     // M, rows of y, below 2^32
+  int64_t width = 0;          // D
+  int64_t k = 0;              // 0 <= k <= M
+  Dtype dtype = Dtype::kF32;  // of x and y: f32 or bf16
 };
+
+/// The largest k of the cuda kernel.
+inline constexpr int64_t kTopKCudaLimit = 256;
 
 /// The k best candidates of each query, best first.
 struct TopKOutput {
@@ -20,21 +24,24 @@ struct TopKOutput {
 /// The k largest of s[n, m] = sum_d x[n, d] y[m, d] for every n: cosines when the rows of x and y
 /// have norm 1. Exact over the computed f32 similarities, equal ones (-0 equals 0) in the order of
 /// their index. The [N, M] matrix is never stored.
-///   x: [N, D] f32, y: [M, D] f32. N, D or k may be 0.
+///   x: [N, D], y: [M, D]. N, D or k may be 0.
 ///
 /// Deterministic, and more: s[n, m] is one chain of f32 multiply-adds over d = 0, 1, ... D - 1
 /// (fused where the CPU fuses them) whatever tile it falls into, edges included. So it depends on
-/// the two rows alone, not on N, M, k, the position of the rows or the number of threads.
+/// the two rows alone, not on N, M, k, the position of the rows or the number of threads. (cuda and
+/// bf16: tensor cores add in an order of their own, which is the same for the same D.)
 ///
 /// NaN and minus infinity are never chosen; a query with fewer than k others ends with value -inf
 /// and index -1.
-using TopKFn = void(const float* x, const float* y, TopKOutput out, const TopKDims& dims,
+using TopKFn = void(const void* x, const void* y, TopKOutput out, const TopKDims& dims,
                     Workspace workspace, Stream stream);
 TopKFn top_k_similarity_cpu;
+TopKFn top_k_similarity_cuda;
 
-/// Bytes of workspace with which every thread of cpu_threads() works. A smaller one, down to that
-/// of a single thread, gives the same result later.
+/// Bytes of workspace; on the CPU, those with which every thread of cpu_threads() works. A smaller
+/// one, down to that of a single thread, gives the same result later.
 using TopKWorkspaceFn = size_t(const TopKDims& dims);
 TopKWorkspaceFn top_k_similarity_workspace_bytes_cpu;
+TopKWorkspaceFn top_k_similarity_workspace_bytes_cuda;
 
 }  // namespace rela

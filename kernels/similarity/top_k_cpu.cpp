@@ -61,11 +61,11 @@ Buffers cut_buffers(std::byte* memory, const TopKDims& d) {
 }
 
 /// to[d, i] = from[i, d] for i < count, 0 for count <= i < Rows.
-template <int64_t Rows>
-void pack(const float* from, int64_t count, int64_t width, float* to) {
+template <int64_t Rows, class T>
+void pack(const T* from, int64_t count, int64_t width, float* to) {
   if (count < Rows) std::fill(to, to + Rows * width, 0.0f);
   for (int64_t i = 0; i < count; ++i) {
-    for (int64_t d = 0; d < width; ++d) to[d * Rows + i] = from[i * width + d];
+    for (int64_t d = 0; d < width; ++d) to[d * Rows + i] = to_float(from[i * width + d]);
   }
 }
 
@@ -97,7 +97,8 @@ void add_hits(const float* s, uint64_t hits, int64_t first_index, TopKRow& row) 
 }
 
 /// Finds the best k for the queries [first, first + count), count <= block_rows().
-void run_block(const float* x, const float* y, const TopKDims& d, const Buffers& b, int64_t count) {
+template <class T>
+void run_block(const T* x, const T* y, const TopKDims& d, const Buffers& b, int64_t count) {
   for (int64_t i = 0; i < count; i += kTile) {
     pack<kTile>(x + i * d.width, std::min(kTile, count - i), d.width, b.queries + i * d.width);
   }
@@ -119,16 +120,8 @@ void run_block(const float* x, const float* y, const TopKDims& d, const Buffers&
   }
 }
 
-}  // namespace
-
-size_t top_k_similarity_workspace_bytes_cpu(const TopKDims& dims) {
-  const int64_t tiles = (dims.queries + kTile - 1) / kTile;
-  return thread_bytes(dims) * static_cast<size_t>(std::clamp<int64_t>(tiles, 1, cpu_threads()));
-}
-
-void top_k_similarity_cpu(const float* x, const float* y, TopKOutput out, const TopKDims& dims,
-                          Workspace workspace, Stream) {
-  if (dims.queries == 0 || dims.k == 0) return;
+template <class T>
+void search(const T* x, const T* y, TopKOutput out, const TopKDims& dims, Workspace workspace) {
   const size_t bytes = thread_bytes(dims);
   const int64_t tiles = (dims.queries + kTile - 1) / kTile;
   const int64_t parts =
@@ -145,6 +138,23 @@ void top_k_similarity_cpu(const float* x, const float* y, TopKOutput out, const 
       }
     }
   });
+}
+
+}  // namespace
+
+size_t top_k_similarity_workspace_bytes_cpu(const TopKDims& dims) {
+  const int64_t tiles = (dims.queries + kTile - 1) / kTile;
+  return thread_bytes(dims) * static_cast<size_t>(std::clamp<int64_t>(tiles, 1, cpu_threads()));
+}
+
+void top_k_similarity_cpu(const void* x, const void* y, TopKOutput out, const TopKDims& dims,
+                          Workspace workspace, Stream) {
+  if (dims.queries == 0 || dims.k == 0) return;
+  if (dims.dtype == Dtype::kBf16) {
+    search(static_cast<const Bf16*>(x), static_cast<const Bf16*>(y), out, dims, workspace);
+  } else {
+    search(static_cast<const float*>(x), static_cast<const float*>(y), out, dims, workspace);
+  }
 }
 
 }  // namespace rela

@@ -57,9 +57,11 @@ struct TransportOutputs {
 using TransportLossFn = void(const TransportProblem& problem, const TransportInputs& in,
                              const TransportOutputs& out, Workspace workspace, Stream stream);
 TransportLossFn transport_loss_cpu;
+TransportLossFn transport_loss_cuda;
 
 /// Bytes of workspace for these outputs.
 using TransportWorkspaceFn = size_t(const TransportProblem& problem, const TransportOutputs& out);
 TransportWorkspaceFn transport_loss_workspace_bytes_cpu;
+TransportWorkspaceFn transport_loss_workspace_bytes_cuda;
 
 }  // namespace rela

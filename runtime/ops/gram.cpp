@@ -7,9 +7,11 @@
 namespace rela {
 namespace {
 
-const KernelTable<GramFn> kGram{"gram", gram_cpu};
-const KernelTable<GramWorkspaceFn> kGramWorkspace{"gram workspace", gram_workspace_bytes_cpu};
-const KernelTable<GramShiftFn> kGramShift{"gram shift", gram_shift_cpu};
+const KernelTable<GramFn> kGram{"gram", gram_cpu, RELA_CUDA_KERNEL(gram_cuda)};
+const KernelTable<GramWorkspaceFn> kGramWorkspace{"gram workspace", gram_workspace_bytes_cpu,
+                                                  RELA_CUDA_KERNEL(gram_workspace_bytes_cuda)};
+const KernelTable<GramShiftFn> kGramShift{"gram shift", gram_shift_cpu,
+                                          RELA_CUDA_KERNEL(gram_shift_cuda)};
 
 int64_t sum_count(int64_t columns) { return columns * columns + 3 * columns + 3; }
 

@@ -12,9 +12,11 @@
 namespace rela {
 namespace {
 
-const KernelTable<TransportLossFn> kLoss{"transport_loss", transport_loss_cpu};
-const KernelTable<TransportWorkspaceFn> kWorkspaceBytes{"transport_loss workspace",
-                                                        transport_loss_workspace_bytes_cpu};
+const KernelTable<TransportLossFn> kLoss{"transport_loss", transport_loss_cpu,
+                                         RELA_CUDA_KERNEL(transport_loss_cuda)};
+const KernelTable<TransportWorkspaceFn> kWorkspaceBytes{
+    "transport_loss workspace", transport_loss_workspace_bytes_cpu,
+    RELA_CUDA_KERNEL(transport_loss_workspace_bytes_cuda)};
 const KernelTable<ScaleFn> kScale{"scale", scale_cpu, RELA_CUDA_KERNEL(scale_cuda)};
 
 /// What the map is applied to and compared with.

@@ -33,8 +33,9 @@ struct Best {
 /// Which workspace the kernel gets: enough for every thread, or for one.
 enum class Room { kEveryThread, kOneThread };
 
-Best run(const std::vector<float>& x, const std::vector<float>& y, const TopKDims& d,
-         Room room = Room::kEveryThread) {
+template <class T>
+Best run_rows(const std::vector<T>& x, const std::vector<T>& y, const TopKDims& d,
+              Room room = Room::kEveryThread) {
   Best best{std::vector<float>(d.queries * d.k, kNan), std::vector<int64_t>(d.queries * d.k, -7)};
   size_t bytes = top_k_similarity_workspace_bytes_cpu(d);
   if (room == Room::kOneThread) {
@@ -49,6 +50,11 @@ Best run(const std::vector<float>& x, const std::vector<float>& y, const TopKDim
   top_k_similarity_cpu(x.data(), y.data(), {best.values.data(), best.indices.data()}, d,
                        {memory.get(), bytes}, Stream{});
   return best;
+}
+
+Best run(const std::vector<float>& x, const std::vector<float>& y, const TopKDims& d,
+         Room room = Room::kEveryThread) {
+  return run_rows(x, y, d, room);
 }
 
 /// The similarity as the contract words it: one chain, fused where the CPU fuses.
@@ -115,6 +121,25 @@ TEST_P(TopKShapes, PutsEqualSimilaritiesInTheOrderOfTheirIndex) {
   const auto y = tied_rows(d.candidates, d.width, 4);
   const Best got = run(x, y, d);
   const Best want = full_sort(x, y, d);
+  EXPECT_EQ(got.indices, want.indices);
+  EXPECT_EQ(got.values, want.values);
+}
+
+TEST_P(TopKShapes, Bf16RowsGiveWhatTheirValuesGive) {
+  TopKDims d = GetParam();
+  auto x = random_rows(d.queries, d.width, 5), y = random_rows(d.candidates, d.width, 6);
+  const auto to_bf16_rows = [](std::vector<float>& values) {
+    std::vector<Bf16> rows(values.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      rows[i] = to_bf16(values[i]);
+      values[i] = to_float(rows[i]);
+    }
+    return rows;
+  };
+  const std::vector<Bf16> x16 = to_bf16_rows(x), y16 = to_bf16_rows(y);
+  const Best want = run(x, y, d);
+  d.dtype = Dtype::kBf16;
+  const Best got = run_rows(x16, y16, d);
   EXPECT_EQ(got.indices, want.indices);
   EXPECT_EQ(got.values, want.values);
 }

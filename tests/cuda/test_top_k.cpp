@@ -1,0 +1,138 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "kernels/random/random_stream.h"
+#include "kernels/similarity/top_k.h"
+#include "tests/support/cuda_harness.h"
+
+namespace rela {
+
+std::ostream& operator<<(std::ostream& out, const TopKDims& d) {
+  return out << d.queries << "x" << d.candidates << "x" << d.width << "_k" << d.k << "_"
+             << dtype_name(d.dtype);
+}
+
+namespace test {
+namespace {
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+struct Best {
+  std::vector<float> values;
+  std::vector<int64_t> indices;
+};
+
+/// One chain of fmaf over the width, as the contract words it. Small integers: exact in any order,
+/// so bf16 and tensor cores give the same.
+float similarity(const float* x, const float* y, int64_t width) {
+  float sum = 0;
+  for (int64_t d = 0; d < width; ++d) sum = std::fmaf(x[d], y[d], sum);
+  return sum;
+}
+
+Best full_sort(const std::vector<float>& x, const std::vector<float>& y, const TopKDims& d) {
+  Best best;
+  for (int64_t n = 0; n < d.queries; ++n) {
+    std::vector<float> s(d.candidates);
+    for (int64_t m = 0; m < d.candidates; ++m) {
+      s[m] = similarity(x.data() + n * d.width, y.data() + m * d.width, d.width);
+    }
+    std::vector<int64_t> order;
+    for (int64_t m = 0; m < d.candidates; ++m) {
+      if (s[m] > -kInf) order.push_back(m);  // NaN and -inf are never chosen
+    }
+    std::ranges::stable_sort(order, [&](int64_t a, int64_t b) { return s[a] > s[b]; });
+    for (int64_t i = 0; i < d.k; ++i) {
+      const bool is_there = i < static_cast<int64_t>(order.size());
+      best.values.push_back(is_there ? s[order[i]] : -kInf);
+      best.indices.push_back(is_there ? order[i] : -1);
+    }
+  }
+  return best;
+}
+
+Best run(const std::vector<float>& x, const std::vector<float>& y, const TopKDims& d) {
+  const DeviceValues dx(x, d.dtype), dy(y, d.dtype);
+  DeviceArray<float> values(d.queries * d.k);
+  DeviceArray<int64_t> indices(d.queries * d.k);
+  DeviceArray<uint8_t> workspace(top_k_similarity_workspace_bytes_cuda(d));
+  top_k_similarity_cuda(dx.data(), dy.data(), {values.data(), indices.data()}, d,
+                        {workspace.data(), workspace.size()}, kTestStream);
+  return {values.download(), indices.download()};
+}
+
+void expect_full_sort(const std::vector<float>& x, const std::vector<float>& y, const TopKDims& d) {
+  const Best want = full_sort(x, y, d);
+  for_each_schedule([&] {
+    const Best got = run(x, y, d);
+    EXPECT_EQ(got.values, want.values);
+    EXPECT_EQ(got.indices, want.indices);
+  });
+}
+
+/// Rows of -1, 0 and 1: few different similarities, so that most of them tie, also at the border.
+std::vector<float> tied_rows(int64_t rows, int64_t width, uint64_t seed) {
+  RandomStream random({.seed = seed, .op = RandomOp::kSynthetic});
+  std::vector<float> x(rows * width);
+  for (float& v : x) v = static_cast<float>(random.below(3)) - 1.0f;
+  return x;
+}
+std::vector<float> normal_rows(int64_t rows, int64_t width, uint64_t seed) {
+  RandomStream random({.seed = seed, .op = RandomOp::kSynthetic});
+  std::vector<float> x(rows * width);
+  for (float& v : x) v = random.normal();
+  return x;
+}
+
+class TopKCuda : public testing::TestWithParam<TopKDims> {};
+
+TEST_P(TopKCuda, EqualsAFullSortWithPlantedTies) {
+  const TopKDims d = GetParam();
+  expect_full_sort(tied_rows(d.queries, d.width, 1), tied_rows(d.candidates, d.width, 2), d);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, TopKCuda,
+                         testing::Values(TopKDims{1, 1, 1, 1}, TopKDims{3, 5, 0, 5},
+                                         TopKDims{2, 33, 17, 31}, TopKDims{131, 700, 13, 7},
+                                         TopKDims{5, 900, 32, 256}, TopKDims{4, 257, 40, 256},
+                                         TopKDims{2, 8500, 3, 100},  // two parts, merged
+                                         TopKDims{1, 1, 1, 1, Dtype::kBf16},
+                                         TopKDims{33, 600, 31, 200, Dtype::kBf16},
+                                         TopKDims{130, 300, 40, 9, Dtype::kBf16},
+                                         TopKDims{3, 900, 64, 256, Dtype::kBf16},
+                                         TopKDims{2, 12500, 8, 256, Dtype::kBf16}),
+                         testing::PrintToStringParamName());
+
+TEST(TopKCuda, F32SimilaritiesAreOneChainToTheBit) {
+  const TopKDims d{17, 300, 45, 50};
+  expect_full_sort(normal_rows(d.queries, d.width, 3), normal_rows(d.candidates, d.width, 4), d);
+}
+
+TEST(TopKCuda, AscendingSimilaritiesReplaceEverythingKept) {
+  const TopKDims d{3, 1500, 1, 256};
+  std::vector<float> y(d.candidates);
+  std::iota(y.begin(), y.end(), 1.0f);
+  expect_full_sort({1, 2, -1}, y, d);
+}
+
+TEST(TopKCuda, NanAndMinusInfinityAreNeverChosen) {
+  const TopKDims d{2, 6, 1, 4};
+  expect_full_sort({1, -1}, {kNan, -kInf, 3, kInf, kNan, -0.0f}, d);
+  expect_full_sort({1, -1}, {kNan, -kInf, kNan, kInf, kNan, kNan}, d);
+}
+
+TEST(TopKCuda, NothingToFindWritesNothing) {
+  for_each_schedule([] {
+    EXPECT_TRUE(run({}, {1, 2}, {0, 2, 1, 1}).values.empty());
+    EXPECT_TRUE(run({1}, {}, {1, 0, 1, 0}).values.empty());
+  });
+}
+
+}  // namespace
+}  // namespace test
+}  // namespace rela
