@@ -43,10 +43,6 @@ class Config(ProgramTest):
             self.assertTrue(any(key in line and word in line for line in lines), result.stderr)
         self.assertFalse((self.top / "run").exists())
 
-    def test_method_of_a_later_version_says_what_is_available(self):
-        self.assertFails(self.train("run", changes={"method": "rela_byol"}), USAGE,
-                         "method", "rela_byol", '"byol"')
-
     def test_cuda_says_what_to_build(self):
         self.assertFails(self.train("run", changes={"device": "cuda"}), DEVICE,
                          "device", "RELA_CUDA=ON", '"cpu"')
