@@ -6,6 +6,13 @@
 namespace rela::test {
 namespace {
 
+class Races : public ::testing::Test {
+ protected:
+  Races() {  // a forked copy of a process with fibers is no place for ThreadSanitizer: run it anew
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+  }
+};
+
 /// Runs the launch in a child process, which must end with ThreadSanitizer's status and report.
 template <class Launch>
 void expect_race(Launch&& launch) {
@@ -40,7 +47,7 @@ __global__ void neighbour_kernel(Order order, float* out) {
   out[i] = tile[(i + 1) % 32];
 }
 
-TEST(Races, SharedMemoryReadWithoutABarrier) {
+TEST_F(Races, SharedMemoryReadWithoutABarrier) {
   DeviceArray<float> out(size_t{32});
   const auto run = [&](Order order) {
     return [&out, order] {
@@ -64,7 +71,7 @@ __global__ void reuse_kernel(bool second_barrier, float* out) {
   }
 }
 
-TEST(Races, ATileWrittenAgainBeforeAllHaveReadIt) {
+TEST_F(Races, ATileWrittenAgainBeforeAllHaveReadIt) {
   DeviceArray<float> out(size_t{32});
   expect_race([&] { simt::launch(reuse_kernel, {1, 32}, kTestStream, false, out.data()); });
   expect_no_race([&] { simt::launch(reuse_kernel, {1, 32}, kTestStream, true, out.data()); });
@@ -78,7 +85,7 @@ __global__ void blocks_kernel(Order order, float* out) {
   }
 }
 
-TEST(Races, BlocksThatWriteTheSameWord) {
+TEST_F(Races, BlocksThatWriteTheSameWord) {
   DeviceArray<float> out(size_t{1});
   expect_race([&] { simt::launch(blocks_kernel, {2, 1}, kTestStream, Order::kNone, out.data()); });
   expect_no_race([&] {
@@ -86,7 +93,7 @@ TEST(Races, BlocksThatWriteTheSameWord) {
   });
 }
 
-TEST(Races, LaunchesInOneStreamDoNotRace) {
+TEST_F(Races, LaunchesInOneStreamDoNotRace) {
   DeviceArray<float> out(size_t{1});
   expect_no_race([&] {
     for (int i = 0; i < 4; ++i) {
@@ -103,7 +110,7 @@ __global__ void fence_kernel(bool fence, float* data, unsigned* ticket, float* o
   out[0] = data[0] + data[1];
 }
 
-TEST(Races, TheLastBlockReadsWhatOthersWroteBehindFences) {
+TEST_F(Races, TheLastBlockReadsWhatOthersWroteBehindFences) {
   DeviceArray<float> data(size_t{2});
   DeviceArray<float> out(size_t{1});
   DeviceArray<unsigned> ticket(std::vector<unsigned>{0});

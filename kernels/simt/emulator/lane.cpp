@@ -103,6 +103,7 @@ void Machine::forget_fiber(Lane& lane) {
 void Machine::finish_lane(Lane& lane) {
   Block& block = *lane.block;
   Warp& warp = *lane.warp;
+  if (!kTsan) recycle_fiber(lane);
   if (lane.copies.size() > 1 || (lane.copies.size() == 1 && !lane.copies.front().empty())) {
     error_ = to_string(lane) + " returned with asynchronous copies in flight";
     return;
@@ -110,7 +111,6 @@ void Machine::finish_lane(Lane& lane) {
   warp.done |= 1u << lane.lane;
   --block.live;
   --grid_live_;
-  if (!kTsan) recycle_fiber(lane);
   for (uint32_t rest = warp.waiting; rest != 0; rest &= rest - 1) {
     const Lane& other = warp.first[std::countr_zero(rest)];
     if ((other.mask >> lane.lane & 1) == 0) continue;
