@@ -114,7 +114,8 @@ TEST(TopKCuda, F32SimilaritiesAreOneChainToTheBit) {
 }
 
 TEST(TopKCuda, AscendingSimilaritiesReplaceEverythingKept) {
-  const TopKDims d{3, 1500, 1, 256};
+  // Four parts, merged in three rounds: the best are in the last one.
+  const TopKDims d{3, 16500, 1, 256};
   std::vector<float> y(d.candidates);
   std::iota(y.begin(), y.end(), 1.0f);
   expect_full_sort({1, 2, -1}, y, d);
