@@ -1,5 +1,7 @@
 #include "nn/optimizer.h"
 
+#include <cstring>
+
 #include "runtime/allocator.h"
 #include "runtime/error.h"
 #include "runtime/kernel_table.h"
@@ -7,10 +9,20 @@
 namespace rela {
 namespace {
 
-const KernelTable<SgdStepFn> kSgd{"sgd_step", sgd_step_cpu};
-const KernelTable<AdamWStepFn> kAdamW{"adamw_step", adamw_step_cpu};
-const KernelTable<LarsStepFn> kLars{"lars_step", lars_step_cpu};
-const KernelTable<EmaFn> kEma{"ema", ema_cpu};
+const KernelTable<SgdStepFn> kSgd{"sgd_step", sgd_step_cpu, RELA_CUDA_KERNEL(sgd_step_cuda)};
+const KernelTable<AdamWStepFn> kAdamW{"adamw_step", adamw_step_cpu,
+                                      RELA_CUDA_KERNEL(adamw_step_cuda)};
+const KernelTable<LarsStepFn> kLars{"lars_step", lars_step_cpu, RELA_CUDA_KERNEL(lars_step_cuda)};
+const KernelTable<LarsWorkspaceFn> kLarsWorkspace{"lars_step workspace", lars_workspace_bytes_cpu,
+                                                  RELA_CUDA_KERNEL(lars_workspace_bytes_cuda)};
+const KernelTable<EmaFn> kEma{"ema", ema_cpu, RELA_CUDA_KERNEL(ema_cuda)};
+
+Tensor on_device(const std::vector<OptimizerPiece>& pieces, Device device) {
+  const auto bytes = static_cast<int64_t>(pieces.size() * sizeof(OptimizerPiece));
+  Tensor host = Tensor::empty({bytes}, Dtype::kU8);
+  std::memcpy(host.data<uint8_t>(), pieces.data(), host.bytes());
+  return host.to(device);
+}
 
 }  // namespace
 
@@ -24,6 +36,7 @@ Optimizer::Optimizer(const OptimizerSpec& spec, ParameterArena& arena, Parameter
   }
   const MemoryUseGuard use(MemoryUse::kOptimizer);
   const Device device = arena.values().device();
+  if (device != Device::kCpu) pieces_ = on_device(optimizer_pieces(segments_), device);
   moment1_ = Tensor::zeros({arena.size()}, Dtype::kF32, device);
   if (spec.name == OptimizerSpec::Name::kAdamW)
     moment2_ = Tensor::zeros({arena.size()}, Dtype::kF32, device);
@@ -38,6 +51,11 @@ void Optimizer::rest_from(int64_t first) {
 }
 
 void Optimizer::wake() { resting_ = false; }
+
+OptimizerLayout Optimizer::layout() const {
+  if (!pieces_.defined()) return {segments_};
+  return {segments_, static_cast<const OptimizerPiece*>(pieces_.raw())};
+}
 
 OptimizerArrays Optimizer::arrays(float tau) {
   OptimizerArrays arrays{.weights = arena_.values().ptr<float>(),
@@ -58,32 +76,35 @@ void Optimizer::step(float lr, float tau) {
   ++counters_.steps;
   if (resting_) ++counters_.rested;
   arena_.finish_gradients();
-  const std::span<const OptimizerSegment> all = segments_;
+  const OptimizerLayout all = layout();
   if (counters_.rested == 0) {
     update(arrays(tau), all, lr, counters_.steps);
     return;
   }
   const auto front = static_cast<size_t>(counters_.rested_from);
   update(arrays(tau), all.first(front), lr, counters_.steps);
-  if (!resting_) update(arrays(tau), all.subspan(front), lr, counters_.steps - counters_.rested);
+  if (!resting_) update(arrays(tau), all.after(front), lr, counters_.steps - counters_.rested);
 }
 
-void Optimizer::update(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
-                       float lr, int64_t steps) {
+void Optimizer::update(OptimizerArrays arrays, const OptimizerLayout& layout, float lr,
+                       int64_t steps) {
   const Device device = arena_.values().device();
   switch (spec_.name) {
     case OptimizerSpec::Name::kSgd:
-      kSgd.launch(device, arrays, segments,
+      kSgd.launch(device, arrays, layout,
                   SgdArgs{lr, spec_.momentum, spec_.weight_decay, spec_.nesterov});
       break;
     case OptimizerSpec::Name::kAdamW:
-      kAdamW.launch(device, arrays, segments,
+      kAdamW.launch(device, arrays, layout,
                     AdamWArgs{lr, spec_.beta1, spec_.beta2, spec_.eps, spec_.weight_decay, steps});
       break;
-    case OptimizerSpec::Name::kLars:
-      kLars.launch(device, arrays, segments,
+    case OptimizerSpec::Name::kLars: {
+      Scratch scratch(kLarsWorkspace.at(device)(layout), device);
+      arrays.workspace = scratch.workspace();
+      kLars.launch(device, arrays, layout,
                    LarsArgs{lr, spec_.momentum, spec_.weight_decay, spec_.trust_coefficient});
       break;
+    }
   }
 }
 

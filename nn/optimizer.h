@@ -57,14 +57,15 @@ class Optimizer {
   std::vector<NamedState> state() const;
 
  private:
+  OptimizerLayout layout() const;
   OptimizerArrays arrays(float tau);
-  void update(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments, float lr,
-              int64_t steps);
+  void update(OptimizerArrays arrays, const OptimizerLayout& layout, float lr, int64_t steps);
 
   OptimizerSpec spec_;
   ParameterArena& arena_;
   ParameterArena* target_;
   std::vector<OptimizerSegment> segments_;
+  Tensor pieces_;  // of the segments, for kernels on cuda
   Tensor moment1_;
   Tensor moment2_;  // adamw only
   Counters counters_;

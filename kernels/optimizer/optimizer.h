@@ -112,7 +112,9 @@ struct LarsArgs {
 using LarsStepFn = void(const OptimizerArrays&, const OptimizerLayout&, const LarsArgs&, Stream);
 LarsStepFn lars_step_cpu;
 LarsStepFn lars_step_cuda;
-size_t lars_workspace_bytes_cuda(const OptimizerLayout& layout);
+using LarsWorkspaceFn = size_t(const OptimizerLayout& layout);
+inline size_t lars_workspace_bytes_cpu(const OptimizerLayout&) { return 0; }
+LarsWorkspaceFn lars_workspace_bytes_cuda;
 
 /// target[i] <- tau target[i] + (1 - tau) source[i], [n] f32; may not overlap.
 using EmaFn = void(float* target, const float* source, int64_t n, Scalar<float> tau, Stream);

@@ -72,8 +72,8 @@ class TwoViewLoader::Impl {
     slots_.resize(static_cast<size_t>(std::max(options.prefetch, 1)) +
                   1);  // one more is with the consumer
     for (Slot& slot : slots_) {
-      slot.batch.images = Tensor::empty({2 * local_batch_, side, side, 3}, options.dtype);
-      slot.batch.labels = Tensor::empty({local_batch_}, Dtype::kI64);
+      slot.batch.images = Tensor::pinned({2 * local_batch_, side, side, 3}, options.dtype);
+      slot.batch.labels = Tensor::pinned({local_batch_}, Dtype::kI64);
       slot.batch.samples = Tensor::empty({local_batch_}, Dtype::kI64);
     }
     const SignalsBlocked inherited;

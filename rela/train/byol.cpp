@@ -32,7 +32,7 @@ MlpHead::Spec Byol::predictor_spec(const ByolSpec& spec) const {
 }
 
 Byol::Byol(const ByolSpec& spec, uint64_t seed)
-    : Learner(spec.backbone, spec.compute, seed),
+    : Learner(spec.backbone, spec.compute, seed, spec.device),
       reduction_(spec.loss_reduction),
       projector_(projector_spec(spec)),
       predictor_(predictor_spec(spec)),
@@ -45,11 +45,15 @@ Byol::Byol(const ByolSpec& spec, uint64_t seed)
   lay_out(std::move(heads));
   std::vector<NamedParameter> averaged = target_backbone_->parameters("backbone");
   append(averaged, target_projector_.parameters("projector"));
-  target_arena_ = std::make_unique<ParameterArena>(std::move(averaged), precision());
+  target_arena_ = std::make_unique<ParameterArena>(std::move(averaged), precision(), device_);
   RELA_CHECK(target_arena_->is_prefix_of(parameters()), InternalError,
              "byol: the target's arena is no prefix of the online one");
   target_arena_->values().copy_from(parameters().values().segment(0, {target_arena_->size()}));
   target_arena_->refresh_bf16();
+  for (Module* module : std::initializer_list<Module*>{
+           &projector_, &predictor_, target_backbone_.get(), &target_projector_}) {
+    module->move_buffers(device_);
+  }
   online_buffers_ = buffers_of(*backbone_, projector_);
   target_buffers_ = buffers_of(*target_backbone_, target_projector_);
 }

@@ -18,6 +18,7 @@ struct ByolSpec {
   int64_t pred_hidden_dim = 0;  // 0: twice the feature width
   LossReduction loss_reduction = LossReduction::kSum;
   Dtype compute = Dtype::kF32;
+  Device device = Device::kCpu;
 };
 
 class Byol : public Learner {

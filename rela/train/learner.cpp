@@ -4,9 +4,10 @@
 
 namespace rela {
 
-Learner::Learner(BackboneSpec backbone, Dtype compute, uint64_t seed)
+Learner::Learner(BackboneSpec backbone, Dtype compute, uint64_t seed, Device device)
     : backbone_spec_(std::move(backbone)),
       compute_(compute),
+      device_(device),
       backbone_(make_backbone(backbone_spec_)) {
   initialize(*backbone_, seed);
 }
@@ -15,7 +16,8 @@ void Learner::lay_out(std::vector<NamedParameter> heads) {
   std::vector<NamedParameter> all = backbone_->parameters("backbone");
   backbone_segments_ = static_cast<int64_t>(all.size());
   append(all, std::move(heads));
-  arena_ = std::make_unique<ParameterArena>(std::move(all), precision());
+  arena_ = std::make_unique<ParameterArena>(std::move(all), precision(), device_);
+  backbone_->move_buffers(device_);
 }
 
 ParameterArena::Precision Learner::precision() const {

@@ -32,6 +32,7 @@ class Learner {
   int64_t feature_width() const { return backbone_->feature_width(); }
   const BackboneSpec& backbone_spec() const { return backbone_spec_; }
   Dtype compute() const { return compute_; }
+  Device device() const { return device_; }
 
   /// Everything that is trained; the backbone's segments come first.
   ParameterArena& parameters() { return *arena_; }
@@ -51,13 +52,15 @@ class Learner {
 
  protected:
   /// The backbone's weights come from random streams of `seed`.
-  Learner(BackboneSpec backbone, Dtype compute, uint64_t seed);
-  /// To be called once by the method's constructor: lays out the backbone and `heads`.
+  Learner(BackboneSpec backbone, Dtype compute, uint64_t seed, Device device);
+  /// To be called once by the method's constructor, whose modules are initialised by then: lays out
+  /// the backbone and `heads` on the device.
   void lay_out(std::vector<NamedParameter> heads);
   ParameterArena::Precision precision() const;
 
   BackboneSpec backbone_spec_;
   Dtype compute_;  // of activations: f32, or bf16 for bf16-mixed training
+  Device device_;
   std::unique_ptr<Backbone> backbone_;
 
  private:

@@ -25,29 +25,35 @@ int64_t count_hits(const Tensor& logits, const Tensor& labels) {
 
 }  // namespace
 
-OnlineClassifier::OnlineClassifier(int64_t feature_width, int64_t num_classes, uint64_t seed)
+OnlineClassifier::OnlineClassifier(int64_t feature_width, int64_t num_classes, uint64_t seed,
+                                   Device device)
     : linear_(feature_width, num_classes),
-      arena_(initialized(linear_, seed).parameters("classifier"), ParameterArena::Precision::kF32),
+      arena_(initialized(linear_, seed).parameters("classifier"), ParameterArena::Precision::kF32,
+             device),
       optimizer_(OptimizerSpec{.name = OptimizerSpec::Name::kAdamW, .weight_decay = 0}, arena_,
-                 nullptr) {}
+                 nullptr),
+      one_(Tensor::full({}, 1.0f, device)) {}
 
-OnlineClassifier::Result OnlineClassifier::learn(const Tensor& features, const Tensor& labels) {
+OnlineClassifier::Seen OnlineClassifier::learn(const Tensor& features, const Tensor& labels) {
   const Var logits = linear_.forward(cast(Var(features), Dtype::kF32));
   const Var loss = softmax_cross_entropy(logits, labels);
-  const Result result{*loss.value().data<float>(), count_hits(logits.value(), labels),
-                      labels.numel()};
   arena_.zero_grad();
-  backward(loss);
+  backward(loss, one_);
   optimizer_.step(kLearningRate, /*tau=*/0);
-  return result;
+  return {loss.value(), logits.value()};
+}
+
+OnlineClassifier::Result OnlineClassifier::count(const Seen& seen, const Tensor& labels) {
+  return {seen.loss.item(), count_hits(seen.logits, labels), labels.numel()};
 }
 
 OnlineClassifier::Result OnlineClassifier::evaluate(const Tensor& features,
                                                     const Tensor& labels) const {
   const NoGradGuard no_grad;
-  const Var logits = linear_.forward(Var(features));
-  const Var loss = softmax_cross_entropy(logits, labels);
-  return {*loss.value().data<float>(), count_hits(logits.value(), labels), labels.numel()};
+  const Device device = one_.device();
+  const Var logits = linear_.forward(Var(features.to(device)));
+  const Var loss = softmax_cross_entropy(logits, labels.to(device));
+  return count({loss.value(), logits.value().to(Device::kCpu)}, labels);
 }
 
 }  // namespace rela

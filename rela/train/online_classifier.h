@@ -12,18 +12,26 @@ namespace rela {
 
 class OnlineClassifier {
  public:
-  OnlineClassifier(int64_t feature_width, int64_t num_classes, uint64_t seed);
+  OnlineClassifier(int64_t feature_width, int64_t num_classes, uint64_t seed,
+                   Device device = Device::kCpu);
 
   struct Result {
     double loss = 0;  // mean cross-entropy
     int64_t correct = 0;
     int64_t total = 0;
   };
-  /// One optimiser step on features [B, D] f32 or bf16 and labels [B] i64. Counts are those before
-  /// the step.
-  Result learn(const Tensor& features, const Tensor& labels);
+  /// What a step saw before it moved the weights; on the classifier's device.
+  struct Seen {
+    Tensor loss;    // scalar f32
+    Tensor logits;  // [B, C] f32
+  };
+  /// One optimiser step on features [B, D] f32 or bf16 and labels [B] i64, all on the classifier's
+  /// device. Does not wait for it.
+  Seen learn(const Tensor& features, const Tensor& labels);
+  /// All three on the host.
+  static Result count(const Seen& seen, const Tensor& labels);
 
-  /// Counts hits on a labelled feature set, features [N, D] f32.
+  /// Counts hits on a labelled feature set on the host, features [N, D] f32.
   Result evaluate(const Tensor& features, const Tensor& labels) const;
 
   /// "classifier.weight", "classifier.bias"
@@ -34,6 +42,7 @@ class OnlineClassifier {
   Linear linear_;
   ParameterArena arena_;
   Optimizer optimizer_;
+  Tensor one_;  // the gradient of the loss with respect to itself
 };
 
 }  // namespace rela

@@ -3,8 +3,8 @@
 namespace rela {
 
 Supervised::Supervised(const BackboneSpec& backbone, int64_t num_classes, Dtype compute,
-                       uint64_t seed)
-    : Learner(backbone, compute, seed), fc_(feature_width(), num_classes) {
+                       uint64_t seed, Device device)
+    : Learner(backbone, compute, seed, device), fc_(feature_width(), num_classes) {
   initialize(fc_, seed + 1);
   lay_out(fc_.parameters("fc"));
 }
@@ -12,7 +12,7 @@ Supervised::Supervised(const BackboneSpec& backbone, int64_t num_classes, Dtype 
 Var Supervised::loss(const Var& features, const TwoViewBatch& batch) {
   const int64_t images = batch.labels.numel();
   if (!labels_.defined() || labels_.numel() != kViews * images)
-    labels_ = Tensor::empty({kViews * images}, Dtype::kI64);
+    labels_ = Tensor::empty({kViews * images}, Dtype::kI64, batch.labels.device());
   for (int64_t view = 0; view < kViews; ++view)
     labels_.slice(view * images, (view + 1) * images).copy_from(batch.labels);
   return softmax_cross_entropy(fc_.forward(cast(features, Dtype::kF32)), labels_);

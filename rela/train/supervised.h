@@ -9,7 +9,8 @@ namespace rela {
 class Supervised : public Learner {
  public:
   /// Weights from random streams of `seed`.
-  Supervised(const BackboneSpec& backbone, int64_t num_classes, Dtype compute, uint64_t seed);
+  Supervised(const BackboneSpec& backbone, int64_t num_classes, Dtype compute, uint64_t seed,
+             Device device = Device::kCpu);
 
   /// Mean over both views of the cross-entropy with the image's label.
   Var loss(const Var& features, const TwoViewBatch& batch) override;

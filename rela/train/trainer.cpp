@@ -127,8 +127,9 @@ void Trainer::micro_step(StepResult& result) {
   backward(loss, Tensor::full({}, share));
   result.features = features.value();
   if (classifier_) {
-    const OnlineClassifier::Result online =
-        classifier_->learn(result.features.slice(0, batch.labels.numel()), batch.labels);
+    const OnlineClassifier::Result online = OnlineClassifier::count(
+        classifier_->learn(result.features.slice(0, batch.labels.numel()), batch.labels),
+        batch.labels);
     result.online.correct += online.correct;
     result.online.total += online.total;
   }

@@ -11,7 +11,7 @@
 namespace rela {
 namespace {
 
-const KernelTable<ByolLossFn> kLoss{"byol_loss", byol_loss_cpu};
+const KernelTable<ByolLossFn> kLoss{"byol_loss", byol_loss_cpu, RELA_CUDA_KERNEL(byol_loss_cuda)};
 const KernelTable<ScaleFn> kScale{"scale", scale_cpu, RELA_CUDA_KERNEL(scale_cuda)};
 
 void check_inputs(const Tensor& q, const Tensor& z) {

@@ -14,8 +14,8 @@ const KernelTable<LinearBackwardDataFn> kBackwardData{"linear backward data",
                                                       linear_backward_data_cpu};
 const KernelTable<LinearBackwardWeightsFn> kBackwardWeights{"linear backward weights",
                                                             linear_backward_weights_cpu};
-const KernelTable<LinearBackwardBiasFn> kBackwardBias{"linear backward bias",
-                                                      linear_backward_bias_cpu};
+const KernelTable<LinearBackwardBiasFn> kBackwardBias{
+    "linear backward bias", linear_backward_bias_cpu, RELA_CUDA_KERNEL(linear_backward_bias_cuda)};
 
 LinearDims checked_dims(const Tensor& x, const Tensor& w, const std::optional<Var>& bias) {
   check_activation("linear", x);

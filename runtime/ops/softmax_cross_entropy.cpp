@@ -10,10 +10,12 @@
 namespace rela {
 namespace {
 
-const KernelTable<SoftmaxCrossEntropyForwardFn> kForward{"softmax_cross_entropy",
-                                                         softmax_cross_entropy_forward_cpu};
-const KernelTable<SoftmaxCrossEntropyBackwardFn> kBackward{"softmax_cross_entropy backward",
-                                                           softmax_cross_entropy_backward_cpu};
+const KernelTable<SoftmaxCrossEntropyForwardFn> kForward{
+    "softmax_cross_entropy", softmax_cross_entropy_forward_cpu,
+    RELA_CUDA_KERNEL(softmax_cross_entropy_forward_cuda)};
+const KernelTable<SoftmaxCrossEntropyBackwardFn> kBackward{
+    "softmax_cross_entropy backward", softmax_cross_entropy_backward_cpu,
+    RELA_CUDA_KERNEL(softmax_cross_entropy_backward_cuda)};
 
 void check_labels(const Tensor& logits, const Tensor& labels) {
   const int64_t rows = labels.numel();
@@ -39,6 +41,7 @@ void check_inputs(const Tensor& logits, const Tensor& labels) {
   check_same_device("softmax_cross_entropy", logits, "labels", labels);
   if (labels.device() == Device::kCpu) check_labels(logits, labels);
 }
+
 }  // namespace
 
 Var softmax_cross_entropy(const Var& logits, const Tensor& labels) {

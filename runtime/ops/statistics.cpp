@@ -1,5 +1,7 @@
 #include "runtime/ops/statistics.h"
 
+#include <cstring>
+
 #include "kernels/reduce/count_nonfinite.h"
 #include "kernels/reduce/feature_std.h"
 #include "kernels/reduce/sum_of_squares.h"
@@ -9,9 +11,12 @@
 namespace rela {
 namespace {
 
-const KernelTable<SumOfSquaresFn> kSumOfSquares{"sum_of_squares", sum_of_squares_cpu};
-const KernelTable<CountNonfiniteFn> kCountNonfinite{"count_nonfinite", count_nonfinite_cpu};
-const KernelTable<FeatureStdFn> kFeatureStd{"feature_std", feature_std_cpu};
+const KernelTable<SumOfSquaresFn> kSumOfSquares{"sum_of_squares", sum_of_squares_cpu,
+                                                RELA_CUDA_KERNEL(sum_of_squares_cuda)};
+const KernelTable<CountNonfiniteFn> kCountNonfinite{"count_nonfinite", count_nonfinite_cpu,
+                                                    RELA_CUDA_KERNEL(count_nonfinite_cuda)};
+const KernelTable<FeatureStdFn> kFeatureStd{"feature_std", feature_std_cpu,
+                                            RELA_CUDA_KERNEL(feature_std_cuda)};
 
 void check_float(const char* op, const Tensor& x) {
   RELA_CHECK(x.defined() && (x.dtype() == Dtype::kF32 || x.dtype() == Dtype::kBf16), DtypeError, op,
@@ -34,14 +39,25 @@ T fetch_result(Device device, Compute&& compute) {
 
 }  // namespace
 
-double sum_of_squares(const Tensor& x) {
+Tensor start_sum_of_squares(const Tensor& x) {
   RELA_CHECK(x.defined() && x.dtype() == Dtype::kF32, DtypeError, "sum_of_squares: x is ",
              describe(x), "; f32 is allowed; cast it first");
+  Tensor sum = Tensor::empty({sizeof(double)}, Dtype::kU8, x.device());
   Scratch scratch(kReduceWorkspaceBytes, x.device());
-  return fetch_result<double>(x.device(), [&](double* sum) {
-    kSumOfSquares.launch(x.device(), x.ptr<float>(), x.numel(), sum, scratch.workspace());
-  });
+  kSumOfSquares.launch(x.device(), x.ptr<float>(), x.numel(), static_cast<double*>(sum.raw()),
+                       scratch.workspace());
+  return sum;
 }
+
+double as_f64(const Tensor& on_host) {
+  RELA_CHECK(on_host.bytes() == sizeof(double), ShapeError, "as_f64: ", describe(on_host),
+             "; u8 [8] is needed");
+  double value = 0;
+  std::memcpy(&value, on_host.data<uint8_t>(), sizeof(double));
+  return value;
+}
+
+double sum_of_squares(const Tensor& x) { return as_f64(start_sum_of_squares(x).to(Device::kCpu)); }
 
 int64_t count_nonfinite(const Tensor& x) {
   check_float("count_nonfinite", x);

@@ -9,6 +9,11 @@ namespace rela {
 /// Sum of squares of an f32 tensor; its square root is the l2 norm. 0 for an empty tensor.
 double sum_of_squares(const Tensor& x);
 
+/// The same without waiting for the device: [8] u8 on the device of x, for as_f64() once on the
+/// host.
+Tensor start_sum_of_squares(const Tensor& x);
+double as_f64(const Tensor& on_host);
+
 /// How many elements of an f32 or bf16 tensor are NaN or infinite.
 int64_t count_nonfinite(const Tensor& x);
 

@@ -6,26 +6,31 @@
 #include <cctype>
 #include <ostream>
 
+#include "runtime/gpu_facts.h"
 #include "tests/kernels/op_cases.h"
 
 namespace rela::test {
 namespace {
 
-/// A case in one of the types it is defined for.
-struct TypedCase {
+/// A case in one of the types it is defined for, on one of the devices of the build.
+struct CaseRun {
   OpCase op_case;
-  Dtype dtype;
+  OpRun run;
 };
-std::ostream& operator<<(std::ostream& out, const TypedCase& c) {
-  return out << c.op_case << " in " << dtype_name(c.dtype);
+std::ostream& operator<<(std::ostream& out, const CaseRun& c) {
+  return out << c.op_case << " in " << c.run;
 }
 
-std::vector<TypedCase> all_typed_cases() {
-  std::vector<TypedCase> typed;
+std::vector<CaseRun> all_case_runs() {
+  std::vector<Device> devices{Device::kCpu};
+  if (gpu_facts().build != CudaBuild::kNone) devices.push_back(Device::kCuda);
+  std::vector<CaseRun> runs;
   for (const OpCase& c : all_op_cases()) {
-    for (const Dtype dtype : c.dtypes) typed.push_back({c, dtype});
+    for (const Dtype dtype : c.dtypes) {
+      for (const Device device : devices) runs.push_back({c, {dtype, device}});
+    }
   }
-  return typed;
+  return runs;
 }
 
 std::string test_name(std::string name) {
@@ -41,16 +46,25 @@ TEST_P(Oracle, BackwardMatchesFiniteDifferences) { EXPECT_EQ(check_oracle(GetPar
 INSTANTIATE_TEST_SUITE_P(All, Oracle, testing::ValuesIn(all_op_cases()),
                          [](const auto& info) { return test_name(info.param.name); });
 
-class Op : public testing::TestWithParam<TypedCase> {};
+class Op : public testing::TestWithParam<CaseRun> {
+ protected:
+  void SetUp() override {
+    if (GetParam().run.device == Device::kCpu) return;
+    const std::string complaint = gpu_complaint(gpu_facts());
+    if (!complaint.empty()) GTEST_SKIP() << complaint;
+  }
+};
 
-TEST_P(Op, MatchesOracle) { EXPECT_EQ(check_op(GetParam().op_case, GetParam().dtype), ""); }
+TEST_P(Op, MatchesOracle) { EXPECT_EQ(check_op(GetParam().op_case, GetParam().run), ""); }
 
 TEST_P(Op, AccumulatesGradients) {
-  EXPECT_EQ(check_op_accumulates(GetParam().op_case, GetParam().dtype), "");
+  EXPECT_EQ(check_op_accumulates(GetParam().op_case, GetParam().run), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Op, testing::ValuesIn(all_typed_cases()), [](const auto& info) {
-  return test_name(info.param.op_case.name + "_" + dtype_name(info.param.dtype));
+INSTANTIATE_TEST_SUITE_P(All, Op, testing::ValuesIn(all_case_runs()), [](const auto& info) {
+  const OpRun run = info.param.run;
+  const char* where = run.device == Device::kCpu ? "" : "_cuda";
+  return test_name(info.param.op_case.name + "_" + dtype_name(run.dtype) + where);
 });
 
 }  // namespace

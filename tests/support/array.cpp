@@ -29,7 +29,8 @@ Array random_array(const Shape& shape, Random& random, double low, double high) 
   return a;
 }
 
-Array to_array(const Tensor& tensor) {
+Array to_array(const Tensor& there) {
+  const Tensor tensor = there.to(Device::kCpu);
   Array a(tensor.shape());
   for (int64_t i = 0; i < a.numel(); ++i) {
     a[i] =
@@ -38,7 +39,7 @@ Array to_array(const Tensor& tensor) {
   return a;
 }
 
-Tensor to_tensor(const Array& array, Dtype dtype) {
+Tensor to_tensor(const Array& array, Dtype dtype, Device device) {
   Tensor t = Tensor::empty(array.shape, dtype);
   for (int64_t i = 0; i < array.numel(); ++i) {
     const auto value = static_cast<float>(array[i]);
@@ -48,7 +49,7 @@ Tensor to_tensor(const Array& array, Dtype dtype) {
       t.data<float>()[i] = value;
     }
   }
-  return t;
+  return t.to(device);
 }
 
 Tolerance tolerance_of(const RoundingModel& model, const Array& want) {

@@ -38,9 +38,9 @@ using Random = std::mt19937_64;
 /// run see the same numbers.
 Array random_array(const Shape& shape, Random& random, double low = -1, double high = 1);
 
-/// f32 or bf16.
+/// f32 or bf16, on any device.
 Array to_array(const Tensor& tensor);
-Tensor to_tensor(const Array& array, Dtype dtype);
+Tensor to_tensor(const Array& array, Dtype dtype, Device device = Device::kCpu);
 
 /// |got - want| <= atol + rtol |want|, and NaN never agrees.
 struct Tolerance {

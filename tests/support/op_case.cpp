@@ -40,10 +40,15 @@ double dot(const Array& a, const Array& b) {
 /// While alive, fresh memory holds NaN.
 class PoisonedMemory {
  public:
-  PoisonedMemory() { Allocator::of(Device::kCpu).set_fresh_memory(FreshMemory::kNan); }
-  ~PoisonedMemory() { Allocator::of(Device::kCpu).set_fresh_memory(FreshMemory::kUndefined); }
+  explicit PoisonedMemory(Device device) : allocator_(Allocator::of(device)) {
+    allocator_.set_fresh_memory(FreshMemory::kNan);
+  }
+  ~PoisonedMemory() { allocator_.set_fresh_memory(FreshMemory::kUndefined); }
   PoisonedMemory(const PoisonedMemory&) = delete;
   PoisonedMemory& operator=(const PoisonedMemory&) = delete;
+
+ private:
+  Allocator& allocator_;
 };
 
 struct ProductRun {
@@ -55,59 +60,62 @@ struct ProductRun {
 /// backward hands over the gradient that arrived.
 Var trained_input(const OpInput& input, const Tensor& value, Tensor& gradient) {
   if (input.role == Role::kParameter) return make_parameter(value);
-  const Var anchor = make_parameter(Tensor::zeros({1}, Dtype::kF32));
+  const Var anchor = make_parameter(Tensor::zeros({1}, Dtype::kF32, value.device()));
   return record("input", value, {anchor},
                 [&gradient](const Tensor& dy, GradSink&) { gradient = dy.clone(); });
 }
 
 /// Runs the op once per cotangent on the same inputs, and the tape once. `trained` is one input or
 /// kAllInputs.
-ProductRun run_product(const OpCase& c, Dtype dtype, std::span<const Array> in,
+ProductRun run_product(const OpCase& c, OpRun run, std::span<const Array> in,
                        std::span<const Array> dys, int64_t trained) {
-  const PoisonedMemory poisoned;
+  const auto [dtype, device] = run;
+  const PoisonedMemory poisoned(device);
   std::vector<Tensor> gradients(in.size());
   std::vector<Var> vars;
   for (size_t i = 0; i < in.size(); ++i) {
     const bool is_parameter = c.inputs[i].role == Role::kParameter;
-    const Tensor value = to_tensor(in[i], is_parameter ? Dtype::kF32 : dtype);
+    const Tensor value = to_tensor(in[i], is_parameter ? Dtype::kF32 : dtype, device);
     const bool is_trained = trained == kAllInputs || trained == static_cast<int64_t>(i);
     vars.push_back(is_trained ? trained_input(c.inputs[i], value, gradients[i]) : Var(value));
     if (is_parameter && dtype == Dtype::kBf16) {
-      vars[i].node().bf16_value = to_tensor(in[i], Dtype::kBf16);
+      vars[i].node().bf16_value = to_tensor(in[i], Dtype::kBf16, device);
     }
   }
   std::vector<Var> ys;
   std::vector<Tensor> cotangents;
   for (const Array& dy : dys) {
     ys.push_back(c.product(vars));
-    cotangents.push_back(to_tensor(dy, ys.back().dtype()));
+    cotangents.push_back(to_tensor(dy, ys.back().dtype(), device));
   }
-  ProductRun run{.y = to_array(ys[0].value()), .gradients = std::vector<Array>(in.size())};
-  backward(record("join", Tensor::zeros({}, Dtype::kF32), ys,
+  ProductRun result{.y = to_array(ys[0].value()), .gradients = std::vector<Array>(in.size())};
+  backward(record("join", Tensor::zeros({}, Dtype::kF32, device), ys,
                   [&cotangents](const Tensor&, GradSink& to) {
                     for (size_t i = 0; i < cotangents.size(); ++i) to.give(i, cotangents[i]);
                   }));
   for (size_t i = 0; i < in.size(); ++i) {
     const bool is_leaf = vars[i].requires_grad() && c.inputs[i].role == Role::kParameter;
     if (is_leaf) gradients[i] = parameter_grad(vars[i]);
-    if (gradients[i].defined()) run.gradients[i] = to_array(gradients[i]);
+    if (gradients[i].defined()) result.gradients[i] = to_array(gradients[i]);
   }
-  return run;
+  return result;
 }
 
 RoundingModel rounding(const OpCase& c, Dtype dtype, int roundings) {
   return {.dtype = dtype, .reduction = c.reduction, .roundings = roundings, .slack = c.slack};
 }
 
-std::string check_gradient(const OpCase& c, size_t input, const Array& got, const Array& want,
+std::string check_gradient(const std::string& op, size_t input, const Array& got, const Array& want,
                            RoundingModel model) {
-  const std::string what = cat(c.name, " ", dtype_name(model.dtype), ": gradient of input ", input);
-  return difference(what, got, want, tolerance_of(model, want));
+  return difference(cat(op, ": gradient of input ", input), got, want, tolerance_of(model, want));
 }
 
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, const OpCase& c) { return out << c.name; }
+std::ostream& operator<<(std::ostream& out, const OpRun& run) {
+  return out << dtype_name(run.dtype) << " on " << device_name(run.device);
+}
 
 std::string check_oracle(const OpCase& c) {
   Random random(1);
@@ -140,7 +148,8 @@ std::string check_oracle(const OpCase& c) {
   return failures;
 }
 
-std::string check_op(const OpCase& c, Dtype dtype) {
+std::string check_op(const OpCase& c, OpRun run) {
+  const std::string op = cat(c.name, " ", run);
   Random random(2);
   const std::vector<Array> in = random_inputs(c, random);
   const Array want_y = c.forward(in);
@@ -149,31 +158,31 @@ std::string check_op(const OpCase& c, Dtype dtype) {
   std::string failures;
   const int64_t num_inputs = static_cast<int64_t>(in.size());
   for (int64_t trained = kAllInputs; trained < num_inputs; ++trained) {
-    const ProductRun run = run_product(c, dtype, in, std::span(&dy, 1), trained);
-    const RoundingModel model = rounding(c, dtype, /*roundings=*/1);
-    failures += difference(cat(c.name, " ", dtype_name(dtype), ": output"), run.y, want_y,
-                           tolerance_of(model, want_y));
+    const ProductRun got = run_product(c, run, in, std::span(&dy, 1), trained);
+    const RoundingModel model = rounding(c, run.dtype, /*roundings=*/1);
+    failures += difference(op + ": output", got.y, want_y, tolerance_of(model, want_y));
     for (size_t i = 0; i < in.size(); ++i) {
       if (trained != kAllInputs && trained != static_cast<int64_t>(i)) continue;
-      failures += check_gradient(c, i, run.gradients[i], want[i], model);
+      failures += check_gradient(op, i, got.gradients[i], want[i], model);
     }
   }
   return failures;
 }
 
-std::string check_op_accumulates(const OpCase& c, Dtype dtype) {
+std::string check_op_accumulates(const OpCase& c, OpRun run) {
+  const std::string op = cat(c.name, " ", run);
   Random random(3);
   const std::vector<Array> in = random_inputs(c, random);
   const Shape y_shape = c.forward(in).shape;
   const std::vector<Array> dys = {random_array(y_shape, random), random_array(y_shape, random)};
   std::vector<Array> want = c.backward(in, dys[0]);
   const std::vector<Array> second = c.backward(in, dys[1]);
-  const ProductRun run = run_product(c, dtype, in, dys, kAllInputs);
+  const ProductRun got = run_product(c, run, in, dys, kAllInputs);
   std::string failures;
   for (size_t i = 0; i < in.size(); ++i) {
     for (int64_t j = 0; j < want[i].numel(); ++j) want[i][j] += second[i][j];
     // Each of the two gradients and their sum is rounded.
-    failures += check_gradient(c, i, run.gradients[i], want[i], rounding(c, dtype, 3));
+    failures += check_gradient(op, i, got.gradients[i], want[i], rounding(c, run.dtype, 3));
   }
   return failures;
 }

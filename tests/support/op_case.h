@@ -47,6 +47,13 @@ struct OpCase {
 };
 std::ostream& operator<<(std::ostream& out, const OpCase& c);
 
+/// In what, and where, a case is run.
+struct OpRun {
+  Dtype dtype = Dtype::kF32;
+  Device device = Device::kCpu;
+};
+std::ostream& operator<<(std::ostream& out, const OpRun& run);  // "bf16 on cuda"
+
 /// Each of these is empty when the case passes, and otherwise says what failed and where.
 ///
 /// The oracle's backward against central differences of its forward along random directions, with a
@@ -54,9 +61,9 @@ std::ostream& operator<<(std::ostream& out, const OpCase& c);
 std::string check_oracle(const OpCase& c);
 /// The op against the oracle: forward, and backward with all inputs trained and with each input
 /// trained alone. Fresh memory holds NaN, so an element that nobody writes is seen.
-std::string check_op(const OpCase& c, Dtype dtype);
+std::string check_op(const OpCase& c, OpRun run);
 /// The op used twice on the same inputs: the second gradient must add to the first.
-std::string check_op_accumulates(const OpCase& c, Dtype dtype);
+std::string check_op_accumulates(const OpCase& c, OpRun run);
 
 /// Names of the functions declared in a header as "Var name(": the ops that need a case.
 std::vector<std::string> declared_ops(const std::string& header_text);

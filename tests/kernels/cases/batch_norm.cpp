@@ -35,10 +35,12 @@ BatchNormOracle oracle_of(const Variant& v) {
 
 Var run(const Variant& v, std::span<const Var> in) {
   const int64_t channels = v.shape.back();
-  BatchNormParams params{.gamma = in[1],
-                         .beta = in[2],
-                         .running_mean = to_tensor(ramp(channels, -0.25, 0.125), Dtype::kF32),
-                         .running_var = to_tensor(ramp(channels, 0.25, 0.5), Dtype::kF32)};
+  const Device device = in[0].device();
+  BatchNormParams params{
+      .gamma = in[1],
+      .beta = in[2],
+      .running_mean = to_tensor(ramp(channels, -0.25, 0.125), Dtype::kF32, device),
+      .running_var = to_tensor(ramp(channels, 0.25, 0.5), Dtype::kF32, device)};
   const BatchNormOptions options{.mode = v.mode, .groups = v.groups, .relu = v.relu};
   if (v.residual == Residual::kNone) return batch_norm(in[0], params, options);
   return batch_norm(in[0], params, options, v.residual == Residual::kItself ? in[0] : in[3]);

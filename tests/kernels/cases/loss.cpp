@@ -6,10 +6,10 @@
 namespace rela::test {
 namespace {
 
-Tensor labels_tensor(const std::vector<int64_t>& labels) {
+Tensor labels_tensor(const std::vector<int64_t>& labels, Device device) {
   Tensor t = Tensor::empty({static_cast<int64_t>(labels.size())}, Dtype::kI64);
   std::copy(labels.begin(), labels.end(), t.span<int64_t>().begin());
-  return t;
+  return t.to(device);
 }
 
 OpCase cross_entropy_case(const char* name, int64_t rows, int64_t classes, double spread) {
@@ -20,7 +20,7 @@ OpCase cross_entropy_case(const char* name, int64_t rows, int64_t classes, doubl
   c.inputs = {
       {.role = Role::kActivation, .shape = {rows, classes}, .low = -spread, .high = spread}};
   c.product = [oracle](std::span<const Var> in) {
-    return softmax_cross_entropy(in[0], labels_tensor(oracle.labels));
+    return softmax_cross_entropy(in[0], labels_tensor(oracle.labels, in[0].device()));
   };
   c.forward = [oracle](std::span<const Array> in) { return oracle.forward(in[0]); };
   c.backward = [oracle](std::span<const Array> in, const Array& dy) {
@@ -39,7 +39,7 @@ OpCase byol_case(const char* name, const Shape& shape, LossReduction reduction) 
   c.name = std::string("byol_loss/") + name;
   c.inputs = {{.role = Role::kActivation, .shape = shape}};
   c.product = [oracle, reduction](std::span<const Var> in) {
-    return byol_loss(in[0], to_tensor(oracle.z, in[0].dtype()), reduction);
+    return byol_loss(in[0], to_tensor(oracle.z, in[0].dtype(), in[0].device()), reduction);
   };
   c.forward = [oracle](std::span<const Array> in) { return oracle.forward(in[0]); };
   c.backward = [oracle](std::span<const Array> in, const Array& dy) {

@@ -27,7 +27,7 @@ OpCase transport_case(const std::string& variant, Measure measure, TransportShap
   if (s.bias) c.inputs.push_back({.role = Role::kParameter, .shape = {s.outputs}});
   c.product = [oracle, cosine](std::span<const Var> in) {
     const std::optional<Var> bias = in.size() == 3 ? std::optional(in[2]) : std::nullopt;
-    const Tensor z = to_tensor(oracle.z, Dtype::kF32);
+    const Tensor z = to_tensor(oracle.z, Dtype::kF32, in[0].device());
     return cosine ? transport_cosine_loss(in[0], in[1], bias, z)
                   : transport_residual(in[0], in[1], bias, z);
   };

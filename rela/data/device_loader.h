@@ -1,0 +1,52 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "rela/data/loader.h"
+#include "runtime/cuda.h"
+
+namespace rela {
+
+/// The batches of a TwoViewLoader where the model is. On the CPU they are the loader's own. On cuda
+/// there is room for two: while kernels work on one, the next is copied beside them.
+class DeviceLoader {
+ public:
+  DeviceLoader(const ImageDataset& dataset, const LoaderOptions& options, Device device);
+  ~DeviceLoader();
+  DeviceLoader(const DeviceLoader&) = delete;
+  DeviceLoader& operator=(const DeviceLoader&) = delete;
+
+  int64_t batches_per_epoch() const { return loader_.batches_per_epoch(); }
+
+  /// As TwoViewLoader::next(). Images and labels are on the device, `samples` on the host. The
+  /// host's memory is the loader's own until the next call; on cuda, that of the batch is free for
+  /// another once the kernels launched by then are done with it.
+  const TwoViewBatch& next();
+  /// Labels of the batch that next() gave last, on the host.
+  const Tensor& host_labels() const;
+
+  /// Fetches the next batch ahead: to be called when the work on this one has been launched.
+  void prefetch();
+
+  /// As TwoViewLoader::seek().
+  void seek(int64_t epoch, int64_t batch_index);
+
+ private:
+  struct Slot {
+    TwoViewBatch batch;
+    Tensor host_labels;
+    CudaEvent copied;    // in the copy stream
+    CudaEvent released;  // in the compute stream: the kernels that read the batch are done
+  };
+  void start_copy(Slot& slot);
+
+  TwoViewLoader loader_;
+  Device device_;
+  std::vector<Slot> slots_;  // two on cuda, none on the CPU
+  size_t current_ = 0;       // the slot that next() gave last
+  bool ahead_ = false;       // the other one holds, or is about to hold, the next batch
+  const TwoViewBatch* on_host_ = nullptr;  // the CPU's current batch
+};
+
+}  // namespace rela
