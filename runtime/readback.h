@@ -19,6 +19,7 @@ class Readback {
   void wait();
   /// On the CPU; after wait().
   const Tensor& operator[](size_t number) const { return host_[number]; }
+  const Tensor& back() const { return host_.back(); }
   /// Forgets all; keeps the memory for as many tensors of the same shapes.
   void clear();
 

@@ -25,10 +25,14 @@ if(Python3_FOUND)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_published.py)
   set_tests_properties(apps.published PROPERTIES LABELS "apps;slow" TIMEOUT 300
     ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:evaluate>;OMP_WAIT_POLICY=passive")
-  foreach(name evaluate experiment rela resume training transport usage)
+  set(tests_of_programs evaluate experiment rela resume training transport usage)
+  if(NOT RELA_CUDA STREQUAL "OFF")
+    list(APPEND tests_of_programs cuda)
+  endif()
+  foreach(name ${tests_of_programs})
     add_test(NAME apps.${name}
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_${name}.py)
     set_tests_properties(apps.${name} PROPERTIES LABELS apps TIMEOUT 300
-      ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:train_byol>;OMP_WAIT_POLICY=passive;RELA_SANITIZE=${RELA_SANITIZE}")
+      ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:train_byol>;OMP_WAIT_POLICY=passive;RELA_SANITIZE=${RELA_SANITIZE};RELA_CUDA=${RELA_CUDA}")
   endforeach()
 endif()

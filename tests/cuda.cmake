@@ -30,6 +30,7 @@ rela_tests(cuda_kernel_tests LIGHT
 rela_tests(cuda_runtime_tests
   SOURCES
     cuda/test_device_runtime.cpp
+    cuda/test_device_training.cpp
     cuda/test_kernel_coverage.cpp
   LINKS
     rela

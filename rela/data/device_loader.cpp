@@ -81,4 +81,12 @@ void DeviceLoader::seek(int64_t epoch, int64_t batch_index) {
   loader_.seek(epoch, batch_index);
 }
 
+void DeviceLoader::switch_views(const std::array<ViewSpec, 2>& views) {
+  if (ahead_) {
+    const TwoViewBatch next = slots_[1 - current_].batch;
+    seek(next.epoch, next.index);
+  }
+  loader_.switch_views(views);
+}
+
 }  // namespace rela

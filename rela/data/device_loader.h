@@ -29,8 +29,9 @@ class DeviceLoader {
   /// Fetches the next batch ahead: to be called when the work on this one has been launched.
   void prefetch();
 
-  /// As TwoViewLoader::seek().
+  /// As TwoViewLoader::seek() and switch_views(); what was fetched ahead is forgotten.
   void seek(int64_t epoch, int64_t batch_index);
+  void switch_views(const std::array<ViewSpec, 2>& views);
 
  private:
   struct Slot {

@@ -8,6 +8,7 @@
 #include <exception>
 #include <new>
 
+#include "rela/programs/build_report.h"
 #include "runtime/io/file.h"
 #include "runtime/io/nearest.h"
 #include "runtime/log.h"
@@ -70,7 +71,11 @@ void limit_spinning(char** argv) {
 
 bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {
   app.allow_extras();
-  app.set_version_flag("--version", "rela " RELA_VERSION);
+  app.set_version_flag("--version", [] {
+    std::string text = build_report(gpu_facts());
+    text.pop_back();  // the parser ends the line
+    return text;
+  });
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& e) {

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "rela/programs/build_report.h"
 #include "rela/programs/program.h"
 #include "rela/train/trainer.h"
 #include "runtime/io/file.h"
@@ -112,9 +113,9 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
                               : a.verbose ? Verbosity::kVerbose
                                           : Verbosity::kNormal;
   start_log({.verbosity = verbosity, .file = run.file("train.log").string()});
-  check_device(config);
+  const Device device = open_device(config);
   const std::optional<CheckpointRef> checkpoint = find_checkpoint(a, config);
-  Trainer trainer(config, run,
+  Trainer trainer(config, run, device,
                   a.quiet ? ProgressDisplay::Style::kOff : ProgressDisplay::style_for_stderr());
   if (checkpoint) trainer.restore(*checkpoint);
   write_file_atomic(run.file("config.json").string(), read_file(a.config));
@@ -124,11 +125,12 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
 }
 
 void check_only(const ExperimentConfig& config) {
-  check_device(config);
+  const Device device = open_device(config);
   const auto train = open_split(config, Split::kTrain);
   const auto test = open_split(config, Split::kTest);
   const RunLength length = run_length(config, train->size());
-  const std::unique_ptr<Learner> learner = make_learner(config, train->num_classes());
+  const std::unique_ptr<Learner> learner = make_learner(config, train->num_classes(), device);
+  std::fputs((build_report(gpu_facts()) + kernel_report(device)).c_str(), stdout);
   std::printf(
       "config, data and model fit: %lld training and %lld test images, %lld steps, %lld features\n",
       static_cast<long long>(train->size()), static_cast<long long>(test->size()),

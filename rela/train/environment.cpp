@@ -1,12 +1,13 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <dnnl.h>
 #include <array>
 #include <fstream>
 
+#include "kernels/library_versions.h"
 #include "kernels/parallel.h"
 #include "rela/train/run_directory.h"
+#include "runtime/gpu_facts.h"
 #include "runtime/io/json.h"
 
 namespace rela {
@@ -30,7 +31,12 @@ std::string environment_json(int argc, const char* const* argv) {
   uname(&system);
   JsonValue::Array command;
   for (int i = 0; i < argc; ++i) command.emplace_back(std::string(argv[i]));
-  const dnnl_version_t* dnnl = dnnl_version();
+  JsonValue::Object libraries;
+  for (const LibraryVersion& library : library_versions())
+    libraries.emplace_back(library.name, library.version);
+  const GpuFacts facts = gpu_facts();
+  JsonValue::Array gpus;
+  for (const GpuProperties& gpu : facts.gpus) gpus.emplace_back(describe_gpu(gpu));
   const JsonValue::Object object{
       {"program", JsonValue::Object{{"name", "rela"},
                                     {"version", RELA_VERSION},
@@ -42,9 +48,10 @@ std::string environment_json(int argc, const char* const* argv) {
       {"processor", processor_name()},
       {"threads", int64_t{cpu_threads()}},
       {"memory_bytes", int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE)},
-      {"libraries", JsonValue::Object{{"onednn", std::to_string(dnnl->major) + "." +
-                                                     std::to_string(dnnl->minor) + "." +
-                                                     std::to_string(dnnl->patch)}}},
+      {"libraries", std::move(libraries)},
+      {"cuda", describe_build(facts)},
+      {"cuda_driver", cuda_version_text(facts.driver_version)},
+      {"gpus", std::move(gpus)},
   };
   return to_json_text(object, JsonLayout::kIndented) + "\n";
 }

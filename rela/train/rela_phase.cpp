@@ -21,8 +21,8 @@ Targets make_targets(const ExperimentConfig& config, const ImageDataset& dataset
                      .student_image_size = config.view(0).crop_size});
   log_info("prior: ", prior.description(), ", ", prior.width(), " features of ",
            prior.input().image_size, "-pixel images");
-  const std::string path =
-      config.rela.targets_path.empty() ? run.file("targets.bin").string() : config.rela.targets_path;
+  const std::string path = config.rela.targets_path.empty() ? run.file("targets.bin").string()
+                                                            : config.rela.targets_path;
   return Targets::open_or_build(prior, dataset,
                                 {.path = path,
                                  .student_width = student_width,
@@ -47,20 +47,20 @@ PhaseSwitch make_switch(const ExperimentConfig& config, int64_t dataset_size) {
 }  // namespace
 
 RelaPhase::RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset,
-                     const RunDirectory& run, ProgressDisplay::Style progress)
+                     const RunDirectory& run, Device device, ProgressDisplay::Style progress)
     : targets_(make_targets(config, dataset, run, progress)),
-      switch_(make_switch(config, dataset.size())) {
+      switch_(make_switch(config, dataset.size())),
+      device_(device) {
   const int64_t width = make_backbone(backbone_spec(config))->feature_width();
   map_ = std::make_unique<Linear>(width, targets_.width());
   initialize(*map_, static_cast<uint64_t>(config.seed) + kMapStream);
   std::vector<NamedParameter> parameters = map_->parameters("map");
   weight_ = parameters[0].var;
   bias_ = parameters[1].var;
+  const auto precision = compute_dtype(config) == Dtype::kBf16 ? ParameterArena::Precision::kBf16
+                                                               : ParameterArena::Precision::kF32;
+  arena_ = std::make_unique<ParameterArena>(std::move(parameters), precision, device);
   if (config.rela.train_map) {
-    arena_ = std::make_unique<ParameterArena>(std::move(parameters),
-                                              compute_dtype(config) == Dtype::kBf16
-                                                  ? ParameterArena::Precision::kBf16
-                                                  : ParameterArena::Precision::kF32);
     optimizer_ = std::make_unique<Optimizer>(optimizer_spec(config), *arena_, nullptr);
   } else {
     weight_ = weight_.detach();
@@ -73,12 +73,10 @@ Var RelaPhase::loss(const Var& features, const Tensor& samples) {
   if (!batch_targets_.defined() || batch_targets_.shape() != wanted)
     batch_targets_ = Tensor::empty(wanted, Dtype::kF32);
   targets_.gather(samples.span<int64_t>(), batch_targets_);
-  return transport_cosine_loss(features, weight_, bias_, batch_targets_);
+  return transport_cosine_loss(features, weight_, bias_, batch_targets_.to(device_));
 }
 
-void RelaPhase::zero_grad() {
-  if (arena_) arena_->zero_grad();
-}
+void RelaPhase::zero_grad() { arena_->zero_grad(); }
 
 bool RelaPhase::finish_step(int64_t step, double loss, float lr) {
   if (optimizer_) optimizer_->step(lr, /*tau=*/1);

@@ -23,7 +23,7 @@ class RelaPhase {
   /// Reads or makes the targets, which takes one pass of the prior over the data. Throws what
   /// Targets and Prior throw.
   RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset, const RunDirectory& run,
-            ProgressDisplay::Style progress);
+            Device device, ProgressDisplay::Style progress);
 
   /// Loss of a batch, scalar f32.  features [2B, D] on the tape, samples [B] i64: positions in the
   /// data set. Throws DataError for a sample that is not in it.
@@ -46,11 +46,12 @@ class RelaPhase {
   Targets targets_;
   PhaseSwitch switch_;
   std::unique_ptr<Linear> map_;
-  std::unique_ptr<ParameterArena> arena_;  // trained map only
+  std::unique_ptr<ParameterArena> arena_;
   std::unique_ptr<Optimizer> optimizer_;
   Var weight_;
   Var bias_;
-  Tensor batch_targets_;  // [B, k] f32
+  Device device_;
+  Tensor batch_targets_;  // [B, k] f32, on the host
 };
 
 }  // namespace rela

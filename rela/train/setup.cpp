@@ -8,7 +8,9 @@
 #include "rela/data/sampler.h"
 #include "rela/train/byol.h"
 #include "rela/train/supervised.h"
+#include "runtime/cuda.h"
 #include "runtime/error.h"
+#include "runtime/gpu_facts.h"
 #include "runtime/log.h"
 
 namespace rela {
@@ -64,7 +66,7 @@ BackboneSpec backbone_spec(const ExperimentConfig& config) {
 
 namespace {
 
-ByolSpec byol_spec(const ExperimentConfig& config) {
+ByolSpec byol_spec(const ExperimentConfig& config, Device device) {
   return {.backbone = backbone_spec(config),
           .proj_hidden_dim = config.byol.proj_hidden_dim.value_or(0),
           .proj_output_dim = config.byol.proj_output_dim,
@@ -72,17 +74,19 @@ ByolSpec byol_spec(const ExperimentConfig& config) {
           .loss_reduction = config.byol.loss_reduction == ByolConfig::LossReduction::kSum
                                 ? LossReduction::kSum
                                 : LossReduction::kMean,
-          .compute = compute_dtype(config)};
+          .compute = compute_dtype(config),
+          .device = device};
 }
 
 }  // namespace
 
-std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes) {
+std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes,
+                                      Device device) {
   const auto seed = static_cast<uint64_t>(config.seed);
   switch (config.method) {
     case ExperimentConfig::Method::kByol:
     case ExperimentConfig::Method::kRelaByol:
-      return std::make_unique<Byol>(byol_spec(config), seed);
+      return std::make_unique<Byol>(byol_spec(config, device), seed);
     case ExperimentConfig::Method::kSupervised:
     case ExperimentConfig::Method::kRelaSupervised:
       return std::make_unique<Supervised>(backbone_spec(config), num_classes, compute_dtype(config),
@@ -188,20 +192,48 @@ StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int6
   return {static_cast<float>(learning_rate_at(lr, step)), static_cast<float>(tau_at(tau, step))};
 }
 
-void check_device(const ExperimentConfig& config) {
-  RELA_CHECK(config.device != ExperimentConfig::Device::kCuda, UnsupportedError,
-             "device: cuda is not in this build; build with -DRELA_CUDA=ON once that backend is "
-             "there, or choose "
-             "\"cpu\" or \"auto\"");
+namespace {
+
+/// The device, and what the log says about the choice.
+struct DeviceChoice {
+  Device device = Device::kCpu;
+  std::string remark;
+};
+
+DeviceChoice choose_device(ExperimentConfig::Device wanted, const GpuFacts& facts) {
+  if (wanted == ExperimentConfig::Device::kCpu) return {};
+  if (wanted == ExperimentConfig::Device::kCuda) {
+    open_cuda();
+    return {Device::kCuda, ", " + describe_gpu(facts.gpus.front())};
+  }
+  if (facts.build == CudaBuild::kNone) return {Device::kCpu, " (auto: this build has no cuda)"};
+  if (facts.build == CudaBuild::kEmulated)
+    return {Device::kCpu, " (auto: an emulated GPU is taken only when asked for)"};
+  const std::string complaint = gpu_complaint(facts);
+  if (!complaint.empty()) return {Device::kCpu, cat(" (auto: ", complaint, ")")};
+  open_cuda();
+  return {Device::kCuda, " (auto), " + describe_gpu(facts.gpus.front())};
+}
+
+}  // namespace
+
+Device open_device(const ExperimentConfig& config) {
+  const GpuFacts facts = gpu_facts();
+  const DeviceChoice choice = choose_device(config.device, facts);
+  const bool on_gpu = choice.device == Device::kCuda && facts.build == CudaBuild::kGpu;
   const bool bf16 = config.precision == ExperimentConfig::Precision::kBf16Mixed;
-  RELA_CHECK(!bf16 || cpu_has_bf16(), UnsupportedError,
+  RELA_CHECK(!bf16 || on_gpu || cpu_has_bf16(), UnsupportedError,
              "precision: bf16-mixed needs a processor with AVX-512 BF16, and this one has none; "
              "choose \"fp32\"");
   if (config.threads) set_cpu_threads(static_cast<int>(*config.threads));
-  log_info(
-      "device: cpu",
-      config.device == ExperimentConfig::Device::kAuto ? " (auto: this build has no cuda)" : "",
-      ", ", cpu_threads(), " threads, ", bf16 ? "bf16-mixed" : "fp32");
+  log_info("device: ", device_name(choice.device), choice.remark, ", ", cpu_threads(), " threads, ",
+           bf16 ? "bf16-mixed" : "fp32");
+  if (choice.device == Device::kCuda && !on_gpu) {
+    log_warning(
+        "device: cuda is emulated on the CPU in this build, for tests; training there is "
+        "thousands of times slower than on a GPU");
+  }
+  return choice.device;
 }
 
 }  // namespace rela

@@ -13,7 +13,8 @@
 namespace rela {
 
 /// The network that the config's method trains, freshly initialised.
-std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes);
+std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes,
+                                      Device device);
 BackboneSpec backbone_spec(const ExperimentConfig& config);
 Dtype compute_dtype(const ExperimentConfig& config);
 OptimizerSpec optimizer_spec(const ExperimentConfig& config);
@@ -56,8 +57,9 @@ struct StepRates {
 };
 StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step);
 
-/// Throws UnsupportedError (exit code 8) for a device or precision that this build or processor
-/// lacks. Says which device "auto" took.
-void check_device(const ExperimentConfig& config);
+/// Starts the device that the config names; "auto" takes a usable GPU and else the CPU. Says which.
+/// Throws UnsupportedError or DeviceError (exit code 8) for a device or precision that this build
+/// or machine lacks.
+Device open_device(const ExperimentConfig& config);
 
 }  // namespace rela

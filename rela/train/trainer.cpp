@@ -9,22 +9,24 @@
 
 namespace rela {
 
-Trainer::Trainer(const ExperimentConfig& config, const RunDirectory& run,
+Trainer::Trainer(const ExperimentConfig& config, const RunDirectory& run, Device device,
                  ProgressDisplay::Style progress)
     : config_(config),
       run_(run),
+      device_(device),
       train_set_(open_split(config, Split::kTrain)),
       test_set_(config.eval.knn_every_epochs > 0 ? open_split(config, Split::kTest) : nullptr),
       length_(run_length(config, train_set_->size())),
-      learner_(make_learner(config, train_set_->num_classes())),
+      learner_(make_learner(config, train_set_->num_classes(), device)),
       optimizer_(optimizer_spec(config), learner_->parameters(), learner_->target()),
       progress_style_(progress),
       checkpoints_(run.checkpoints(), config.checkpoint.keep_last),
-      progress_(progress) {
+      progress_(progress),
+      share_(Tensor::full({}, 1.0f / static_cast<float>(config.accum_steps), device)) {
   if (config.eval.online_linear) {
     classifier_ =
         std::make_unique<OnlineClassifier>(learner_->feature_width(), train_set_->num_classes(),
-                                           static_cast<uint64_t>(config.seed) + 3);
+                                           static_cast<uint64_t>(config.seed) + 3, device);
   }
 }
 
@@ -46,7 +48,7 @@ void Trainer::restore(const CheckpointRef& checkpoint) {
 }
 
 void Trainer::begin_rela_phase() {
-  rela_ = std::make_unique<RelaPhase>(config_, *train_set_, run_, progress_style_);
+  rela_ = std::make_unique<RelaPhase>(config_, *train_set_, run_, device_, progress_style_);
   optimizer_.rest_from(learner_->backbone_segments());
 }
 
@@ -71,7 +73,7 @@ const char* Trainer::phase() const {
 void Trainer::start_loader() {
   LoaderOptions options = loader_options(config_);
   if (rela_) options.views.fill(rela_view(config_));
-  loader_ = std::make_unique<TwoViewLoader>(*train_set_, options);
+  loader_ = std::make_unique<DeviceLoader>(*train_set_, options, device_);
   const int64_t batch = step_ * config_.accum_steps;
   loader_->seek(batch / length_.batches_per_epoch, batch % length_.batches_per_epoch);
 }
@@ -115,24 +117,42 @@ Var Trainer::loss_of(const Var& features, const TwoViewBatch& batch) {
   return rela_ ? rela_->loss(features, batch.samples) : learner_->loss(features, batch);
 }
 
-void Trainer::micro_step(StepResult& result) {
+/// Launches everything, then waits for the device once.
+void Trainer::micro_step(StepResult& result, MicroStep which) {
   const TwoViewBatch& batch = loader_->next();
   result.waited_s += batch.waited_s;
   const Var features = learner_->encode(batch.images);
   const Var loss = loss_of(features, batch);
-  const auto share = 1.0f / static_cast<float>(config_.accum_steps);
-  const double value = *loss.value().data<float>();
-  result.loss += value * share;
-  if (!std::isfinite(value)) check_finite(result, batch);
-  backward(loss, Tensor::full({}, share));
+  readback_.clear();
+  readback_.add(loss.value());
+  backward(loss, share_);
   result.features = features.value();
   if (classifier_) {
-    const OnlineClassifier::Result online = OnlineClassifier::count(
-        classifier_->learn(result.features.slice(0, batch.labels.numel()), batch.labels),
-        batch.labels);
+    const OnlineClassifier::Seen seen =
+        classifier_->learn(result.features.slice(0, batch.labels.numel()), batch.labels);
+    readback_.add(seen.loss);
+    readback_.add(seen.logits);
+  }
+  if (which == MicroStep::kLast) {
+    learner_->parameters().finish_gradients();
+    readback_.add(start_sum_of_squares(learner_->parameters().gradients()));
+  }
+  loader_->prefetch();
+  readback_.wait();
+  read_results(result, which, batch);
+}
+
+void Trainer::read_results(StepResult& result, MicroStep which, const TwoViewBatch& batch) {
+  const double loss = readback_[0].item();
+  result.loss += loss / static_cast<double>(config_.accum_steps);
+  if (!std::isfinite(loss)) check_finite(result, batch);
+  if (classifier_) {
+    const OnlineClassifier::Result online =
+        OnlineClassifier::count({readback_[1], readback_[2]}, loader_->host_labels());
     result.online.correct += online.correct;
     result.online.total += online.total;
   }
+  if (which == MicroStep::kLast) result.grad_norm = std::sqrt(as_f64(readback_.back()));
 }
 
 Trainer::StepResult Trainer::step(const StepRates& rates) {
@@ -140,9 +160,8 @@ Trainer::StepResult Trainer::step(const StepRates& rates) {
   ParameterArena& parameters = learner_->parameters();
   parameters.zero_grad();
   if (rela_) rela_->zero_grad();
-  for (int64_t i = 0; i < config_.accum_steps; ++i) micro_step(result);
-  parameters.finish_gradients();
-  result.grad_norm = std::sqrt(sum_of_squares(parameters.gradients()));
+  for (int64_t left = config_.accum_steps; left > 0; --left)
+    micro_step(result, left == 1 ? MicroStep::kLast : MicroStep::kMoreFollow);
   if (!std::isfinite(result.grad_norm)) {
     throw NonFiniteError(
         cat("step ", step_ + 1, ": the gradient is not finite; first seen in ",

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "rela/config/experiment_config.h"
-#include "rela/data/loader.h"
+#include "rela/data/device_loader.h"
 #include "rela/train/checkpoint_store.h"
 #include "rela/train/metrics_log.h"
 #include "rela/train/progress.h"
@@ -15,13 +15,15 @@
 #include "rela/train/setup.h"
 #include "rela/train/signals.h"
 #include "rela/train/training_state.h"
+#include "runtime/readback.h"
 
 namespace rela {
 
 class Trainer {
  public:
   /// Opens the data and builds the model. Throws ConfigError, DataError, IoError, UnsupportedError.
-  Trainer(const ExperimentConfig& config, const RunDirectory& run, ProgressDisplay::Style progress);
+  Trainer(const ExperimentConfig& config, const RunDirectory& run, Device device,
+          ProgressDisplay::Style progress);
   ~Trainer();
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
@@ -58,7 +60,9 @@ class Trainer {
   void start_loader();
   Var loss_of(const Var& features, const TwoViewBatch& batch);
   StepResult step(const StepRates& rates);
-  void micro_step(StepResult& result);
+  enum class MicroStep : uint8_t { kMoreFollow, kLast };  // of an optimiser step
+  void micro_step(StepResult& result, MicroStep which);
+  void read_results(StepResult& result, MicroStep which, const TwoViewBatch& batch);
   void check_finite(const StepResult& result, const TwoViewBatch& batch);
   TrainingState training_state();
   const char* phase() const;
@@ -79,6 +83,7 @@ class Trainer {
 
   ExperimentConfig config_;
   const RunDirectory& run_;
+  Device device_;
   std::unique_ptr<ImageDataset> train_set_;
   std::unique_ptr<ImageDataset> test_set_;
   RunLength length_;
@@ -87,7 +92,7 @@ class Trainer {
   std::unique_ptr<OnlineClassifier> classifier_;
   ProgressDisplay::Style progress_style_;
   std::unique_ptr<RelaPhase> rela_;  // null before and after the phase
-  std::unique_ptr<TwoViewLoader> loader_;
+  std::unique_ptr<DeviceLoader> loader_;
   CheckpointStore checkpoints_;
   ProgressDisplay progress_;
   std::unique_ptr<MetricsLog> metrics_;
@@ -95,6 +100,8 @@ class Trainer {
   double elapsed_before_s_ = 0;
   bool resumed_ = false;
   Window window_;
+  Tensor share_;  // scalar f32: a micro-step's share of the loss
+  Readback readback_;
 };
 
 }  // namespace rela

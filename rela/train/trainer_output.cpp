@@ -22,8 +22,10 @@ double seconds_since(Clock::time_point start) {
 }
 
 /// Requests for memory that reached the system so far; constant once training is in steady state.
-int64_t system_allocations() {
-  return static_cast<int64_t>(Allocator::of(Device::kCpu).stats().system_allocations);
+int64_t system_allocations(Device device) {
+  const uint64_t on_host = Allocator::of(Device::kCpu).stats().system_allocations;
+  if (device == Device::kCpu) return static_cast<int64_t>(on_host);
+  return static_cast<int64_t>(on_host + Allocator::of(device).stats().system_allocations);
 }
 
 /// Deviation of the features relative to 1/sqrt(d) below which they are called collapsing, and
@@ -103,7 +105,7 @@ void Trainer::log_step(const StepResult& result, const StepRates& rates) {
                             {"img_per_s", images},
                             {"iter_ms", 1e3 * iteration},
                             {"data_wait", state.data_wait},
-                            {"system_allocations", system_allocations()}};
+                            {"system_allocations", system_allocations(device_)}};
   if (window_.online_total > 0) {
     fields.emplace_back("online_top1", static_cast<double>(window_.online_correct) /
                                            static_cast<double>(window_.online_total));
@@ -129,7 +131,9 @@ bool Trainer::evaluation_due() const {
 void Trainer::evaluate() {
   progress_.clear();
   const auto start = Clock::now();
-  const EmbedFn embed = [this](const Tensor& images) { return learner_->embed(images); };
+  const EmbedFn embed = [this](const Tensor& images) {
+    return learner_->embed(images.to(device_));
+  };
   const FeatureSet train = extract_features(*train_set_, eval_options(config_), embed);
   const FeatureSet test = extract_features(*test_set_, eval_options(config_), embed);
   const EvalResult knn = knn_evaluate(
@@ -181,7 +185,7 @@ void Trainer::finish() {
     log_warning("the run ended before the switch: rho ", rela_->phase_switch().state().rho,
                 ", the ReLA phase ends at ", PhaseSwitch::kSettled);
   }
-  const AllocatorStats memory = Allocator::of(Device::kCpu).stats();
+  const AllocatorStats memory = Allocator::of(device_).stats();
   metrics_->write("stop", step_, epoch(),
                   {{"reason", "finished"},
                    {"phase", phase()},

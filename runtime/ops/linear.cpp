@@ -7,13 +7,15 @@
 namespace rela {
 namespace {
 
-const KernelTable<LinearWorkspaceFn> kWorkspaceBytes{"linear workspace",
-                                                     linear_workspace_bytes_cpu};
-const KernelTable<LinearForwardFn> kForward{"linear", linear_forward_cpu};
-const KernelTable<LinearBackwardDataFn> kBackwardData{"linear backward data",
-                                                      linear_backward_data_cpu};
-const KernelTable<LinearBackwardWeightsFn> kBackwardWeights{"linear backward weights",
-                                                            linear_backward_weights_cpu};
+const KernelTable<LinearWorkspaceFn> kWorkspaceBytes{"linear workspace", linear_workspace_bytes_cpu,
+                                                     RELA_CUDA_KERNEL(linear_workspace_bytes_cuda)};
+const KernelTable<LinearForwardFn> kForward{"linear", linear_forward_cpu,
+                                            RELA_CUDA_KERNEL(linear_forward_cuda)};
+const KernelTable<LinearBackwardDataFn> kBackwardData{
+    "linear backward data", linear_backward_data_cpu, RELA_CUDA_KERNEL(linear_backward_data_cuda)};
+const KernelTable<LinearBackwardWeightsFn> kBackwardWeights{
+    "linear backward weights", linear_backward_weights_cpu,
+    RELA_CUDA_KERNEL(linear_backward_weights_cuda)};
 const KernelTable<LinearBackwardBiasFn> kBackwardBias{
     "linear backward bias", linear_backward_bias_cpu, RELA_CUDA_KERNEL(linear_backward_bias_cuda)};
 

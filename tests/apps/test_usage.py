@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the programs say to wrong usage, wrong configs and wrong data, and how they exit."""
 
+import os
 import unittest
 
 from programs import (CIFAR_RECORD_BYTES, DATA, DEVICE, DONE, USAGE, ProgramTest, run_program,
@@ -43,6 +44,7 @@ class Config(ProgramTest):
             self.assertTrue(any(key in line and word in line for line in lines), result.stderr)
         self.assertFalse((self.top / "run").exists())
 
+    @unittest.skipUnless(os.environ.get("RELA_CUDA", "OFF") == "OFF", "this build has cuda")
     def test_cuda_says_what_to_build(self):
         self.assertFails(self.train("run", changes={"device": "cuda"}), DEVICE,
                          "device", "RELA_CUDA=ON", '"cpu"')

@@ -1,0 +1,72 @@
+#include "rela/programs/build_report.h"
+
+#include <fmt/core.h>
+
+#include <set>
+#include <string_view>
+
+#include "kernels/library_versions.h"
+#include "runtime/kernel_table.h"
+
+namespace rela {
+namespace {
+
+std::string row(const std::string& name, const std::string& text) {
+  return fmt::format("{:<11}{}\n", name, text);
+}
+
+std::string cuda_text(const GpuFacts& facts) {
+  if (facts.build != CudaBuild::kGpu) return describe_build(facts);
+  const std::string driver = facts.driver_version == 0
+                                 ? "no driver"
+                                 : "driver for CUDA " + cuda_version_text(facts.driver_version);
+  return describe_build(facts) + ", " + driver;
+}
+
+std::string libraries_text() {
+  std::string text;
+  for (const LibraryVersion& library : library_versions())
+    text += (text.empty() ? "" : ", ") + library.name + " " + library.version;
+  return text;
+}
+
+/// The library behind an op; empty for kernels of this project.
+std::string library_of(std::string_view op, Device device) {
+  if (op.starts_with("conv2d")) return device == Device::kCpu ? "oneDNN and own" : "cuDNN";
+  if (op == "linear backward bias") return "";
+  if (op.starts_with("linear")) return device == Device::kCpu ? "oneDNN" : "cuBLASLt";
+  return "";
+}
+
+}  // namespace
+
+std::string build_report(const GpuFacts& facts) {
+  std::string text = "rela " RELA_VERSION "\n";
+  text += row("build", RELA_BUILD_TYPE ", g++ " __VERSION__);
+  text += row("cuda", cuda_text(facts));
+  text += row("libraries", libraries_text());
+  for (size_t i = 0; i < facts.gpus.size(); ++i)
+    text += row(fmt::format("gpu {}", i), describe_gpu(facts.gpus[i]));
+  const std::string complaint = gpu_complaint(facts);
+  if (facts.build != CudaBuild::kNone && !complaint.empty()) text += row("gpu", complaint);
+  return text;
+}
+
+std::string kernel_report(Device device) {
+  const bool emulated = device == Device::kCuda && gpu_facts().build == CudaBuild::kEmulated;
+  std::string text = fmt::format("kernels on {}{}\n", device_name(device),
+                                 emulated ? ", emulated; libraries served by the CPU" : "");
+  std::set<std::string_view> listed;  // tables of the same op stand beside each other
+  for (const KernelEntry& entry : kernel_entries()) {
+    if (std::string_view(entry.op).ends_with("workspace")) continue;
+    if (!listed.insert(entry.op).second) continue;
+    const std::string library = library_of(entry.op, device);
+    text += fmt::format("  {:<34}{}\n", entry.op,
+                        !entry.on(device) ? "none"
+                        : library.empty() ? "own"
+                                          : library);
+  }
+  return text;
+}
+
+}  // namespace rela
