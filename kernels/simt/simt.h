@@ -31,7 +31,8 @@
 // cooperative_groups or CUB outside kernels/simt/; arithmetic in f32, bf16 only as storage
 // (kernels/cuda_types.h); every barrier carries its reason on its line or the one above; a loop
 // that waits for another thread calls __nanosleep (the emulator switches threads only at barriers,
-// warp operations and there); no owning locals in kernels (an error abandons their stack).
+// warp operations and there); no owning locals in kernels (after an error, other threads' stacks
+// are abandoned).
 //
 // simt::launch() converts the arguments to the kernel's parameter types, returns as soon as the
 // launch is queued, and throws simt::Error, naming kernel and line, when it is refused.

@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "kernels/simt/emulator/machine.h"
 #include "kernels/simt/emulator/memory.h"
 #include "kernels/simt/emulator/options.h"
 #include "kernels/simt/emulator/sanitizers.h"
@@ -50,12 +52,17 @@ std::string describe(const Fault& what) {
                        : std::string(text) + ", " + place;
 }
 
-/// Runs on the lane's own stack, where the handler sends it.
+/// Runs on the lane's own stack, where the handler sends it: no frame is left to unwind.
 [[noreturn]] void land() {
-  std::string text = describe(fault);
-  if (self->site.line != 0)
-    text += "; its last barrier or warp operation: " + to_string(self->site);
-  fail(text);
+  {
+    std::string text = to_string(*self) + ": " + describe(fault);
+    if (self->site.line != 0) {
+      text += "; its last barrier or warp operation: " + to_string(self->site);
+    }
+    Machine::instance().set_error(std::move(text));
+  }
+  Machine::instance().suspend(*self);
+  __builtin_unreachable();  // nobody resumes a lane of a launch that failed
 }
 
 #if defined(__x86_64__)

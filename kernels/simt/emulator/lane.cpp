@@ -20,7 +20,10 @@ SIMT_NO_TSAN void Machine::lane_entry() {
     job = instance().job_;
   }
   acquire(&job->start_token);
-  job->call(job->data);
+  try {
+    job->call(job->data);
+  } catch (const LaneFailure&) {  // noted already
+  }
   release(&job->end_token);
   {
     const Quiet quiet;
@@ -91,9 +94,7 @@ void Machine::forget_fiber(Lane& lane) {
   // What it did happened before all that follows, or the next launch would seem to race with it.
   __tsan_switch_to_fiber(lane.tsan_fiber, __tsan_switch_to_fiber_no_sync);
   __tsan_switch_to_fiber(main_tsan_fiber_, 0);
-  // The lane that failed did so where the sanitizer looks away, and may not end there: it is
-  // leaked.
-  if (&lane != failed_) __tsan_destroy_fiber(lane.tsan_fiber);
+  __tsan_destroy_fiber(lane.tsan_fiber);
   lane.tsan_fiber = nullptr;
 #else
   recycle_fiber(lane);
@@ -123,15 +124,11 @@ void Machine::finish_lane(Lane& lane) {
 }
 
 void fail(const std::string& what) {
-  Machine& machine = Machine::instance();
-  Lane* lane = nullptr;
   {
     const Quiet quiet;
-    lane = self;
-    machine.set_error(to_string(*lane) + ": " + what);
+    Machine::instance().set_error(to_string(*self) + ": " + what);
   }
-  machine.suspend(*lane);
-  __builtin_unreachable();  // nobody resumes a lane of a launch that failed
+  throw LaneFailure();
 }
 
 }  // namespace rela::simt

@@ -131,7 +131,6 @@ void Machine::run(Job& job) {
   const Quiet quiet;
   job_ = &job;
   error_.clear();
-  failed_ = nullptr;
   random_state_ = options().seed * kGoldenRatio + 1;
   total_ = uint64_t{job.grid.x} * job.grid.y * job.grid.z;
 #if SIMT_TSAN
@@ -186,11 +185,12 @@ std::string Machine::describe_deadlock() const {
   return text + " " + std::to_string(done) + " returned";
 }
 
-/// After an error. Their stacks are not unwound: kernels own nothing.
+/// After an error. But for the lane that failed, stacks are not unwound: kernels own nothing.
 void Machine::abandon_lanes() {
   for (auto& block : blocks_) {
     for (Lane& lane : block->lanes) {
       if (lane.state != LaneState::kNew && lane.state != LaneState::kDone) forget_fiber(lane);
+      if (lane.stack.low != nullptr && !kTsan) recycle_fiber(lane);  // of the lane that failed
       lane.state = LaneState::kDone;
       lane.copies.clear();
     }

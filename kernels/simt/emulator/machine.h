@@ -30,10 +30,7 @@ class Machine {
   void* static_shared(Block& block, const void* key, size_t bytes, const char* name);
   void* dynamic_shared(Block& block);
   /// Notes the error of the running lane; its launch ends at the next suspension.
-  void set_error(std::string what) {
-    error_ = std::move(what);
-    failed_ = self;
-  }
+  void set_error(std::string what) { error_ = std::move(what); }
   const Job& job() const { return *job_; }
 
  private:
@@ -76,7 +73,6 @@ class Machine {
 
   Job* job_ = nullptr;
   std::string error_;
-  const Lane* failed_ = nullptr;  // that called fail()
   uint64_t random_state_ = 1;
 
   std::vector<std::unique_ptr<Block>> blocks_;  // slots; ThreadSanitizer: two a place, used in turn

@@ -112,6 +112,9 @@ inline constinit thread_local Lane* self = nullptr;
 /// "block (1,0,0) thread (5,0,0)"
 std::string to_string(const Lane& lane);
 
+/// What fail() throws, to unwind the lane that erred; only the lane's first frame catches it.
+struct LaneFailure {};
+
 /// Ends the launch with an error; the text is preceded by the running lane and followed by the
 /// launch. For use inside kernels only.
 [[noreturn]] void fail(const std::string& what);
