@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <utility>
 
 #include "runtime/error.h"
 
@@ -32,10 +33,10 @@ struct ConvLayout {
 };
 
 Tensor to_file_layout(const StateTensor& t) {
-  const Tensor value = t.value.to(Device::kCpu);
+  Tensor value = t.value.to(Device::kCpu);
   if (!t.conv_weight) return value;
   Tensor out = Tensor::empty(file_shape(t), Dtype::kF32);
-  const float* in = value.data<float>();
+  const float* in = std::as_const(value).data<float>();
   ConvLayout(t.value.shape()).for_each([&, to = out.data<float>()](int64_t m, int64_t f) {
     to[f] = in[m];
   });

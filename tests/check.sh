@@ -12,8 +12,11 @@ test, lints, and ends with a table of the steps. Exit code 0 only when every ste
 
   --preset NAME     CMake preset: cpu (default), debug, asan
   --no-cuda         no CUDA kernels: neither emulated nor compiled by nvcc
+  --cuda-tests-only of the CUDA kernels the emulated build and its tests alone: no lint, nvcc, races or
+                    dropped barriers
   --quick           no lint, and no tests labelled slow or readme
   --no-lint         no lint
+  --no-tidy         no clang-tidy; the rest of the lint runs
   --no-asan         no second build and test run under the sanitizers
   --full-lint       clang-tidy on tests and benchmarks too, not only on the product
   --deps-only       install packages and stop
@@ -26,7 +29,7 @@ them (the command to run is printed).
 HELP
 }
 
-preset=cpu quick=false lint=true full_lint=false asan=true cuda=true deps_only=false packages=all
+preset=cpu quick=false lint=true full_lint=false asan=true cuda=true tidy=true cuda_proofs=true deps_only=false packages=all
 jobs=$(nproc)
 
 need_value() { [[ $# -ge 2 ]] || { echo "check.sh: $1 needs a value; see --help" >&2; exit 2; }; }
@@ -40,6 +43,8 @@ while [[ $# -gt 0 ]]; do
     --no-lint) lint=false ;;
     --no-asan) asan=false ;;
     --no-cuda) cuda=false ;;
+    --cuda-tests-only) cuda_proofs=false ;;
+    --no-tidy) tidy=false ;;
     --full-lint) full_lint=true ;;
     --deps-only) deps_only=true ;;
     -h | --help) usage; exit 0 ;;
@@ -202,7 +207,8 @@ check_cuda() {
   step "simt: configure" configure simt
   if $passed; then step "simt: build" build build-simt --target cuda_tests; fi
   if $passed; then step "simt: tests" run_tests build-simt -L cuda; fi
-  if $passed && $lint; then step "simt: clang-tidy" check_tidy build-simt --except-in "$build_dir"; fi
+  if ! $cuda_proofs; then return; fi
+  if $passed && $lint && $tidy; then step "simt: clang-tidy" check_tidy build-simt --except-in "$build_dir"; fi
   if $passed; then step "nvcc" python3 tests/tools/nvcc_report.py --build-dir build-simt --jobs "$jobs"; fi
   if $passed; then step "simt-tsan: configure" configure simt-tsan; fi
   if $passed; then
@@ -231,7 +237,9 @@ if $lint; then
   step format check_format
   step rules check_rules
   step shell check_shell
-  if [[ -f $build_dir/compile_commands.json ]]; then
+  if ! $tidy; then
+    record clang-tidy 0 "not asked for"
+  elif [[ -f $build_dir/compile_commands.json ]]; then
     step clang-tidy check_tidy "$build_dir"
   else
     record clang-tidy 0 "not run"

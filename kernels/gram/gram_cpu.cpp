@@ -84,9 +84,16 @@ class Chunk {
   float* panels_;
 };
 
-/// Adds the product of panels i >= j over `rows` rows to the lower half of gram.
-void add_pair(const float* left, const float* right, int64_t rows, int64_t i, int64_t j,
-              const GramDims& d, double* gram) {
+/// Two panels of the same rows and their numbers, i >= j.
+struct PanelPair {
+  const float* left;
+  const float* right;
+  int64_t i, j;
+};
+
+/// Adds the product of two panels over `rows` rows to the lower half of gram.
+void add_pair(const PanelPair& pair, int64_t rows, const GramDims& d, double* gram) {
+  const auto& [left, right, i, j] = pair;
   alignas(64) float s[kTileRows * kTileColumns];
   const int64_t columns = d.columns();
   for (int64_t tile = 0; tile < kPanel && i * kPanel + tile < columns; tile += kTileRows) {
@@ -151,7 +158,7 @@ void gram(const GramInputs& in, const GramSums& sums, const GramDims& d, void* m
       while (i * (i + 1) / 2 > pair) --i;
       while ((i + 1) * (i + 2) / 2 <= pair) ++i;
       const int64_t j = pair - i * (i + 1) / 2;
-      add_pair(chunk.panel(i), chunk.panel(j), count, i, j, d, sums.gram);
+      add_pair({chunk.panel(i), chunk.panel(j), i, j}, count, d, sums.gram);
     });
   }
 }

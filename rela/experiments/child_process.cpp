@@ -44,6 +44,7 @@ ChildExit ProgramRunner::run(const std::vector<std::string>& command) {
   RELA_CHECK(access(command.at(0).c_str(), X_OK) == 0, IoError, command[0],
              ": cannot be run: ", std::strerror(errno), "; build it beside this program");
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& argument : command) {
     arguments.push_back(const_cast<char*>(argument.c_str()));  // execv does not write to them
   }

@@ -18,10 +18,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kRunFiles{
-    "config.json",   "config.resolved.json", "env.json", "status.json", "train.log",
-    "metrics.jsonl", "checkpoints",          "exported", "report.html", "eval",
-    "targets.bin", "targets.bin.features", "targets.bin.unfinished", "targets.bin.lock"};
+constexpr std::array kRunFiles{"config.json",
+                               "config.resolved.json",
+                               "env.json",
+                               "status.json",
+                               "train.log",
+                               "metrics.jsonl",
+                               "checkpoints",
+                               "exported",
+                               "report.html",
+                               "eval",
+                               "targets.bin",
+                               "targets.bin.features",
+                               "targets.bin.unfinished",
+                               "targets.bin.lock"};
 
 bool holds_files(const fs::path& dir) {
   for (const fs::directory_entry& entry : fs::directory_iterator(dir)) {

@@ -147,7 +147,7 @@ TEST(DeviceMemory, MoreThanThereIsGivesNull) {
 }
 
 __global__ void overflow_kernel(int depth, volatile char* out) {
-  volatile char frame[4096];
+  volatile char frame[512];  // a larger one could step over the guard page
   frame[0] = static_cast<char>(depth);
   if (depth > 0) overflow_kernel(depth - 1, frame);
   if (out != nullptr) out[0] = frame[0];
@@ -156,7 +156,7 @@ __global__ void overflow_kernel(int depth, volatile char* out) {
 TEST(DeviceMemory, AStackOverflowIsAnError) {
   if (simt::kSanitized) GTEST_SKIP() << "the sanitizer reports it itself and ends the process";
   EXPECT_THAT(error_of([] {
-                simt::launch(overflow_kernel, {1, 1}, kTestStream, 10000,
+                simt::launch(overflow_kernel, {1, 1}, kTestStream, 100000,
                              static_cast<volatile char*>(nullptr));
               }),
               HasSubstr("stack overflowed"));
