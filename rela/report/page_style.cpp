@@ -33,7 +33,7 @@ path.reference { stroke: var(--soft); stroke-dasharray: 6 4; opacity: 0.75; fill
 .chart .marker text { fill: var(--warn); font-size: 10.5px; }
 svg.document { font: 11.5px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; font-variant-numeric: tabular-nums; }
 rect.card { fill: var(--card); } text.title { font-size: 14.5px; font-weight: 650; fill: var(--text); }
-text.key, text.note { font-size: 11px; fill: var(--soft); } text.key tspan { font-weight: 600; fill: var(--text); }
+text.key, text.note { font-size: 10.5px; fill: var(--soft); } text.key tspan { font-weight: 600; fill: var(--text); }
 text.note { font-size: 10px; }
 )css";
 

@@ -21,6 +21,7 @@ constexpr double kEmptyHeight = 96;  // of a chart without data
 constexpr double kTop = 16;
 constexpr double kBelow = 28;  // for the ticks of x
 constexpr int kColumns = static_cast<int>(kRight - kLeft);
+constexpr double kMargin = 14;      // of a document
 constexpr double kLabelWidth = 70;  // a marker's label needs about this much
 
 class ChartWriter {
@@ -171,6 +172,33 @@ std::string latest(const ChartSeries& s, const std::string& unit) {
   return std::isfinite(last) ? format_number(last) + unit : fmt::format("{}", last);
 }
 
+/// Adds the legend of a document below `y`, in two columns where the names leave room for them.
+/// Returns where it ends.
+double add_legend(const Chart& chart, double y, std::string& body) {
+  constexpr double kKeyHeight = 19;
+  constexpr size_t kColumnLetters = 44;  // what half the width holds at the size of a key
+  const auto is_shown = [](const ChartSeries& s) {
+    return s.style != LineStyle::kFaint && !s.y.empty();
+  };
+  int columns = 2;
+  for (const ChartSeries& s : chart.series) {
+    const bool is_long = s.name.size() + latest(s, chart.unit).size() > kColumnLetters;
+    if (is_shown(s) && is_long) columns = 1;
+  }
+  int column = 0;
+  for (const ChartSeries& s : chart.series) {
+    if (!is_shown(s)) continue;
+    const double x = kMargin + column * (kWidth - kMargin) / columns;
+    body += fmt::format(
+        R"(<path class="line s{} d{}" d="M{} {}h24"/><text class="key" x="{}" y="{}">{} <tspan>{}</tspan></text>)",
+        s.color, s.dash, x, y + 9, x + 30, y + 13, escape_html(s.name),
+        escape_html(latest(s, chart.unit)));
+    column = (column + 1) % columns;
+    if (column == 0) y += kKeyHeight;
+  }
+  return column == 0 ? y : y + kKeyHeight;
+}
+
 /// The words of a text in lines of at most `columns` bytes; a longer word has a line of its own.
 std::vector<std::string> wrapped(const std::string& text, size_t columns) {
   std::vector<std::string> lines;
@@ -190,28 +218,14 @@ std::vector<std::string> wrapped(const std::string& text, size_t columns) {
 std::string to_svg(const Chart& chart) { return ChartWriter(chart).write(); }
 
 std::string to_svg_document(const Chart& chart) {
-  constexpr double kMargin = 14;
   constexpr double kTitleHeight = 26;
-  constexpr double kKeyHeight = 19;
   constexpr double kNoteHeight = 15;
   constexpr size_t kNoteColumns = 100;  // letters of a line of the note
   constexpr double kScale = 1.6;        // pixels for a unit, where nothing else sets the size
   ChartWriter writer(chart);
   std::string body = fmt::format(R"(<text class="title" x="{}" y="{}">{}</text>)", kMargin,
                                  kMargin + 16, escape_html(chart.title));
-  double y = kMargin + kTitleHeight;
-  int column = 0;
-  for (const ChartSeries& s : chart.series) {
-    if (s.style == LineStyle::kFaint || s.y.empty()) continue;
-    const double x = kMargin + column * (kWidth / 2 - kMargin / 2);
-    body += fmt::format(
-        R"(<path class="line s{} d{}" d="M{} {}h30"/><text class="key" x="{}" y="{}">{} <tspan>{}</tspan></text>)",
-        s.color, s.dash, x, y + 9, x + 38, y + 13, escape_html(s.name),
-        escape_html(latest(s, chart.unit)));
-    if (column == 1) y += kKeyHeight;
-    column = 1 - column;
-  }
-  if (column == 1) y += kKeyHeight;
+  double y = add_legend(chart, kMargin + kTitleHeight, body);
   body += '\n';
   body += writer.write(
       fmt::format(R"(x="0" y="{}" width="{}" height="{}" )", y, kWidth, writer.height()));
