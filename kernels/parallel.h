@@ -46,4 +46,14 @@ void parallel_ranges(int64_t n, Body&& body) {
   });
 }
 
+/// Runs body(row) for all rows; few small rows stay on one thread.
+template <class Body>
+void parallel_rows(RowDims dims, Body&& body) {
+  const int64_t parts = dims.rows * dims.cols < 2 * kParallelGrain ? 1 : cpu_threads();
+  parallel_for(parts, [&](int64_t part) {
+    const Range mine = part_of(dims.rows, parts, part);
+    for (int64_t row = mine.begin; row < mine.end; ++row) body(row);
+  });
+}
+
 }  // namespace rela

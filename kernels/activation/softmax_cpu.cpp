@@ -8,18 +8,10 @@
 namespace rela {
 namespace {
 
-template <class Body>
-void for_each_row(RowDims dims, Body&& body) {
-  const int64_t parts = dims.rows * dims.cols < 2 * kParallelGrain ? 1 : cpu_threads();
-  parallel_for(parts, [&](int64_t part) {
-    const Range rows = part_of(dims.rows, parts, part);
-    for (int64_t r = rows.begin; r < rows.end; ++r) body(r * dims.cols);
-  });
-}
-
 template <class T>
 void forward(const T* x, T* y, RowDims dims) {
-  for_each_row(dims, [=](int64_t at) {
+  parallel_rows(dims, [=](int64_t row) {
+    const int64_t at = row * dims.cols;
     float largest = to_float(x[at]);
     for (int64_t c = 1; c < dims.cols; ++c) largest = std::max(largest, to_float(x[at + c]));
     float sum = 0;
@@ -37,7 +29,8 @@ void backward(const SoftmaxBackwardArgs& args, RowDims dims) {
   const T* dy = static_cast<const T*>(args.dy);
   T* dx = static_cast<T*>(args.dx);
   const Write mode = args.mode;
-  for_each_row(dims, [=](int64_t at) {
+  parallel_rows(dims, [=](int64_t row) {
+    const int64_t at = row * dims.cols;
     float dot = 0;
     for (int64_t c = 0; c < dims.cols; ++c) dot += to_float(y[at + c]) * to_float(dy[at + c]);
     for (int64_t c = 0; c < dims.cols; ++c) {

@@ -64,12 +64,7 @@ double row_loss(const ByolLossArgs& args, RowDims dims, int64_t row) {
 
 template <class T>
 void loss(const ByolLossArgs& args, RowDims dims, double* losses) {
-  const int64_t parts = dims.rows * dims.cols < 2 * kParallelGrain ? 1 : cpu_threads();
-  parallel_for(parts, [&](int64_t part) {
-    const Range mine = part_of(dims.rows, parts, part);
-    for (int64_t row = mine.begin; row < mine.end; ++row)
-      losses[row] = row_loss<T>(args, dims, row);
-  });
+  parallel_rows(dims, [&](int64_t row) { losses[row] = row_loss<T>(args, dims, row); });
   double total = 0.0;
   for (int64_t row = 0; row < dims.rows; ++row) total += losses[row];
   *args.loss = static_cast<float>(total * args.scale);

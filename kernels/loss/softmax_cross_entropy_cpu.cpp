@@ -8,19 +8,9 @@
 namespace rela {
 namespace {
 
-/// Runs body(row) for all rows; few small rows stay on one thread.
-template <class Body>
-void for_rows(RowDims dims, Body&& body) {
-  const int64_t parts = dims.rows * dims.cols < 2 * kParallelGrain ? 1 : cpu_threads();
-  parallel_for(parts, [&](int64_t part) {
-    const Range mine = part_of(dims.rows, parts, part);
-    for (int64_t row = mine.begin; row < mine.end; ++row) body(row);
-  });
-}
-
 template <class T>
 void forward(const SoftmaxCrossEntropyArgs& args, RowDims dims, double* row_loss) {
-  for_rows(dims, [&](int64_t row) {
+  parallel_rows(dims, [&](int64_t row) {
     const T* logits = static_cast<const T*>(args.logits) + row * dims.cols;  // [cols]
     float max = to_float(logits[0]);
     for (int64_t k = 1; k < dims.cols; ++k) max = std::max(max, to_float(logits[k]));
@@ -38,7 +28,7 @@ void forward(const SoftmaxCrossEntropyArgs& args, RowDims dims, double* row_loss
 template <class T>
 void backward(const SoftmaxCrossEntropyBackwardArgs& args, RowDims dims) {
   const float scale = *args.dloss / static_cast<float>(dims.rows);
-  for_rows(dims, [&](int64_t row) {
+  parallel_rows(dims, [&](int64_t row) {
     const T* logits = static_cast<const T*>(args.logits) + row * dims.cols;
     T* dlogits = static_cast<T*>(args.dlogits) + row * dims.cols;
     const float max = args.row_max[row];

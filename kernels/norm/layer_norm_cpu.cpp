@@ -21,15 +21,6 @@ F32x16 inside(F32x16 v, SomeLanes lanes) {
   return v;
 }
 
-template <class Body>
-void for_each_row(RowDims dims, Body&& body) {
-  const int64_t parts = dims.rows * dims.cols < 2 * kParallelGrain ? 1 : cpu_threads();
-  parallel_for(parts, [&](int64_t part) {
-    const Range rows = part_of(dims.rows, parts, part);
-    for (int64_t r = rows.begin; r < rows.end; ++r) body(r);
-  });
-}
-
 /// Sum of two rows as it is stored, so that both passes and the backward pass see the same values.
 template <class T>
 void add_rows(const T* x, const T* residual, T* sum, int64_t cols) {
@@ -63,7 +54,7 @@ void forward(const LayerNormForwardArgs& args, RowDims dims) {
   const T* x = static_cast<const T*>(args.x);
   const T* residual = static_cast<const T*>(args.residual);
   T* sum = static_cast<T*>(args.sum);
-  for_each_row(dims, [&](int64_t row) {
+  parallel_rows(dims, [&](int64_t row) {
     const int64_t at = row * dims.cols;
     if (residual != nullptr) add_rows(x + at, residual + at, sum + at, dims.cols);
     const T* s = residual == nullptr ? x : sum;
