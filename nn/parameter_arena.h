@@ -24,6 +24,9 @@ class ParameterArena {
   /// in the given order. Gaps between segments hold zeros. With Precision::kBf16 ops compute with
   /// the arena's bf16 copy.
   enum class Precision : uint8_t { kF32, kBf16 };
+  static constexpr Precision precision_for(Dtype activations) {
+    return activations == Dtype::kBf16 ? Precision::kBf16 : Precision::kF32;
+  }
   ParameterArena(std::vector<NamedParameter> parameters, Precision precision,
                  Device device = Device::kCpu);
 

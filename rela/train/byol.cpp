@@ -45,7 +45,8 @@ Byol::Byol(const ByolSpec& spec, uint64_t seed)
   lay_out(std::move(heads));
   std::vector<NamedParameter> averaged = target_backbone_->parameters("backbone");
   append(averaged, target_projector_.parameters("projector"));
-  target_arena_ = std::make_unique<ParameterArena>(std::move(averaged), precision(), device_);
+  target_arena_ = std::make_unique<ParameterArena>(
+      std::move(averaged), ParameterArena::precision_for(compute_), device_);
   RELA_CHECK(target_arena_->is_prefix_of(parameters()), InternalError,
              "byol: the target's arena is no prefix of the online one");
   target_arena_->values().copy_from(parameters().values().segment(0, {target_arena_->size()}));

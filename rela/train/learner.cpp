@@ -16,13 +16,9 @@ void Learner::lay_out(std::vector<NamedParameter> heads) {
   std::vector<NamedParameter> all = backbone_->parameters("backbone");
   backbone_segments_ = static_cast<int64_t>(all.size());
   append(all, std::move(heads));
-  arena_ = std::make_unique<ParameterArena>(std::move(all), precision(), device_);
+  arena_ = std::make_unique<ParameterArena>(std::move(all), ParameterArena::precision_for(compute_),
+                                            device_);
   backbone_->move_buffers(device_);
-}
-
-ParameterArena::Precision Learner::precision() const {
-  return compute_ == Dtype::kBf16 ? ParameterArena::Precision::kBf16
-                                  : ParameterArena::Precision::kF32;
 }
 
 Var Learner::encode(const Tensor& images) {

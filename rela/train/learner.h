@@ -56,7 +56,6 @@ class Learner {
   /// To be called once by the method's constructor, whose modules are initialised by then: lays out
   /// the backbone and `heads` on the device.
   void lay_out(std::vector<NamedParameter> heads);
-  ParameterArena::Precision precision() const;
 
   BackboneSpec backbone_spec_;
   Dtype compute_;  // of activations: f32, or bf16 for bf16-mixed training

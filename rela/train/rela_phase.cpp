@@ -1,34 +1,12 @@
 #include "rela/train/rela_phase.h"
 
-#include <cmath>
-
-#include "rela/prior/prior.h"
-#include "runtime/log.h"
+#include "rela/train/setup.h"
+#include "rela/train/target_setup.h"
 
 namespace rela {
 namespace {
 
 constexpr uint64_t kMapStream = 4;  // backbone, heads and classifier take the seeds before it
-
-Targets make_targets(const ExperimentConfig& config, const ImageDataset& dataset,
-                     const RunDirectory& run, ProgressDisplay::Style progress) {
-  const int64_t student_width = make_backbone(backbone_spec(config))->feature_width();
-  const Prior prior({.model = config.rela.prior.model,
-                     .weights = config.rela.prior.weights,
-                     .normalize = config.rela.prior.normalize,
-                     .student = backbone_spec(config),
-                     .seed = static_cast<uint64_t>(config.seed),
-                     .student_image_size = config.view(0).crop_size});
-  log_info("prior: ", prior.description(), ", ", prior.width(), " features of ",
-           prior.input().image_size, "-pixel images");
-  const std::string path = config.rela.targets_path.empty() ? run.file("targets.bin").string()
-                                                            : config.rela.targets_path;
-  return Targets::open_or_build(prior, dataset,
-                                {.path = path,
-                                 .student_width = student_width,
-                                 .pca_dim = config.rela.pca_dim,
-                                 .progress = progress});
-}
 
 PhaseSwitch make_switch(const ExperimentConfig& config, int64_t dataset_size) {
   const SwitchConfig& s = config.rela.phase_switch;
@@ -47,19 +25,17 @@ PhaseSwitch make_switch(const ExperimentConfig& config, int64_t dataset_size) {
 }  // namespace
 
 RelaPhase::RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset,
-                     const RunDirectory& run, Device device, ProgressDisplay::Style progress)
-    : targets_(make_targets(config, dataset, run, progress)),
+                     int64_t feature_width, Device device, ProgressDisplay::Style progress)
+    : targets_(targets_of(config, dataset, feature_width, progress)),
       switch_(make_switch(config, dataset.size())),
+      map_(std::make_unique<Linear>(feature_width, targets_.width())),
       device_(device) {
-  const int64_t width = make_backbone(backbone_spec(config))->feature_width();
-  map_ = std::make_unique<Linear>(width, targets_.width());
   initialize(*map_, static_cast<uint64_t>(config.seed) + kMapStream);
   std::vector<NamedParameter> parameters = map_->parameters("map");
   weight_ = parameters[0].var;
   bias_ = parameters[1].var;
-  const auto precision = compute_dtype(config) == Dtype::kBf16 ? ParameterArena::Precision::kBf16
-                                                               : ParameterArena::Precision::kF32;
-  arena_ = std::make_unique<ParameterArena>(std::move(parameters), precision, device);
+  arena_ = std::make_unique<ParameterArena>(
+      std::move(parameters), ParameterArena::precision_for(compute_dtype(config)), device);
   if (config.rela.train_map) {
     optimizer_ = std::make_unique<Optimizer>(optimizer_spec(config), *arena_, nullptr);
   } else {

@@ -4,7 +4,6 @@
 //   loss = 1/2 [ mean_i (1 - cos(W h1_i + b, z_i)) + mean_i (1 - cos(W h2_i + b, z_i)) ],
 // h1 and h2 the features of two mild views, until the switch rule says that it has settled.
 
-#include <array>
 #include <memory>
 
 #include "nn/layers.h"
@@ -13,8 +12,6 @@
 #include "rela/config/experiment_config.h"
 #include "rela/targets/targets.h"
 #include "rela/train/phase_switch.h"
-#include "rela/train/run_directory.h"
-#include "rela/train/setup.h"
 
 namespace rela {
 
@@ -22,7 +19,7 @@ class RelaPhase {
  public:
   /// Reads or makes the targets, which takes one pass of the prior over the data. Throws what
   /// Targets and Prior throw.
-  RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset, const RunDirectory& run,
+  RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset, int64_t feature_width,
             Device device, ProgressDisplay::Style progress);
 
   /// Loss of a batch, scalar f32.  features [2B, D] on the tape, samples [B] i64: positions in the

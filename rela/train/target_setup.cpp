@@ -2,6 +2,9 @@
 
 #include <filesystem>
 
+#include "rela/train/setup.h"
+#include "runtime/log.h"
+
 namespace rela {
 
 PriorSpec prior_spec(const ExperimentConfig& config) {
@@ -9,7 +12,7 @@ PriorSpec prior_spec(const ExperimentConfig& config) {
   return {.model = prior.model,
           .weights = prior.weights,
           .normalize = prior.normalize,
-          .student = {config.backbone.name, config.backbone.cifar_stem, config.backbone.width},
+          .student = backbone_spec(config),
           .seed = static_cast<uint64_t>(config.seed),
           .student_image_size = config.view(0).crop_size};
 }
@@ -18,7 +21,10 @@ Targets targets_of(const ExperimentConfig& config, const ImageDataset& train_set
                    int64_t feature_width, ProgressDisplay::Style progress) {
   const std::string& shared = config.rela.targets_path;
   const std::string own = (std::filesystem::path(config.out) / "targets.bin").string();
-  return Targets::open_or_build(Prior(prior_spec(config)), train_set,
+  const Prior prior(prior_spec(config));
+  log_info("prior: ", prior.description(), ", ", prior.width(), " features of ",
+           prior.input().image_size, "-pixel images");
+  return Targets::open_or_build(prior, train_set,
                                 {.path = shared.empty() ? own : shared,
                                  .student_width = feature_width,
                                  .pca_dim = config.rela.pca_dim,

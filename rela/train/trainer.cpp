@@ -48,7 +48,8 @@ void Trainer::restore(const CheckpointRef& checkpoint) {
 }
 
 void Trainer::begin_rela_phase() {
-  rela_ = std::make_unique<RelaPhase>(config_, *train_set_, run_, device_, progress_style_);
+  rela_ = std::make_unique<RelaPhase>(config_, *train_set_, learner_->feature_width(), device_,
+                                      progress_style_);
   optimizer_.rest_from(learner_->backbone_segments());
 }
 

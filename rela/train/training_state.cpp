@@ -66,9 +66,7 @@ namespace {
 
 std::vector<StateTensor> model_state(const TrainingState& state) {
   std::vector<StateTensor> all = state.learner.state();
-  if (state.classifier != nullptr) {
-    for (StateTensor& t : state.classifier->state()) all.push_back(std::move(t));
-  }
+  if (state.classifier != nullptr) append(all, state.classifier->state());
   if (state.rela != nullptr) append(all, state.rela->state());
   return all;
 }
