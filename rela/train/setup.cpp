@@ -90,7 +90,7 @@ std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t nu
     case ExperimentConfig::Method::kSupervised:
     case ExperimentConfig::Method::kRelaSupervised:
       return std::make_unique<Supervised>(backbone_spec(config), num_classes, compute_dtype(config),
-                                          seed);
+                                          seed, device);
   }
   return nullptr;
 }

@@ -76,6 +76,16 @@ class Training(CudaTest):
         self.assertAlmostEqual(there[key], here[key], delta=share * abs(here[key]),
                                msg=f"{key} of step {here['step']}")
 
+    def test_every_method_trains_on_the_device(self):
+        images = self.with_images(max_steps=2)
+        for method in ("supervised", "rela_byol"):
+            changes = {**images, "method": method}
+            cuda = self.trained(f"{method}-cuda", changes=changes).events("train")
+            cpu = self.trained(f"{method}-cpu", changes={**changes, "device": "cpu"}).events("train")
+            self.assertEqual(len(cuda), 2)
+            for there, here in zip(cuda, cpu):
+                self.assert_near(there, here, "loss", 1e-3)
+
     def test_memory_is_steady_after_the_first_steps(self):
         events = self.trained("run", changes=self.changes).events("train")
         allocations = [event["system_allocations"] for event in events]
