@@ -2,6 +2,7 @@
 
 rela_tests(runtime_io_tests
   SOURCES
+    runtime/file_lock_test.cpp
     runtime/file_test.cpp
     runtime/hash_test.cpp
     runtime/json_test.cpp

@@ -1,17 +1,11 @@
 #include "rela/experiments/driver.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 
 #include "rela/experiments/child_process.h"
@@ -19,6 +13,7 @@
 #include "rela/train/progress.h"
 #include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
+#include "runtime/io/file_lock.h"
 #include "runtime/io/json.h"
 #include "runtime/log.h"
 
@@ -34,47 +29,18 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Held by the driver that works in a folder, and by the program it runs: after a driver was killed
-/// the next one waits until that program has written its checkpoint.
-class FolderLock {
- public:
-  explicit FolderLock(const std::string& folder) {
-    const std::string path = (fs::path(folder) / "experiment.lock").string();
-    fd_ = open(path.c_str(), O_RDWR | O_CREAT, 0644);  // no O_CLOEXEC: programs inherit it
-    RELA_CHECK(fd_ >= 0, IoError, path, ": cannot be created: ", std::strerror(errno),
-               "; the output folder must be writable");
-    if (flock(fd_, LOCK_EX | LOCK_NB) != 0) wait_for(folder);
-    const std::string pid = std::to_string(getpid());
-    if (ftruncate(fd_, 0) != 0 || pwrite(fd_, pid.data(), pid.size(), 0) < 0) {
-      close(fd_);
-      throw IoError(cat(path, ": cannot be written: ", std::strerror(errno)));
-    }
-  }
-  ~FolderLock() { close(fd_); }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  void wait_for(const std::string& folder) const {
-    std::array<char, 32> owner{};
-    const ssize_t n = pread(fd_, owner.data(), owner.size() - 1, 0);
-    const auto pid = static_cast<pid_t>(n > 0 ? std::strtol(owner.data(), nullptr, 10) : 0);
-    if (pid > 0 && (kill(pid, 0) == 0 || errno == EPERM)) {
-      close(fd_);
-      throw UsageError(cat("--out: ", folder, " is in use by process ", pid,
-                           "; wait for it, stop it, or name another folder"));
-    }
+/// Takes the folder. The program that a driver runs holds the lock as well: after a driver was
+/// killed, the next one waits until that program has written its checkpoint.
+void take_folder(FileLock& lock, const std::string& folder) {
+  if (!lock.try_take()) {
+    const auto pid = static_cast<pid_t>(std::strtol(lock.owner().c_str(), nullptr, 10));
+    RELA_CHECK(pid <= 0 || (kill(pid, 0) != 0 && errno != EPERM), UsageError, "--out: ", folder,
+               " is in use by process ", pid, "; wait for it, stop it, or name another folder");
     log_info("an earlier driver was killed; waiting for its last program to stop");
-    while (flock(fd_, LOCK_EX) != 0) {
-      if (errno == EINTR) continue;
-      const int failure = errno;
-      close(fd_);
-      throw IoError(cat(folder, ": cannot be locked: ", std::strerror(failure)));
-    }
+    lock.take();
   }
-
-  int fd_ = -1;
-};
+  lock.write_owner();
+}
 
 /// How long the rest will take, by what a step has taken so far.
 class Eta {
@@ -256,7 +222,9 @@ bool is_selected(const Cell& cell, const std::vector<std::string>& only) {
 
 ExitCode run_experiment(const Plan& plan, const DriverOptions& options) {
   make_directories(plan.out);
-  const FolderLock lock(plan.out);
+  FileLock lock((fs::path(plan.out) / "experiment.lock").string(),
+                "the output folder must be writable", FileLock::Children::kHold);
+  take_folder(lock, plan.out);
   return Driver(plan, options).run();
 }
 

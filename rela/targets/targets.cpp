@@ -1,13 +1,7 @@
 #include "rela/targets/targets.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 
 #include "rela/targets/feature_pass.h"
@@ -15,6 +9,7 @@
 #include "rela/targets/whitening.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
+#include "runtime/io/file_lock.h"
 #include "runtime/log.h"
 
 namespace rela {
@@ -23,30 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kTargetBlock = 4096;  // rows signed together
-
-/// Held by the process that makes the targets.
-class BuildLock {
- public:
-  explicit BuildLock(const std::string& path)
-      : fd_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    RELA_CHECK(fd_ >= 0, IoError, path, ": cannot be created: ", std::strerror(errno),
-               "; the folder of the targets must be writable");
-    if (flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
-    log_info("targets: another process is making them; waiting for it");
-    while (flock(fd_, LOCK_EX) != 0) {
-      if (errno == EINTR) continue;
-      const int failure = errno;
-      close(fd_);
-      throw IoError(cat(path, ": cannot be locked: ", std::strerror(failure)));
-    }
-  }
-  ~BuildLock() { close(fd_); }
-  BuildLock(const BuildLock&) = delete;
-  BuildLock& operator=(const BuildLock&) = delete;
-
- private:
-  int fd_;
-};
 
 /// What a file of targets is worth.
 struct Lookup {
@@ -130,7 +101,11 @@ Targets Targets::open_or_build(const Prior& prior, const ImageDataset& dataset,
   const std::string identity = target_identity(prior, dataset, wanted);
   if (auto found = look_up(options.path, identity).file) return Targets(*std::move(found));
   make_directories(fs::absolute(options.path).parent_path().string());
-  const BuildLock lock(options.path + ".lock");
+  FileLock lock(options.path + ".lock", "the folder of the targets must be writable");
+  if (!lock.try_take()) {
+    log_info("targets: another process is making them; waiting for it");
+    lock.take();
+  }
   Lookup found = look_up(options.path, identity);  // another process may have made them meanwhile
   if (found.file) return Targets(*std::move(found.file));
   if (!found.refusal.empty()) log_warning("targets: ", found.refusal, "; making them anew");

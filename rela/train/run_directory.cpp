@@ -1,13 +1,7 @@
 #include "rela/train/run_directory.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 
 #include "runtime/error.h"
 #include "runtime/io/file.h"
@@ -40,17 +34,23 @@ bool holds_files(const fs::path& dir) {
   return false;
 }
 
+/// The folder of that name, there by now.
+fs::path made(fs::path path) {
+  std::error_code failure;
+  const bool exists = fs::exists(path, failure);
+  RELA_CHECK(!exists || fs::is_directory(path), UsageError, "out: ", path.string(),
+             " is a file; name a folder for the run");
+  make_directories(path.string());
+  return path;
+}
+
 }  // namespace
 
-RunDirectory::RunDirectory(fs::path path, RunMode mode) : path_(std::move(path)) {
-  std::error_code failure;
-  const bool exists = fs::exists(path_, failure);
-  RELA_CHECK(!exists || fs::is_directory(path_), UsageError, "out: ", path_.string(),
-             " is a file; name a folder for the run");
-  make_directories(path_.string());
+RunDirectory::RunDirectory(fs::path path, RunMode mode)
+    : path_(made(std::move(path))),
+      lock_(file("run.lock").string(), "the output folder must be writable") {
   take_lock();
   if (mode == RunMode::kFresh && holds_files(path_)) {
-    close(lock_fd_);
     throw UsageError(
         cat("out: ", path_.string(),
             " is not empty; pass --resume auto to continue that run, --overwrite to replace it, "
@@ -61,26 +61,14 @@ RunDirectory::RunDirectory(fs::path path, RunMode mode) : path_(std::move(path))
   }
 }
 
-RunDirectory::~RunDirectory() { close(lock_fd_); }
-
 void RunDirectory::take_lock() {
-  const std::string lock = file("run.lock").string();
-  lock_fd_ = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  RELA_CHECK(lock_fd_ >= 0, IoError, lock, ": cannot be created: ", std::strerror(errno),
-             "; the output folder must be writable");
-  if (flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
-    std::array<char, 32> owner{};
-    const ssize_t n = pread(lock_fd_, owner.data(), owner.size() - 1, 0);
-    close(lock_fd_);
+  if (!lock_.try_take()) {
+    const std::string owner = lock_.owner();
     throw UsageError(cat("out: ", path_.string(), " is in use by process ",
-                         n > 0 ? std::string(owner.data(), static_cast<size_t>(n)) : "?",
+                         owner.empty() ? "?" : owner,
                          "; wait for it, stop it, or pass --out for another folder"));
   }
-  const std::string pid = std::to_string(getpid());
-  if (ftruncate(lock_fd_, 0) != 0 || pwrite(lock_fd_, pid.data(), pid.size(), 0) < 0) {
-    close(lock_fd_);
-    throw IoError(cat(lock, ": cannot be written: ", std::strerror(errno)));
-  }
+  lock_.write_owner();
 }
 
 void write_status(const fs::path& out_dir, const RunStatus& status) {

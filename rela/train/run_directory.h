@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <string>
 
+#include "runtime/io/file_lock.h"
+
 namespace rela {
 
 /// What to do with a folder that already holds something.
@@ -24,7 +26,6 @@ class RunDirectory {
   /// Creates the folder if need be and takes its lock. Throws UsageError when another process holds
   /// it, or when it is not empty in kFresh mode; IoError when it cannot be written.
   RunDirectory(std::filesystem::path path, RunMode mode);
-  ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
   RunDirectory& operator=(const RunDirectory&) = delete;
 
@@ -36,7 +37,7 @@ class RunDirectory {
   void take_lock();
 
   std::filesystem::path path_;
-  int lock_fd_ = -1;
+  FileLock lock_;
 };
 
 /// How a run stands: status.json.
