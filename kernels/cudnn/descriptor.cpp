@@ -60,17 +60,6 @@ std::vector<cudnnBackendNumericalNote_t> CudnnDescriptor::numerical_notes() cons
   return notes;
 }
 
-std::vector<cudnnBackendBehaviorNote_t> CudnnDescriptor::behavior_notes() const {
-  std::vector<cudnnBackendBehaviorNote_t> notes(CUDNN_BEHAVIOR_NOTE_TYPE_COUNT);
-  int64_t count = 0;
-  check_cudnn(
-      cudnnBackendGetAttribute(raw_, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
-                               CUDNN_BEHAVIOR_NOTE_TYPE_COUNT, &count, notes.data()),
-      "cudnnBackendGetAttribute");
-  notes.resize(static_cast<size_t>(count));
-  return notes;
-}
-
 std::vector<CudnnDescriptor> CudnnDescriptor::get_descriptors(
     cudnnBackendAttributeName_t name, cudnnBackendDescriptorType_t type) const {
   int64_t count = 0;

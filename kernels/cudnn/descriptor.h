@@ -76,9 +76,8 @@ class CudnnDescriptor {
   CudnnDescriptor& finalize();
 
   int64_t get_int64(cudnnBackendAttributeName_t name) const;
-  /// Every value of an enum-like attribute, of which there may be none.
+  /// What an engine does to the numbers, of which there may be nothing to say.
   std::vector<cudnnBackendNumericalNote_t> numerical_notes() const;
-  std::vector<cudnnBackendBehaviorNote_t> behavior_notes() const;
   /// The descriptors that an attribute holds, each of `type`.
   std::vector<CudnnDescriptor> get_descriptors(cudnnBackendAttributeName_t name,
                                                cudnnBackendDescriptorType_t type) const;

@@ -26,18 +26,6 @@ JsonValue read_json(const fs::path& path) {
   }
 }
 
-int64_t integer_in(const JsonValue& json, const char* key) {
-  const JsonValue* value = json.find(key);
-  const int64_t* integer = value == nullptr ? nullptr : value->as<int64_t>();
-  return integer == nullptr ? 0 : *integer;
-}
-
-std::string text_in(const JsonValue& json, const char* key) {
-  const JsonValue* value = json.find(key);
-  const std::string* text = value == nullptr ? nullptr : value->as<std::string>();
-  return text == nullptr ? "" : *text;
-}
-
 /// The file that `evaluate` leaves.
 const char* result_file(const std::string& protocol) {
   return protocol == "linear" ? "linear_rela.json" : "knn.json";
@@ -46,9 +34,10 @@ const char* result_file(const std::string& protocol) {
 std::optional<Score> read_score(const Cell& cell, const std::string& protocol) {
   const fs::path weights = fs::path(cell.folder) / "exported" / "backbone.safetensors";
   const JsonValue json = read_json(fs::path(cell.folder) / "eval" / result_file(protocol));
-  const Score score{integer_in(json, "correct"), integer_in(json, "total")};
+  const Score score{member_or<int64_t>(json, "correct"), member_or<int64_t>(json, "total")};
   if (score.total <= 0 || !fs::exists(weights)) return std::nullopt;
-  if (text_in(json, "weights_sha256") != sha256_file(weights.string())) return std::nullopt;
+  if (member_or<std::string>(json, "weights_sha256") != sha256_file(weights.string()))
+    return std::nullopt;
   return score;
 }
 
@@ -119,10 +108,10 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
   }
   if (status.is_null()) return result;
   read_log(cell, result);
-  result.step = integer_in(status, "step");
-  const std::string state = text_in(status, "state");
+  result.step = member_or<int64_t>(status, "step");
+  const std::string state = member_or<std::string>(status, "state");
   result.state = state == "failed" ? State::kFailed : State::kUnfinished;
-  if (state == "failed") result.message = text_in(status, "message");
+  if (state == "failed") result.message = member_or<std::string>(status, "message");
   if (state != "finished" || result.step < cell.total_steps) return result;
   if (result.step > cell.total_steps) {
     result.state = State::kForeign;

@@ -22,16 +22,9 @@ double number(const JsonValue& event, const char* key) {
   return kMissing;
 }
 
-int64_t integer(const JsonValue& event, const char* key) {
-  const JsonValue* value = event.find(key);
-  const int64_t* x = value == nullptr ? nullptr : value->as<int64_t>();
-  return x == nullptr ? 0 : *x;
-}
-
+int64_t integer(const JsonValue& event, const char* key) { return member_or<int64_t>(event, key); }
 std::string text(const JsonValue& event, const char* key) {
-  const JsonValue* value = event.find(key);
-  const std::string* x = value == nullptr ? nullptr : value->as<std::string>();
-  return x == nullptr ? "" : *x;
+  return member_or<std::string>(event, key);
 }
 
 /// The line as an event: an object with an "event" that is text and a "step" that is an integer.

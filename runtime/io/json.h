@@ -82,6 +82,14 @@ class JsonValue {
   int line_ = 0;
 };
 
+/// The member of that name when it is a T, else the fallback.
+template <class T>
+T member_or(const JsonValue& object, std::string_view key, T fallback = {}) {
+  const JsonValue* value = object.find(key);
+  const T* found = value == nullptr ? nullptr : value->as<T>();
+  return found == nullptr ? fallback : *found;
+}
+
 struct JsonLimits {
   int max_depth = 32;              // of nested objects and arrays
   int64_t max_values = 1'000'000;  // scalars, arrays and objects together

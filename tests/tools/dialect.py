@@ -8,6 +8,8 @@ import pathlib
 import re
 import sys
 
+from rules import blank, report, root_of
+
 DOOR = pathlib.PurePath("kernels/simt")  # may do what the dialect forbids
 
 FORBIDDEN = [
@@ -23,11 +25,6 @@ FORBIDDEN = [
      re.compile(r"\b__global__\s+(?!(?:void\s+)?__launch_bounds__)(?:\w+\s+)+\w+\s*\(")),
 ]
 BARRIER = re.compile(r"\b(?:__syncthreads(?:_count|_or|_and)?|__syncwarp|grid_sync|cp_async_wait(?:<\w+>)?)\s*\(")
-COMMENT_OR_LITERAL = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/', re.S)
-
-
-def without_comments(text):
-    return COMMENT_OR_LITERAL.sub(lambda m: "\n" * m.group().count("\n"), text)
 
 
 def kernel_sources(root):
@@ -43,7 +40,7 @@ def kernel_sources(root):
 
 def barriers(text):
     """Numbers, from 1, of the lines that hold a barrier or a wait."""
-    for number, line in enumerate(without_comments(text).splitlines(), 1):
+    for number, line in enumerate(blank(text).splitlines(), 1):
         if BARRIER.search(line):
             yield number
 
@@ -56,7 +53,7 @@ def has_reason(lines, number):
 def breaches(root):
     """Yields (path, line, text)."""
     for path, text in kernel_sources(root):
-        code, lines = without_comments(text), text.splitlines()
+        code, lines = blank(text), text.splitlines()
         found = [(code.count("\n", 0, m.start()) + 1, what)
                  for what, pattern in FORBIDDEN for m in pattern.finditer(code)]
         found += [(n, "barrier without its reason, on its line or in a comment above")
@@ -65,15 +62,7 @@ def breaches(root):
             yield path, line, what
 
 
-def main():
-    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__ + "/../../..").resolve()
-    count = 0
-    for path, line, what in breaches(root):
-        print(f"{path}:{line}: {what}")
-        count += 1
-    print(f"dialect: {len(list(kernel_sources(root)))} files with device code, {count} breaches")
-    sys.exit(1 if count else 0)
-
-
 if __name__ == "__main__":
-    main()
+    root = root_of(sys.argv)
+    files = len(list(kernel_sources(root)))
+    report(breaches(root), lambda count: f"dialect: {files} files with device code, {count} breaches")

@@ -94,15 +94,22 @@ def breaches(root):
             yield relative, line, what
 
 
-def main():
-    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__ + "/../../..").resolve()
+def report(found, summary):
+    """Prints breaches, (path, line, text) each, and a last line; exits with 1 when there is one.
+
+    summary(count) gives the last line.
+    """
     count = 0
-    for path, line, what in breaches(root):
+    for path, line, what in found:
         print(f"{path}:{line}: {what}")
         count += 1
-    print(f"rules: {count} broken")
+    print(summary(count))
     sys.exit(1 if count else 0)
 
 
+def root_of(arguments):
+    return pathlib.Path(arguments[1] if len(arguments) > 1 else __file__ + "/../../..").resolve()
+
+
 if __name__ == "__main__":
-    main()
+    report(breaches(root_of(sys.argv)), lambda count: f"rules: {count} broken")
