@@ -12,8 +12,8 @@ test, lints, and ends with a table of the steps. Exit code 0 only when every ste
 
   --preset NAME     CMake preset: cpu (default), debug, asan
   --no-cuda         no CUDA kernels: neither emulated nor compiled by nvcc
-  --cuda-tests-only of the CUDA kernels the emulated build and its tests alone: no lint, nvcc, races or
-                    dropped barriers
+  --cuda-tests-only of the CUDA kernels the emulated build, its tests and nvcc's report alone: no lint,
+                    races or dropped barriers
   --quick           no lint, and no tests labelled slow or readme
   --no-lint         no lint
   --no-tidy         no clang-tidy; the rest of the lint runs
@@ -207,9 +207,9 @@ check_cuda() {
   step "simt: configure" configure simt
   if $passed; then step "simt: build" build build-simt --target cuda_tests; fi
   if $passed; then step "simt: tests" run_tests build-simt -L cuda; fi
+  if $passed; then step "nvcc" python3 tests/tools/nvcc_report.py --build-dir build-simt --jobs "$jobs"; fi
   if ! $cuda_proofs; then return; fi
   if $passed && $lint && $tidy; then step "simt: clang-tidy" check_tidy build-simt --except-in "$build_dir"; fi
-  if $passed; then step "nvcc" python3 tests/tools/nvcc_report.py --build-dir build-simt --jobs "$jobs"; fi
   if $passed; then step "simt-tsan: configure" configure simt-tsan; fi
   if $passed; then
     step "simt-tsan: build" build build-simt-tsan --target cuda_kernel_tests simt_emulator_tests

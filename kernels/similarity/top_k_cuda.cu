@@ -128,7 +128,7 @@ __device__ inline void add_tile(const TileSums<T>& sums, const TopKDims& d, int6
 
 /// The k best of every part of the candidates: best [N, splits, k], sorted, filled up with 0.
 template <class T>
-__global__ void __launch_bounds__(kTileThreads)
+__global__ void __launch_bounds__(kTileThreads, 1)  // 128 registers would spill
     select_kernel(MatrixSource<T> x, MatrixSource<T> y, Work work, Key* all_slots, Key* best) {
   SIMT_DYN_SHARED(uint4, stages);
   SIMT_SHARED(int, count, [kTileSide]);
