@@ -35,4 +35,7 @@ if(Python3_FOUND)
     set_tests_properties(apps.${name} PROPERTIES LABELS apps TIMEOUT 300
       ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:train_byol>;OMP_WAIT_POLICY=passive;RELA_SANITIZE=${RELA_SANITIZE};RELA_CUDA=${RELA_CUDA}")
   endforeach()
+  if(NOT RELA_CUDA STREQUAL "OFF")
+    set_tests_properties(apps.cuda PROPERTIES LABELS "apps;cuda")
+  endif()
 endif()

@@ -44,7 +44,7 @@ rela_tests(cudnn_plan_tests
     $<TARGET_NAME_IF_EXISTS:kernels_cudnn>
   LABELS cuda)
 
-add_custom_target(cuda_tests DEPENDS cuda_kernel_tests cuda_runtime_tests cudnn_plan_tests)
+add_custom_target(cuda_tests DEPENDS cuda_kernel_tests cuda_runtime_tests cudnn_plan_tests train_byol)
 
 if(RELA_CUDA STREQUAL "SIMT")
   rela_tests(simt_emulator_tests LIGHT
