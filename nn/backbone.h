@@ -19,8 +19,9 @@ class Backbone : public Module {
 /// Stem and width are choices of the ImageNet-style ResNets (resnet18, ...) alone.
 struct BackboneSpec {
   std::string name = "resnet18";
-  bool cifar_stem = false;  // 3x3 stride-1 first convolution, no max-pool
-  int64_t width = 64;       // channels of the first stage
+  bool cifar_stem = false;                       // 3x3 stride-1 first convolution, no max-pool
+  int64_t width = 64;                            // channels of the first stage
+  ConvInit conv_init = ConvInit::kFanOutNormal;  // of a model that is trained or stays random
 };
 
 std::vector<std::string> backbone_names();

@@ -36,8 +36,8 @@ Var BatchNorm::forward(const Var& x, const ForwardContext& context,
 }
 
 Linear::Linear(int64_t in, int64_t out) {
-  weight_ = add_parameter("weight", {out, in}, ParameterKind::kLinearWeight, linear_uniform(in));
-  bias_ = add_parameter("bias", {out}, ParameterKind::kBias, linear_uniform(in));
+  weight_ = add_parameter("weight", {out, in}, ParameterKind::kLinearWeight, fan_in_uniform(in));
+  bias_ = add_parameter("bias", {out}, ParameterKind::kBias, fan_in_uniform(in));
 }
 
 Var Linear::forward(const Var& x) const { return linear(x, weight_, bias_); }

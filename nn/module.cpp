@@ -27,7 +27,7 @@ Init kaiming_normal_fan_out(int64_t fan_out) {
   return {Init::Kind::kNormal, std::sqrt(2.0f / static_cast<float>(fan_out))};
 }
 
-Init linear_uniform(int64_t fan_in) {
+Init fan_in_uniform(int64_t fan_in) {
   return {Init::Kind::kUniform, 1.0f / std::sqrt(static_cast<float>(fan_in))};
 }
 
@@ -76,19 +76,30 @@ void Module::add_child(std::string name, Module& child) {
   children_.push_back({std::move(name), &child});
 }
 
-void initialize(const Module& module, uint64_t seed) {
+namespace {
+
+Init init_of(const NamedParameter& p, ConvInit conv) {
+  if (p.kind != ParameterKind::kConvWeight || conv == ConvInit::kFanOutNormal) return p.init;
+  const Shape& shape = p.var.shape();  // [K, R, S, C]
+  return fan_in_uniform(shape.numel() / shape[0]);
+}
+
+}  // namespace
+
+void initialize(const Module& module, uint64_t seed, ConvInit conv) {
   for (const NamedParameter& p : module.parameters()) {
+    const Init init = init_of(p, conv);
     RandomStream random({.seed = seed, .sample = stream_index(p.name), .op = RandomOp::kInit});
     for (float& x : p.var.node().value.span<float>()) {
-      switch (p.init.kind) {
+      switch (init.kind) {
         case Init::Kind::kNormal:
-          x = p.init.value * random.normal();
+          x = init.value * random.normal();
           break;
         case Init::Kind::kUniform:
-          x = random.uniform(-p.init.value, p.init.value);
+          x = random.uniform(-init.value, init.value);
           break;
         case Init::Kind::kConstant:
-          x = p.init.value;
+          x = init.value;
           break;
       }
     }

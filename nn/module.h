@@ -26,8 +26,8 @@ struct Init {
 };
 /// N(0, 2 / fan_out): He et al. 2015, eq. 10, backward case; torchvision's choice for convolutions.
 Init kaiming_normal_fan_out(int64_t fan_out);
-/// U(-1/sqrt(fan_in), 1/sqrt(fan_in)): torch's default for weight and bias of a linear layer.
-Init linear_uniform(int64_t fan_in);
+/// U(-1/sqrt(fan_in), 1/sqrt(fan_in)): torch's default for the weights and biases of a layer.
+Init fan_in_uniform(int64_t fan_in);
 
 struct NamedParameter {
   std::string name;  // "layer1.0.conv1.weight"
@@ -86,8 +86,15 @@ class Module {
   std::vector<Child> children_;
 };
 
-/// Fills every parameter as its Init says, from random streams keyed by (seed, name): the values do
-/// not depend on what else the model holds or on the order of construction.
-void initialize(const Module& module, uint64_t seed);
+/// How convolutions start, which decides how far a few hundred steps come.
+enum class ConvInit : uint8_t {
+  kFanOutNormal,  // kaiming_normal_fan_out: torchvision's ResNets
+  kFanInUniform,  // fan_in_uniform: a plain torch layer; a third of the variance and less
+};
+
+/// Fills every parameter as its Init says, convolutions as `conv` says, from random streams keyed
+/// by (seed, name): the values do not depend on what else the model holds or on the order of
+/// construction.
+void initialize(const Module& module, uint64_t seed, ConvInit conv = ConvInit::kFanOutNormal);
 
 }  // namespace rela

@@ -19,6 +19,11 @@ void describe(ConfigTable& table, BackboneConfig& c) {
   table.boolean("cifar_stem", c.cifar_stem,
                 "3x3 stride-1 first convolution and no max-pool, for small images");
   table.integer("width", c.width, Limits::between(1, 4096), "channels of the first stage");
+  table.choice<ConvInit>(
+      "init", c.init,
+      {{"fan_out_normal", ConvInit::kFanOutNormal}, {"fan_in_uniform", ConvInit::kFanInUniform}},
+      "how convolutions start: N(0, 2 / fan_out), as torchvision's, or "
+      "U(-1, 1) / sqrt(fan_in), as a plain torch layer");
 }
 
 void describe(ConfigTable& table, ByolConfig& c) {

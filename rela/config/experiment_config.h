@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/augment/normalize.h"
+#include "nn/module.h"
 
 namespace rela {
 
@@ -18,6 +19,7 @@ struct BackboneConfig {
   bool cifar_stem =
       true;  // 3x3 stride-1 first convolution and no max-pool; ImageNet-style ResNets only
   int64_t width = 64;  // channels of the first stage; ImageNet-style ResNets only
+  ConvInit init = ConvInit::kFanOutNormal;
 };
 
 /// BYOL's heads: projector d -> proj_hidden_dim -> proj_output_dim, predictor the same from

@@ -57,8 +57,8 @@ std::string targets_path(const std::string& out, const ExperimentConfig& c) {
           prior.normalize ? to_json_text(to_json(*prior.normalize), JsonLayout::kCompact) : "",
           '\n', c.rela.pca_dim.value_or(0), '\n', c.backbone.name, '\n', c.backbone.width, '\n',
           c.backbone.cifar_stem, '\n', is_random ? c.view(0).crop_size : 0, '\n',
-          static_cast<int>(c.data.format), '\n', c.data.train_path, '\n', c.data.synthetic_images,
-          '\n', is_random ? c.seed : -1);
+          is_random ? static_cast<int>(c.backbone.init) : 0, '\n', static_cast<int>(c.data.format),
+          '\n', c.data.train_path, '\n', c.data.synthetic_images, '\n', is_random ? c.seed : -1);
   Fnv1a64 hash;
   hash.update(what.data(), static_cast<int64_t>(what.size()));
   const std::string name =

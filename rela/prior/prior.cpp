@@ -44,7 +44,7 @@ std::string sha256_of(const Module& module) {
 Prior::Prior(const PriorSpec& spec) {
   if (spec.model == kRandom) {
     backbone_ = make_backbone(spec.student);
-    initialize(*backbone_, spec.seed);
+    initialize(*backbone_, spec.seed, spec.student.conv_init);
     input_.image_size = spec.student_image_size;
     description_ = cat("random ", spec.student.name, " of seed ", spec.seed);
   } else {

@@ -61,7 +61,8 @@ Dtype compute_dtype(const ExperimentConfig& config) {
 }
 
 BackboneSpec backbone_spec(const ExperimentConfig& config) {
-  return {config.backbone.name, config.backbone.cifar_stem, config.backbone.width};
+  return {config.backbone.name, config.backbone.cifar_stem, config.backbone.width,
+          config.backbone.init};
 }
 
 namespace {

@@ -247,6 +247,28 @@ TEST(Initialize, RepeatsExactlyAndFollowsTheSeed) {
   EXPECT_NE(weights(5), weights(6));
 }
 
+TEST(Initialize, DrawsConvolutionsAsATorchLayerOnDemand) {
+  const ResNet usual({.width = 3});
+  const ResNet model({.width = 3});
+  initialize(usual, 3);
+  initialize(model, 3, ConvInit::kFanInUniform);
+  const std::vector<NamedParameter> before = usual.parameters();
+  const std::vector<NamedParameter> after = model.parameters();
+  for (size_t i = 0; i < after.size(); ++i) {
+    const std::vector<float> values = copy(after[i].var.value());
+    if (after[i].kind != ParameterKind::kConvWeight) {
+      EXPECT_EQ(values, copy(before[i].var.value())) << after[i].name;
+      continue;
+    }
+    const Shape& shape = after[i].var.shape();
+    const float bound = 1 / std::sqrt(static_cast<float>(shape.numel() / shape[0]));
+    const auto [low, high] = std::ranges::minmax(values);
+    EXPECT_GE(low, -bound) << after[i].name;
+    EXPECT_LE(high, bound) << after[i].name;
+    EXPECT_GT(high - low, 1.5f * bound) << after[i].name;
+  }
+}
+
 TEST(Initialize, DrawsFromTorchsDistributions) {
   const Conv2d conv({.in = 32, .out = 64, .kernel = 3});
   const Linear linear(100, 90);

@@ -79,7 +79,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
   "max_steps": 7,
   "batch_size": 32,
   "accum_steps": 4,
-  "backbone": {"name": "resnet34", "cifar_stem": false, "width": 16},
+  "backbone": {"name": "resnet34", "cifar_stem": false, "width": 16, "init": "fan_out_normal"},
   "byol": {"proj_hidden_dim": 8, "proj_output_dim": 9, "pred_hidden_dim": 10, "loss_reduction": "mean"},
   "momentum": {"base_tau": 0.0, "final_tau": 1.0},
   "rela": {
