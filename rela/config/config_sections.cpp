@@ -93,8 +93,6 @@ void describe(ConfigTable& table, DataConfig& c) {
       .choice<Format>("format", c.format,
                       {{"cifar10", Format::kCifar10},
                        {"cifar100", Format::kCifar100},
-                       {"imagefolder", Format::kImageFolder},
-                       {"packed", Format::kPacked},
                        {"synthetic", Format::kSynthetic}},
                       "how the images are stored")
       .is_required = true;

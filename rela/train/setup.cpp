@@ -22,10 +22,6 @@ const char* format_name(DataConfig::Format format) {
       return "cifar10";
     case DataConfig::Format::kCifar100:
       return "cifar100";
-    case DataConfig::Format::kImageFolder:
-      return "imagefolder";
-    case DataConfig::Format::kPacked:
-      return "packed";
     case DataConfig::Format::kSynthetic:
       return "synthetic";
   }

@@ -6,6 +6,7 @@ import random
 import resource
 import signal
 import subprocess
+import sys
 import time
 import unittest
 
@@ -134,6 +135,50 @@ class Signals(ProgramTest):
         self.assertEqual(process.wait(TIMEOUT_S), DONE)
         self.assertEqual(len(run.checkpoint_steps()), 2)
         self.assertEqual(run.results(120), self.trained("whole", changes=changes).results(120))
+
+
+# A process with mounts of its own may mount a small file system without being root.
+OWN_MOUNTS = ["unshare", "--mount", "--map-root-user"]
+
+
+class FullDisk(ProgramTest):
+    def test_last_block_of_a_disk_keeps_the_older_checkpoint_and_the_run_goes_on_from_it(self):
+        if "RELA_OWN_MOUNTS" in os.environ:
+            self.fill_the_disk_and_train()
+            return
+        try:
+            allowed = subprocess.run([*OWN_MOUNTS, "mount", "-t", "tmpfs", "none", self.top],
+                                     capture_output=True, text=True, check=False)
+        except FileNotFoundError as error:
+            self.skipTest(f"{error.filename} is not installed")
+        if allowed.returncode != 0:
+            self.skipTest(f"no right to mount a small file system: {allowed.stderr.strip()}")
+        inside = subprocess.run([*OWN_MOUNTS, sys.executable, __file__, type(self).__name__],
+                                env=dict(os.environ, RELA_OWN_MOUNTS="1"), stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, check=False)
+        self.assertEqual(inside.returncode, 0, inside.stdout)
+
+    def fill_the_disk_and_train(self):
+        disk = self.top / "disk"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", disk], check=True)
+        changes = {"checkpoint.every_steps": 2}
+        run = self.trained("disk/run", "--max-steps", 2, changes=changes)
+        before = {name: (run.checkpoint(2) / name).read_bytes() for name in CHECKPOINT_TENSORS}
+        free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+        (disk / "filler").write_bytes(bytes(free - (64 << 10)))
+
+        failed = self.train("disk/run", "--resume", "auto", changes=changes)
+        self.assertFails(failed, IO, "model.safetensors", "disk full", "No space left on device",
+                         "free some space")
+        self.assertEqual(sorted(os.listdir(run / "checkpoints")), ["latest", "step-00000002"])
+        for name, data in before.items():
+            self.assertEqual((run.checkpoint(2) / name).read_bytes(), data)
+
+        (disk / "filler").unlink()
+        self.trained("disk/run", "--resume", "auto", changes=changes)
+        self.assertEqual(run.results(4), self.trained("whole", changes=changes).results(4))
 
 
 class Failures(ProgramTest):

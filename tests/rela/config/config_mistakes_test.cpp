@@ -46,12 +46,12 @@ TEST(ConfigMistakes, WhatIsRequiredIsNamed) {
             "data: missing; this section is required\n"
             "epochs, max_steps: missing; exactly one of them must be given");
   EXPECT_EQ(mistakes_of(R"({"method": "byol", "max_steps": 1, "data": {}})"),
-            "data.format: missing; must be one of \"cifar10\", \"cifar100\", \"imagefolder\", "
-            "\"packed\", \"synthetic\"\n"
+            "data.format: missing; must be one of \"cifar10\", \"cifar100\", "
+            "\"synthetic\"\n"
             "data.train_path: missing; every format but \"synthetic\" needs it");
   EXPECT_EQ(
       mistakes_of(R"({"method": "byol", "max_steps": 1,
-                            "data": {"format": "packed", "train_path": null}})"),
+                            "data": {"format": "cifar100", "train_path": null}})"),
       "data.train_path: missing; every format but \"synthetic\" needs it (got null) at line 2");
 }
 
