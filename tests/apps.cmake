@@ -17,6 +17,9 @@ if(Python3_FOUND)
   add_test(NAME apps.scripts
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_scripts.py ${CMAKE_SOURCE_DIR})
   set_tests_properties(kernels.dialect apps.scripts PROPERTIES TIMEOUT 120)
+  add_test(NAME bench.gpu_report
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_gpu_report.py)
+  set_tests_properties(bench.gpu_report PROPERTIES LABELS slow TIMEOUT 300)
   add_test(NAME apps.readme_commands
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/readme_commands.py
                    ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})

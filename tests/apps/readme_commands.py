@@ -5,7 +5,7 @@ usage: readme_commands.py SOURCE_FOLDER BUILD_FOLDER
 
 Only what takes long is short-cut: the data are a few hundred small pictures in CIFAR-10's format,
 training stops after two steps, building is taken as done (BUILD_FOLDER holds the programs), and
-tests/check.sh, which runs this test, only checks its options.
+tests/check.sh, which runs this test, and the scripts for GPUs only check their options.
 """
 
 import os
@@ -67,8 +67,9 @@ def make_checkout(source, build, checkout):
                  "experiment": f" --set max_steps={TRAINING_STEPS} --set epochs=null"
                                f" --set batch_size={BATCH_SIZE}"}.get(program, "")
         write_program(checkout / "build/apps" / program, f'exec "{build}/apps/{program}" "$@"{short}\n')
-    check = source / "tests/check.sh"
-    write_program(checkout / "tests/check.sh", f'bash -n "{check}" && exec "{check}" "$@" --help\n')
+    for name in ("tests/check.sh", "bench/bundle.sh", "bench/gpu_report.sh"):
+        script = source / name
+        write_program(checkout / name, f'bash -n "{script}" && exec "{script}" "$@" --help\n')
     write_program(checkout / "bin/cmake", "exit 0\n")
 
 
