@@ -95,7 +95,8 @@ while read -r folder; do
   LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
 done < <(library_folders)
 export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-} OMP_WAIT_POLICY=passive
-PATH=$PATH:${CUDA_HOME:-/usr/local/cuda}/bin:/usr/local/nvidia/bin
+toolkit=${CUDA_HOME:-/usr/local/cuda}
+PATH=$PATH:$toolkit/bin:$toolkit/compute-sanitizer:/usr/local/nvidia/bin
 
 if ! version=$("$train" --version 2>&1); then
   say "$train does not start: $version"
@@ -174,16 +175,17 @@ isolated() {
     shift
   done
   shift
-  limited python3 "$here/gpu_tests.py" --out "$work/$file" --build "$identity" --jobs 4 \
+  limited python3 "$here/gpu_tests.py" --out "$work/$file" --build "$identity" \
     --limit $(($(left) - 1)) "$@" "${programs[@]}"
 }
 ops() {
-  isolated ops.json cuda_kernel_tests cuda_runtime_tests -- --suite-limit "$suite_limit" --test-limit "$test_limit"
+  isolated ops.json cuda_kernel_tests cuda_runtime_tests -- --jobs 4 --suite-limit "$suite_limit" \
+    --test-limit "$test_limit"
 }
 sanitizer() {
   only_on_a_gpu "compute-sanitizer needs a real one" || return
   command -v compute-sanitizer >/dev/null || { skip "compute-sanitizer is not installed"; return; }
-  isolated "$1.json" cuda_kernel_tests -- --first 3 --suite-limit 60 --test-limit 30 \
+  isolated "$1.json" cuda_kernel_tests -- --jobs 8 --first 3 --suite-limit 60 --test-limit 30 \
     --wrapper "compute-sanitizer --tool $1 --error-exitcode 86"
 }
 memcheck() { sanitizer memcheck; }
@@ -237,8 +239,10 @@ kernels() {
 }
 
 resume() {
-  local folder=$work/cut changes=(--set checkpoint.every_steps=1) pid
-  train whole checkpoint.every_steps=1 || return
+  local folder=$work/cut length=$run_steps pid
+  if ! $emulated; then length=60; fi  # there must be time to kill it
+  local changes=(--set checkpoint.every_steps=1 --set "max_steps=$length")
+  train whole checkpoint.every_steps=1 "max_steps=$length" || return
   rm -rf "$folder"
   "$train" "$scratch/config.json" --out "$folder" -q "${changes[@]}" &
   pid=$!
@@ -280,7 +284,7 @@ run_section() {
   printf '%s\t%d\t%s\n' "$status" $((SECONDS - begin)) "$note" >"$file"
 }
 
-declare -A seconds=([facts]=20 [ops]=130 [training]=60 [kernels]=90 [steps]=90 [resume]=40 [memcheck]=60 [racecheck]=60)
+declare -A seconds=([facts]=20 [ops]=130 [training]=60 [kernels]=90 [steps]=90 [resume]=40 [memcheck]=90 [racecheck]=90)
 for name in "${sections[@]}"; do
   if [[ -z $only || ",$only," == *",$name,"* ]]; then run_section "$name" "${seconds[$name]}"; fi
 done

@@ -117,8 +117,9 @@ class GpuReport(unittest.TestCase):
         self.assertEqual(self.calls.read_text().count("cuda_kernel_tests"), 2 * before)
 
     def test_what_the_time_cut_off_goes_on_where_it_ended(self):
-        self.report("--only", "ops", "--limit", "1", code=TIME_UP, RELA_SUITE_SECONDS="30")
+        self.report("--only", "ops", "--limit", "8", code=TIME_UP, RELA_SUITE_SECONDS="60")
         self.assertEqual(self.status("ops"), "CUT")
+        self.assertEqual(self.calls.read_text().count("=Good.One:Good.Two"), 1)
         self.report("--only", "ops", code=A_FAILURE)
         self.assertEqual(self.status("ops"), "FAIL")
         self.assertEqual(self.calls.read_text().count("=Good.One:Good.Two"), 1)
