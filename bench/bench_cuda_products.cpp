@@ -1,0 +1,131 @@
+// The rate of cuBLASLt's matrix products on a GPU, and the kernels of this project that are bound
+// by products, whose `flops` against that of `product` is their share of it.
+
+#include "cuda_timing.h"
+#include "kernels/cublas/matmul.h"
+#include "kernels/gram/gram.h"
+#include "kernels/similarity/top_k.h"
+#include "kernels/transport/transport_loss.h"
+
+namespace rela {
+namespace {
+
+constexpr Stream kStream{};
+
+DeviceBuffer workspace_of(size_t bytes) { return {static_cast<int64_t>(bytes), Dtype::kU8}; }
+Workspace all_of(const DeviceBuffer& buffer) { return {buffer.data(), buffer.bytes()}; }
+
+void count_flops(benchmark::State& state, double flops) {
+  state.counters["flops"] =
+      benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+/// [n, n] by [n, n]: large enough to be bound by nothing else.
+void bm_product(benchmark::State& state) {
+  const int64_t n = state.range(0);
+  const auto dtype = static_cast<Dtype>(state.range(1));
+  const MatmulCall call{.m = n,
+                        .n = n,
+                        .k = n,
+                        .in = dtype,
+                        .out = dtype,
+                        .f32_math = static_cast<F32Math>(state.range(2))};
+  const DeviceBuffer a(n * n, dtype), b(n * n, dtype), c(n * n, dtype);
+  const DeviceBuffer scratch = workspace_of(matmul_workspace_bytes(call));
+  time_on_device(state, static_cast<int64_t>(3 * a.bytes()), [&] {
+    matmul(call, {.a = a.data(), .b = b.data(), .c = c.data()}, all_of(scratch), kStream);
+  });
+  count_flops(state, 2.0 * static_cast<double>(n) * static_cast<double>(n * n));
+}
+void product_kinds(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"n", "dtype", "math"})->UseManualTime();
+  const auto add = [&](Dtype dtype, F32Math math) {
+    bench->Args({8192, static_cast<int64_t>(dtype), static_cast<int64_t>(math)});
+  };
+  add(Dtype::kBf16, F32Math::kExact);
+  add(Dtype::kF32, F32Math::kExact);
+  add(Dtype::kF32, F32Math::kTf32);
+}
+BENCHMARK(bm_product)->Name("product")->Apply(product_kinds);
+
+void bm_top_k(benchmark::State& state) {
+  const TopKDims d{.queries = state.range(0),
+                   .candidates = state.range(1),
+                   .width = state.range(2),
+                   .k = state.range(3),
+                   .dtype = static_cast<Dtype>(state.range(4))};
+  const DeviceBuffer x(d.queries * d.width, d.dtype), y(d.candidates * d.width, d.dtype);
+  const DeviceBuffer values(d.queries * d.k, Dtype::kF32), indices(d.queries * d.k, Dtype::kI64);
+  const DeviceBuffer scratch = workspace_of(top_k_similarity_workspace_bytes_cuda(d));
+  time_on_device(state, static_cast<int64_t>(x.bytes() + y.bytes()), [&] {
+    top_k_similarity_cuda(x.data(), y.data(),
+                          {values.floats(), static_cast<int64_t*>(indices.data())}, d,
+                          all_of(scratch), kStream);
+  });
+  count_flops(state, 2.0 * static_cast<double>(d.queries * d.candidates * d.width));
+}
+/// A kNN evaluation of CIFAR-10.
+void top_k_sizes(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"n", "m", "d", "k", "dtype"})->UseManualTime();
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+    bench->Args({10000, 50000, 512, 200, static_cast<int64_t>(dtype)});
+  }
+}
+BENCHMARK(bm_top_k)->Name("top_k_similarity/cuda")->Apply(top_k_sizes);
+
+void bm_gram(benchmark::State& state) {
+  const GramDims d{.rows = state.range(0), .p = state.range(1), .q = state.range(2)};
+  const auto dtype = static_cast<Dtype>(state.range(3));
+  const int64_t columns = d.columns();
+  const DeviceBuffer x(d.rows * d.p, dtype), y(d.rows * d.q, dtype);
+  const DeviceBuffer shift(columns, Dtype::kF32);
+  const DeviceBuffer sums = workspace_of(static_cast<size_t>(columns * columns) * sizeof(double));
+  const DeviceBuffer scratch = workspace_of(gram_workspace_bytes_cuda(d));
+  time_on_device(state, static_cast<int64_t>(x.bytes() + y.bytes()), [&] {
+    gram_cuda({x.data(), y.data(), dtype, shift.floats()},
+              {.gram = static_cast<double*>(sums.data())}, d, all_of(scratch), kStream);
+  });
+  const auto half = static_cast<double>(d.rows * columns * (columns + 1));
+  count_flops(state, half);  // two for each pair of the lower half
+}
+/// The moments of 50,000 images' features by two models.
+void gram_sizes(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"rows", "p", "q", "dtype"})->UseManualTime();
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+    bench->Args({50000, 512, 512, static_cast<int64_t>(dtype)});
+  }
+}
+BENCHMARK(bm_gram)->Name("gram/cuda")->Apply(gram_sizes);
+
+void bm_transport(benchmark::State& state) {
+  const TransportProblem problem{.dims = {.rows = state.range(0),
+                                          .width = state.range(1),
+                                          .outputs = state.range(2),
+                                          .targets = state.range(0) / 2},
+                                 .dtype = static_cast<Dtype>(state.range(3)),
+                                 .weight_dtype = static_cast<Dtype>(state.range(3))};
+  const TransportDims& d = problem.dims;
+  const DeviceBuffer h(d.rows * d.width, problem.dtype);
+  const DeviceBuffer w(d.outputs * d.width, problem.weight_dtype);
+  const DeviceBuffer y(d.targets * d.outputs, Dtype::kF32), loss(1, Dtype::kF32);
+  const DeviceBuffer dh(d.rows * d.width, Dtype::kF32);
+  const TransportOutputs out{.loss = loss.floats(), .dh = dh.floats()};
+  const DeviceBuffer scratch = workspace_of(transport_loss_workspace_bytes_cuda(problem, out));
+  time_on_device(state, static_cast<int64_t>(h.bytes() + w.bytes() + y.bytes() + dh.bytes()), [&] {
+    transport_loss_cuda(problem, {.h = h.data(), .w = w.data(), .y = y.floats()}, out,
+                        all_of(scratch), kStream);
+  });
+  count_flops(state, 4.0 * static_cast<double>(d.rows * d.width * d.outputs));
+}
+/// A ReLA step of ResNet-18 and of ResNet-50: two views, and a map of the features' width.
+void transport_sizes(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"rows", "d", "k", "dtype"})->UseManualTime();
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+    bench->Args({1024, 512, 512, static_cast<int64_t>(dtype)});
+    bench->Args({1024, 2048, 2048, static_cast<int64_t>(dtype)});
+  }
+}
+BENCHMARK(bm_transport)->Name("transport_loss/cuda")->Apply(transport_sizes);
+
+}  // namespace
+}  // namespace rela
