@@ -5,6 +5,7 @@ rela_tests(kernels_op_tests
     kernels/cases/batch_norm.cpp
     kernels/cases/conv2d.cpp
     kernels/cases/elementwise.cpp
+    kernels/cases/embed.cpp
     kernels/cases/linear.cpp
     kernels/cases/loss.cpp
     kernels/cases/pool2d.cpp
@@ -12,6 +13,7 @@ rela_tests(kernels_op_tests
     kernels/cases/transport.cpp
     kernels/op_cases.cpp
     kernels/test_conv2d.cpp
+    kernels/test_embed.cpp
     kernels/test_linear.cpp
     kernels/test_op_cases.cpp
     kernels/test_op_list.cpp

@@ -21,13 +21,14 @@ const KernelTable<LinearBackwardBiasFn> kBackwardBias{
 
 LinearDims checked_dims(const Tensor& x, const Tensor& w, const std::optional<Var>& bias) {
   check_activation("linear", x);
-  RELA_CHECK(x.shape().rank() == 2, ShapeError, "linear: x ", describe(x),
-             "; rows of features [N, D] are allowed; view or pool it first");
-  RELA_CHECK(w.shape().rank() == 2, ShapeError, "linear: weight ", describe(w), "; it is [K, D]");
-  const LinearDims d{.n = x.shape()[0], .d = x.shape()[1], .k = w.shape()[0]};
-  RELA_CHECK(d.d == w.shape()[1], ShapeError, "linear: x ", describe(x), " has ", d.d,
-             " features but weight ", describe(w), " expects ", w.shape()[1]);
-  RELA_CHECK(d.d > 0 && d.k > 0, ShapeError, "linear: weight ", describe(w), " is empty");
+  RELA_CHECK(x.shape().rank() == 2 || x.shape().rank() == 3, ShapeError, "linear: x ", describe(x),
+             "; rows of features [N, D] and tokens [N, T, D] are allowed; view or pool it first");
+  RELA_CHECK(w.shape().rank() == 2 || w.shape().rank() == 4, ShapeError, "linear: weight ",
+             describe(w), "; it is [K, D] or filters [K, R, S, C]");
+  const LinearDims d{.n = x.shape().rows(), .d = x.shape().back(), .k = w.shape()[0]};
+  RELA_CHECK(w.numel() > 0, ShapeError, "linear: weight ", describe(w), " is empty");
+  RELA_CHECK(d.d == w.numel() / d.k, ShapeError, "linear: x ", describe(x), " has ", d.d,
+             " features but weight ", describe(w), " expects ", w.numel() / d.k);
   RELA_CHECK(!bias || (bias->shape() == Shape{d.k} && bias->dtype() == Dtype::kF32), ShapeError,
              "linear: bias ", describe(bias->value()), "; weight ", describe(w), " needs f32 [",
              d.k, "]");
@@ -48,7 +49,10 @@ Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias) {
   const auto scratch_for = [problem, device](LinearPass pass, Write mode) {
     return Scratch(kWorkspaceBytes.at(device)(problem, pass, mode), device);
   };
-  Tensor y = Tensor::empty({problem.dims.n, problem.dims.k}, x.dtype(), device);
+  const Shape& in = x.shape();
+  const int64_t k = problem.dims.k;
+  Tensor y =
+      Tensor::empty(in.rank() == 2 ? Shape{in[0], k} : Shape{in[0], in[1], k}, x.dtype(), device);
   Scratch scratch = scratch_for(LinearPass::kForward, Write::kOverwrite);
   kForward.launch(device, problem, x.value().raw(),
                   LinearWeights{.w = w.raw(), .b = bias ? bias->value().ptr<float>() : nullptr},

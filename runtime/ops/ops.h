@@ -94,8 +94,25 @@ struct SubsamplePadOptions {
 /// + C + after].
 Var subsample_pad(const Var& x, const SubsamplePadOptions& options);
 
-/// y = x W^T + b.  x [N, D], weight [K, D], bias [K] -> [N, K].
+/// y = x W^T + b.  x [N, D] or tokens [N, T, D], weight [K, D] or filters of D elements [K, R, S,
+/// C], bias [K] -> [N, K] or [N, T, K].
 Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias = std::nullopt);
+
+/// Images cut into squares.  x [N, H, W, C] -> [N, H / patch * (W / patch), patch * patch * C], a
+/// patch in the order of a filter [patch, patch, C].
+Var patches(const Var& x, int64_t patch);
+/// The convolution whose stride is its filters' size, as one product.  x [N, H, W, C], weight
+/// [K, patch, patch, C], bias [K] -> [N, T, K], T = H / patch * (W / patch) row by row.
+Var patch_embed(const Var& x, const Var& weight, const std::optional<Var>& bias = std::nullopt);
+
+/// What a vision transformer adds to the patches' tokens.
+struct TokenEmbedParams {
+  Var class_token;  // [D] f32
+  Var position;     // [T + 1, D] f32, the class token's first
+};
+/// y[n, 0] = class_token + position[0],  y[n, 1 + t] = x[n, t] + position[1 + t].
+/// x [N, T, D] -> [N, T + 1, D].
+Var token_embed(const Var& x, const TokenEmbedParams& params);
 
 /// Mean over rows of -log softmax(logits)[label].  logits [N, K] f32 or bf16, labels [N] i64 ->
 /// scalar f32. A label outside [0, K) is a DataError; labels on cuda are not looked at.

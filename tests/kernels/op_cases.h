@@ -10,6 +10,7 @@ namespace rela::test {
 std::vector<OpCase> batch_norm_cases();
 std::vector<OpCase> conv2d_cases();
 std::vector<OpCase> elementwise_cases();
+std::vector<OpCase> embed_cases();
 std::vector<OpCase> linear_cases();
 std::vector<OpCase> loss_cases();
 std::vector<OpCase> pool_cases();

@@ -21,9 +21,14 @@ TEST(Linear, SaysWhatDoesNotFit) {
   const Var x = zeros({5, 3});
   EXPECT_THAT(
       [&] {
-        linear(zeros({2, 5, 3}), zeros({4, 3}));
+        linear(zeros({2, 5, 5, 3}), zeros({4, 3}));
       },
-      ThrowsMessage<ShapeError>(HasSubstr("x f32 [2, 5, 3]; rows of features [N, D]")));
+      ThrowsMessage<ShapeError>(HasSubstr("x f32 [2, 5, 5, 3]; rows of features [N, D]")));
+  EXPECT_THAT(
+      [&] {
+        linear(x, zeros({4, 3, 1}));
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("weight f32 [4, 3, 1]; it is [K, D] or filters")));
   EXPECT_THAT(
       [&] {
         linear(x, zeros({4, 7}));

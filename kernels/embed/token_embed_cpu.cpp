@@ -1,0 +1,108 @@
+#include <algorithm>
+
+#include "kernels/embed/token_embed.h"
+#include "kernels/parallel.h"
+#include "kernels/simd.h"
+
+namespace rela {
+namespace {
+
+template <class T>
+void forward(const TokenEmbedForwardArgs& args, const TokenEmbedDims& d) {
+  const T* x = static_cast<const T*>(args.x);
+  parallel_rows({d.n * d.tokens(), d.width}, [&](int64_t row) {
+    const int64_t image = row / d.tokens(), token = row % d.tokens();
+    T* y = static_cast<T*>(args.y) + row * d.width;
+    const float* position = args.position + token * d.width;
+    const auto add = [&](const auto* from) {
+      for_lanes(0, d.width, [&](int64_t c, auto lanes) {
+        lanes.store(y + c, lanes.load(from + c) + lanes.load(position + c));
+      });
+    };
+    if (token == 0) {
+      add(args.class_token);
+    } else {
+      add(x + (image * d.patches + token - 1) * d.width);
+    }
+  });
+}
+
+template <class T>
+void backward_patches(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& d) {
+  parallel_rows({d.n * d.patches, d.width}, [&](int64_t row) {
+    const int64_t image = row / d.patches, token = row % d.patches + 1;
+    const T* dy = static_cast<const T*>(args.dy) + (image * d.tokens() + token) * d.width;
+    T* dx = static_cast<T*>(args.dx) + row * d.width;
+    for_lanes(0, d.width, [&](int64_t c, auto lanes) {
+      F32x16 v = lanes.load(dy + c);
+      if (args.dx_mode == Write::kAccumulate) v += lanes.load(dx + c);
+      lanes.store(dx + c, v);
+    });
+  });
+}
+
+/// Sums of sixteen columns over the images.
+struct LaneTotals {
+  double v[kLanes] = {};
+};
+
+template <class T>
+LaneTotals sum_over_images(const T* dy, const TokenEmbedDims& d, auto lanes) {
+  LaneTotals totals;
+  for (int64_t begin = 0; begin < d.n; begin += kTokenEmbedPart) {
+    F32x16 part{};
+    for (int64_t i = begin; i < std::min(begin + kTokenEmbedPart, d.n); ++i) {
+      part += lanes.load(dy + i * d.tokens() * d.width);
+    }
+    for (int64_t k = 0; k < kLanes; ++k) totals.v[k] += part[k];
+  }
+  return totals;
+}
+
+void write_totals(float* out, const LaneTotals& totals, int64_t count, Write mode) {
+  for (int64_t k = 0; k < count; ++k) {
+    const double old = mode == Write::kAccumulate ? out[k] : 0.0;
+    out[k] = static_cast<float>(old + totals.v[k]);
+  }
+}
+
+template <class T>
+void backward(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& d) {
+  if (args.dx != nullptr) backward_patches<T>(args, d);
+  if (args.dclass_token == nullptr && args.dposition == nullptr) return;
+  const int64_t tokens = args.dposition == nullptr ? 1 : d.tokens();
+  parallel_for(tokens, [&](int64_t token) {
+    for_lanes(0, d.width, [&](int64_t c, auto lanes) {
+      const int64_t at = token * d.width + c, count = std::min(kLanes, d.width - c);
+      const LaneTotals totals = sum_over_images(static_cast<const T*>(args.dy) + at, d, lanes);
+      if (args.dposition != nullptr) {
+        write_totals(args.dposition + at, totals, count, args.dposition_mode);
+      }
+      if (token == 0 && args.dclass_token != nullptr) {
+        write_totals(args.dclass_token + c, totals, count, args.dclass_token_mode);
+      }
+    });
+  });
+}
+
+}  // namespace
+
+void token_embed_forward_cpu(const TokenEmbedForwardArgs& args, const TokenEmbedDims& dims,
+                             Dtype dtype, Stream) {
+  if (dtype == Dtype::kBf16) {
+    forward<Bf16>(args, dims);
+  } else {
+    forward<float>(args, dims);
+  }
+}
+
+void token_embed_backward_cpu(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& dims,
+                              Dtype dtype, Stream) {
+  if (dtype == Dtype::kBf16) {
+    backward<Bf16>(args, dims);
+  } else {
+    backward<float>(args, dims);
+  }
+}
+
+}  // namespace rela

@@ -1,0 +1,108 @@
+// A thread keeps eight features of one token: forward for one image, backward for all of them, so
+// that the sum over the images stays in its registers and dy is read once.
+
+#include "kernels/embed/token_embed.h"
+#include "kernels/pool/pool2d_cuda.h"
+
+namespace rela {
+namespace {
+
+/// The dims in 32 bits.
+struct TokenShape {
+  explicit TokenShape(const TokenEmbedDims& d)
+      : n(static_cast<int>(d.n)),
+        tokens(static_cast<int>(d.tokens())),
+        width(static_cast<int>(d.width)) {}
+  int n, tokens, width;
+};
+
+template <Rows kRows, class T>
+__global__ void __launch_bounds__(kPoolThreads)
+    token_embed_forward_kernel(const TokenShape d, const TokenEmbedForwardArgs args) {
+  PoolPlace at;  // the tokens of an image are a row of pixels
+  if (!find_place(1, d.tokens, d.width, &at)) return;
+  const int in_position = at.column * d.width + at.channel;
+  F32x8 y = load_upto8<kRows>(args.position + in_position, at.channels);
+  const int64_t patch = at.image * (d.tokens - 1) + at.column - 1;
+  const F32x8 x = at.column == 0 ? load_upto8<kRows>(args.class_token + at.channel, at.channels)
+                                 : load_upto8<kRows>(
+                                       static_cast<const T*>(args.x) + patch * d.width + at.channel,
+                                       at.channels);
+#pragma unroll
+  for (int k = 0; k < kVector; ++k) y.v[k] += x.v[k];
+  store_upto8<kRows>(static_cast<T*>(args.y) + at.image * d.tokens * d.width + in_position, y,
+                     at.channels);
+}
+
+__device__ void write_totals(float* out, const double (&totals)[kVector], int count, Write mode) {
+#pragma unroll
+  for (int k = 0; k < kVector; ++k) {
+    if (k >= count) break;
+    const double old = mode == Write::kAccumulate ? out[k] : 0.0;
+    out[k] = static_cast<float>(old + totals[k]);
+  }
+}
+
+template <Rows kRows, class T>
+__global__ void __launch_bounds__(kPoolThreads)
+    token_embed_backward_kernel(const TokenShape d, const TokenEmbedBackwardArgs args) {
+  PoolPlace at;
+  if (!find_place(1, d.tokens, d.width, &at)) return;
+  const int in_position = at.column * d.width + at.channel;
+  const bool is_patch = at.column > 0 && args.dx != nullptr;
+  double totals[kVector] = {};
+  for (int begin = 0; begin < d.n; begin += static_cast<int>(kTokenEmbedPart)) {
+    F32x8 part{};
+    const int end = min(begin + static_cast<int>(kTokenEmbedPart), d.n);
+    for (int image = begin; image < end; ++image) {
+      const F32x8 dy = load_upto8<kRows>(
+          static_cast<const T*>(args.dy) + int64_t{image} * d.tokens * d.width + in_position,
+          at.channels);
+#pragma unroll
+      for (int k = 0; k < kVector; ++k) part.v[k] += dy.v[k];
+      if (is_patch) {
+        const int64_t patch = int64_t{image} * (d.tokens - 1) + at.column - 1;
+        write_upto8<kRows>(static_cast<T*>(args.dx) + patch * d.width + at.channel, dy, at.channels,
+                           args.dx_mode);
+      }
+    }
+#pragma unroll
+    for (int k = 0; k < kVector; ++k) totals[k] += part.v[k];
+  }
+  if (args.dposition != nullptr) {
+    write_totals(args.dposition + in_position, totals, at.channels, args.dposition_mode);
+  }
+  if (at.column == 0 && args.dclass_token != nullptr) {
+    write_totals(args.dclass_token + at.channel, totals, at.channels, args.dclass_token_mode);
+  }
+}
+
+}  // namespace
+
+void token_embed_forward_cuda(const TokenEmbedForwardArgs& args, const TokenEmbedDims& dims,
+                              Dtype dtype, Stream stream) {
+  if (dims.n * dims.width == 0) return;
+  const Rows rows = kind_of_rows(dims.width, args.x, args.class_token, args.position, args.y);
+  with_storage_type(dtype, [&]<class T>(T*) {
+    with_rows(rows, [&]<Rows kRows>() {
+      simt::launch(token_embed_forward_kernel<kRows, T>,
+                   {pool_grid(dims.n, 1, dims.tokens(), dims.width), kPoolThreads}, stream,
+                   TokenShape(dims), args);
+    });
+  });
+}
+
+void token_embed_backward_cuda(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& dims,
+                               Dtype dtype, Stream stream) {
+  if (dims.width == 0) return;
+  const Rows rows = kind_of_rows(dims.width, args.dy, args.dx);
+  with_storage_type(dtype, [&]<class T>(T*) {
+    with_rows(rows, [&]<Rows kRows>() {
+      simt::launch(token_embed_backward_kernel<kRows, T>,
+                   {pool_grid(1, 1, dims.tokens(), dims.width), kPoolThreads}, stream,
+                   TokenShape(dims), args);
+    });
+  });
+}
+
+}  // namespace rela

@@ -1,0 +1,65 @@
+#include "kernels/embed/token_embed.h"
+
+#include "runtime/kernel_table.h"
+#include "runtime/ops/checks.h"
+#include "runtime/ops/ops.h"
+
+namespace rela {
+namespace {
+
+const KernelTable<TokenEmbedForwardFn> kForward{"token_embed", token_embed_forward_cpu,
+                                                RELA_CUDA_KERNEL(token_embed_forward_cuda)};
+const KernelTable<TokenEmbedBackwardFn> kBackward{"token_embed backward", token_embed_backward_cpu,
+                                                  RELA_CUDA_KERNEL(token_embed_backward_cuda)};
+
+// Order of the inputs on the tape.
+enum Input : uint8_t { kX, kClassToken, kPosition };
+
+void check_embedding(const char* name, const Tensor& t, const Shape& needed, const Tensor& x) {
+  RELA_CHECK(t.dtype() == Dtype::kF32 && t.shape() == needed, ShapeError, "token_embed: ", name,
+             " is ", describe(t), "; x ", describe(x), " needs f32 ", needed);
+  check_same_device("token_embed", x, name, t);
+}
+
+TokenEmbedDims checked_dims(const Tensor& x, const TokenEmbedParams& params) {
+  check_activation("token_embed", x);
+  RELA_CHECK(x.shape().rank() == 3, ShapeError, "token_embed: x ", describe(x),
+             "; embedded patches are [N, T, D]");
+  const TokenEmbedDims d{.n = x.shape()[0], .patches = x.shape()[1], .width = x.shape()[2]};
+  check_embedding("class_token", params.class_token.value(), {d.width}, x);
+  check_embedding("position", params.position.value(), {d.tokens(), d.width}, x);
+  return d;
+}
+
+void backward(const TokenEmbedDims& d, const Tensor& dy, GradSink& to) {
+  TokenEmbedBackwardArgs args{.dy = dy.raw()};
+  to.fill(kX, [&](Tensor& dx, Write mode) {
+    args.dx = dx.raw();
+    args.dx_mode = mode;
+  });
+  to.fill(kClassToken, [&](Tensor& dclass_token, Write mode) {
+    args.dclass_token = dclass_token.ptr<float>();
+    args.dclass_token_mode = mode;
+  });
+  to.fill(kPosition, [&](Tensor& dposition, Write mode) {
+    args.dposition = dposition.ptr<float>();
+    args.dposition_mode = mode;
+  });
+  kBackward.launch(dy.device(), args, d, dy.dtype());
+}
+
+}  // namespace
+
+Var token_embed(const Var& x, const TokenEmbedParams& params) {
+  const TokenEmbedDims d = checked_dims(x.value(), params);
+  Tensor y = Tensor::empty({d.n, d.tokens(), d.width}, x.dtype(), x.device());
+  const TokenEmbedForwardArgs args{.x = x.value().raw(),
+                                   .class_token = params.class_token.value().ptr<float>(),
+                                   .position = params.position.value().ptr<float>(),
+                                   .y = y.raw()};
+  kForward.launch(x.device(), args, d, x.dtype());
+  return record("token_embed", std::move(y), {x, params.class_token, params.position},
+                [d](const Tensor& dy, GradSink& to) { backward(d, dy, to); });
+}
+
+}  // namespace rela

@@ -1,0 +1,97 @@
+// Patches of images and the tokens made of them.
+
+#include <algorithm>
+
+#include "runtime/ops/ops.h"
+#include "tests/kernels/op_cases.h"
+#include "tests/support/oracle/conv2d.h"
+#include "tests/support/oracle/embed.h"
+
+namespace rela::test {
+namespace {
+
+OpCase patches_case(const std::string& variant, const Shape& x, int64_t patch) {
+  const PatchDims d = patch_dims(x, patch);
+  OpCase c;
+  c.name = "patches/" + variant;
+  c.inputs = {{.shape = x}};
+  c.product = [=](std::span<const Var> in) { return patches(in[0], patch); };
+  c.forward = [=](std::span<const Array> in) { return patches_oracle(d, in[0]); };
+  c.backward = [=](std::span<const Array>, const Array& dy) {
+    return std::vector{patches_backward_oracle(d, dy)};
+  };
+  return c;
+}
+
+/// Against the convolution that it replaces.
+OpCase patch_embed_case(const std::string& variant, const Shape& x, int64_t patch,
+                        int64_t outputs) {
+  const Conv2dDims d{.n = x[0],
+                     .h = x[1],
+                     .w = x[2],
+                     .c = x[3],
+                     .k = outputs,
+                     .r = patch,
+                     .s = patch,
+                     .stride = patch};
+  OpCase c;
+  c.name = "patch_embed/" + variant;
+  c.inputs = {{.shape = x},
+              {.role = Role::kParameter, .shape = {outputs, patch, patch, d.c}},
+              {.role = Role::kParameter, .shape = {outputs}}};
+  c.product = [](std::span<const Var> in) { return patch_embed(in[0], in[1], in[2]); };
+  c.forward = [=](std::span<const Array> in) {
+    Array y = conv2d_oracle(d, in[0], in[1]);
+    for (int64_t i = 0; i < y.numel(); ++i) y[i] += in[2][i % outputs];
+    y.shape = {d.n, d.p() * d.q(), outputs};
+    return y;
+  };
+  c.backward = [=](std::span<const Array> in, const Array& dy) {
+    std::vector<Array> gradients = conv2d_backward_oracle(d, in[0], in[1], dy);
+    Array& dbias = gradients.emplace_back(Shape{outputs});
+    for (int64_t i = 0; i < dy.numel(); ++i) dbias[i % outputs] += dy[i];
+    return gradients;
+  };
+  c.reduction = std::max({d.r * d.s * d.c, d.n * d.p() * d.q(), outputs});
+  return c;
+}
+
+OpCase token_embed_case(const std::string& variant, const Shape& x) {
+  const TokenEmbedDims d = token_dims(x);
+  OpCase c;
+  c.name = "token_embed/" + variant;
+  c.inputs = {{.shape = x},
+              {.role = Role::kParameter, .shape = {d.width}},
+              {.role = Role::kParameter, .shape = {d.tokens(), d.width}}};
+  c.product = [](std::span<const Var> in) {
+    return token_embed(in[0], {.class_token = in[1], .position = in[2]});
+  };
+  c.forward = [](std::span<const Array> in) { return token_embed_oracle(in[0], in[1], in[2]); };
+  c.backward = [=](std::span<const Array>, const Array& dy) {
+    return token_embed_backward_oracle(d, dy);
+  };
+  c.reduction = std::max(d.n, int64_t{1});
+  return c;
+}
+
+}  // namespace
+
+std::vector<OpCase> embed_cases() {
+  return {
+      patches_case("vit", {2, 32, 16, 3}, 16),
+      patches_case("ragged", {2, 6, 9, 3}, 3),
+      patches_case("odd_patch", {1, 14, 28, 3}, 14),
+      patches_case("one_pixel", {2, 3, 5, 7}, 1),
+      patches_case("whole_image", {3, 4, 4, 1}, 4),
+      patches_case("no_images", {0, 4, 4, 3}, 2),
+      patch_embed_case("vit", {2, 16, 24, 3}, 8, 33),
+      patch_embed_case("ragged", {3, 9, 6, 3}, 3, 5),
+      patch_embed_case("no_images", {0, 4, 4, 3}, 2, 5),
+      token_embed_case("tokens", {2, 196, 16}),
+      token_embed_case("many_images", {67, 2, 33}),
+      token_embed_case("class_token_alone", {3, 0, 5}),
+      token_embed_case("no_images", {0, 4, 8}),
+  };
+}
+
+}  // namespace rela::test
