@@ -4,6 +4,7 @@
 rela_cuda_objects(cuda_wrappers ROOMS kernels tests KERNELS cuda/wrappers.cu)
 rela_tests(cuda_kernel_tests LIGHT
   SOURCES
+    cuda/test_attention.cpp
     cuda/test_batch_norm.cpp
     cuda/test_conv2d.cpp
     cuda/test_elementwise.cpp

@@ -2,6 +2,7 @@
 
 rela_tests(kernels_op_tests
   SOURCES
+    kernels/cases/attention.cpp
     kernels/cases/batch_norm.cpp
     kernels/cases/conv2d.cpp
     kernels/cases/elementwise.cpp
@@ -12,6 +13,7 @@ rela_tests(kernels_op_tests
     kernels/cases/transformer.cpp
     kernels/cases/transport.cpp
     kernels/op_cases.cpp
+    kernels/test_attention.cpp
     kernels/test_conv2d.cpp
     kernels/test_embed.cpp
     kernels/test_linear.cpp

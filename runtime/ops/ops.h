@@ -68,6 +68,16 @@ Var relu(const Var& x);
 Var gelu(const Var& x, Gelu kind, const std::optional<Var>& bias = std::nullopt);
 /// Over the last axis; no mask.
 Var softmax(const Var& x);
+
+struct AttentionOptions {
+  int64_t heads = 1;
+};
+/// softmax(Q K^T / sqrt(D)) V of every head over the tokens of an image, without a mask.
+/// qkv [N, T, 3 * H * D] -> [N, T, H * D]: the output of one linear layer, of each token the
+/// queries of all heads, then their keys, then their values. T is at most 256, D a multiple of 16
+/// up to 128, and the keys of a head take at most 64 KiB.
+Var attention(const Var& qkv, const AttentionOptions& options);
+
 Var add(const Var& a, const Var& b);
 /// Converts between f32 and bf16; the gradient is converted back.
 Var cast(const Var& x, Dtype dtype);

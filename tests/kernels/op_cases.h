@@ -7,6 +7,7 @@
 namespace rela::test {
 
 // One function per file of cases/.
+std::vector<OpCase> attention_cases();
 std::vector<OpCase> batch_norm_cases();
 std::vector<OpCase> conv2d_cases();
 std::vector<OpCase> elementwise_cases();

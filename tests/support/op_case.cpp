@@ -159,7 +159,7 @@ std::string check_op(const OpCase& c, OpRun run) {
   const int64_t num_inputs = static_cast<int64_t>(in.size());
   for (int64_t trained = kAllInputs; trained < num_inputs; ++trained) {
     const ProductRun got = run_product(c, run, in, std::span(&dy, 1), trained);
-    const RoundingModel model = rounding(c, run.dtype, /*roundings=*/1);
+    const RoundingModel model = rounding(c, run.dtype, c.roundings);
     failures += difference(op + ": output", got.y, want_y, tolerance_of(model, want_y));
     for (size_t i = 0; i < in.size(); ++i) {
       if (trained != kAllInputs && trained != static_cast<int64_t>(i)) continue;
@@ -182,7 +182,8 @@ std::string check_op_accumulates(const OpCase& c, OpRun run) {
   for (size_t i = 0; i < in.size(); ++i) {
     for (int64_t j = 0; j < want[i].numel(); ++j) want[i][j] += second[i][j];
     // Each of the two gradients and their sum is rounded.
-    failures += check_gradient(op, i, got.gradients[i], want[i], rounding(c, run.dtype, 3));
+    failures += check_gradient(op, i, got.gradients[i], want[i],
+                               rounding(c, run.dtype, 2 * c.roundings + 1));
   }
   return failures;
 }

@@ -41,6 +41,7 @@ struct OpCase {
 
   int64_t reduction = 1;  // the most terms that one element of the output or of a gradient sums
   double slack = 1;       // multiplies the f32 tolerance; give the reason beside it
+  int roundings = 1;      // how often a bf16 run rounds on the way to a result, the result included
   std::vector<Dtype> dtypes = {Dtype::kF32, Dtype::kBf16};
 
   std::string op() const { return name.substr(0, name.find('/')); }

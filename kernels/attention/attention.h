@@ -1,0 +1,62 @@
+#pragma once
+// Self-attention of short sequences: softmax(Q K^T / sqrt(D)) V of every head (Vaswani et al. 2017,
+// eq. 1), as a vision transformer needs it. No mask, no dropout.
+//
+// On a GPU, keys and values of one image and head stay in shared memory, and no matrix of T x T is
+// stored: the backward pass makes the weights anew from lse. A GPU's library has faster kernels for
+// this; these are what those are tested against, and what serves where there are none.
+
+#include "kernels/types.h"
+
+namespace rela {
+
+struct AttentionDims {
+  int64_t images = 0;  // N
+  int64_t tokens = 0;  // T: of an image, at most kAttentionTokens
+  int64_t heads = 0;   // H
+  int64_t width = 0;   // D: of a head, a multiple of 16, at most kAttentionWidth
+};
+inline constexpr int64_t kAttentionTokens = 256;
+inline constexpr int64_t kAttentionWidth = 128;
+inline constexpr int64_t kAttentionWidthStep = 16;
+/// Bytes of all keys of a head, T * D elements of the dtype: at most so many, so that they and the
+/// values fit into the shared memory of any GPU that is supported.
+inline constexpr int64_t kAttentionOperandBytes = 64 << 10;
+
+struct AttentionForwardArgs {
+  /// [N, T, 3, H, D] f32 or bf16, 16-byte aligned: the output of one projection whose weights are
+  /// those of Q, K and V one below the other, each by heads (torchvision's in_proj_weight, timm's
+  /// qkv.weight).
+  const void* qkv = nullptr;
+  void* out = nullptr;   // [N, T, H, D] like qkv, 16-byte aligned; no overlap
+  float* lse = nullptr;  // out [N, H, T]
+};
+
+/// With s[i, j] = q[i] . k[j] / sqrt(D) within an image and head:
+///   lse[i] = log sum_j exp(s[i, j])      out[i] = sum_j exp(s[i, j] - lse[i]) v[j]
+/// Arithmetic in f32, safe for any finite s; on a GPU, weights of bf16 values are rounded to bf16
+/// before they meet them. NaN and infinities do not leave their image and head. Empty input does
+/// nothing. Deterministic.
+using AttentionForwardFn = void(const AttentionForwardArgs& args, const AttentionDims& dims,
+                                Dtype dtype, Stream stream);
+AttentionForwardFn attention_forward_cpu;
+AttentionForwardFn attention_forward_cuda;
+
+struct AttentionBackwardArgs {
+  const void* qkv = nullptr;
+  const void* out = nullptr;   // from the forward pass
+  const float* lse = nullptr;  // from the forward pass
+  const void* dout = nullptr;  // [N, T, H, D] like out
+  GradOut dqkv;                // [N, T, 3, H, D] like qkv; no overlap
+};
+
+/// With the weights p[i, j] = exp(s[i, j] - lse[i]) and
+///   ds[i, j] = p[i, j] (dout[i] . v[j] - dout[i] . out[i]) / sqrt(D):
+///   dq[i] = sum_j ds[i, j] k[j]    dk[j] = sum_i ds[i, j] q[i]    dv[j] = sum_i p[i, j] dout[i]
+/// qkv, out, dout and dqkv are 16-byte aligned. Empty input does nothing. Deterministic.
+using AttentionBackwardFn = void(const AttentionBackwardArgs& args, const AttentionDims& dims,
+                                 Dtype dtype, Stream stream);
+AttentionBackwardFn attention_backward_cpu;
+AttentionBackwardFn attention_backward_cuda;
+
+}  // namespace rela

@@ -1,0 +1,260 @@
+#include "kernels/attention/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/parallel.h"
+#include "kernels/simd.h"
+
+namespace rela {
+namespace {
+
+/// The left operand of a product: element (row, depth), in f32.
+struct Left {
+  const float* data;
+  int64_t row_stride, depth_stride;
+};
+
+template <int kRows, int kVectors>
+void multiply_block(const Left& a, const float* b, int64_t depth, int64_t pitch, float* c) {
+  F32x16 sums[kRows][kVectors] = {};
+  for (int64_t d = 0; d < depth; ++d) {
+    F32x16 right[kVectors];
+    for (int v = 0; v < kVectors; ++v) right[v] = load_lanes(b + d * pitch + v * kLanes);
+    for (int r = 0; r < kRows; ++r) {
+      const F32x16 left = splat(a.data[r * a.row_stride + d * a.depth_stride]);
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = fma_lanes(left, right[v], sums[r][v]);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) store_lanes(c + r * pitch + v * kLanes, sums[r][v]);
+  }
+}
+
+template <int kRows>
+void multiply_rows(const Left& a, const float* b, int64_t depth, int64_t pitch, float* c) {
+  constexpr int kVectors = 4;
+  int64_t column = 0;
+  for (; column + kVectors * kLanes <= pitch; column += kVectors * kLanes) {
+    multiply_block<kRows, kVectors>(a, b + column, depth, pitch, c + column);
+  }
+  for (; column < pitch; column += kLanes) {
+    multiply_block<kRows, 1>(a, b + column, depth, pitch, c + column);
+  }
+}
+
+/// c [rows, pitch] = a [rows, depth] b [depth, pitch], the pitch a multiple of kLanes.
+void multiply(const Left& a, int64_t rows, const float* b, int64_t depth, int64_t pitch, float* c) {
+  constexpr int kRows = 4;
+  int64_t row = 0;
+  const auto below = [&](int64_t r) {
+    return Left{a.data + r * a.row_stride, a.row_stride, a.depth_stride};
+  };
+  for (; row + kRows <= rows; row += kRows) {
+    multiply_rows<kRows>(below(row), b, depth, pitch, c + row * pitch);
+  }
+  for (; row < rows; ++row) multiply_rows<1>(below(row), b, depth, pitch, c + row * pitch);
+}
+
+/// The rows of one image and head, in f32 and packed.
+class Head {
+ public:
+  explicit Head(const AttentionDims& d)
+      : tokens_(d.tokens), width_(d.width), pitch_(padded_to_lanes(d.tokens)) {}
+
+  int64_t tokens() const { return tokens_; }
+  int64_t pitch() const { return pitch_; }  // of a row of scores
+
+  std::vector<float> rows() const { return std::vector<float>(size(tokens_ * width_)); }
+  std::vector<float> scores() const { return std::vector<float>(size(tokens_ * pitch_)); }
+
+  template <class T>
+  void load(const T* from, int64_t stride, std::vector<float>& to) const {
+    for (int64_t t = 0; t < tokens_; ++t) {
+      for (int64_t c = 0; c < width_; c += kLanes) {
+        store_lanes(to.data() + t * width_ + c, load_lanes(from + t * stride + c));
+      }
+    }
+  }
+  template <class T>
+  void store(const std::vector<float>& from, T* to, int64_t stride, Write mode) const {
+    for (int64_t t = 0; t < tokens_; ++t) {
+      for (int64_t c = 0; c < width_; c += kLanes) {
+        F32x16 v = load_lanes(from.data() + t * width_ + c);
+        if (mode == Write::kAccumulate) v += load_lanes(to + t * stride + c);
+        store_lanes(to + t * stride + c, v);
+      }
+    }
+  }
+
+  /// c[i, j] = a[i] . b[j], with room for b transposed; columns beyond the tokens are 0.
+  void multiply_transposed(const std::vector<float>& a, const std::vector<float>& b,
+                           std::vector<float>& room, std::vector<float>& c) const {
+    room.assign(size(width_ * pitch_), 0.0f);
+    for (int64_t t = 0; t < tokens_; ++t) {
+      for (int64_t w = 0; w < width_; ++w) room[size(w * pitch_ + t)] = b[size(t * width_ + w)];
+    }
+    multiply({a.data(), width_, 1}, tokens_, room.data(), width_, pitch_, c.data());
+  }
+  /// c[i] = sum_j scores[i, j] b[j]
+  void weigh(const std::vector<float>& scores, const std::vector<float>& b,
+             std::vector<float>& c) const {
+    multiply({scores.data(), pitch_, 1}, tokens_, b.data(), tokens_, width_, c.data());
+  }
+  /// c[j] = sum_i scores[i, j] b[i]
+  void weigh_transposed(const std::vector<float>& scores, const std::vector<float>& b,
+                        std::vector<float>& c) const {
+    multiply({scores.data(), 1, pitch_}, tokens_, b.data(), tokens_, width_, c.data());
+  }
+
+ private:
+  static size_t size(int64_t count) { return static_cast<size_t>(count); }
+  int64_t tokens_, width_, pitch_;
+};
+
+float scale_of(const AttentionDims& d) { return 1.0f / std::sqrt(static_cast<float>(d.width)); }
+
+/// Scores become weights; returns their lse.
+float softmax_row(float* s, int64_t tokens, float scale) {
+  float largest = s[0] * scale;
+  for (int64_t j = 0; j < tokens; ++j) {
+    s[j] *= scale;
+    largest = std::max(largest, s[j]);
+  }
+  float sum = 0.0f;
+  for (int64_t j = 0; j < tokens; ++j) {
+    s[j] = std::exp(s[j] - largest);
+    sum += s[j];
+  }
+  const float share = 1.0f / sum;
+  for (int64_t j = 0; j < tokens; ++j) s[j] *= share;
+  return largest + std::log(sum);
+}
+
+/// Where one image and head begins in [N, T, 3, H, D], in [N, T, H, D] and in [N, H, T].
+struct HeadPlace {
+  HeadPlace(const AttentionDims& d, int64_t index)
+      : part(d.heads * d.width),
+        qkv(index / d.heads * d.tokens * 3 * part + index % d.heads * d.width),
+        out(index / d.heads * d.tokens * part + index % d.heads * d.width),
+        lse(index * d.tokens) {}
+  int64_t part;  // from the queries of a token to its keys, and on to its values
+  int64_t qkv, out, lse;
+};
+
+/// body(part of the heads) on every thread.
+template <class Body>
+void for_heads(const AttentionDims& d, Body&& body) {
+  const int64_t heads = d.images * d.heads;
+  if (heads * d.tokens * d.width == 0) return;
+  const int64_t parts = std::min<int64_t>(heads, cpu_threads());
+  parallel_for(parts, [&](int64_t part) { body(part_of(heads, parts, part)); });
+}
+
+template <class T>
+void forward(const AttentionForwardArgs& args, const AttentionDims& d) {
+  const T* qkv = static_cast<const T*>(args.qkv);
+  T* out = static_cast<T*>(args.out);
+  for_heads(d, [&](Range mine) {
+    const Head head(d);
+    std::vector<float> a = head.rows(), b = head.rows(), room, p = head.scores();
+    for (int64_t index = mine.begin; index < mine.end; ++index) {
+      const HeadPlace at(d, index);
+      head.load(qkv + at.qkv, 3 * at.part, a);
+      head.load(qkv + at.qkv + at.part, 3 * at.part, b);
+      head.multiply_transposed(a, b, room, p);
+      for (int64_t i = 0; i < d.tokens; ++i) {
+        args.lse[at.lse + i] = softmax_row(p.data() + i * head.pitch(), d.tokens, scale_of(d));
+      }
+      head.load(qkv + at.qkv + 2 * at.part, 3 * at.part, b);
+      head.weigh(p, b, a);
+      head.store(a, out + at.out, at.part, Write::kOverwrite);
+    }
+  });
+}
+
+// ---- backward ----
+
+/// What one thread works with.
+struct BackwardRoom {
+  explicit BackwardRoom(const Head& head)
+      : q(head.rows()),
+        k(head.rows()),
+        v(head.rows()),
+        out(head.rows()),
+        dout(head.rows()),
+        p(head.scores()),
+        ds(head.scores()) {}
+  std::vector<float> q, k, v, out, dout, p, ds;
+  std::vector<float> transposed;
+};
+
+/// From s in room.p and dout . v in room.ds to p and ds.
+void differentiate_scores(const AttentionDims& d, const Head& head, const float* lse,
+                          BackwardRoom& room) {
+  const float scale = scale_of(d);
+  for (int64_t i = 0; i < d.tokens; ++i) {
+    float dot = 0.0f;
+    for (int64_t c = i * d.width; c < (i + 1) * d.width; ++c) {
+      dot += room.dout[static_cast<size_t>(c)] * room.out[static_cast<size_t>(c)];
+    }
+    float* p = room.p.data() + i * head.pitch();
+    float* ds = room.ds.data() + i * head.pitch();
+    for (int64_t j = 0; j < d.tokens; ++j) {
+      p[j] = std::exp(p[j] * scale - lse[i]);
+      ds[j] = scale * p[j] * (ds[j] - dot);
+    }
+  }
+}
+
+template <class T>
+void backward(const AttentionBackwardArgs& args, const AttentionDims& d) {
+  const T* qkv = static_cast<const T*>(args.qkv);
+  for_heads(d, [&](Range mine) {
+    const Head head(d);
+    BackwardRoom room(head);
+    for (int64_t index = mine.begin; index < mine.end; ++index) {
+      const HeadPlace at(d, index);
+      head.load(qkv + at.qkv, 3 * at.part, room.q);
+      head.load(qkv + at.qkv + at.part, 3 * at.part, room.k);
+      head.load(qkv + at.qkv + 2 * at.part, 3 * at.part, room.v);
+      head.load(static_cast<const T*>(args.out) + at.out, at.part, room.out);
+      head.load(static_cast<const T*>(args.dout) + at.out, at.part, room.dout);
+      head.multiply_transposed(room.q, room.k, room.transposed, room.p);
+      head.multiply_transposed(room.dout, room.v, room.transposed, room.ds);
+      differentiate_scores(d, head, args.lse + at.lse, room);
+
+      T* dqkv = static_cast<T*>(args.dqkv.data) + at.qkv;
+      std::vector<float>& gradient = room.out;  // no longer needed
+      head.weigh(room.ds, room.k, gradient);
+      head.store(gradient, dqkv, 3 * at.part, args.dqkv.mode);
+      head.weigh_transposed(room.ds, room.q, gradient);
+      head.store(gradient, dqkv + at.part, 3 * at.part, args.dqkv.mode);
+      head.weigh_transposed(room.p, room.dout, gradient);
+      head.store(gradient, dqkv + 2 * at.part, 3 * at.part, args.dqkv.mode);
+    }
+  });
+}
+
+}  // namespace
+
+void attention_forward_cpu(const AttentionForwardArgs& args, const AttentionDims& dims, Dtype dtype,
+                           Stream) {
+  if (dtype == Dtype::kBf16) {
+    forward<Bf16>(args, dims);
+  } else {
+    forward<float>(args, dims);
+  }
+}
+
+void attention_backward_cpu(const AttentionBackwardArgs& args, const AttentionDims& dims,
+                            Dtype dtype, Stream) {
+  if (dtype == Dtype::kBf16) {
+    backward<Bf16>(args, dims);
+  } else {
+    backward<float>(args, dims);
+  }
+}
+
+}  // namespace rela

@@ -1,0 +1,319 @@
+#pragma once
+// What the attention kernels of both passes share: a warp's products of sixteen tokens, its rows,
+// with the tokens in shared memory, its columns. bf16 on tensor cores, f32 as multiply-adds. Only
+// .cu files include this.
+//
+// Scores of 16 rows by 32 columns lie in a warp as tensor cores leave them, in both types: with
+// g = lane / 4 and t = lane % 4, a lane holds rows g and g + 8 at columns 2 t and 2 t + 1 of every
+// eight. What the weighted columns are summed to lies as its product leaves it: see
+// weigh_columns().
+
+#include <type_traits>
+
+#include "kernels/attention/attention.h"
+#include "kernels/cuda_types.h"
+
+namespace rela {
+
+inline constexpr int kAttentionWarps = 4;
+inline constexpr int kAttentionThreads = 32 * kAttentionWarps;
+inline constexpr int kAttentionRows = 16;   // of a warp at a time
+inline constexpr int kAttentionChunk = 32;  // columns whose scores a warp holds at a time
+
+/// The dims with what a kernel computes from them.
+struct AttentionShape {
+  explicit AttentionShape(const AttentionDims& d)
+      : tokens(static_cast<int>(d.tokens)),
+        padded(static_cast<int>(ceil_div(d.tokens, kAttentionChunk)) * kAttentionChunk),
+        heads(static_cast<int>(d.heads)),
+        width(static_cast<int>(d.width)) {}
+  int tokens;
+  int padded;  // tokens in shared memory: those beyond the last are zero
+  int heads, width;
+
+  __device__ int64_t part() const { return int64_t{heads} * width; }  // queries, keys or values
+  __device__ int64_t image() const { return blockIdx.x / static_cast<unsigned>(heads); }
+  __device__ int64_t head() const { return blockIdx.x % static_cast<unsigned>(heads); }
+  __device__ float scale() const { return 1.0f / sqrtf(static_cast<float>(width)); }
+};
+/// A block takes one image and head.
+inline dim3 attention_grid(const AttentionDims& d) {
+  return dim3(static_cast<unsigned>(d.images * d.heads));
+}
+
+/// Elements from one token to the next in shared memory: 16 bytes keep tokens apart in the banks.
+template <class T>
+__host__ __device__ constexpr int staged_pitch(int width) {
+  return width + 16 / static_cast<int>(sizeof(T));
+}
+/// Bytes of the two operands that a block holds.
+template <class T>
+size_t staged_bytes(const AttentionShape& d) {
+  return size_t{2} * static_cast<size_t>(d.padded * staged_pitch<T>(d.width)) * sizeof(T);
+}
+
+/// The tokens of one image and head in global memory.
+template <class T>
+struct TokenRows {
+  T* data;
+  int64_t stride;
+  __device__ T* at(int token) const { return data + token * stride; }
+};
+enum class Operand : uint8_t { kQuery, kKey, kValue };
+/// Of this block, in [N, T, 3, H, D] and in [N, T, H, D].
+template <class T>
+__device__ inline TokenRows<T> packed_rows(T* qkv, const AttentionShape& d, Operand operand) {
+  const int64_t stride = 3 * d.part();
+  return {qkv + d.image() * d.tokens * stride + static_cast<int>(operand) * d.part() +
+              d.head() * d.width,
+          stride};
+}
+template <class T>
+__device__ inline TokenRows<T> output_rows(T* out, const AttentionShape& d) {
+  return {out + d.image() * d.tokens * d.part() + d.head() * d.width, d.part()};
+}
+
+/// Starts the copy of an operand to shared memory, [padded, pitch].
+template <class T>
+__device__ inline void stage_rows(const TokenRows<const T>& from, const AttentionShape& d, T* to) {
+  constexpr int kCopied = 16 / static_cast<int>(sizeof(T));
+  const int copies = d.width / kCopied;
+  for (int i = static_cast<int>(threadIdx.x); i < d.padded * copies; i += kAttentionThreads) {
+    const int token = i / copies, column = i % copies * kCopied;
+    T* const place = to + token * staged_pitch<T>(d.width) + column;
+    if (token < d.tokens) {
+      simt::cp_async16(place, from.at(token) + column);
+    } else {
+      simt::store16(place, make_uint4(0, 0, 0, 0));
+    }
+  }
+}
+
+/// Place of the calling thread in its warp's scores.
+struct ScoreLane {
+  int row;   // g
+  int pair;  // t
+};
+__device__ inline ScoreLane score_lane() {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  return {lane / 4, lane % 4};
+}
+
+struct Scores {
+  float v[kAttentionChunk / 8][4];  // of every eight columns: rows g, g, g + 8, g + 8
+};
+/// Column of element e of the j-th eight.
+__device__ inline int score_column(int j, int e) { return 8 * j + 2 * score_lane().pair + e % 2; }
+
+/// The two rows of a thread. Beyond the tokens, the last one again: nobody stores what comes of it.
+template <class T>
+struct RowPair {
+  __device__ RowPair(const TokenRows<const T>& rows, int first, int tokens)
+      : low(rows.at(min(first + score_lane().row, tokens - 1))),
+        high(rows.at(min(first + score_lane().row + 8, tokens - 1))) {}
+  const T *low, *high;
+};
+
+// ---- scores[r, c] = sum_d rows[r, d] staged[c, d], for the kAttentionChunk columns from `staged`
+// --
+
+__device__ inline void multiply_scores(const RowPair<float>& rows, const float* staged, int width,
+                                       Scores& s) {
+  const int pitch = staged_pitch<float>(width);
+#pragma unroll
+  for (auto& eight : s.v) {
+#pragma unroll
+    for (float& x : eight) x = 0.0f;
+  }
+  const float* column = staged + 2 * score_lane().pair * pitch;
+#pragma unroll 1  // more would spill
+  for (int d = 0; d < width; d += 4) {
+    const float4 low = simt::load16<float4>(rows.low + d);
+    const float4 high = simt::load16<float4>(rows.high + d);
+#pragma unroll
+    for (int j = 0; j < kAttentionChunk / 8; ++j) {
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        const float4 c = simt::load16<float4>(column + (8 * j + e) * pitch + d);
+        float& x = s.v[j][e];
+        x = fmaf(low.w, c.w, fmaf(low.z, c.z, fmaf(low.y, c.y, fmaf(low.x, c.x, x))));
+        float& y = s.v[j][2 + e];
+        y = fmaf(high.w, c.w, fmaf(high.z, c.z, fmaf(high.y, c.y, fmaf(high.x, c.x, y))));
+      }
+    }
+  }
+}
+
+/// Two neighbours, the first in the lower half; 4-byte aligned.
+__device__ inline unsigned load_two(const Bf16* p) { return *reinterpret_cast<const unsigned*>(p); }
+__device__ inline void store_two(Bf16* p, unsigned two) { *reinterpret_cast<unsigned*>(p) = two; }
+__device__ inline unsigned pack_two(float first, float second) {
+  return bf16_bits(first) | static_cast<unsigned>(bf16_bits(second)) << 16;
+}
+
+/// The address that this lane gives to ldmatrix for four 8 x 8 tiles of sixteen tokens: the second
+/// tile lies eight tokens, or else eight columns, from the first, and the last two the other way.
+enum class SecondTile : uint8_t { kNextTokens, kNextColumns };
+template <SecondTile kSecond>
+__device__ inline const Bf16* staged_tiles(const Bf16* staged, int pitch) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, tile = lane / 8;
+  const bool by_tokens = kSecond == SecondTile::kNextTokens;
+  const int token = (by_tokens ? tile % 2 : tile / 2) * 8 + lane % 8;
+  const int column = (by_tokens ? tile / 2 : tile % 2) * 8;
+  return staged + token * pitch + column;
+}
+
+__device__ inline void multiply_scores(const RowPair<Bf16>& rows, const Bf16* staged, int width,
+                                       Scores& s) {
+  const int pitch = staged_pitch<Bf16>(width);
+#pragma unroll
+  for (auto& eight : s.v) {
+#pragma unroll
+    for (float& x : eight) x = 0.0f;
+  }
+  const Bf16* const tiles = staged_tiles<SecondTile::kNextColumns>(staged, pitch);
+  const int pair = 2 * score_lane().pair;
+#pragma unroll 1  // more would spill
+  for (int d = 0; d < width; d += 16) {
+    const unsigned left[4] = {load_two(rows.low + d + pair), load_two(rows.high + d + pair),
+                              load_two(rows.low + d + pair + 8),
+                              load_two(rows.high + d + pair + 8)};
+#pragma unroll
+    for (int j = 0; j < kAttentionChunk / 16; ++j) {
+      unsigned right[4];
+      simt::ldmatrix_x4(right, tiles + 16 * j * pitch + d);
+      simt::mma_m16n8k16_bf16(s.v[2 * j], left, {right[0], right[1]}, s.v[2 * j]);
+      simt::mma_m16n8k16_bf16(s.v[2 * j + 1], left, {right[2], right[3]}, s.v[2 * j + 1]);
+    }
+  }
+}
+
+// ---- sums[r, d] += sum_c scores[r, c] staged[c, d] ----
+
+/// Of a warp's rows over at most kWidth columns.
+template <int kWidth>
+struct WidthSums {
+  float v[kWidth / 16][8] = {};
+};
+
+/// Each lane takes rows g and g + 8 (four elements each) at columns 4 t to 4 t + 3 of every
+/// sixteen, and gets the scores of the other lanes of its rows by shuffles.
+template <int kWidth>
+__device__ inline void weigh_columns(const Scores& s, const float* staged, int width,
+                                     WidthSums<kWidth>& sums) {
+  const int pitch = staged_pitch<float>(width);
+  const ScoreLane lane = score_lane();
+#pragma unroll
+  for (int j = 0; j < kAttentionChunk / 8; ++j) {
+#pragma unroll 1  // more would spill
+    for (int source = 0; source < 4; ++source) {
+      float w[4];
+#pragma unroll
+      for (int e = 0; e < 4; ++e) w[e] = __shfl_sync(0xffffffffu, s.v[j][e], source, 4);
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        const float* const column = staged + (8 * j + 2 * source + e) * pitch + 4 * lane.pair;
+#pragma unroll
+        for (int b = 0; b < kWidth / 16; ++b) {
+          if (16 * b >= width) break;
+          const float4 x = simt::load16<float4>(column + 16 * b);
+          const float elements[4] = {x.x, x.y, x.z, x.w};
+#pragma unroll
+          for (int k = 0; k < 4; ++k) {
+            sums.v[b][k] = fmaf(w[e], elements[k], sums.v[b][k]);
+            sums.v[b][4 + k] = fmaf(w[2 + e], elements[k], sums.v[b][4 + k]);
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Each lane takes rows g, g, g + 8, g + 8 at columns 2 t and 2 t + 1 of every eight. The scores
+/// are rounded to bf16.
+template <int kWidth>
+__device__ inline void weigh_columns(const Scores& s, const Bf16* staged, int width,
+                                     WidthSums<kWidth>& sums) {
+  const int pitch = staged_pitch<Bf16>(width);
+  const Bf16* const tiles = staged_tiles<SecondTile::kNextTokens>(staged, pitch);
+#pragma unroll
+  for (int j = 0; j < kAttentionChunk / 16; ++j) {
+    const auto& first = s.v[2 * j];
+    const auto& second = s.v[2 * j + 1];
+    const unsigned left[4] = {pack_two(first[0], first[1]), pack_two(first[2], first[3]),
+                              pack_two(second[0], second[1]), pack_two(second[2], second[3])};
+#pragma unroll
+    for (int b = 0; b < kWidth / 16; ++b) {
+      if (16 * b >= width) break;
+      unsigned right[4];
+      simt::ldmatrix_x4_transposed(right, tiles + 16 * j * pitch + 16 * b);
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const unsigned eight[2] = {right[2 * half], right[2 * half + 1]};
+        float c[4];
+#pragma unroll
+        for (int k = 0; k < 4; ++k) c[k] = sums.v[b][4 * half + k];
+        simt::mma_m16n8k16_bf16(c, left, eight, c);
+#pragma unroll
+        for (int k = 0; k < 4; ++k) sums.v[b][4 * half + k] = c[k];
+      }
+    }
+  }
+}
+
+// ---- storing sums ----
+
+/// Writes `sums` to the rows from `first` on that are tokens.
+template <int kWidth>
+__device__ inline void write_rows(const WidthSums<kWidth>& sums, const TokenRows<float>& out,
+                                  int first, const AttentionShape& d, Write mode) {
+  const ScoreLane lane = score_lane();
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int token = first + lane.row + 8 * half;
+    if (token >= d.tokens) continue;
+#pragma unroll
+    for (int b = 0; b < kWidth / 16; ++b) {
+      if (16 * b >= d.width) break;
+      float* const p = out.at(token) + 16 * b + 4 * lane.pair;
+      const float4 old = mode == Write::kAccumulate ? simt::load16<float4>(p) : float4{};
+      const float* const x = sums.v[b] + 4 * half;
+      simt::store16(p, make_float4(old.x + x[0], old.y + x[1], old.z + x[2], old.w + x[3]));
+    }
+  }
+}
+template <int kWidth>
+__device__ inline void write_rows(const WidthSums<kWidth>& sums, const TokenRows<Bf16>& out,
+                                  int first, const AttentionShape& d, Write mode) {
+  const ScoreLane lane = score_lane();
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int token = first + lane.row + 8 * half;
+    if (token >= d.tokens) continue;
+#pragma unroll
+    for (int b = 0; b < kWidth / 8; ++b) {  // of eight columns
+      if (8 * b >= d.width) break;
+      Bf16* const p = out.at(token) + 8 * b + 2 * lane.pair;
+      const unsigned old = mode == Write::kAccumulate ? load_two(p) : 0u;
+      const float* const x = sums.v[b / 2] + b % 2 * 4 + 2 * half;
+      store_two(p, pack_two(__uint_as_float(old << 16) + x[0],
+                            __uint_as_float(old & 0xffff0000u) + x[1]));
+    }
+  }
+}
+
+// ---- host side ----
+
+/// body(T*, std::integral_constant<int, kWidth>) with the storage type and a bound of the width.
+template <class Body>
+void with_attention_types(Dtype dtype, int64_t width, Body&& body) {
+  with_storage_type(dtype, [&]<class T>(T* type) {
+    if (width <= 64) {
+      body(type, std::integral_constant<int, 64>{});
+    } else {
+      body(type, std::integral_constant<int, static_cast<int>(kAttentionWidth)>{});
+    }
+  });
+}
+
+}  // namespace rela

@@ -1,0 +1,63 @@
+#include "kernels/attention/attention.h"
+
+#include <utility>
+
+#include "runtime/kernel_table.h"
+#include "runtime/ops/checks.h"
+#include "runtime/ops/ops.h"
+
+namespace rela {
+namespace {
+
+const KernelTable<AttentionForwardFn> kForward{"attention", attention_forward_cpu,
+                                               RELA_CUDA_KERNEL(attention_forward_cuda)};
+const KernelTable<AttentionBackwardFn> kBackward{"attention backward", attention_backward_cpu,
+                                                 RELA_CUDA_KERNEL(attention_backward_cuda)};
+
+AttentionDims checked_dims(const Tensor& qkv, int64_t heads) {
+  check_activation("attention", qkv);
+  const Shape& s = qkv.shape();
+  RELA_CHECK(s.rank() == 3, ShapeError, "attention: qkv ", describe(qkv),
+             "; queries, keys and values of tokens are [N, T, 3 H D]");
+  RELA_CHECK(heads >= 1 && s[2] > 0 && s[2] % (3 * heads) == 0, ShapeError, "attention: qkv ",
+             describe(qkv), " for ", heads, " heads; the last axis is 3 H D");
+  const AttentionDims d{
+      .images = s[0], .tokens = s[1], .heads = heads, .width = s[2] / (3 * heads)};
+  RELA_CHECK(d.width % kAttentionWidthStep == 0 && d.width <= kAttentionWidth, ShapeError,
+             "attention: heads ", d.width, " wide in qkv ", describe(qkv), "; multiples of ",
+             kAttentionWidthStep, " up to ", kAttentionWidth, " are allowed; change their number");
+  RELA_CHECK(d.tokens <= kAttentionTokens, ShapeError, "attention: ", d.tokens, " tokens in qkv ",
+             describe(qkv), "; at most ", kAttentionTokens,
+             " are allowed; take larger patches or smaller images");
+  const int64_t bytes = d.tokens * d.width * static_cast<int64_t>(dtype_bytes(qkv.dtype()));
+  RELA_CHECK(bytes <= kAttentionOperandBytes, ShapeError, "attention: ", bytes,
+             " bytes of keys a head in qkv ", describe(qkv), "; at most ", kAttentionOperandBytes,
+             " are allowed; use narrower heads or bf16");
+  return d;
+}
+
+}  // namespace
+
+Var attention(const Var& qkv, const AttentionOptions& options) {
+  const Tensor& value = qkv.value();
+  const Device device = qkv.device();
+  const AttentionDims d = checked_dims(value, options.heads);
+  Tensor out = Tensor::empty({d.images, d.tokens, d.heads * d.width}, qkv.dtype(), device);
+  Tensor lse = Tensor::empty({d.images, d.heads, d.tokens}, Dtype::kF32, device);
+  kForward.launch(
+      device, AttentionForwardArgs{.qkv = value.raw(), .out = out.raw(), .lse = lse.ptr<float>()},
+      d, qkv.dtype());
+  return record("attention", out, {qkv},
+                [d, value, out, lse = std::move(lse)](const Tensor& dout, GradSink& to) {
+                  to.fill(0, [&](Tensor& dqkv, Write mode) {
+                    const AttentionBackwardArgs args{.qkv = value.raw(),
+                                                     .out = out.raw(),
+                                                     .lse = lse.ptr<float>(),
+                                                     .dout = dout.raw(),
+                                                     .dqkv = {dqkv.raw(), mode}};
+                    kBackward.launch(dout.device(), args, d, dout.dtype());
+                  });
+                });
+}
+
+}  // namespace rela

@@ -1,0 +1,174 @@
+// The attention kernels against their oracle in double.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <ostream>
+#include <tuple>
+
+#include "kernels/attention/attention.h"
+#include "tests/support/cuda_arrays.h"
+#include "tests/support/oracle/attention.h"
+
+namespace rela {
+static std::ostream& operator<<(std::ostream& out, const AttentionDims& d) {
+  return out << d.images << " images, " << d.tokens << " tokens, " << d.heads << " heads of "
+             << d.width;
+}
+}  // namespace rela
+
+namespace rela::test {
+namespace {
+
+constexpr Write kModes[] = {Write::kOverwrite, Write::kAccumulate};
+
+class AttentionCuda : public ::testing::TestWithParam<std::tuple<AttentionDims, Dtype>> {
+ protected:
+  AttentionDims dims() const { return std::get<0>(GetParam()); }
+  Dtype dtype() const { return std::get<1>(GetParam()); }
+  /// The exponential's argument is rounded, and products in the gradient nearly cancel. bf16 also
+  /// rounds the weights and their gradients before they are multiplied on, and the output.
+  RoundingModel rounding(Dtype of, int roundings) const {
+    return {.dtype = of,
+            .reduction = std::max(dims().tokens, dims().width),
+            .roundings = roundings,
+            .slack = 4};
+  }
+  Random random_{1};
+};
+// One warp's rows and all warps' several times, ragged rows and chunks, both bounds of the width.
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, AttentionCuda,
+    ::testing::Combine(
+        ::testing::Values(AttentionDims{.images = 1, .tokens = 1, .heads = 2, .width = 16},
+                          AttentionDims{.images = 2, .tokens = 17, .heads = 3, .width = 32},
+                          AttentionDims{.images = 1, .tokens = 32, .heads = 1, .width = 64},
+                          AttentionDims{.images = 1, .tokens = 33, .heads = 2, .width = 48},
+                          AttentionDims{.images = 1, .tokens = 65, .heads = 1, .width = 128},
+                          AttentionDims{.images = 1, .tokens = 79, .heads = 1, .width = 80},
+                          AttentionDims{.images = 1, .tokens = 0, .heads = 1, .width = 16}),
+        ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+
+TEST_P(AttentionCuda, ForwardMatchesTheOracle) {
+  const AttentionOracle oracle(dims());
+  const Array qkv = random_array(oracle.qkv_shape(), random_, -2, 2);
+  const Array want = oracle.forward(qkv), want_lse = oracle.lse(qkv);
+  for_each_schedule([&] {
+    const DeviceValues qkv_device = on_device(qkv, dtype());
+    DeviceValues out(want.numel(), dtype());
+    DeviceArray<float> lse(want_lse.numel());
+    attention_forward_cuda({qkv_device.data(), out.data(), lse.data()}, dims(), dtype(),
+                           kTestStream);
+    expect_near("out", out.download(), want, rounding(dtype(), 2));
+    expect_near("lse", lse.download(), want_lse, rounding(Dtype::kF32, 1));
+  });
+}
+
+TEST_P(AttentionCuda, BackwardMatchesTheOracle) {
+  const AttentionOracle oracle(dims());
+  const Array qkv = random_array(oracle.qkv_shape(), random_, -2, 2);
+  const Array dout = random_array(oracle.out_shape(), random_);
+  const Array old = random_array(oracle.qkv_shape(), random_);
+  const Array out = oracle.forward(qkv), lse = oracle.lse(qkv);
+  const Array want = oracle.backward(qkv, dout);
+  for_each_schedule([&] {
+    const DeviceValues qkv_device = on_device(qkv, dtype()), out_device = on_device(out, dtype());
+    const DeviceValues dout_device = on_device(dout, dtype());
+    const DeviceArray<float> lse_device = on_device(lse);
+    for (const Write mode : kModes) {
+      DeviceValues dqkv = output_like(old, dtype(), mode);
+      attention_backward_cuda({.qkv = qkv_device.data(),
+                               .out = out_device.data(),
+                               .lse = lse_device.data(),
+                               .dout = dout_device.data(),
+                               .dqkv = {dqkv.data(), mode}},
+                              dims(), dtype(), kTestStream);
+      expect_near("dqkv", dqkv.download(), expected(old, want, mode), rounding(dtype(), 3));
+    }
+  });
+}
+
+/// All that a block holds at the most: the largest shared memory.
+TEST(AttentionCudaKernel, TakesTheLongestSequenceOfTheWidestHeads) {
+  const AttentionDims d{
+      .images = 1, .tokens = kAttentionTokens, .heads = 1, .width = kAttentionWidth};
+  const AttentionOracle oracle(d);
+  Random random(1);
+  const Array qkv = random_array(oracle.qkv_shape(), random);
+  const Array want = oracle.forward(qkv);
+  for_each_schedule([&] {
+    const DeviceValues qkv_device = on_device(qkv, Dtype::kBf16);
+    DeviceValues out(want.numel(), Dtype::kBf16);
+    DeviceArray<float> lse(d.tokens);
+    attention_forward_cuda({qkv_device.data(), out.data(), lse.data()}, d, Dtype::kBf16,
+                           kTestStream);
+    expect_near("out", out.download(), want,
+                {.dtype = Dtype::kBf16, .reduction = d.tokens, .roundings = 2, .slack = 4});
+  });
+}
+
+TEST(AttentionCudaKernel, HugeScoresPickTheirKey) {
+  for_each_schedule([] {
+    std::vector<float> qkv(3 * 48);
+    for (size_t token = 0; token < 3; ++token) {
+      qkv[token * 48 + token] = 1e4f;                 // query
+      qkv[token * 48 + 16 + (token + 1) % 3] = 1e4f;  // key
+      qkv[token * 48 + 32] = static_cast<float>(token);
+    }
+    const DeviceArray<float> qkv_device(qkv);
+    DeviceArray<float> out(size_t{48}), lse(size_t{3});
+    attention_forward_cuda({qkv_device.data(), out.data(), lse.data()},
+                           {.images = 1, .tokens = 3, .heads = 1, .width = 16}, Dtype::kF32,
+                           kTestStream);
+    const std::vector<float> got = out.download();
+    for (size_t token = 0; token < 3; ++token) {
+      EXPECT_EQ(got[token * 16], static_cast<float>((token + 2) % 3));
+    }
+  });
+}
+
+/// A chunk of keys that weigh nothing comes before those that count.
+TEST(AttentionCudaKernel, ManyScoresOfMinusInfinityWeighNothing) {
+  constexpr size_t kTokens = 40, kWidth = 16, kRow = 3 * kWidth;
+  for_each_schedule([] {
+    std::vector<float> qkv(kTokens * kRow, 0.0f);
+    for (size_t token = 0; token < kTokens; ++token) {
+      qkv[token * kRow] = 1.0f;
+      qkv[token * kRow + kWidth] = token < 36 ? -std::numeric_limits<float>::infinity() : 0.0f;
+      qkv[token * kRow + 2 * kWidth] = static_cast<float>(token);
+    }
+    const DeviceArray<float> qkv_device(qkv);
+    DeviceArray<float> out(kTokens * kWidth), lse(kTokens);
+    attention_forward_cuda({qkv_device.data(), out.data(), lse.data()},
+                           {.images = 1, .tokens = kTokens, .heads = 1, .width = kWidth},
+                           Dtype::kF32, kTestStream);
+    EXPECT_NEAR(out.download()[0], 37.5f, 1e-4f);  // the mean of 36 to 39
+    EXPECT_NEAR(lse.download()[0], std::log(4.0f), 1e-6f);
+  });
+}
+
+TEST(AttentionCudaKernel, NanStaysInItsImageAndHead) {
+  const AttentionDims d{.images = 2, .tokens = 5, .heads = 2, .width = 16};
+  const AttentionOracle oracle(d);
+  Random random(1);
+  std::vector<float> qkv = to_floats(random_array(oracle.qkv_shape(), random));
+  const size_t head = 1, key_of_token_3 = (3 * 3 + 1) * 32 + head * 16;
+  qkv[5 * 96 + key_of_token_3] = std::numeric_limits<float>::quiet_NaN();
+  for_each_schedule([&] {
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+      const DeviceValues qkv_device(qkv, dtype);
+      DeviceValues out(2 * 5 * 32, dtype);
+      DeviceArray<float> lse(size_t{2 * 2 * 5});
+      attention_forward_cuda({qkv_device.data(), out.data(), lse.data()}, d, dtype, kTestStream);
+      const std::vector<float> got = out.download();
+      for (size_t i = 0; i < got.size(); ++i) {
+        const bool is_touched = i / (5 * 32) == 1 && i % 32 / 16 == head;
+        EXPECT_EQ(std::isnan(got[i]), is_touched) << i;
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace rela::test

@@ -1,0 +1,43 @@
+#include "tests/support/oracle/attention.h"
+
+#include <algorithm>
+
+#include "runtime/ops/ops.h"
+#include "tests/kernels/op_cases.h"
+
+namespace rela::test {
+namespace {
+
+OpCase attention_case(const std::string& variant, const AttentionDims& d) {
+  const AttentionOracle oracle(d);
+  OpCase c;
+  c.name = "attention/" + variant;
+  c.inputs = {{.shape = oracle.qkv_shape(), .low = -2, .high = 2}};
+  c.product = [=](std::span<const Var> in) { return attention(in[0], {.heads = d.heads}); };
+  c.forward = [=](std::span<const Array> in) { return oracle.forward(in[0]); };
+  c.backward = [=](std::span<const Array> in, const Array& dy) {
+    return std::vector{oracle.backward(in[0], dy)};
+  };
+  c.reduction = std::max(d.tokens, d.width);
+  c.slack = 4;  // the exponential's argument is rounded, and products in the gradient nearly cancel
+  // The gradient reads the output as it is stored; on a GPU, weights and their gradients are
+  // rounded before they meet the values, queries and keys.
+  c.roundings = 3;
+  return c;
+}
+
+}  // namespace
+
+std::vector<OpCase> attention_cases() {
+  return {
+      attention_case("vit", {.images = 1, .tokens = 197, .heads = 1, .width = 64}),
+      attention_case("heads", {.images = 2, .tokens = 17, .heads = 3, .width = 32}),
+      attention_case("ragged", {.images = 1, .tokens = 33, .heads = 2, .width = 48}),
+      attention_case("wide", {.images = 1, .tokens = 65, .heads = 1, .width = 128}),
+      attention_case("one_token", {.images = 3, .tokens = 1, .heads = 2, .width = 16}),
+      attention_case("no_tokens", {.images = 2, .tokens = 0, .heads = 2, .width = 16}),
+      attention_case("no_images", {.images = 0, .tokens = 5, .heads = 2, .width = 16}),
+  };
+}
+
+}  // namespace rela::test
