@@ -16,7 +16,8 @@ struct Problem {
   Write mode;
 };
 
-/// Of every query: lse, and delta = dout . out. Beyond the tokens the weights vanish.
+/// Of every query: lse, and delta = dout . out. Beyond the tokens both are 0: a weight of 1 there
+/// meets rows of zeros.
 struct QueryStatistics {
   float *lse, *delta;  // [padded], in shared memory
 };
@@ -36,7 +37,7 @@ __device__ void find_statistics(const Problem<T>& p, const AttentionShape& d,
     }
     dot = warp_sum(dot);
     if (lane != 0) continue;
-    s.lse[token] = token < d.tokens ? p.lse[int64_t{blockIdx.x} * d.tokens + token] : INFINITY;
+    s.lse[token] = token < d.tokens ? p.lse[int64_t{blockIdx.x} * d.tokens + token] : 0.0f;
     s.delta[token] = dot;
   }
 }
@@ -73,6 +74,7 @@ __device__ void differentiate_queries(const Problem<T>& p, const AttentionShape&
     multiply_scores(q, keys + column * pitch, d.width, weights);
     multiply_scores(dout, values + column * pitch, d.width, ds);
     differentiate_scores(weights, ds, d.scale(), [&](int j, int e) {
+      // Beyond the tokens rows are zeros, but exp(0 - lse) may be infinite.
       const bool is_token = column + score_column(j, e) < d.tokens;
       return make_float2(is_token ? lse[e / 2] : INFINITY, delta[e / 2]);
     });

@@ -148,6 +148,34 @@ TEST(AttentionCudaKernel, ManyScoresOfMinusInfinityWeighNothing) {
   });
 }
 
+/// exp(-lse) is no f32: keys beyond the last must not weigh so much.
+TEST(AttentionCudaKernel, ScoresFarBelowZeroKeepTheirGradients) {
+  const AttentionDims d{.images = 1, .tokens = 3, .heads = 1, .width = 16};
+  const AttentionOracle oracle(d);
+  Random random(1);
+  Array qkv = random_array(oracle.qkv_shape(), random);
+  for (int64_t token = 0; token < d.tokens; ++token) {
+    qkv[token * 48] = 20;        // query
+    qkv[token * 48 + 16] = -40;  // key: the scores are about -200
+  }
+  const Array dout = random_array(oracle.out_shape(), random);
+  const Array out = oracle.forward(qkv), lse = oracle.lse(qkv);
+  const Array want = oracle.backward(qkv, dout);
+  for_each_schedule([&] {
+    const DeviceArray<float> qkv_device = on_device(qkv), out_device = on_device(out);
+    const DeviceArray<float> lse_device = on_device(lse), dout_device = on_device(dout);
+    DeviceArray<float> dqkv(qkv.numel());
+    attention_backward_cuda({.qkv = qkv_device.data(),
+                             .out = out_device.data(),
+                             .lse = lse_device.data(),
+                             .dout = dout_device.data(),
+                             .dqkv = {dqkv.data()}},
+                            d, Dtype::kF32, kTestStream);
+    // lse and the scores near it are rounded at 200: 8 bits less of the weights are right.
+    expect_near("dqkv", dqkv.download(), want, {.reduction = d.width, .slack = 256});
+  });
+}
+
 TEST(AttentionCudaKernel, NanStaysInItsImageAndHead) {
   const AttentionDims d{.images = 2, .tokens = 5, .heads = 2, .width = 16};
   const AttentionOracle oracle(d);
