@@ -8,16 +8,16 @@ usage() {
 usage: tests/check.sh [options]
 
 Installs missing Debian packages (as root or with passwordless sudo), configures, builds, runs every
-test, lints, and ends with a table of the steps. Exit code 0 only when every step passed.
+test, lints, does the same for the CUDA kernels, emulated on the CPU and compiled by nvcc, where
+CUDA's headers are, and ends with a table of the steps. Exit code 0 only when every step passed.
 
   --preset NAME     CMake preset: cpu (default), debug, asan
+  --thorough        then everything once more under the address and undefined-behaviour sanitizers, and
+                    of the CUDA kernels: races, every barrier dropped once, share of lines that ran
   --no-cuda         no CUDA kernels: neither emulated nor compiled by nvcc
-  --cuda-tests-only of the CUDA kernels the emulated build, its tests and nvcc's report alone: no lint,
-                    races or dropped barriers
   --quick           no lint, and no tests labelled slow or readme
   --no-lint         no lint
   --no-tidy         no clang-tidy; the rest of the lint runs
-  --no-asan         no second build and test run under the sanitizers
   --full-lint       clang-tidy on tests and benchmarks too, not only on the product
   --deps-only       install packages and stop
   --packages GROUP  only the packages of one group of tests/packages.txt: build, test or lint
@@ -29,7 +29,7 @@ them (the command to run is printed).
 HELP
 }
 
-preset=cpu quick=false lint=true full_lint=false asan=true cuda=true tidy=true cuda_proofs=true deps_only=false packages=all
+preset=cpu quick=false lint=true full_lint=false thorough=false cuda=true tidy=true deps_only=false packages=all
 jobs=$(nproc)
 
 need_value() { [[ $# -ge 2 ]] || { echo "check.sh: $1 needs a value; see --help" >&2; exit 2; }; }
@@ -41,9 +41,8 @@ while [[ $# -gt 0 ]]; do
     --jobs) need_value "$@"; jobs=$2; shift ;;
     --quick) quick=true ;;
     --no-lint) lint=false ;;
-    --no-asan) asan=false ;;
+    --thorough) thorough=true ;;
     --no-cuda) cuda=false ;;
-    --cuda-tests-only) cuda_proofs=false ;;
     --no-tidy) tidy=false ;;
     --full-lint) full_lint=true ;;
     --deps-only) deps_only=true ;;
@@ -62,8 +61,7 @@ case $packages in
   *) echo "check.sh: --packages $packages; there are build, test, lint" >&2; exit 2 ;;
 esac
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || { echo "check.sh: --jobs $jobs; a whole number from 1" >&2; exit 2; }
-if $quick; then lint=false asan=false cuda=false; fi
-if [[ $preset == asan ]]; then asan=false; fi
+if $quick; then lint=false thorough=false cuda=false; fi
 
 # ---- steps: each runs in a subshell that stops at its first failing command ----
 
@@ -208,8 +206,8 @@ check_cuda() {
   if $passed; then step "simt: build" build build-simt --target cuda_tests; fi
   if $passed; then step "simt: tests" run_tests build-simt -L cuda; fi
   if $passed; then step "nvcc" python3 tests/tools/nvcc_report.py --build-dir build-simt --jobs "$jobs"; fi
-  if ! $cuda_proofs; then return; fi
   if $passed && $lint && $tidy; then step "simt: clang-tidy" check_tidy build-simt --except-in "$build_dir"; fi
+  if ! $thorough; then return; fi
   if $passed; then step "simt-tsan: configure" configure simt-tsan; fi
   if $passed; then
     step "simt-tsan: build" build build-simt-tsan --target cuda_kernel_tests simt_emulator_tests
@@ -251,7 +249,7 @@ if $cuda && [[ -z $(cuda_headers) ]]; then
   cuda=false
 fi
 if $cuda && $built; then check_cuda; fi
-if $asan && $built; then
+if $thorough && $built && [[ $preset != asan ]]; then
   # Whole programs and the README's commands gain nothing from a second, slower pass.
   sanitized=asan
   if $cuda; then sanitized=simt-asan; fi
