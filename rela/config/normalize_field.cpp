@@ -26,12 +26,6 @@ double as_written(float x) {
   return y;
 }
 
-JsonValue triple(const std::array<float, 3>& values) {
-  JsonValue::Array array;
-  for (const float x : values) array.emplace_back(as_written(x));
-  return JsonValue(std::move(array));
-}
-
 std::optional<double> number_of(const JsonValue& value) {
   if (const auto* real = value.as<double>()) return *real;
   if (const auto* integer = value.as<int64_t>()) return static_cast<double>(*integer);
@@ -122,12 +116,18 @@ std::optional<Normalization> normalization_of(const std::string& name) {
   return std::nullopt;
 }
 
+JsonValue channels_to_json(const std::array<float, 3>& values) {
+  JsonValue::Array array;
+  for (const float x : values) array.emplace_back(as_written(x));
+  return JsonValue(std::move(array));
+}
+
 JsonValue to_json(const Normalization& normalization) {
   for (const Named& known : kNamed) {
     if (normalization == known.normalization) return JsonValue(known.name);
   }
-  return JsonValue::Object{{"mean", triple(normalization.mean)},
-                           {"std", triple(normalization.std)}};
+  return JsonValue::Object{{"mean", channels_to_json(normalization.mean)},
+                           {"std", channels_to_json(normalization.std)}};
 }
 
 std::unique_ptr<ConfigField> make_normalize_field(std::optional<Normalization>& value) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,9 @@ namespace rela {
 /// "imagenet", "clip", "cifar10", "none".
 std::vector<std::string> normalization_names();
 std::optional<Normalization> normalization_of(const std::string& name);
+
+/// Three numbers, each as short as reads back to the same float.
+JsonValue channels_to_json(const std::array<float, 3>& values);
 
 /// The name of a known one, or {"mean": [r, g, b], "std": [r, g, b]}.
 JsonValue to_json(const Normalization& normalization);

@@ -164,8 +164,11 @@ class Driver {
     std::vector<std::string> command{
         program("evaluate"), protocol,   "--run",
         cell.folder,         "--format", *value_at(config, "data.format")->as<std::string>()};
-    if (!cell.config.data.train_path.empty()) {
-      command.insert(command.end(), {"--data", cell.config.data.train_path});
+    const DataConfig& data = cell.config.data;
+    if (!data.train_path.empty()) command.insert(command.end(), {"--data", data.train_path});
+    if (!data.val_path.empty()) command.insert(command.end(), {"--test-data", data.val_path});
+    if (data.format == DataConfig::Format::kSynthetic) {
+      command.insert(command.end(), {"--synthetic-images", cat(data.synthetic_images)});
     }
     if (protocol == "knn") {
       const EvalConfig& eval = cell.config.eval;

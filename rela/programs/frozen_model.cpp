@@ -39,7 +39,11 @@ void describe_arguments(CLI::App& app, FrozenModelArguments& a) {
                "--model begins with a 3x3 convolution and no max-pool; otherwise as the weights "
                "show");
   app.add_option("--data", a.data, "folder of the data set");
+  app.add_option("--test-data", a.test_data, "folder of its test split; otherwise --data");
   app.add_option("--format", a.format, "cifar10, cifar100 or synthetic")->capture_default_str();
+  app.add_option("--synthetic-images", a.synthetic_images,
+                 "training images of the synthetic data set; otherwise 5,000")
+      ->check(CLI::PositiveNumber);
   app.add_option("--image-size", a.image_size,
                  "side of the images that the model sees; otherwise as it was trained");
   app.add_option("--normalize", a.normalize,
@@ -73,9 +77,12 @@ FrozenModel load_frozen_model(const FrozenModelArguments& a) {
 }
 
 std::unique_ptr<ImageDataset> open_data(const FrozenModelArguments& a, Split split) {
-  RELA_CHECK(!a.data.empty() || a.format == "synthetic", UsageError,
-             "--data: no data set was named");
-  return open_dataset({.format = a.format, .path = a.data, .split = split});
+  const std::string& path = split == Split::kTest && !a.test_data.empty() ? a.test_data : a.data;
+  RELA_CHECK(!path.empty() || a.format == "synthetic", UsageError, "--data: no data set was named");
+  return open_dataset({.format = a.format,
+                       .path = path,
+                       .split = split,
+                       .synthetic_size = split == Split::kTrain ? a.synthetic_images : 0});
 }
 
 ExtractionProgress log_progress(const char* what) {

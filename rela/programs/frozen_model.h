@@ -23,7 +23,9 @@ struct FrozenModelArguments {
   bool cifar_stem = false;  // stem and width: instead of what the file's shapes show
   std::optional<int64_t> width;
   std::string data;
+  std::string test_data;  // where the test split lies elsewhere
   std::string format = "cifar10";
+  int64_t synthetic_images = 0;       // of the training split; 0: as open_dataset() says
   std::optional<int64_t> image_size;  // this and the next: instead of what the model was trained on
   std::string normalize;
 };

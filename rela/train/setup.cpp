@@ -139,6 +139,11 @@ EvalOptions eval_options(const ExperimentConfig& config) {
   return {.image_size = config.view(0).crop_size, .dtype = compute_dtype(config)};
 }
 
+ModelInput trained_input(const ExperimentConfig& config) {
+  const LoaderOptions loader = loader_options(config);
+  return {loader.views[0].crop_size, loader.normalization};
+}
+
 std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split) {
   const DataConfig& data = config.data;
   const bool own_path = split == Split::kTest && !data.val_path.empty();

@@ -8,6 +8,7 @@
 #include "rela/config/experiment_config.h"
 #include "rela/data/eval_loader.h"
 #include "rela/data/loader.h"
+#include "rela/prior/model_source.h"
 #include "rela/train/learner.h"
 
 namespace rela {
@@ -22,6 +23,8 @@ LoaderOptions loader_options(const ExperimentConfig& config);
 /// Both views of the ReLA phase.
 ViewSpec rela_view(const ExperimentConfig& config);
 EvalOptions eval_options(const ExperimentConfig& config);
+/// The images that the backbone is trained on.
+ModelInput trained_input(const ExperimentConfig& config);
 
 /// Training or test images of the config's data set. Throws DataError, IoError.
 std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split);

@@ -180,7 +180,7 @@ ExitCode Trainer::stop_by_signal() {
 void Trainer::finish() {
   progress_.clear();
   write_checkpoint();
-  export_backbone(run_.file("exported"), *learner_, step_);
+  export_backbone(run_.file("exported"), *learner_, trained_input(config_), step_);
   if (rela_) {
     log_warning("the run ended before the switch: rho ", rela_->phase_switch().state().rho,
                 ", the ReLA phase ends at ", PhaseSwitch::kSettled);

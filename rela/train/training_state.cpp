@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "rela/config/normalize_field.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 #include "runtime/io/json.h"
@@ -195,7 +196,20 @@ TrainingPosition read_training_state(const fs::path& folder, TrainingState& stat
           member<std::string>(json, "phase", file)};
 }
 
-void export_backbone(const fs::path& folder, const Learner& learner, int64_t step) {
+namespace {
+
+/// As timm names it; exported_model() reads it.
+JsonValue input_json(const ModelInput& input) {
+  return JsonValue::Object{
+      {"input_size", JsonValue::Array{int64_t{3}, input.image_size, input.image_size}},
+      {"mean", channels_to_json(input.normalization.mean)},
+      {"std", channels_to_json(input.normalization.std)}};
+}
+
+}  // namespace
+
+void export_backbone(const fs::path& folder, const Learner& learner, const ModelInput& input,
+                     int64_t step) {
   make_directories(folder.string());
   const BackboneSpec& spec = learner.backbone_spec();
   save_state(path_of(folder, "backbone.safetensors"), learner.backbone_state(),
@@ -208,8 +222,7 @@ void export_backbone(const fs::path& folder, const Learner& learner, int64_t ste
       {"num_features", learner.feature_width()},
       {"global_pool", "avg"},
       {"step", step},
-      {"pretrained_cfg", JsonValue::Object{{"mean", JsonValue::Array{0.485, 0.456, 0.406}},
-                                           {"std", JsonValue::Array{0.229, 0.224, 0.225}}}},
+      {"pretrained_cfg", input_json(input)},
   };
   write_file_atomic(path_of(folder, "config.json"),
                     to_json_text(json, JsonLayout::kIndented) + "\n");

@@ -6,6 +6,7 @@
 
 #include "nn/optimizer.h"
 #include "rela/config/experiment_config.h"
+#include "rela/prior/model_source.h"
 #include "rela/train/learner.h"
 #include "rela/train/online_classifier.h"
 #include "rela/train/rela_phase.h"
@@ -47,7 +48,9 @@ std::string config_differences(const JsonValue& before, const JsonValue& now);
 TrainingPosition read_training_state(const std::filesystem::path& folder, TrainingState& state,
                                      const ExperimentConfig& config);
 
-/// OUT/exported: the online backbone under torchvision's names, and what model it is.
-void export_backbone(const std::filesystem::path& folder, const Learner& learner, int64_t step);
+/// OUT/exported: the online backbone under torchvision's names, what model it is, and the images
+/// that it was trained on.
+void export_backbone(const std::filesystem::path& folder, const Learner& learner,
+                     const ModelInput& input, int64_t step);
 
 }  // namespace rela

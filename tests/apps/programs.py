@@ -82,6 +82,27 @@ def read_safetensors_header(path):
     return json.loads(data[8:8 + size]), len(data) - 8 - size
 
 
+def read_safetensors(path):
+    """Name -> (dtype, shape, bytes)."""
+    header, size = read_safetensors_header(path)
+    body = path.read_bytes()[-size:] if size else b""
+    return {name: (entry["dtype"], entry["shape"], body[slice(*entry["data_offsets"])])
+            for name, entry in header.items() if name != "__metadata__"}
+
+
+def write_safetensors(path, tensors):
+    """What read_safetensors() gives."""
+    header, body = {}, b""
+    for name, (dtype, shape, data) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
+        body += data
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+    return path
+
+
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

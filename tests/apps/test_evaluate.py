@@ -5,7 +5,7 @@ import json
 import unittest
 
 from programs import (CIFAR_RECORD_BYTES, DONE, IO, USAGE, WEIGHTS, ProgramTest,
-                      read_safetensors_header, run_program, sha256, write_cifar10)
+                      read_safetensors, read_safetensors_header, run_program, sha256, write_cifar10)
 
 WIDTH = 32  # features of a ResNet-18 whose first stage has 4 channels
 
@@ -41,6 +41,25 @@ class Evaluation(ProgramTest):
         file = self.result("evaluate", "knn", "--weights", self.weights, "--model", "resnet18",
                            "--width", 4, "--cifar-stem", "--k", 5)
         self.assertEqual(run, file)
+
+    def test_a_run_sees_images_of_the_size_it_was_trained_on(self):
+        features = {}
+        for name, size in (("own", ()), ("trained", ("--image-size", 16)), ("other", ("--image-size", 32))):
+            out = self.top / f"{name}.safetensors"
+            self.result("embed", "--run", self.run_folder.folder, *size, "--out", out)
+            features[name] = read_safetensors(out)["features"]
+        self.assertEqual(features["own"], features["trained"])
+        self.assertNotEqual(features["own"], features["other"])
+
+    def test_the_test_split_may_lie_elsewhere(self):
+        other = write_cifar10(self.top / "other", test_images=20)
+        (self.data / "test_batch.bin").unlink()
+        result = self.result("evaluate", "knn", "--run", self.run_folder.folder, "--k", 5, "--test-data", other)
+        self.assertEqual(result["total"], 20)
+
+    def test_the_size_of_the_synthetic_data_set_can_be_named(self):
+        done = run_program("evaluate", "knn", "--pixels", "--format", "synthetic", "--synthetic-images", 40, "--k", 50)
+        self.assertFails(done, DONE, "k is 50 but only 40 images can vote")
 
     def test_knn_of_pixels_tells_colours_apart(self):
         result = self.result("evaluate", "knn", "--pixels", "--k", 5)
@@ -92,13 +111,16 @@ class Evaluation(ProgramTest):
                           "--model", "resnet18", "--width", 4, "--cifar-stem")
         for word in ("100 missing", "140 unexpected", "missing: conv1.weight", "unexpected: backbone.bn1."):
             self.assertIn(word, text)
+        for kind, more in (("missing", 90), ("unexpected", 130)):
+            named = [line.strip() for line in text.splitlines() if line.strip().startswith(f"{kind}: ")]
+            self.assertEqual((len(named), named[-1]), (11, f"{kind}: {more} more"))
 
     def test_stem_and_width_are_read_off_the_weights(self):
         run = self.result("evaluate", "knn", "--run", self.run_folder.folder, "--k", 5)
         copy = self.top / "copy.safetensors"
         copy.write_bytes(self.weights.read_bytes())
         self.assertEqual(run, self.result("evaluate", "knn", "--weights", copy, "--model", "resnet18",
-                                          "--k", 5))
+                                          "--image-size", 16, "--k", 5))
 
     def test_normalisation_is_a_name_or_three_means_and_deviations(self):
         self.result("embed", "--run", self.run_folder.folder, "--normalize",

@@ -9,7 +9,7 @@ import unittest
 import xml.etree.ElementTree
 
 from programs import (DATA, DONE, IO, NON_FINITE, USAGE, WEIGHTS, ProgramTest, run_program,
-                      write_cifar10)
+                      write_cifar10, write_safetensors)
 
 IMAGES = 200
 CLASSES = 4
@@ -38,17 +38,7 @@ class Transport(ProgramTest):
                          b"".join(struct.pack(f"<{len(row)}f", *row) for row in features)),
             "labels": ("I64", [len(labels)], struct.pack(f"<{len(labels)}q", *labels)),
         }
-        header, body = {}, b""
-        for key in sorted(tensors, reverse=True):
-            dtype, shape, data = parts[key]
-            header[key] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
-            body += data
-        text = json.dumps(header).encode()
-        text += b" " * (-len(text) % 8)
-        path = self.top / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(struct.pack("<Q", len(text)) + text + body)
-        return path
+        return write_safetensors(self.top / name, {key: parts[key] for key in sorted(tensors, reverse=True)})
 
     def result(self, *args):
         done = run_program("transport", *args)
