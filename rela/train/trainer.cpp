@@ -80,31 +80,16 @@ void Trainer::start_loader() {
 }
 
 ExitCode Trainer::train() {
-  if (!resumed_ && starts_with_rela_phase(config_, length_)) begin_rela_phase();
-  SignalWatch signals;
-  metrics_ = std::make_unique<MetricsLog>(run_.file("metrics.jsonl"), step_, elapsed_before_s_);
-  log_start();
-  if (!resumed_ && config_.eval.knn_every_epochs > 0)
-    evaluate();  // what an untrained network is worth
-  start_loader();
-  window_ = {};
   try {
-    while (step_ < length_.total_steps) {
-      const StepRates rates = rates_at(config_, length_, step_);
-      const StepResult result = step(rates);
-      ++step_;
-      window_.add(result);
-      log_step(result, rates);
-      if (rela_ && rela_->finish_step(step_, result.loss, rates.lr)) end_rela_phase();
-      if (evaluation_due()) evaluate();
-      const SignalRequest request = signals.take();
-      const bool scheduled =
-          config_.checkpoint.every_steps > 0 && step_ % config_.checkpoint.every_steps == 0;
-      if (scheduled || request != SignalRequest::kNone) write_checkpoint();
-      if (request == SignalRequest::kCheckpointAndStop && step_ < length_.total_steps) {
-        return stop_by_signal();
-      }
-    }
+    if (!resumed_ && starts_with_rela_phase(config_, length_)) begin_rela_phase();
+    SignalWatch signals;
+    metrics_ = std::make_unique<MetricsLog>(run_.file("metrics.jsonl"), step_, elapsed_before_s_);
+    log_start();
+    if (!resumed_ && config_.eval.knn_every_epochs > 0)
+      evaluate();  // what an untrained network is worth
+    start_loader();
+    window_ = {};
+    if (run_steps(signals) == SignalRequest::kCheckpointAndStop) return stop_by_signal();
     finish();
   } catch (const Error& e) {
     progress_.clear();
@@ -112,6 +97,25 @@ ExitCode Trainer::train() {
     throw;
   }
   return ExitCode::kDone;
+}
+
+SignalRequest Trainer::run_steps(SignalWatch& signals) {
+  while (step_ < length_.total_steps) {
+    const StepRates rates = rates_at(config_, length_, step_);
+    const StepResult result = step(rates);
+    ++step_;
+    window_.add(result);
+    log_step(result, rates);
+    if (rela_ && rela_->finish_step(step_, result.loss, rates.lr)) end_rela_phase();
+    if (evaluation_due()) evaluate();
+    if (step_ == length_.total_steps) break;  // finish() writes the last checkpoint
+    const SignalRequest request = signals.take();
+    const bool scheduled =
+        config_.checkpoint.every_steps > 0 && step_ % config_.checkpoint.every_steps == 0;
+    if (scheduled || request != SignalRequest::kNone) write_checkpoint();
+    if (request == SignalRequest::kCheckpointAndStop) return request;
+  }
+  return SignalRequest::kNone;
 }
 
 Var Trainer::loss_of(const Var& features, const TwoViewBatch& batch) {

@@ -55,6 +55,8 @@ class Trainer {
   };
 
   // trainer.cpp: the loop
+  /// To the end, or to a request to stop, whose checkpoint it has written.
+  SignalRequest run_steps(SignalWatch& signals);
   void begin_rela_phase();
   void end_rela_phase();
   void start_loader();

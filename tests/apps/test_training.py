@@ -108,6 +108,18 @@ class Report(ProgramTest):
 
 
 class Record(ProgramTest):
+    def test_every_checkpoint_is_recorded_once(self):
+        run = self.trained("run", changes={"checkpoint.every_steps": 2})
+        self.assertEqual([line["step"] for line in run.events("checkpoint")], [2, 4])
+        odd = self.trained("odd", changes={"checkpoint.every_steps": 3})
+        self.assertEqual([line["step"] for line in odd.events("checkpoint")], [3, 4])
+
+    def test_the_export_says_which_images_the_backbone_was_trained_on(self):
+        run = self.trained("run")  # crops of 16 pixels
+        trained = json.loads((run / "exported/config.json").read_text())["pretrained_cfg"]
+        self.assertEqual(trained, {"input_size": [3, 16, 16], "mean": [0.485, 0.456, 0.406],
+                                   "std": [0.229, 0.224, 0.225]})
+
     def test_finished_run_leaves_what_it_promises(self):
         run = self.trained("run")
         for name in ("config.json", "config.resolved.json", "env.json", "status.json", "run.lock",
