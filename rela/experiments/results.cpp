@@ -229,7 +229,7 @@ Chart accuracy_chart(const Plan& plan, const std::vector<CellResult>& results) {
               .note = plan.title + ". Mean over the seeds. " + plan.note,
               .unit = "%",
               .scale = ChartScale::kLinear,
-              .height = 330};
+              .height = 346};
   std::vector<std::string> runs;
   std::vector<double> ratios;
   const auto index_in = [](auto& list, const auto& item) {

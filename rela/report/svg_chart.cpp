@@ -19,10 +19,11 @@ constexpr double kLeft = 54;
 constexpr double kRight = 548;
 constexpr double kEmptyHeight = 96;  // of a chart without data
 constexpr double kTop = 16;
-constexpr double kBelow = 28;  // for the ticks of x
+constexpr double kBelow = 44;  // for the ticks of x and, below them, its name
 constexpr int kColumns = static_cast<int>(kRight - kLeft);
 constexpr double kMargin = 14;      // of a document
 constexpr double kLabelWidth = 70;  // a marker's label needs about this much
+constexpr double kLetterWidth = 7;  // of a tick, about
 
 class ChartWriter {
  public:
@@ -94,15 +95,15 @@ class ChartWriter {
     add(R"(<path class="axis" d="M{} {}H{}"/>)", kLeft, bottom_, kRight);
     const auto ticks = linear_ticks(x_.low, x_.high, 6);
     const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : 1;
-    const double label_left = kRight - 10 - 7.0 * static_cast<double>(chart_.x_label.size());
     for (const double tick : ticks) {
       const double x = x_.at(tick);
+      const std::string label = format_tick(tick, step);
+      const double half = kLetterWidth / 2 * static_cast<double>(label.size());
       add(R"(<path class="axis" d="M{:.2f} {}v4"/>)", x, bottom_);
-      if (x > label_left - 16) continue;  // the name of the axis stands there
-      add(R"(<text class="tick x" x="{:.2f}" y="{}">{}</text>)", x, bottom_ + 18,
-          format_tick(tick, step));
+      add(R"(<text class="tick x" x="{:.2f}" y="{}">{}</text>)", std::min(x, kWidth - half),
+          bottom_ + 18, label);
     }
-    add(R"(<text class="tick end" x="{}" y="{}">{}</text>)", kRight, bottom_ + 18,
+    add(R"(<text class="tick end" x="{}" y="{}">{}</text>)", kRight, bottom_ + 35,
         escape_html(chart_.x_label));
   }
 

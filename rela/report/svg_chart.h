@@ -53,7 +53,7 @@ struct Chart {
   std::vector<ChartSeries> series{};
   std::vector<ChartReference> references{};
   std::vector<ChartMarker> markers{};
-  double height = 236;  // of the view box, which is 560 wide
+  double height = 252;  // of the view box, which is 560 wide
 };
 
 /// A <svg> element that scales to the width of its container. With no finite point it says that

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <regex>
 
 #include "rela/report/chart_scale.h"
 #include "rela/report/html.h"
@@ -34,6 +35,28 @@ TEST(Ticks, AreRoundNumbersInsideTheRange) {
               ElementsAre("0.990", "0.992", "0.994", "0.996", "0.998", "1.000"));
   EXPECT_THAT(tick_texts(linear_ticks(0, 19500, 4)), ElementsAre("0", "5,000", "10,000", "15,000"));
   EXPECT_THAT(tick_texts(linear_ticks(0, 4e-5, 2)), ElementsAre("0.00000", "2e-05", "4e-05"));
+}
+
+TEST(Chart, EveryTickOfXHasItsTextInsideThePictureAndTheNameOfTheAxisStandsBelow) {
+  Chart chart{.x_label = "images seen, and a long name of the axis"};
+  chart.series.push_back({.x = {0, 500'000}, .y = {1, 2}});
+  const std::string svg = to_svg(chart);
+  std::vector<std::string> texts;
+  std::vector<double> right_ends;
+  std::string row;
+  const std::regex tick(R"re(<text class="tick x" x="([0-9.]+)" y="([0-9.]+)">([^<]*))re");
+  for (std::sregex_iterator it(svg.begin(), svg.end(), tick), end; it != end; ++it) {
+    row = (*it)[2];
+    texts.push_back((*it)[3]);
+    right_ends.push_back(std::stod((*it)[1]) + 3.2 * static_cast<double>(texts.back().size()));
+  }
+  EXPECT_THAT(texts, ElementsAre("0", "100,000", "200,000", "300,000", "400,000", "500,000"));
+  EXPECT_THAT(right_ends, testing::Each(testing::Le(560)));
+  std::smatch name;
+  ASSERT_TRUE(
+      std::regex_search(svg, name, std::regex(R"re(tick end" x="[0-9.]+" y="([0-9.]+)")re")));
+  EXPECT_GE(std::stod(name[1]), std::stod(row) + 14);
+  EXPECT_LE(std::stod(name[1]), chart.height);
 }
 
 TEST(Ticks, OfAnImpossibleRangeAreNone) {
