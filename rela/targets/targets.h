@@ -49,6 +49,7 @@ class Targets {
   const std::string& fingerprint() const { return fingerprint_; }
 
  private:
+  friend class TargetBuilder;
   explicit Targets(RowFile file);
 
   RowFile file_;

@@ -9,6 +9,7 @@
 #include "nn/state.h"
 #include "rela/targets/feature_pass.h"
 #include "rela/targets/identity.h"
+#include "rela/targets/target_builder.h"
 #include "rela/targets/whitening.h"
 #include "runtime/error.h"
 #include "tests/rela/targets/target_test_support.h"
@@ -202,6 +203,48 @@ TEST_F(TargetsTest, AnyNumberOfRanksMakesTheSameFeatures) {
   }
   EXPECT_EQ(results[0], results[1]);
   EXPECT_EQ(results[0], results[2]);
+}
+
+TEST_F(TargetsTest, AnyNumberOfRanksMakesAFileOfTheSameBytes) {
+  open();
+  const std::string one_process = read_file(options().path);
+  for (const int ranks : {1, 2, 4}) {
+    TargetOptions shared = options();
+    shared.path = dir_ / cat("ranks-", ranks, "/targets.bin");
+    std::vector<std::unique_ptr<TargetBuilder>> builders;
+    for (int rank = 0; rank < ranks; ++rank)
+      builders.push_back(std::make_unique<TargetBuilder>(prior_, images_, shared));
+    builders.front()->begin();
+    for (int rank = ranks - 1; rank >= 0; --rank) {
+      if (rank == 0 && ranks == 2) {
+        EXPECT_THAT([&] { builders.front()->finish(); },
+                    ThrowsMessage<InternalError>("targets: batch 0 of 3 is in no rank's part"));
+      }
+      builders[static_cast<size_t>(rank)]->make_part(rank, ranks);
+    }
+    builders.front()->finish();
+    for (const auto& builder : builders) {
+      const std::optional<Targets> targets = builder->open();
+      ASSERT_TRUE(targets.has_value()) << builder->why_not();
+      EXPECT_EQ(targets->size(), kImages);
+    }
+    EXPECT_EQ(read_file(shared.path), one_process) << ranks;
+    EXPECT_FALSE(std::filesystem::exists(shared.path + ".features"));
+  }
+}
+
+TEST_F(TargetsTest, RanksThatFindTheTargetsMadeDoNothing) {
+  open();
+  const LogCapture log;
+  TargetBuilder first(prior_, images_, options());
+  TargetBuilder second(prior_, images_, options());
+  first.begin();
+  second.make_part(1, 2);
+  first.make_part(0, 2);
+  first.finish();
+  EXPECT_THAT(log.text(), Not(HasSubstr("making")));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "t/targets.bin.features"));
+  EXPECT_TRUE(second.open().has_value());
 }
 
 TEST_F(TargetsTest, ProgressNamesImagesRateAndTimeLeft) {

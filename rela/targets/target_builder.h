@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "rela/targets/feature_pass.h"
+#include "rela/targets/targets.h"
+#include "runtime/io/file_lock.h"
+
+namespace rela {
+
+/// The steps of Targets::open_or_build(), for several processes that share a file system. All
+/// construct one with the same arguments; then, with a barrier after each step,
+///
+///   rank 0: begin()    all: make_part(rank, ranks)    rank 0: finish()    all: open()
+///
+/// The file has the same bytes for any number of ranks: batches of the data set are shared out
+/// whole, and the covariance is summed over them in their order.
+class TargetBuilder {
+ public:
+  /// Prior and data set must outlive it. Throws ConfigError when pca_dim exceeds the prior's width,
+  /// DataError for fewer than two images.
+  TargetBuilder(const Prior& prior, const ImageDataset& dataset, TargetOptions options);
+
+  /// The targets when their file holds these; else nothing, and why_not() says why.
+  std::optional<Targets> open();
+  /// About the last open(); empty where there is no file.
+  const std::string& why_not() const { return why_not_; }
+
+  /// Takes the lock, for which it may have to wait, and starts the pass or goes on with an
+  /// interrupted one. Where the file holds the targets by then, this and all further steps do
+  /// nothing.
+  void begin();
+  /// Makes what is not there yet of part `rank` of `ranks` of the pass. Throws NonFiniteError for a
+  /// feature that is NaN or infinite (names the image).
+  void make_part(int rank, int ranks);
+  /// From the features of all parts to the targets' file; gives the lock back. Throws
+  /// InternalError while a part is missing, NonFiniteError for features that are all constant.
+  void finish();
+
+ private:
+  std::string features_path() const { return options_.path + ".features"; }
+
+  const Prior& prior_;
+  const ImageDataset& dataset_;
+  TargetOptions options_;
+  int64_t wanted_;
+  std::string identity_;
+  std::string why_not_;
+  bool is_done_ = false;
+  std::unique_ptr<FileLock> lock_;  // rank 0, from begin() to finish()
+  std::optional<FeaturePass> pass_;
+};
+
+}  // namespace rela
