@@ -2,9 +2,11 @@
 """Methods with a ReLA phase: what each phase trains, when it ends, and that a run goes on to the same bits."""
 
 import json
+import struct
 import unittest
 
-from programs import USAGE, WEIGHTS, ProgramTest, Run, write_cifar10
+from programs import (CIFAR_RECORD_BYTES, DONE, NON_FINITE, USAGE, WEIGHTS, ProgramTest, Run, read_safetensors,
+                      write_cifar10, write_safetensors)
 
 # 64 images in batches of 8: eight steps an epoch.
 STEPS = 16
@@ -26,11 +28,8 @@ class RelaTest(ProgramTest):
 
     def tensors(self, run, step):
         """Name -> bytes of a checkpoint's model."""
-        data = (run.checkpoint(step) / "model.safetensors").read_bytes()
-        size = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:8 + size])
-        return {name: data[8 + size + entry["data_offsets"][0]:8 + size + entry["data_offsets"][1]]
-                for name, entry in header.items() if name != "__metadata__"}
+        tensors = read_safetensors(run.checkpoint(step) / "model.safetensors")
+        return {name: data for name, (_, _, data) in tensors.items()}
 
 
 class Phases(RelaTest):
@@ -107,6 +106,9 @@ class SameBits(RelaTest):
     def test_from_the_rela_phase_of_a_supervised_run(self):
         self.assert_goes_on_from(4, {**RELA, "method": "rela_supervised"})
 
+    def test_from_the_middle_of_an_epoch_at_a_ratio(self):
+        self.assert_goes_on_from(6, {**RELA, "data.ratio": 0.5, "epochs": 4})
+
     def test_for_one_and_four_workers_at_a_ratio(self):
         changes = {**RELA, "data.ratio": 0.5, "epochs": 4}
         one = self.trained("one", changes=changes)
@@ -114,7 +116,124 @@ class SameBits(RelaTest):
         self.assertEqual(one.results(STEPS), four.results(STEPS))
 
 
+class TargetFile(RelaTest):
+    """A file of targets that several runs share."""
+
+    def setUp(self):
+        super().setUp()
+        self.targets = self.top / "targets.bin"
+        self.changes = {**RELA, "epochs": 1, "rela.switch": {"mode": "never"},
+                        "rela.targets_path": str(self.targets)}
+        self.first = self.trained("first", changes=self.changes)
+        self.runs = 0
+
+    def again(self, changes=None):
+        """Another run with this file, and what it said."""
+        self.runs += 1
+        result = self.train(f"again{self.runs}", changes={**self.changes, **(changes or {})})
+        self.assertExit(result, DONE)
+        return Run(self.top / f"again{self.runs}"), result.stderr
+
+    def assert_made_anew(self, reason, changes=None):
+        run, text = self.again(changes)
+        self.assertIn(f"{reason}; making them anew", text)
+        self.assertNotIn("making", self.again(changes)[1])
+        return run
+
+    def test_is_made_once(self):
+        run, text = self.again()
+        self.assertNotIn("making", text)
+        self.assertEqual(run.results(8), self.first.results(8))
+
+    def test_of_another_prior_or_data_set_is_made_anew_and_it_is_said(self):
+        self.assert_made_anew(f"{self.targets} holds those of another prior", {"seed": 4})
+        self.assert_made_anew(f"{self.targets} holds those of another data set",
+                              {"seed": 4, "data.synthetic_images": 72})
+
+    def test_that_is_damaged_is_made_anew_and_it_is_said(self):
+        whole = self.targets.read_bytes()
+        for damaged, reason in (
+                (whole[:-1] + bytes([whole[-1] ^ 1]),
+                 f"{self.targets} is damaged (block 0 of 1 does not match its checksum)"),
+                (whole[:-4], f"{self.targets}: {len(whole) - 4} bytes of {len(whole)}"),
+                (whole[:9] + bytes([whole[9] ^ 1]) + whole[10:], f"{self.targets}: the header's checksum is wrong"),
+                (b"something else", f"{self.targets}: not a file of targets")):
+            self.targets.write_bytes(damaged)
+            run = self.assert_made_anew(reason)
+            self.assertEqual(run.results(8), self.first.results(8))
+            self.assertEqual(self.targets.read_bytes(), whole)
+
+    def test_features_of_an_interrupted_pass_that_are_damaged_are_made_anew_and_it_is_said(self):
+        self.targets.unlink()
+        features = self.targets.with_name("targets.bin.features")
+        features.write_bytes(b"something else")
+        run, text = self.again()
+        self.assertIn(f"{features}: not a file of targets; starting it anew", text)
+        self.assertEqual(run.results(8), self.first.results(8))
+
+
 class BadInput(RelaTest):
+    def prior(self, changes=None):
+        """A prior's weights, which a short run leaves, with some tensors changed; and the keys that name it."""
+        run = self.trained("prior", "--max-steps", 1)
+        tensors = read_safetensors(run / "exported/backbone.safetensors")
+        tensors.update(changes(tensors) if changes else {})
+        path = write_safetensors(self.top / "prior.safetensors", tensors)
+        return {**RELA, "rela.prior": {"model": "resnet18", "weights": str(path), "normalize": "none"}}
+
+    def cifar(self, pixel_of_image):
+        """Images of one colour each: grey value by position in the training split."""
+        data = write_cifar10(self.top / "data")
+        for file in range(5):
+            path = data / f"data_batch_{file + 1}.bin"
+            records = len(path.read_bytes()) // CIFAR_RECORD_BYTES
+            path.write_bytes(b"".join(bytes([0]) + bytes([pixel_of_image(file * records + i)]) * 3072
+                                      for i in range(records)))
+        return {"data": {"format": "cifar10", "train_path": str(data), "workers": 1}}
+
+    def test_a_priors_weights_that_do_not_fit_are_refused_with_the_first_ten_names_of_each_kind(self):
+        changes = self.prior()
+        path = self.top / "prior.safetensors"
+        weights = read_safetensors(path)
+        odd = {f"other.{name}" if "layer3" in name else name:
+               (dtype, [1, *shape], data) if "layer4" in name else (dtype, shape, data)
+               for name, (dtype, shape, data) in weights.items()}
+        write_safetensors(path, odd)
+        result = self.train("run", changes=changes)
+        moved = sum("layer3" in name and "num_batches" not in name for name in weights)
+        self.assertFails(result, WEIGHTS, path, f"{moved} missing", "unexpected", "of wrong shape or type",
+                         "missing: layer3.0.bn1.bias", "unexpected: other.layer3.0.bn1.bias",
+                         "layer4.0.bn1.bias: model [32], file [1, 32]")
+        lines = result.stderr.splitlines()
+        for kind in ("missing", "unexpected", "wrong shape or type"):
+            named = [line for line in lines if line.strip().startswith(f"{kind}:")]
+            self.assertEqual(len(named), 11, result.stderr)
+            self.assertRegex(named[-1], r": \d+ more$")
+
+    def test_an_image_that_the_prior_gives_no_number_for_is_named(self):
+        huge = struct.pack("<f", 3e38)
+        changes = self.prior(lambda t: {"conv1.weight": (*t["conv1.weight"][:2], huge * (4 * 27))})
+        black = {**changes, **self.cifar(lambda i: 255 if i == 37 else 0)}
+        self.assertFails(self.train("run", changes=black), NON_FINITE, "targets: feature 0 of image 37 is",
+                         self.top / "prior.safetensors", "rela.prior.normalize")
+        self.assertEqual(Run(self.top / "run").status()["exit_code"], NON_FINITE)
+
+    def test_a_weight_that_is_not_a_number_is_named_by_the_first_image(self):
+        nan = struct.pack("<f", float("nan"))
+        changes = self.prior(lambda t: {"conv1.weight": (*t["conv1.weight"][:2], nan + t["conv1.weight"][2][4:])})
+        self.assertFails(self.train("run", changes=changes), NON_FINITE, "targets: feature 0 of image 0 is nan",
+                         self.top / "prior.safetensors")
+
+    def test_a_prior_that_sees_no_difference_is_refused(self):
+        self.assertFails(self.train("run", changes={**RELA, **self.cifar(lambda i: 128)}), NON_FINITE,
+                         "the prior's 32 features are the same for all 60 images")
+
+    def test_fewer_images_than_dimensions_drop_directions_and_it_is_said(self):
+        result = self.train("run", changes={**RELA, "data.synthetic_images": 16})
+        self.assertFails(result, DONE, "of 32 directions dropped", "(16 images span no more than 15)")
+        (start,) = Run(self.top / "run").events("start")
+        self.assertLessEqual(start["target_width"], 15)
+
     def test_other_targets_than_the_checkpoint_learned_are_refused(self):
         data = write_cifar10(self.top / "data")
         changes = {**RELA, "data": {"format": "cifar10", "train_path": str(data), "workers": 1}, "epochs": 4,
