@@ -36,6 +36,7 @@ rela_tests(train_tests
     rela/train/test_byol_golden.cpp
     rela/train/test_checkpoint_store.cpp
     rela/train/test_phase_switch.cpp
+    rela/train/test_rela_golden.cpp
     rela/train/test_run_files.cpp
     rela/train/test_supervised.cpp
   LINKS
@@ -48,6 +49,7 @@ rela_tests(data_tests
     rela/data/test_loader.cpp
     rela/data/test_loader_options.cpp
     rela/data/test_sampler.cpp
+    rela/data/test_subset.cpp
     rela/data/test_synthetic.cpp
   LINKS
     rela)

@@ -34,6 +34,7 @@ class RelaPhase {
 
   /// "map.weight" [k, D], "map.bias" [k]
   std::vector<StateTensor> state() const { return state_of(*map_, "map"); }
+  const std::vector<NamedParameter>& parameters() const { return arena_->parameters(); }
   /// Null when the map keeps its random weights.
   Optimizer* optimizer() { return optimizer_.get(); }
   PhaseSwitch& phase_switch() { return switch_; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes what the golden tests compare with: a small ResNet-18 and three BYOL steps in PyTorch, and
-ReLA's targets in NumPy.
+"""Writes what the golden tests compare with: a small ResNet-18, three BYOL steps and three steps of
+the ReLA phase in PyTorch, and ReLA's targets in NumPy.
 
     python3 make_golden.py [FOLDER]        (torch and numpy; the folder of this script by default)
 
@@ -32,6 +32,7 @@ HIDDEN = 32
 PROJECTION = 16
 STEPS = 3
 TAU = 0.9
+TARGET_WIDTH = 24
 SAMPLES = 64  # values kept of a tensor that has more
 
 # Small steps, so that three of them do not amplify rounding; strong decay, so that it shows.
@@ -209,6 +210,44 @@ def byol_results(optimizer_name):
     return out
 
 
+def rela_results(map_kind):
+    """Sun et al. 2024, as released: the cosine distance between the mapped features of both views
+    and the image's target, averaged over the views; the optimiser holds the backbone alone unless
+    the map is trained. The target network follows the backbone."""
+    model = nn.ModuleDict({"backbone": ResNet18()}).double().train()
+    transfer = nn.ModuleDict({"map": nn.Linear(8 * WIDTH, TARGET_WIDTH)}).double()
+    targets = formula("targets", STEPS * BATCH * TARGET_WIDTH, 1.0).reshape(STEPS, BATCH, TARGET_WIDTH)
+    fill(model)
+    fill(transfer)
+    target = copy.deepcopy(model)
+    trained = nn.ModuleList([model, transfer] if map_kind == "trained" else [model])
+    optimizer = make_optimizer("adamw", trained)
+    losses, out = [], {}
+    for step in range(STEPS):
+        mapped = [transfer["map"](model["backbone"](images(f"view{v}.{step}"))) for v in (1, 2)]
+        loss = sum((1 - functional.cosine_similarity(m, targets[step], dim=1, eps=0)).mean() for m in mapped) / 2
+        trained.zero_grad()
+        loss.backward()
+        if step == 0:
+            for module in trained:
+                for name, p in module.named_parameters():
+                    keep(out, "gradient." + name, p.grad.clone())  # zero_grad() would reach what is kept
+        optimizer.step()
+        with torch.no_grad():
+            theta = dict(model.named_parameters())
+            for name, p in target.named_parameters():
+                p.mul_(TAU).add_((1 - TAU) * theta[name])
+        losses.append(loss.detach())
+    out["losses"] = torch.stack(losses)
+    for module in trained:
+        for name, t in module.state_dict().items():
+            if t.is_floating_point():
+                keep(out, "online." + name, t)
+    for name, p in target.named_parameters():
+        keep(out, "target." + name, p)
+    return out
+
+
 def target_results():
     """Sun et al. 2024, as released: centre, rotate to the leading eigenvectors, standardise by the
     population deviation. Features of falling spread around a mean far from zero; the last two
@@ -252,6 +291,10 @@ def main():
         results = byol_results(name)
         print(name, results["losses"].tolist())
         write_safetensors(folder / f"byol_{name}.safetensors", results)
+    for map_kind in ("fixed", "trained"):
+        results = rela_results(map_kind)
+        print("rela,", map_kind, "map", results["losses"].tolist())
+        write_safetensors(folder / f"rela_{map_kind}_map.safetensors", results)
 
 
 if __name__ == "__main__":

@@ -103,6 +103,14 @@ double GoldenFile::miss(const std::string& name, const std::vector<float>& got) 
   return std::max(sample, std::abs(l2_norm(got) - norm) / norm);
 }
 
+double GoldenFile::miss_of_move(const std::string& name, std::vector<float> got,
+                                std::vector<float> start) const {
+  const std::vector<float> want = values(name);
+  got.resize(want.size());
+  start.resize(want.size());
+  return relative_error(got, want) / relative_error(start, want);
+}
+
 size_t GoldenFile::tensor_count() const {
   return static_cast<size_t>(
       std::count_if(file_.entries().begin(), file_.entries().end(),

@@ -35,6 +35,9 @@ class GoldenFile {
   /// By how much `got` misses what the file keeps of it: |got - want| / |want| over the sample (l2
   /// norms), or the relative error of the norm when that is larger.
   double miss(const std::string& name, const std::vector<float>& got) const;
+  /// |got - want| against how far the tensor moved: |want - start|, over what the file keeps of it.
+  double miss_of_move(const std::string& name, std::vector<float> got,
+                      std::vector<float> start) const;
   /// Tensors in the file, their norms not counted.
   size_t tensor_count() const;
 

@@ -94,14 +94,8 @@ TEST_P(GoldenByol, ParametersAndTargetMoveAlike) {
   for (const StateTensor& t : online)
     starts.push_back(t.value.dtype() == Dtype::kF32 ? test::torch_order(t) : std::vector<float>{});
   train(3);
-  // |got - want| over the sample, against how far the sample moved.
   const auto miss = [&](const std::string& name, const StateTensor& t, std::vector<float> start) {
-    const std::vector<float> want = golden_.values(name);
-    std::vector<float> got = test::torch_order(t);
-    got.resize(want.size());
-    start.resize(want.size());
-    return test::relative_error(got, want) * test::l2_norm(want) /
-           (test::relative_error(start, want) * test::l2_norm(want));
+    return golden_.miss_of_move(name, test::torch_order(t), std::move(start));
   };
   size_t compared = 0;
   for (size_t i = 0; i < online.size(); ++i) {

@@ -1,0 +1,195 @@
+// Three steps of the ReLA phase in f32 against PyTorch in double, as the released code trains: see
+// tests/golden/make_golden.py.
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "nn/optimizer.h"
+#include "rela/data/memory_dataset.h"
+#include "rela/targets/identity.h"
+#include "rela/train/byol.h"
+#include "rela/train/rela_phase.h"
+#include "rela/train/setup.h"
+#include "rela/train/target_setup.h"
+#include "tests/support/golden.h"
+#include "tests/support/temp_dir.h"
+
+namespace rela {
+namespace {
+
+using test::GoldenFile;
+using testing::Le;
+
+constexpr int64_t kBatch = 4;
+constexpr int64_t kSteps = 3;
+constexpr int64_t kTargetWidth = 24;
+constexpr float kTau = 0.9f;
+constexpr float kLr = 1e-5f;
+/// Of how far a tensor moved, relative: see the AdamW recipe of test_byol_golden.cpp.
+constexpr double kTolerance = 0.1;
+
+/// A black image of one pixel for each sample: the targets are given, no prior sees them.
+MemoryDataset placeholder_images(int64_t count) {
+  MemoryImages images{.dims = {1, 1}, .pixels = {}, .labels = {}, .class_names = {"x"}};
+  images.pixels.assign(static_cast<size_t>(count) * 3, 0);
+  images.labels.assign(static_cast<size_t>(count), 0);
+  return MemoryDataset(std::move(images));
+}
+
+struct Recipe {
+  const char* file;
+  bool train_map;
+};
+void PrintTo(const Recipe& recipe, std::ostream* out) { *out << recipe.file; }
+
+class GoldenRela : public testing::TestWithParam<Recipe> {
+ protected:
+  GoldenRela() {
+    write_targets();
+    rela_ = std::make_unique<RelaPhase>(config_, images_, byol_->feature_width(), Device::kCpu,
+                                        ProgressDisplay::Style::kOff);
+    test::fill_from_formula(byol_->state());
+    test::fill_from_formula(rela_->state());
+    byol_->target()->values().copy_from(
+        byol_->parameters().values().segment(0, {byol_->target()->size()}));
+    optimizer_ =
+        std::make_unique<Optimizer>(optimizer_spec(config_), byol_->parameters(), byol_->target());
+    optimizer_->rest_from(byol_->backbone_segments());
+  }
+
+  ExperimentConfig make_config() const {
+    ExperimentConfig config;
+    config.method = ExperimentConfig::Method::kRelaByol;
+    config.max_steps = kSteps;
+    config.batch_size = kBatch;
+    config.backbone = {.name = "resnet18", .cifar_stem = true, .width = 8};
+    config.byol.proj_hidden_dim = 32;
+    config.byol.pred_hidden_dim = 32;
+    config.optimizer.weight_decay = 2;
+    config.rela.pca_dim = kTargetWidth;
+    config.rela.train_map = GetParam().train_map;
+    config.rela.targets_path = dir_ / "targets.bin";
+    return config;
+  }
+
+  /// The file that RelaPhase would make, filled from the formula.
+  void write_targets() const {
+    const std::string identity = target_identity(Prior(prior_spec(config_)), images_, kTargetWidth);
+    RowFile file = RowFile::create(config_.rela.targets_path, {.rows = images_.size(),
+                                                               .width = kTargetWidth,
+                                                               .block_rows = images_.size(),
+                                                               .identity = identity});
+    file.write_block(0, test::formula("targets", images_.size() * kTargetWidth));
+  }
+
+  /// Loss of a step, whose gradients stay.
+  double forward_and_backward(int64_t step) {
+    Tensor both = Tensor::empty({2 * kBatch, 32, 32, 3}, Dtype::kF32);
+    Tensor samples = Tensor::empty({kBatch}, Dtype::kI64);
+    for (int64_t v = 0; v < 2; ++v) {
+      const std::string name = "view" + std::to_string(v + 1) + "." + std::to_string(step);
+      both.slice(v * kBatch, (v + 1) * kBatch).copy_from(test::formula_images(name, kBatch));
+    }
+    for (int64_t i = 0; i < kBatch; ++i) samples.data<int64_t>()[i] = step * kBatch + i;
+    byol_->parameters().zero_grad();
+    rela_->zero_grad();
+    const Var loss = rela_->loss(byol_->encode(both), samples);
+    backward(loss);
+    byol_->parameters().finish_gradients();
+    return *loss.value().data<float>();
+  }
+
+  std::vector<float> train() {
+    std::vector<float> losses;
+    for (int64_t step = 0; step < kSteps; ++step) {
+      const double loss = forward_and_backward(step);
+      losses.push_back(static_cast<float>(loss));
+      optimizer_->step(kLr, kTau);
+      rela_->finish_step(step + 1, loss, kLr);
+    }
+    return losses;
+  }
+
+  /// What is trained: the online backbone, and the map when it is.
+  std::vector<StateTensor> trained() const {
+    std::vector<StateTensor> all;
+    for (const StateTensor& t : byol_->state()) {
+      if (t.name.starts_with("backbone.") && t.value.dtype() == Dtype::kF32) all.push_back(t);
+    }
+    if (GetParam().train_map) append(all, rela_->state());
+    return all;
+  }
+
+  test::TempDir dir_;
+  GoldenFile golden_{GetParam().file};
+  ExperimentConfig config_ = make_config();
+  MemoryDataset images_ = placeholder_images(kSteps * kBatch);
+  std::unique_ptr<Learner> byol_ = make_learner(config_, 1, Device::kCpu);
+  std::unique_ptr<RelaPhase> rela_;
+  std::unique_ptr<Optimizer> optimizer_;
+};
+
+TEST_P(GoldenRela, LossesAgree) {
+  // PyTorch's own f32 run of three BYOL steps is off by 7e-7.
+  EXPECT_THAT(test::relative_error(train(), golden_.values("losses")), Le(4e-6));
+}
+
+TEST_P(GoldenRela, GradientsOfTheFirstStepAgree) {
+  forward_and_backward(0);
+  std::vector<NamedParameter> parameters = byol_->parameters().parameters();
+  parameters.resize(static_cast<size_t>(byol_->backbone_segments()));
+  if (GetParam().train_map) append(parameters, rela_->parameters());
+  for (const NamedParameter& p : parameters) {
+    const StateTensor gradient{p.name, parameter_grad(p.var), p.kind == ParameterKind::kConvWeight};
+    // As that of the bare ResNet: five times what rounding explains.
+    EXPECT_THAT(golden_.miss("gradient." + p.name, test::torch_order(gradient)), Le(4e-5))
+        << p.name;
+  }
+}
+
+TEST_P(GoldenRela, BackboneMapAndTargetMoveAlike) {
+  const std::vector<StateTensor> online = trained();
+  std::vector<std::vector<float>> starts;
+  starts.reserve(online.size());
+  for (const StateTensor& t : online) starts.push_back(test::torch_order(t));
+  train();
+  size_t compared = 0;
+  const auto expect_moved = [&](const std::string& name, const StateTensor& t,
+                                const std::vector<float>& start) {
+    EXPECT_THAT(golden_.miss_of_move(name, test::torch_order(t), start), Le(kTolerance)) << name;
+    ++compared;
+  };
+  const std::vector<StateTensor> target = byol_->target_state();
+  for (size_t i = 0; i < online.size(); ++i) {
+    expect_moved("online." + online[i].name, online[i], starts[i]);
+    const auto averaged = std::find_if(target.begin(), target.end(), [&](const StateTensor& t) {
+      return t.name == online[i].name && t.name.find("running") == std::string::npos;
+    });
+    if (averaged != target.end()) expect_moved("target." + online[i].name, *averaged, starts[i]);
+  }
+  const auto gradients = static_cast<size_t>(byol_->backbone_segments());
+  EXPECT_EQ(compared + gradients + (GetParam().train_map ? 2 : 0) + 1, golden_.tensor_count());
+}
+
+TEST_P(GoldenRela, HeadsAndAFixedMapRest) {
+  std::vector<StateTensor> rest = rela_->state();
+  if (GetParam().train_map) rest.clear();
+  for (const StateTensor& t : byol_->state()) {
+    if (!t.name.starts_with("backbone.") && t.value.dtype() == Dtype::kF32) rest.push_back(t);
+  }
+  std::vector<std::vector<float>> starts;
+  starts.reserve(rest.size());
+  for (const StateTensor& t : rest) starts.push_back(test::torch_order(t));
+  train();
+  for (size_t i = 0; i < rest.size(); ++i)
+    EXPECT_EQ(test::torch_order(rest[i]), starts[i]) << rest[i].name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Maps, GoldenRela,
+                         testing::Values(Recipe{"rela_fixed_map", false},
+                                         Recipe{"rela_trained_map", true}),
+                         [](const auto& info) { return std::string(info.param.file); });
+
+}  // namespace
+}  // namespace rela
