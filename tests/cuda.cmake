@@ -23,10 +23,18 @@ rela_tests(cuda_kernel_tests LIGHT
     cuda/test_transformer.cpp
     cuda/test_transport_loss.cpp
     cuda/test_wrappers.cpp
+    support/skip_without_gpu.cpp
     $<TARGET_OBJECTS:cuda_wrappers>
   LINKS
     kernels
   LABELS cuda)
+
+if(RELA_CUDA STREQUAL "SIMT")
+  add_test(NAME cuda.kernel_tests_without_a_gpu COMMAND cuda_kernel_tests --gtest_brief=1)
+  set_tests_properties(cuda.kernel_tests_without_a_gpu PROPERTIES
+    LABELS cuda TIMEOUT 120 ENVIRONMENT RELA_SIMT_DEVICES=0
+    PASS_REGULAR_EXPRESSION "PASSED  ] 0 tests" FAIL_REGULAR_EXPRESSION "FAILED")
+endif()
 
 # The cuda device of runtime/, nn/ and rela/
 rela_tests(cuda_runtime_tests
@@ -54,6 +62,7 @@ if(RELA_CUDA STREQUAL "SIMT")
       simt/test_barrier.cpp
       simt/test_launch.cpp
       simt/test_memory.cpp
+      simt/test_names.cpp
       simt/test_streams.cpp
       simt/test_tensor_core.cpp
       simt/test_warp.cpp

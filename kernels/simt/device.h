@@ -28,7 +28,8 @@ struct DeviceFacts {
   int runtime_version = 0;
 };
 
-/// Usable devices; 0 when there is no GPU or no driver (see device_problem()). Emulated: 1.
+/// Usable devices; 0 when there is no GPU or no driver (see device_problem()). Emulated, what
+/// kernels/simt/emulator/options.h claims: 1.
 int device_count();
 /// Why device_count() is 0, in the driver's words; empty otherwise.
 std::string device_problem();

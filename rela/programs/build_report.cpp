@@ -16,7 +16,9 @@ std::string row(const std::string& name, const std::string& text) {
 }
 
 std::string cuda_text(const GpuFacts& facts) {
-  if (facts.build != CudaBuild::kGpu) return describe_build(facts);
+  if (facts.build == CudaBuild::kNone) return describe_build(facts);
+  if (facts.build == CudaBuild::kEmulated)
+    return describe_build(facts) + ", toolkit CUDA " + cuda_version_text(facts.runtime_version);
   const std::string driver = facts.driver_version == 0
                                  ? "no driver"
                                  : "driver for CUDA " + cuda_version_text(facts.driver_version);
@@ -67,6 +69,11 @@ std::string kernel_report(Device device) {
                                           : library);
   }
   return text;
+}
+
+std::string kernel_reports(const GpuFacts& facts) {
+  const std::string cpu = kernel_report(Device::kCpu);
+  return facts.build == CudaBuild::kNone ? cpu : cpu + kernel_report(Device::kCuda);
 }
 
 }  // namespace rela

@@ -72,7 +72,8 @@ void limit_spinning(char** argv) {
 bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {
   app.allow_extras();
   app.set_version_flag("--version", [] {
-    std::string text = build_report(gpu_facts());
+    const GpuFacts facts = gpu_facts();
+    std::string text = build_report(facts) + kernel_reports(facts);
     text.pop_back();  // the parser ends the line
     return text;
   });

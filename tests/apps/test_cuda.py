@@ -6,6 +6,7 @@ The environment variable RELA_CUDA says how the programs were built: SIMT or ON.
 
 import lzma
 import os
+import re
 import signal
 import subprocess
 import unittest
@@ -91,6 +92,15 @@ class Training(CudaTest):
         allocations = [event["system_allocations"] for event in events]
         self.assertEqual(allocations[2:], [allocations[2]] * (self.STEPS - 2))
 
+    def test_twenty_steps_agree_with_the_cpu(self):
+        changes = {**self.changes, "max_steps": 20, "backbone.width": 4, "checkpoint.every_steps": 0,
+                   "augmentations": [{"crop_size": 16}]}
+        cuda = self.trained("cuda", changes=changes).events("train")
+        cpu = self.trained("cpu", changes={**changes, "device": "cpu"}).events("train")
+        self.assertEqual([event["step"] for event in cuda], list(range(1, 21)))
+        for there, here in zip(cuda, cpu):
+            self.assert_near(there, here, "loss", 1e-3)
+
     def test_killed_and_resumed_it_ends_with_the_same_bits(self):
         changes = self.with_images()
         whole = self.trained("whole", changes=changes)
@@ -102,6 +112,10 @@ class Training(CudaTest):
         self.trained("cut", "--resume", "auto", changes=changes)
         self.assertEqual(cut.results(self.STEPS), whole.results(self.STEPS))
         self.assertEqual(cut.losses(), whole.losses())
+        cpu = self.trained("cpu", changes={**changes, "device": "cpu"})
+        self.assertEqual(len(cut.losses()), self.STEPS)
+        for (step, there), (_, here) in zip(cut.losses(), cpu.losses()):
+            self.assertAlmostEqual(there, here, delta=1e-3 * abs(here), msg=f"loss of step {step}")
 
     def test_a_checkpoint_goes_on_on_the_other_device(self):
         for first, second in (("cuda", "cpu"), ("cpu", "cuda")):
@@ -125,14 +139,30 @@ class Messages(CudaTest):
     def test_check_names_gpu_and_kernels(self):
         result = run(self.write_config({"device": "cuda"}), "--check")
         self.assertExit(result, DONE)
-        for words in ("build ", "libraries  oneDNN", "gpu 0", "kernels on cuda", "conv2d"):
-            self.assertIn(words, result.stdout)
+        self.assert_names_build_and_kernels(result.stdout)
+        self.assertNotIn("kernels on cpu", result.stdout)
+
+    def assert_names_build_and_kernels(self, text):
+        self.assertRegex(text, r"(?m)^build +\w+, g\+\+ \d")
+        self.assertRegex(text, r"(?m)^cuda +" + ("emulated on the CPU, toolkit CUDA 13" if EMULATED
+                                                 else r"CUDA 13\.\d+, driver for CUDA 13"))
+        libraries = ("oneDNN",) if EMULATED else ("oneDNN", "cuDNN", "cuBLASLt")
+        self.assertRegex(text, "(?m)^libraries +" + ", ".join(rf"{name} \d+\.\d+\.\d+"
+                                                             for name in libraries))
+        self.assertRegex(text, r"(?m)^gpu 0 .*, compute capability \d+\.\d, \d+ multiprocessors, ")
+        kernels = dict(re.findall(r"(?m)^  (\S.*?)  +(\S.*)$",
+                                  text[text.index("kernels on cuda"):]))
+        expected = {"conv2d": "cuDNN", "linear": "cuBLASLt",
+                    "linear backward bias": "own", "batch_norm": "own"}
+        self.assertLessEqual(expected.items(), kernels.items())
+        self.assertNotIn("none", kernels.values())
 
     def test_version_names_the_build(self):
         result = run("--version")
         self.assertExit(result, DONE)
         self.assertTrue(result.stdout.startswith("rela "))
-        self.assertIn("emulated on the CPU" if EMULATED else "CUDA 13", result.stdout)
+        self.assert_names_build_and_kernels(result.stdout)
+        self.assertIn("kernels on cpu", result.stdout)
 
     @unittest.skipUnless(EMULATED, "a GPU is no emulator")
     def test_the_emulator_says_what_it_is_and_is_not_taken_unasked(self):
@@ -147,6 +177,55 @@ class Messages(CudaTest):
         config = self.write_config({"device": "cuda"})
         self.assertFails(run(config, "--check", CUDA_VISIBLE_DEVICES=""), DEVICE,
                          'CUDA_VISIBLE_DEVICES is ""', "unset it", '"cpu"')
+
+
+@unittest.skipUnless(EMULATED, "only the emulator can claim another machine")
+class OtherMachines(ProgramTest):
+    """Machines and kernels that the emulator plays, by its environment variables."""
+
+    def assert_refused(self, *words, **machine):
+        for flags in (["--check"], ["--out", self.top / "run"]):
+            result = run(self.write_config({"device": "cuda"}), *flags, **machine)
+            self.assertFails(result, DEVICE, *words, '"device": "cpu"')
+            self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+
+    def test_without_a_gpu(self):
+        self.assert_refused("no usable GPU was found (no CUDA-capable device is detected)",
+                            "nvidia-smi", RELA_SIMT_DEVICES="0")
+
+    def test_without_a_driver(self):
+        self.assert_refused("no GPU driver is installed", "for CUDA 13.0 or newer",
+                            RELA_SIMT_DRIVER="0")
+
+    def test_with_a_driver_older_than_the_toolkit(self):
+        self.assert_refused("the GPU driver serves CUDA up to 12.4, this build uses CUDA 13.0",
+                            "install a newer driver", RELA_SIMT_DRIVER="12040")
+
+    def test_with_an_old_gpu(self):
+        self.assert_refused("compute capability 7.5", "8.0 or higher is needed",
+                            "CUDA_VISIBLE_DEVICES", RELA_SIMT_CAPABILITY="7.5")
+
+    def test_a_machine_without_a_gpu_still_tells_its_version(self):
+        result = run("--version", RELA_SIMT_DEVICES="0")
+        self.assertExit(result, DONE)
+        self.assertIn("no usable GPU was found", result.stdout)
+
+    def test_exhausted_memory_says_who_holds_it(self):
+        config = self.write_config({"device": "cuda", "backbone.width": 16})
+        result = run(config, "--out", self.top / "run", RELA_SIMT_MEMORY_MIB="12")
+        self.assertFails(result, DEVICE, "lower batch_size")
+        self.assertRegex(result.stderr, "cuda memory: wanted [0-9.]+ MiB more, [0-9.]+ MiB in use: "
+                         "[0-9.]+ MiB of parameters and their gradients.*, [0-9.]+ MiB of the GPU's "
+                         "12.0 MiB free, 0 B with the driver and other programs")
+
+    @unittest.skipIf(os.environ.get("RELA_SANITIZE"), "sanitizers end the process themselves")
+    def test_an_invalid_access_names_the_kernel_and_ends_the_run(self):
+        for kernel in ("batch_norm", "byol_row"):
+            config = self.write_config({"device": "cuda"})
+            result = run(config, "--out", self.top / kernel, RELA_SIMT_BREAK=kernel)
+            self.assertFails(result, DEVICE, "invalid access to (nil), which is no device memory",
+                             "launched at kernels/", "--resume auto")
+            self.assertRegex(result.stderr, rf"cuda: \w*{kernel}\w*(<.*>)?, block \(0,0,0\)")
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ TEST(DeviceMemory, FreeingWhatIsNotDeviceMemoryIsAnError) {
 
 TEST(DeviceMemory, MoreThanThereIsGivesNull) {
   const simt::Options before = simt::options();
-  simt::options().device_bytes = 10000;
+  simt::options().device.memory_bytes = 10000;
   void* p = simt::device_malloc(9000);
   EXPECT_NE(p, nullptr);
   EXPECT_EQ(simt::device_memory().free_bytes, 1000u);

@@ -1,11 +1,11 @@
 #include "kernels/simt/cuda/launch.h"
 
 #include <cuda_runtime.h>
-#include <cxxabi.h>
 
-#include <cstdlib>
-#include <memory>
 #include <string>
+
+#include "kernels/simt/kernel_name.h"
+#include "kernels/simt/launch_log.h"
 
 namespace rela::simt {
 namespace {
@@ -13,12 +13,32 @@ namespace {
 constexpr size_t kSharedBytesWithoutOptIn = 48u << 10;
 
 std::string kernel_name(const void* kernel) {
-  const char* mangled = nullptr;
-  if (cudaFuncGetName(&mangled, kernel) != cudaSuccess) return "unknown kernel";
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> plain(
-      abi::__cxa_demangle(mangled, nullptr, nullptr, &status), std::free);
-  return status == 0 ? plain.get() : mangled;
+  const char* symbol = nullptr;
+  return cudaFuncGetName(&symbol, kernel) == cudaSuccess ? readable_kernel_name(symbol)
+                                                         : "a kernel";
+}
+
+/// Errors of a kernel, that whatever is called next reports.
+bool is_of_a_kernel(cudaError_t status) {
+  switch (status) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorInvalidPc:
+    case cudaErrorHardwareStackError:
+    case cudaErrorAssert:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorLaunchFailure:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string describe(cudaError_t status) {
+  return std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")" +
+         (is_of_a_kernel(status) ? last_launches(kernel_name) : "");
 }
 
 void check(cudaError_t status, const void* kernel, const LaunchConfig& config) {
@@ -29,15 +49,14 @@ void check(cudaError_t status, const void* kernel, const LaunchConfig& config) {
   throw Error(kernel_name(kernel) + ", launched at " + to_string(config.site) + " with a grid of " +
               triple(config.grid) + ", blocks of " + triple(config.block) + " and " +
               std::to_string(config.shared_bytes) +
-              " bytes of dynamic shared memory: " + cudaGetErrorString(status));
+              " bytes of dynamic shared memory: " + describe(status));
 }
 
 }  // namespace
 
 void check_call(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
-  throw Error(std::string(call) + ": " + cudaGetErrorString(status) + " (" +
-              cudaGetErrorName(status) + ")");
+  throw Error(std::string(call) + ": " + describe(status));
 }
 
 void launch_checked(const void* kernel, const LaunchConfig& config, bool cooperative, Stream stream,
@@ -59,6 +78,7 @@ void launch_checked(const void* kernel, const LaunchConfig& config, bool coopera
     launch.attrs = &attribute;
     launch.numAttrs = 1;
   }
+  log_launch(kernel, config.site);
   check(cudaLaunchKernelExC(&launch, kernel, args), kernel, config);
   check(cudaGetLastError(), kernel, config);
 }

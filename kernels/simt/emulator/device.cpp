@@ -2,6 +2,8 @@
 
 #include "kernels/simt/device.h"
 
+#include <cuda_runtime.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -36,25 +38,32 @@ void check_range(const void* p, size_t bytes, const char* call) {
 
 }  // namespace
 
-int device_count() { return 1; }
-std::string device_problem() { return ""; }
+/// As the driver does it: a GPU is not seen through a driver that is absent or too old.
+int device_count() {
+  return versions().driver / 1000 < versions().runtime / 1000 ? 0 : options().device.count;
+}
+std::string device_problem() {
+  return device_count() > 0 ? "" : "no CUDA-capable device is detected";
+}
 DeviceFacts device_facts(int device) {
   check_device(device, "device_facts");
   DeviceFacts facts;
   facts.name = "SIMT emulator on the CPU";
-  facts.major = 9;
+  facts.major = options().device.major;
+  facts.minor = options().device.minor;
   facts.multiprocessors = 4;
-  facts.memory_bytes = options().device_bytes;
-  facts.runtime_version = 13000;
+  facts.memory_bytes = options().device.memory_bytes;
+  facts.driver_version = versions().driver;
+  facts.runtime_version = versions().runtime;
   return facts;
 }
-Versions versions() { return {13000, 13000}; }
+Versions versions() { return {CUDART_VERSION, options().device.driver}; }
 void set_device(int device) { check_device(device, "set_device"); }
 int current_device() { return 0; }
 bool is_emulated() { return true; }
 
 MemoryInfo device_memory() {
-  const size_t total = options().device_bytes;
+  const size_t total = options().device.memory_bytes;
   return {total - std::min(total, device_bytes_in_use()), total};
 }
 void* device_malloc(size_t bytes) {

@@ -5,6 +5,7 @@
 #include "kernels/simt/emulator/atomics.h"
 #include "kernels/simt/emulator/machine.h"
 #include "kernels/simt/emulator/streams.h"
+#include "kernels/simt/emulator/symbols.h"
 
 namespace rela::simt {
 namespace {
@@ -32,6 +33,17 @@ void check_shape(const LaunchConfig& config) {
   }
 }
 
+bool is_broken(const void* kernel) {
+  const std::string& broken = options().broken_kernel;
+  return !broken.empty() && kernel_name(kernel).find(broken) != std::string::npos;
+}
+
+/// What a broken kernel does in every thread.
+void read_nothing(void*) {
+  const volatile int* volatile nowhere = nullptr;
+  static_cast<void>(*nowhere);
+}
+
 }  // namespace
 
 void memory_fence() {
@@ -45,7 +57,8 @@ void queue_launch(const LaunchConfig& config, Cooperation cooperation, Stream st
   check_shape(config);
   Streams::instance().add(stream, [config, cooperation, kernel = std::move(kernel)] {
     Job job;
-    job.call = kernel.call;
+    job.kernel = kernel.function;
+    job.call = is_broken(kernel.function) ? read_nothing : kernel.call;
     job.data = kernel.data.get();
     job.grid = config.grid;
     job.block = config.block;

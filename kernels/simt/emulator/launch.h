@@ -20,6 +20,7 @@ enum class Cooperation : bool { kNone, kGrid };
 
 /// A kernel with its arguments: `call(data.get())` runs one thread.
 struct BoundKernel {
+  const void* function = nullptr;  // the kernel itself, for its name
   void (*call)(void* data) = nullptr;
   std::shared_ptr<void> data;
 };
@@ -69,7 +70,8 @@ void launch_emulated(void (*kernel)(Params...), const LaunchConfig& config, Coop
     const auto* b = static_cast<const Bound*>(data);
     std::apply(b->kernel, b->args);
   };
-  queue_launch(config, cooperation, stream, {call, std::move(bound)});
+  queue_launch(config, cooperation, stream,
+               {reinterpret_cast<const void*>(kernel), call, std::move(bound)});
 }
 
 template <class... Params, class... Args>

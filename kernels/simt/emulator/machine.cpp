@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "kernels/simt/emulator/faults.h"
+#include "kernels/simt/emulator/symbols.h"
 #include "kernels/simt/error.h"
 
 namespace rela::simt {
@@ -153,7 +154,7 @@ void Machine::run(Job& job) {
   acquire(&job.end_token);
   if (error_.empty()) return;
   abandon_lanes();
-  throw Error(error_ + "; launched at " + to_string(job.site));
+  throw Error(kernel_name(job.kernel) + ", " + error_ + "; launched at " + to_string(job.site));
 }
 
 std::string Machine::describe_deadlock() const {

@@ -1,12 +1,35 @@
 #include "kernels/simt/emulator/options.h"
 
 #include <cstdlib>
+#include <cstring>
 
 namespace rela::simt {
 namespace {
 
+/// Sets the number that a variable of the environment holds, where there is one.
+void read(const char* variable, int& number) {
+  if (const char* text = std::getenv(variable)) number = std::atoi(text);
+}
+
+ClaimedDevice claimed_device() {
+  ClaimedDevice device;
+  read("RELA_SIMT_DEVICES", device.count);
+  read("RELA_SIMT_DRIVER", device.driver);
+  if (const char* text = std::getenv("RELA_SIMT_CAPABILITY")) {
+    device.major = std::atoi(text);
+    const char* dot = std::strchr(text, '.');
+    device.minor = dot == nullptr ? 0 : std::atoi(dot + 1);
+  }
+  int mib = static_cast<int>(device.memory_bytes >> 20);
+  read("RELA_SIMT_MEMORY_MIB", mib);
+  device.memory_bytes = static_cast<size_t>(mib) << 20;
+  return device;
+}
+
 Options from_environment() {
   Options options;
+  options.device = claimed_device();
+  if (const char* name = std::getenv("RELA_SIMT_BREAK")) options.broken_kernel = name;
   if (const char* drop = std::getenv("RELA_SIMT_DROP")) {
     const std::string text = drop;
     const size_t colon = text.rfind(':');

@@ -16,14 +16,25 @@ struct DroppedBarrier {
   int line = 0;
 };
 
+/// The GPU that the emulator claims to be, so that tests meet machines on which nothing runs.
+struct ClaimedDevice {
+  int count = 1;       // starts as RELA_SIMT_DEVICES says
+  int driver = 13000;  // RELA_SIMT_DRIVER; 12040 is CUDA 12.4, 0 is no driver
+  int major = 9;       // RELA_SIMT_CAPABILITY, "7.5"
+  int minor = 0;
+  size_t memory_bytes = size_t{8} << 30;  // RELA_SIMT_MEMORY_MIB; more is refused
+};
+
 struct Options {
   Order order = Order::kForward;
   uint64_t seed = 1;
   int gang = 1;              // blocks that run interleaved
   bool strict_exit = false;  // refuse __syncthreads after other threads of the block returned
   double max_seconds = 60;   // of one launch; 0 is no limit
-  size_t device_bytes = size_t{8} << 30;  // device memory there is; more is refused
-  DroppedBarrier dropped;                 // starts as RELA_SIMT_DROP says, "file:line"
+  ClaimedDevice device;
+  DroppedBarrier dropped;     // starts as RELA_SIMT_DROP says, "file:line"
+  std::string broken_kernel;  // one that reads an invalid address: part of its name, as
+                              // RELA_SIMT_BREAK says; empty: none
 };
 
 /// Takes effect at the next launch. Not for use while another thread launches.

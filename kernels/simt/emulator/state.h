@@ -95,6 +95,7 @@ struct Block {
 
 /// One launch. `call(data)` runs the kernel's body for the lane that is `self`.
 struct Job {
+  const void* kernel = nullptr;  // its address
   void (*call)(void* data) = nullptr;
   void* data = nullptr;
   dim3 grid;
