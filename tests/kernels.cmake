@@ -43,6 +43,12 @@ rela_tests(similarity_tests
   LINKS
     kernels)
 
+rela_tests(tuning_tests LIGHT
+  SOURCES
+    kernels/test_tuning.cpp
+  LINKS
+    kernels)
+
 # The same operations as on a CPU without AVX-512: no bf16 arithmetic, no Winograd.
 add_test(NAME kernels_op_tests_on_avx2 COMMAND kernels_op_tests --gtest_filter=*onv2d*:*inear*:*ransport*)
 set_tests_properties(kernels_op_tests_on_avx2 PROPERTIES ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2"

@@ -1,11 +1,16 @@
-// Convolutions through cuDNN: a plan per call and device, found once.
+// Convolutions through cuDNN: a plan per call and device, found once; the fastest of the first few
+// that cuDNN proposes, where measuring is asked for (kernels/tuning/tuning.h).
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "kernels/cudnn/convolution_plan.h"
 #include "kernels/dnnl/plan_cache.h"
 #include "kernels/simt/device.h"
+#include "kernels/tuning/tuning.h"
 
 namespace rela {
 namespace {
@@ -33,9 +38,132 @@ struct PlanKey {
   auto operator<=>(const PlanKey&) const = default;
 };
 
+size_t bytes_of(int64_t elements, Dtype dtype) {
+  return static_cast<size_t>(elements) * dtype_bytes(dtype);
+}
+
+/// Zeros of the size of a call's tensors, and a workspace, as far as the memory suffices.
+class MeasuringMemory {
+ public:
+  MeasuringMemory(const ConvolutionCall& call, size_t workspace_bytes) {
+    const Conv2dDims& d = call.dims;
+    const size_t x = bytes_of(d.n * d.h * d.w * d.c, call.dtype);
+    const size_t w = bytes_of(d.k * d.r * d.s * d.c, call.dtype);
+    const size_t y = bytes_of(d.n * d.p() * d.q() * d.k, call.dtype);
+    tensors_ = call.pass == Conv2dPass::kForward ? ConvolutionTensors{take(x), take(w), take(y)}
+               : call.pass == Conv2dPass::kBackwardData
+                   ? ConvolutionTensors{take(y), take(w), take(x)}
+                   : ConvolutionTensors{take(x), take(y), take(w)};
+    workspace_ = take(workspace_bytes);
+  }
+  ~MeasuringMemory() {
+    try {
+      for (void* block : blocks_) simt::device_free(block);
+    } catch (const simt::Error&) {  // a kernel failed before: the next synchronisation says so
+    }
+  }
+  MeasuringMemory(const MeasuringMemory&) = delete;
+  MeasuringMemory& operator=(const MeasuringMemory&) = delete;
+
+  bool suffices() const { return suffices_; }
+  const ConvolutionTensors& tensors() const { return tensors_; }
+  void* workspace() const { return workspace_; }
+
+ private:
+  void* take(size_t bytes) {
+    void* block = simt::device_malloc(bytes);
+    if (block == nullptr) {
+      suffices_ = suffices_ && bytes == 0;
+      return nullptr;
+    }
+    blocks_.push_back(block);
+    simt::memset_async(block, 0, bytes, Stream{});
+    return block;
+  }
+
+  std::vector<void*> blocks_;
+  ConvolutionTensors tensors_;
+  void* workspace_ = nullptr;
+  bool suffices_ = true;
+};
+
+struct MeasuringEvent {
+  simt::Event event = simt::event_create();
+  MeasuringEvent() = default;
+  ~MeasuringEvent() {
+    try {
+      simt::event_destroy(event);
+    } catch (const simt::Error&) {  // as above
+    }
+  }
+  MeasuringEvent(const MeasuringEvent&) = delete;
+  MeasuringEvent& operator=(const MeasuringEvent&) = delete;
+};
+
+/// Of the fastest of a few runs.
+std::optional<float> milliseconds(const ConvolutionCall& call, const ConvolutionPlan& plan) {
+  constexpr int kRuns = 4;  // the first also loads the kernel
+  if (plan.workspace_bytes() > kConvolutionWorkspaceLimit) return std::nullopt;
+  const MeasuringMemory memory(call, plan.workspace_bytes());
+  if (!memory.suffices()) return std::nullopt;
+  const cudnnHandle_t handle = own_handle();
+  check_cudnn(cudnnSetStream(handle, nullptr), "cudnnSetStream");
+  const MeasuringEvent start;
+  const MeasuringEvent end;
+  std::optional<float> least;
+  for (int run = 0; run < kRuns; ++run) {
+    simt::event_record(start.event, Stream{});
+    plan.run(handle, memory.tensors(), memory.workspace());
+    simt::event_record(end.event, Stream{});
+    simt::event_synchronize(end.event);
+    const float ms = simt::event_elapsed_ms(start.event, end.event);
+    if (run > 0 && (!least || ms < *least)) least = ms;
+  }
+  return least;
+}
+
+ChoiceFile& choice_file(int device) {
+  static std::map<int, ChoiceFile> files;
+  const auto found = files.find(device);
+  if (found != files.end()) return found->second;
+  const size_t version = cudnnGetVersion();
+  const std::string library = "cuDNN " + std::to_string(version / 10000) + "." +
+                              std::to_string(version % 10000 / 100) + "." +
+                              std::to_string(version % 100);
+  return files
+      .emplace(device, ChoiceFile(tuning().folder, {simt::device_facts(device).name, library}))
+      .first->second;
+}
+
+ConvolutionPlan measured_plan(const ConvolutionCall& call, const ConvolutionProposals& proposals,
+                              ChoiceFile& file) {
+  RankedWays ways;
+  for (size_t i = 0; i < proposals.size(); ++i) ways.names.push_back(proposals.name(i));
+  ways.milliseconds = [&](size_t way) -> std::optional<float> {
+    try {
+      return milliseconds(call, proposals.plan(way));
+    } catch (const CudnnError&) {
+      return std::nullopt;  // refused after all
+    }
+  };
+  try {
+    const size_t way = choose_way(describe(call), ways, file);
+    if (way < proposals.size()) {
+      ConvolutionPlan plan = proposals.plan(way);
+      if (plan.workspace_bytes() <= kConvolutionWorkspaceLimit) return plan;
+    }
+  } catch (const CudnnError&) {  // the first one, unmeasured: the ranking goes on to the next
+  }
+  return proposals.ranked_plan();
+}
+
 std::unique_ptr<ConvolutionPlan> make_plan(const PlanKey& key) {
+  const CudnnDescriptor device = cudnn_device(key.device);
+  const ConvolutionProposals proposals(key.call, device);
   return std::make_unique<ConvolutionPlan>(
-      ConvolutionPlan::make(key.call, cudnn_device(key.device)));
+      tuning().search == PlanSearch::kMeasured
+          ? measured_plan(key.call, proposals, choice_file(key.device))
+          : proposals.ranked_plan());
 }
 
 const ConvolutionPlan& plan_for(const ConvolutionCall& call) {

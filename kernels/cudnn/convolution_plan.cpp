@@ -1,7 +1,9 @@
 #include "kernels/cudnn/convolution_plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 namespace rela {
@@ -10,10 +12,6 @@ namespace {
 constexpr int64_t kFirstId = 1;
 constexpr int64_t kSecondId = 2;
 constexpr int64_t kResultId = 3;
-
-/// Configurations that want more scratch memory come last: a fraction of a percent of speed is not
-/// worth memory that a larger batch could have.
-constexpr size_t kWorkspaceLimit = size_t{256} << 20;
 
 /// cuDNN names axes N, C, H, W (K, C, R, S) whatever the order in memory: strides say NHWC.
 struct Extents {
@@ -158,27 +156,15 @@ size_t workspace_of(const CudnnDescriptor& plan) {
   return static_cast<size_t>(plan.get_int64(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
 }
 
-/// Index and plan of the first configuration that finalises within the workspace limit, or else of
-/// the one that wants the least.
-std::pair<size_t, CudnnDescriptor> first_plan(const std::vector<CudnnDescriptor>& configs,
-                                              const CudnnDescriptor& device) {
-  std::optional<std::pair<size_t, CudnnDescriptor>> smallest;
-  std::optional<CudnnError> refusal;
-  for (size_t i = 0; i < configs.size(); ++i) {
-    try {
-      CudnnDescriptor plan = finalised_plan(configs[i], device);
-      const size_t bytes = workspace_of(plan);
-      if (bytes <= kWorkspaceLimit) return {i, std::move(plan)};
-      if (!smallest || bytes < workspace_of(smallest->second)) {
-        smallest.emplace(i, std::move(plan));
-      }
-    } catch (const CudnnError& e) {
-      refusal = e;
-    }
-  }
-  if (smallest) return std::move(*smallest);
-  if (refusal) throw CudnnError(*refusal);
-  throw CudnnError("no engine keeps to the terms of the call", CUDNN_STATUS_NOT_SUPPORTED);
+constexpr const char* name_of(Conv2dPass pass) {
+  return pass == Conv2dPass::kForward        ? "forward"
+         : pass == Conv2dPass::kBackwardData ? "data gradient"
+                                             : "weight gradient";
+}
+constexpr const char* name_of(Conv2dAlgorithm algorithm) {
+  return algorithm == Conv2dAlgorithm::kAuto     ? "auto"
+         : algorithm == Conv2dAlgorithm::kDirect ? "direct"
+                                                 : "winograd";
 }
 
 }  // namespace
@@ -234,12 +220,64 @@ void ConvolutionPlan::run(cudnnHandle_t handle, const ConvolutionTensors& tensor
 }
 
 ConvolutionPlan ConvolutionPlan::make(const ConvolutionCall& call, const CudnnDescriptor& device) {
+  return ConvolutionProposals(call, device).ranked_plan();
+}
+
+ConvolutionProposals::ConvolutionProposals(const ConvolutionCall& call,
+                                           const CudnnDescriptor& device)
+    : device_(device) {
   std::vector<CudnnDescriptor> parts = graph_of(call);
-  std::vector<CudnnDescriptor> configs = accepted_proposals(call, parts.back(), device);
-  const auto count = static_cast<int64_t>(configs.size());
-  auto [index, plan] = first_plan(configs, device);
-  parts.push_back(std::move(configs[index]));
-  return {std::move(parts), std::move(plan), count};
+  first_ = parts.size();
+  std::ranges::move(accepted_proposals(call, parts.back(), device), std::back_inserter(parts));
+  parts_ = std::make_shared<const std::vector<CudnnDescriptor>>(std::move(parts));
+}
+
+std::string ConvolutionProposals::name(size_t i) const {
+  const auto engine =
+      config(i).get_descriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+  std::ostringstream text;
+  text << "engine " << engine.at(0).get_int64(CUDNN_ATTR_ENGINE_GLOBAL_INDEX) << ',';
+  for (const CudnnDescriptor& choice :
+       config(i).get_descriptors(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+                                 CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS)) {
+    text << ' ' << static_cast<int>(choice.knob_type()) << '='
+         << choice.get_int64(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE);
+  }
+  return text.str();
+}
+
+ConvolutionPlan ConvolutionProposals::plan(size_t i) const {
+  return {parts_, finalised_plan(config(i), device_)};
+}
+
+ConvolutionPlan ConvolutionProposals::ranked_plan() const {
+  std::optional<ConvolutionPlan> smallest;
+  std::optional<CudnnError> refusal;
+  for (size_t i = 0; i < size(); ++i) {
+    try {
+      ConvolutionPlan next = plan(i);
+      if (next.workspace_bytes() <= kConvolutionWorkspaceLimit) return next;
+      if (!smallest || next.workspace_bytes() < smallest->workspace_bytes()) {
+        smallest.emplace(std::move(next));
+      }
+    } catch (const CudnnError& e) {
+      refusal = e;
+    }
+  }
+  if (smallest) return std::move(*smallest);
+  if (refusal) throw CudnnError(*refusal);
+  throw CudnnError("no engine keeps to the terms of the call", CUDNN_STATUS_NOT_SUPPORTED);
+}
+
+std::string describe(const ConvolutionCall& call) {
+  const Conv2dDims& d = call.dims;
+  std::ostringstream out;
+  out << name_of(call.pass) << (call.dtype == Dtype::kBf16 ? " bf16 " : " f32 ")
+      << (call.f32_math == F32Math::kTf32 ? "tf32 " : "exact ") << name_of(call.algorithm)
+      << (call.mode == Write::kAccumulate ? " accumulate " : " overwrite ") << d.n << 'x' << d.h
+      << 'x' << d.w << 'x' << d.c << " to " << d.k << ", " << d.r << 'x' << d.s << " / " << d.stride
+      << " + " << d.padding;
+  return out.str();
 }
 
 }  // namespace rela

@@ -49,6 +49,15 @@ int64_t CudnnDescriptor::get_int64(cudnnBackendAttributeName_t name) const {
   return value;
 }
 
+cudnnBackendKnobType_t CudnnDescriptor::knob_type() const {
+  cudnnBackendKnobType_t type{};
+  int64_t count = 0;
+  check_cudnn(cudnnBackendGetAttribute(raw_, CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE,
+                                       1, &count, &type),
+              "cudnnBackendGetAttribute");
+  return type;
+}
+
 std::vector<cudnnBackendNumericalNote_t> CudnnDescriptor::numerical_notes() const {
   std::vector<cudnnBackendNumericalNote_t> notes(CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
   int64_t count = 0;
@@ -66,10 +75,17 @@ std::vector<CudnnDescriptor> CudnnDescriptor::get_descriptors(
   check_cudnn(
       cudnnBackendGetAttribute(raw_, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr),
       "cudnnBackendGetAttribute");
+  return get_descriptors(name, type, count);
+}
+
+std::vector<CudnnDescriptor> CudnnDescriptor::get_descriptors(cudnnBackendAttributeName_t name,
+                                                              cudnnBackendDescriptorType_t type,
+                                                              int64_t at_most) const {
+  int64_t count = 0;
   std::vector<CudnnDescriptor> found;
   std::vector<cudnnBackendDescriptor_t> handles;
-  for (int64_t i = 0; i < count; ++i) handles.push_back(found.emplace_back(type).raw());
-  check_cudnn(cudnnBackendGetAttribute(raw_, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &count,
+  for (int64_t i = 0; i < at_most; ++i) handles.push_back(found.emplace_back(type).raw());
+  check_cudnn(cudnnBackendGetAttribute(raw_, name, CUDNN_TYPE_BACKEND_DESCRIPTOR, at_most, &count,
                                        handles.data()),
               "cudnnBackendGetAttribute");
   found.erase(found.begin() + static_cast<ptrdiff_t>(count), found.end());

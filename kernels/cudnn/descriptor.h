@@ -76,11 +76,17 @@ class CudnnDescriptor {
   CudnnDescriptor& finalize();
 
   int64_t get_int64(cudnnBackendAttributeName_t name) const;
+  /// Which of an engine's knobs a choice turns.
+  cudnnBackendKnobType_t knob_type() const;
   /// What an engine does to the numbers, of which there may be nothing to say.
   std::vector<cudnnBackendNumericalNote_t> numerical_notes() const;
   /// The descriptors that an attribute holds, each of `type`.
   std::vector<CudnnDescriptor> get_descriptors(cudnnBackendAttributeName_t name,
                                                cudnnBackendDescriptorType_t type) const;
+  /// The same where cuDNN does not tell their number beforehand.
+  std::vector<CudnnDescriptor> get_descriptors(cudnnBackendAttributeName_t name,
+                                               cudnnBackendDescriptorType_t type,
+                                               int64_t at_most) const;
 
  private:
   CudnnDescriptor& set_raw(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,

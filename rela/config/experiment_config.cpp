@@ -30,7 +30,9 @@ void describe_run(ConfigTable& table, ExperimentConfig& c) {
                           "storage of activations; `32-true` is another name of `fp32`");
   table.boolean(
       "deterministic", c.deterministic,
-      "the same bits from every run; the CPU gives them for a given number of threads anyway");
+      "the same bits from every run, also from a first one: on a GPU, cuDNN's plans are then the "
+      "first of its ranking, not the fastest as measured; otherwise the measured choice is kept in "
+      "RELA_CACHE_DIR or ~/.cache/rela. Plans and kernels sum in a fixed order either way");
   table.integer("threads", c.threads, Unset::kAuto, Limits::between(1, 4096),
                 "CPU threads of the arithmetic, the last bits depend on it; auto: every core this "
                 "process may use");

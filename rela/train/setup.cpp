@@ -5,6 +5,7 @@
 
 #include "kernels/cpu_features.h"
 #include "kernels/parallel.h"
+#include "kernels/tuning/tuning.h"
 #include "rela/data/sampler.h"
 #include "rela/train/byol.h"
 #include "rela/train/supervised.h"
@@ -227,6 +228,8 @@ Device open_device(const ExperimentConfig& config) {
   RELA_CHECK(!bf16 || on_gpu || cpu_has_bf16(), UnsupportedError,
              "precision: bf16-mixed needs a processor with AVX-512 BF16, and this one has none; "
              "choose \"fp32\"");
+  tuning().search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured;
+  tuning().warn = [](const std::string& text) { log_warning(text); };
   if (config.threads) set_cpu_threads(static_cast<int>(*config.threads));
   log_info("device: ", device_name(choice.device), choice.remark, ", ", cpu_threads(), " threads, ",
            bf16 ? "bf16-mixed" : "fp32");

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <ostream>
+#include <set>
 
 #include "nn/backbone.h"
 #include "tests/cuda/resnet_convolutions.h"
@@ -60,17 +61,6 @@ constexpr const char* kH200 =
     R"("supportCoopLaunch":1,"totalGlobalMem":150754820096,"smClockRateKHz":1980000,)"
     R"("memClockRateKHz":3201000,"l2CacheSize":62914560,"cudaDeviceId":0,"deviceVer":900,)"
     R"("driverVer":13000,"deviceName":"NVIDIA H200"})";
-
-std::string describe(const ConvolutionCall& call) {
-  const Conv2dDims& d = call.dims;
-  std::ostringstream out;
-  out << (call.pass == Conv2dPass::kForward        ? "forward"
-          : call.pass == Conv2dPass::kBackwardData ? "data gradient"
-                                                   : "weight gradient")
-      << (call.mode == Write::kAccumulate ? ", added, " : ", ") << d.n << " x " << d.h << " x "
-      << d.w << " x " << d.c << " to " << d.k << ", " << d.r << " x " << d.s << " / " << d.stride;
-  return out.str();
-}
 
 struct Arithmetic {
   const char* name;
@@ -148,6 +138,38 @@ TEST(CudnnPlan, ARefusalGivesCudnnsReason) {
   ConvolutionCall call{.dims = {.n = 1, .h = 1, .w = 1, .c = 8, .k = 8, .r = 3, .s = 3}};
   EXPECT_THAT([&] { ConvolutionPlan::make(call, h200); },  // an output without pixels
               testing::ThrowsMessage<simt::Error>(testing::HasSubstr("CUDNN_STATUS_BAD_PARAM")));
+}
+
+TEST(CudnnPlan, ProposalsHaveNamesThatAreTheirOwnAndStay) {
+  const CudnnDescriptor h200 = cudnn_device_from_json(kH200);
+  const ConvolutionCall call{
+      .dims = {.n = 64, .h = 32, .w = 32, .c = 64, .k = 64, .r = 3, .s = 3, .padding = 1},
+      .dtype = Dtype::kBf16};
+  const auto names = [&] {
+    const ConvolutionProposals proposals(call, h200);
+    std::vector<std::string> all;
+    for (size_t i = 0; i < proposals.size(); ++i) all.push_back(proposals.name(i));
+    return all;
+  };
+  const std::vector<std::string> first = names();
+  EXPECT_GE(first.size(), 2u);
+  EXPECT_THAT(first, testing::Each(testing::MatchesRegex("engine [0-9]+,( [0-9]+=-?[0-9]+)*")));
+  EXPECT_EQ(std::set<std::string>(first.begin(), first.end()).size(), first.size());
+  EXPECT_EQ(names(), first);
+}
+
+TEST(CudnnPlan, CallsThatDifferReadDifferently) {
+  ConvolutionCall call{
+      .dims = {
+          .n = 8, .h = 32, .w = 30, .c = 3, .k = 64, .r = 3, .s = 5, .stride = 2, .padding = 1}};
+  EXPECT_EQ(describe(call), "forward f32 exact auto overwrite 8x32x30x3 to 64, 3x5 / 2 + 1");
+  call.pass = Conv2dPass::kBackwardWeights;
+  call.dtype = Dtype::kBf16;
+  call.mode = Write::kAccumulate;
+  call.f32_math = F32Math::kTf32;
+  call.algorithm = Conv2dAlgorithm::kDirect;
+  EXPECT_EQ(describe(call),
+            "weight gradient bf16 tf32 direct accumulate 8x32x30x3 to 64, 3x5 / 2 + 1");
 }
 
 TEST(CudnnPlan, KeepsToTheTermsOfTheCall) {

@@ -1,0 +1,46 @@
+#include "kernels/tuning/tuning.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace rela {
+namespace {
+
+/// Of the environment; nothing where it is not set or empty.
+std::optional<std::string> folder_of(const char* variable, const char* below) {
+  const char* value = std::getenv(variable);
+  if (value == nullptr || *value == '\0') return std::nullopt;
+  return value + std::string(below);
+}
+
+}  // namespace
+
+std::string Tuning::default_choice_folder() {
+  if (const auto own = folder_of("RELA_CACHE_DIR", "")) return *own;
+  if (const auto cache = folder_of("XDG_CACHE_HOME", "/rela")) return *cache;
+  return folder_of("HOME", "/.cache/rela").value_or("");
+}
+
+Tuning& tuning() {
+  static auto* all = new Tuning;  // plans may be made during static destruction
+  return *all;
+}
+
+size_t choose_way(const std::string& call, const RankedWays& ways, ChoiceFile& file) {
+  if (const std::optional<std::string> known = file.find(call)) {
+    const auto found = std::ranges::find(ways.names, *known);
+    if (found != ways.names.end()) return static_cast<size_t>(found - ways.names.begin());
+  }
+  std::optional<float> least;
+  size_t fastest = 0;
+  for (size_t way = 0; way < std::min(kMeasuredWays, ways.names.size()); ++way) {
+    const std::optional<float> ms = ways.milliseconds(way);
+    if (!ms || (least && *ms >= *least)) continue;
+    least = ms;
+    fastest = way;
+  }
+  if (least) file.put(call, ways.names[fastest]);
+  return fastest;
+}
+
+}  // namespace rela

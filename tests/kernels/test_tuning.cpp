@@ -1,0 +1,193 @@
+// Choosing among a library's ways of doing a call, with a clock that is not one.
+
+#include "kernels/tuning/tuning.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/support/temp_dir.h"
+
+namespace rela::test {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const ChoiceOwner kOwner{"NVIDIA H100", "cuDNN 9.19.0"};
+
+class PlanChoice : public testing::Test {
+ protected:
+  PlanChoice() {
+    tuning().warn = [this](const std::string& text) { warnings_.push_back(text); };
+  }
+  ~PlanChoice() override { tuning() = Tuning{}; }
+
+  std::string folder() const { return folder_.path() / "rela"; }
+  ChoiceFile open() const { return {folder(), kOwner}; }
+  /// Ways "a", "b", ... that take so long; nothing for a way that cannot run.
+  RankedWays ways(std::vector<std::optional<float>> times) {
+    RankedWays all;
+    for (size_t i = 0; i < times.size(); ++i) all.names.emplace_back(1, static_cast<char>('a' + i));
+    all.milliseconds = [this, times](size_t way) {
+      measured_.push_back(way);
+      return times.at(way);
+    };
+    return all;
+  }
+  std::string content() const {
+    std::ifstream file(open().path(), std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void overwrite(const std::string& text) const {
+    std::ofstream(open_path_, std::ios::binary) << text;
+  }
+
+  TempDir folder_;
+  std::string open_path_ = ChoiceFile((folder_.path() / "rela").string(), kOwner).path();
+  std::vector<std::string> warnings_;
+  std::vector<size_t> measured_;
+};
+
+TEST_F(PlanChoice, IsTheFastestOfTheFirstFew) {
+  ChoiceFile file = open();
+  EXPECT_EQ(choose_way("call", ways({3.0f, 2.0f, 2.0f, 5.0f, 1.0f}), file), 1u);
+  EXPECT_THAT(measured_, ElementsAre(0, 1, 2, 3));  // a tie goes to the better rank
+}
+
+TEST_F(PlanChoice, IsMeasuredOnceAndKeptForLaterProcesses) {
+  {
+    ChoiceFile file = open();
+    choose_way("call", ways({3.0f, 2.0f}), file);
+    EXPECT_EQ(choose_way("call", ways({1.0f, 2.0f}), file), 1u);
+  }
+  ChoiceFile later = open();
+  EXPECT_EQ(choose_way("call", ways({1.0f, 2.0f}), later), 1u);
+  EXPECT_EQ(measured_.size(), 2u);
+  EXPECT_EQ(choose_way("another call", ways({1.0f, 2.0f}), later), 0u);
+  EXPECT_THAT(warnings_, IsEmpty());
+}
+
+TEST_F(PlanChoice, IsTheFirstWhereNothingCouldBeMeasuredAndIsNotKept) {
+  ChoiceFile file = open();
+  EXPECT_EQ(choose_way("call", ways({std::nullopt, std::nullopt}), file), 0u);
+  EXPECT_EQ(file.find("call"), std::nullopt);
+  EXPECT_EQ(choose_way("call", ways({std::nullopt, 9.0f}), file), 1u);
+  EXPECT_EQ(choose_way("nothing", ways({}), file), 0u);
+}
+
+TEST_F(PlanChoice, IsMeasuredAnewWhenTheLibraryNoLongerProposesIt) {
+  ChoiceFile file = open();
+  file.put("call", "z");
+  EXPECT_EQ(choose_way("call", ways({3.0f, 2.0f}), file), 1u);
+  EXPECT_EQ(file.find("call"), "b");
+}
+
+TEST_F(PlanChoice, FileSaysWhomItIsFor) {
+  ChoiceFile file = open();
+  file.put("second", "b");
+  file.put("first", "a");
+  EXPECT_EQ(file.path(), folder() + "/cuDNN-9.19.0-NVIDIA-H100.plans");
+  EXPECT_THAT(content(), testing::StartsWith("rela plan choices 1\ndevice NVIDIA H100\nlibrary "
+                                             "cuDNN 9.19.0\nfirst\ta\nsecond\tb\nchecksum "));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder()), {}), 1);
+}
+
+TEST_F(PlanChoice, FileKeepsWhatTwoProcessesAdd) {
+  ChoiceFile one = open();
+  ChoiceFile other = open();
+  one.put("one", "a");
+  other.put("other", "b");
+  EXPECT_EQ(open().find("one"), "a");
+  EXPECT_EQ(open().find("other"), "b");
+}
+
+TEST_F(PlanChoice, ADamagedFileIsIgnoredWithAWarningAndReplaced) {
+  open().put("call", "b");
+  const std::string good = content();
+  std::string flipped = good;
+  flipped[good.find("\tb") + 1] = 'a';
+  for (const std::string& bad : {flipped, good.substr(0, good.size() / 2), std::string("x")}) {
+    warnings_.clear();
+    overwrite(bad);
+    ChoiceFile file = open();
+    EXPECT_EQ(file.find("call"), std::nullopt);
+    EXPECT_THAT(warnings_, ElementsAre(AllOf(HasSubstr(file.path() + " is damaged"),
+                                             HasSubstr("measured anew"))));
+    file.put("call", "c");
+    EXPECT_EQ(open().find("call"), "c");
+  }
+}
+
+TEST_F(PlanChoice, AFileOfAnotherDeviceOrLibraryIsIgnoredWithAWarning) {
+  for (const ChoiceOwner& other :
+       {ChoiceOwner{"NVIDIA A100", kOwner.library}, ChoiceOwner{kOwner.device, "cuDNN 9.8.0"}}) {
+    warnings_.clear();
+    ChoiceFile foreign(folder(), other);
+    foreign.put("call", "b");
+    std::filesystem::rename(foreign.path(), open_path_);
+    EXPECT_EQ(open().find("call"), std::nullopt);
+    EXPECT_THAT(warnings_, ElementsAre(HasSubstr("was written for another device or library")));
+  }
+}
+
+TEST_F(PlanChoice, GoesOnWhereTheFileCannotBeWritten) {
+  std::ofstream(folder_.path() / "rela") << "a file where the folder should be";
+  ChoiceFile file = open();
+  EXPECT_EQ(choose_way("call", ways({3.0f, 2.0f}), file), 1u);
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("cannot be written")));
+  EXPECT_EQ(file.find("call"), "b");
+}
+
+TEST_F(PlanChoice, AFileWithoutAFolderIsNone) {
+  ChoiceFile file("", kOwner);
+  file.put("call", "b");
+  EXPECT_EQ(file.find("call"), "b");
+  EXPECT_EQ(ChoiceFile("", kOwner).find("call"), std::nullopt);
+  EXPECT_THAT(warnings_, IsEmpty());
+}
+
+/// Sets variables of the environment while it lives.
+class Environment {
+ public:
+  Environment(const char* own, const char* cache, const char* home) {
+    set("RELA_CACHE_DIR", own);
+    set("XDG_CACHE_HOME", cache);
+    set("HOME", home);
+  }
+  ~Environment() {
+    for (const auto& [name, value] : before_) assign(name, value ? value->c_str() : nullptr);
+  }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  void set(const char* name, const char* value) {
+    const char* old = std::getenv(name);
+    before_.emplace_back(name, old ? std::optional<std::string>(old) : std::nullopt);
+    assign(name, value);
+  }
+  static void assign(const char* name, const char* value) {
+    value == nullptr ? unsetenv(name) : setenv(name, value, 1);
+  }
+  std::vector<std::pair<const char*, std::optional<std::string>>> before_;
+};
+
+TEST(PlanChoiceFolder, IsOursOrInTheUsersCache) {
+  const auto folder = [](const char* own, const char* cache, const char* home) {
+    const Environment environment(own, cache, home);
+    return Tuning::default_choice_folder();
+  };
+  EXPECT_EQ(folder("/own", "/cache", "/home/x"), "/own");
+  EXPECT_EQ(folder(nullptr, "/cache", "/home/x"), "/cache/rela");
+  EXPECT_EQ(folder("", "", "/home/x"), "/home/x/.cache/rela");
+  EXPECT_EQ(folder(nullptr, nullptr, nullptr), "");
+}
+
+}  // namespace
+}  // namespace rela::test
