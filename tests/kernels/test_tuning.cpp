@@ -183,9 +183,9 @@ TEST(PlanChoiceFolder, IsOursOrInTheUsersCache) {
     const Environment environment(own, cache, home);
     return Tuning::default_choice_folder();
   };
-  EXPECT_EQ(folder("/own", "/cache", "/home/x"), "/own");
-  EXPECT_EQ(folder(nullptr, "/cache", "/home/x"), "/cache/rela");
-  EXPECT_EQ(folder("", "", "/home/x"), "/home/x/.cache/rela");
+  EXPECT_EQ(folder("/own", "/cache", "/at-home"), "/own");
+  EXPECT_EQ(folder(nullptr, "/cache", "/at-home"), "/cache/rela");
+  EXPECT_EQ(folder("", "", "/at-home"), "/at-home/.cache/rela");
   EXPECT_EQ(folder(nullptr, nullptr, nullptr), "");
 }
 
