@@ -52,7 +52,7 @@ void warn_of(const std::string& path, const std::string& what) {
 
 }  // namespace
 
-ChoiceFile::ChoiceFile(std::string folder, ChoiceOwner owner)
+ChoiceFile::ChoiceFile(std::string folder, const ChoiceOwner& owner)
     : folder_(std::move(folder)),
       header_(std::string(kFirstLine) + "device " + owner.device + "\nlibrary " + owner.library +
               "\n"),
@@ -94,7 +94,8 @@ ChoiceFile::Choices ChoiceFile::read() const {
 void ChoiceFile::write() const {
   if (folder_.empty()) return;
   std::string text = header_;
-  for (const auto& [key, choice] : choices_) text += key + '\t' + choice + '\n';
+  for (const auto& [key, choice] : choices_)
+    text.append(key).append("\t").append(choice).append("\n");
   text += checksum_line(text);
   const std::string unfinished = path_ + "." + std::to_string(getpid());
   std::error_code failed;

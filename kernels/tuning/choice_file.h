@@ -26,7 +26,7 @@ class ChoiceFile {
   /// Reads the owner's file in `folder`, if there is one. A file that is damaged, or speaks of
   /// another device or library, is ignored with a warning; the next put() replaces it. An empty
   /// folder: nothing is read or written.
-  ChoiceFile(std::string folder, ChoiceOwner owner);
+  ChoiceFile(std::string folder, const ChoiceOwner& owner);
 
   std::optional<std::string> find(const std::string& key) const;
   /// Neither text may hold a tab or the end of a line. Writes the file anew, with what other
