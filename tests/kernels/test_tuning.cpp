@@ -31,7 +31,7 @@ class PlanChoice : public testing::Test {
   std::string folder() const { return folder_.path() / "rela"; }
   ChoiceFile open() const { return {folder(), kOwner}; }
   /// Ways "a", "b", ... that take so long; nothing for a way that cannot run.
-  RankedWays ways(std::vector<std::optional<float>> times) {
+  RankedWays ways(const std::vector<std::optional<float>>& times) {
     RankedWays all;
     for (size_t i = 0; i < times.size(); ++i) all.names.emplace_back(1, static_cast<char>('a' + i));
     all.milliseconds = [this, times](size_t way) {
