@@ -210,6 +210,17 @@ TEST(TopK, IsTheSameForAnyNumberOfThreadsAndAnyWorkspace) {
   EXPECT_EQ(one.indices, small.indices);
 }
 
+TEST(TopK, NeedsBelowAHundredMegabytesForTheWholeOfCifarTen) {
+  const TopKDims d{10'000, 50'000, 512, 200};
+  const double results = static_cast<double>(d.queries * d.k) * (sizeof(float) + sizeof(int64_t));
+  const int threads = cpu_threads();
+  for (const int t : {1, 2, 16}) {
+    set_cpu_threads(t);
+    EXPECT_LT(results + static_cast<double>(top_k_similarity_workspace_bytes_cpu(d)), 100e6) << t;
+  }
+  set_cpu_threads(threads);
+}
+
 TEST(L2NormalizeRows, GivesRowsOfNormOneAndLeavesZerosAlone) {
   const std::vector<float> x{3.0f, 4.0f, 0.0f, 0.0f, 1e-20f, 0.0f, 1e20f, -1e20f};
   std::vector<float> y(x.size(), kNan);
