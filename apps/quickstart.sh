@@ -10,7 +10,7 @@ usage: apps/quickstart.sh [experiment options]
 Installs the build's Debian packages (as root or with passwordless sudo), builds the programs into
 build/apps, finds CIFAR-10 (apps/fetch_cifar10.sh says where), and trains the two runs of
 apps/experiments/quickstart.json into runs/quickstart: BYOL, and BYOL with ReLA, at the same small
-budget. Ends with their accuracies and a picture. About 8 minutes on two cores, all in all; stopped, it
+budget. Ends with their accuracies and a picture. About 6 minutes on two cores, all in all; stopped, it
 goes on where it was. Options are handed to the program experiment, e.g. --set epochs=20.
 
   RELA_DATA              folder that holds CIFAR-10; without it the data are looked for and fetched,
