@@ -5,7 +5,7 @@
 //
 //   extern: SIMT_DYN_SHARED(uint4, memory) of kTileSharedBytes
 //   TileSums<T> sums;
-//   multiply_tile_cuda<T>(rows of a, rows of b, depth, memory, sums);
+//   multiply_tile_cuda<T>(a, b, first rows of both, depths, memory, sums);
 //   for each element e: sums.v[e] belongs to (tile_row<T>(e), tile_column<T>(e))
 //
 // An operand is a Source: element (outer, inner), inner contiguous. It is kRowOuter, [row, depth],
@@ -188,20 +188,25 @@ struct DepthRange {
   int64_t begin = 0, end = 0;
 };
 
-/// sums[r, c] = sum over the depths of a[a_row + r, d] b[b_row + c, d]. `shared`: kTileSharedBytes,
-/// 16-byte aligned, free again on return. The whole block comes, and meets at a barrier or more.
+/// The first row of each operand that a tile takes.
+struct TileRows {
+  int64_t a = 0, b = 0;
+};
+
+/// sums[r, c] = sum over the depths of a[rows.a + r, d] b[rows.b + c, d]. `shared`:
+/// kTileSharedBytes, 16-byte aligned, free again on return. The whole block comes, and meets at a
+/// barrier or more.
 template <class T, TileOrder kA, TileOrder kB, class SourceA, class SourceB>
-__device__ inline void multiply_tile_cuda(const SourceA& a, int64_t a_row, const SourceB& b,
-                                          int64_t b_row, DepthRange depths, void* shared,
-                                          TileSums<T>& sums) {
+__device__ inline void multiply_tile_cuda(const SourceA& a, const SourceB& b, TileRows rows,
+                                          DepthRange depths, void* shared, TileSums<T>& sums) {
   T* const memory = static_cast<T*>(shared);
   constexpr int kStage = kStageBytes / static_cast<int>(sizeof(T));
 #pragma unroll
   for (int e = 0; e < kTileElements; ++e) sums.v[e] = 0.0f;
   const auto load = [&](int64_t depth, int buffer) {
     T* const stage = memory + buffer * 2 * kStage;
-    load_stage<T, kA>(a, a_row, depth, stage);
-    load_stage<T, kB>(b, b_row, depth, stage + kStage);
+    load_stage<T, kA>(a, rows.a, depth, stage);
+    load_stage<T, kB>(b, rows.b, depth, stage + kStage);
     simt::cp_async_commit();
   };
   load(depths.begin, 0);

@@ -44,7 +44,7 @@ class Row {
   const T* p_;
   int64_t cols_;
   float beyond_;
-  F32x8 held_[kVectors > 0 ? kVectors : 1];
+  F32x8 held_[kVectors + (kVectors == 0)];  // no array is empty
 };
 
 /// body(v) for every vector of a lane.

@@ -97,9 +97,9 @@ __global__ void __launch_bounds__(kTileThreads)
   for (int64_t first = begin; first < end; first += kRowChunk) {
     TileSums<T> sums;
     multiply_tile_cuda<T, TileOrder::kDepthOuter, TileOrder::kDepthOuter>(
-        z, static_cast<int64_t>(pair.row) * kTileSide, z,
-        static_cast<int64_t>(pair.column) * kTileSide, {first, min(first + kRowChunk, end)}, stages,
-        sums);
+        z, z,
+        {static_cast<int64_t>(pair.row) * kTileSide, static_cast<int64_t>(pair.column) * kTileSide},
+        {first, min(first + kRowChunk, end)}, stages, sums);
 #pragma unroll
     for (int e = 0; e < kTileElements; ++e) {
       double* const sum = out + tile_row<T>(e) * kTileSide + tile_column<T>(e);

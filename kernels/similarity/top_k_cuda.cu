@@ -147,7 +147,7 @@ __global__ void __launch_bounds__(kTileThreads, 1)  // 128 registers would spill
     for (int64_t first = split * work.split_tiles * kTileSide; first < end; first += kTileSide) {
       TileSums<T> sums;
       multiply_tile_cuda<T, TileOrder::kRowOuter, TileOrder::kRowOuter>(
-          x, first_query, y, first, {0, work.dims.width}, stages, sums);
+          x, y, {first_query, first}, {0, work.dims.width}, stages, sums);
       add_tile<T>(sums, work.dims, first, queries, q);
       __syncthreads();  // every key of the tile is in its slot
       for (int query = warp; query < queries; query += kWarps) {

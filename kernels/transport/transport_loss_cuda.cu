@@ -41,7 +41,7 @@ __device__ inline void stage_projection(const Problem<T>& t, int64_t row, int64_
                                         void* shared) {
   float* const staged = static_cast<float*>(shared);
   TileSums<T> sums;
-  multiply_tile_cuda<T, TileOrder::kRowOuter, TileOrder::kRowOuter>(t.h, row, t.w, column,
+  multiply_tile_cuda<T, TileOrder::kRowOuter, TileOrder::kRowOuter>(t.h, t.w, {row, column},
                                                                     {0, t.d.width}, shared, sums);
 #pragma unroll
   for (int e = 0; e < kTileElements; ++e) {
@@ -85,12 +85,12 @@ __device__ inline double inverse_norm(double squares) {
 
 /// The formulas of transport_row.h: a thread a row.
 __global__ void __launch_bounds__(kRowThreads)
-    row_kernel(const RowSums* sums, int64_t column_tiles, TransportDims d, TransportMeasure measure,
-               TransportOutputs out, RowGradient* gradients, double* losses) {
+    row_kernel(const RowSums* sums, TransportDims d, TransportMeasure measure, TransportOutputs out,
+               RowGradient* gradients, double* losses) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (row >= d.rows) return;
   double pp = 0.0, py = 0.0, yy = 0.0, residual = 0.0;
-  for (int64_t tile = 0; tile < column_tiles; ++tile) {
+  for (int64_t tile = 0; tile * kTileSide < d.outputs; ++tile) {
     const RowSums s = sums[tile * d.rows + row];
     pp += s.x;
     py += s.y;
@@ -173,7 +173,7 @@ __global__ void __launch_bounds__(kTileThreads)
   const int64_t column = static_cast<int64_t>(blockIdx.y) * kTileSide;
   const int64_t columns = b.inner;
   TileSums<T> sums;
-  multiply_tile_cuda<T, kA, TileOrder::kDepthOuter>(a, row, b, column, {0, depth}, stages, sums);
+  multiply_tile_cuda<T, kA, TileOrder::kDepthOuter>(a, b, {row, column}, {0, depth}, stages, sums);
 #pragma unroll
   for (int e = 0; e < kTileElements; ++e) {
     const int64_t r = row + tile_row<T>(e), k = column + tile_column<T>(e);
@@ -305,9 +305,8 @@ void transport_loss_cuda(const TransportProblem& problem, const TransportInputs&
     simt::launch(measure_kernel<T>,
                  {dim3(tiles_for(d.rows), tiles_for(d.outputs)), kTileThreads, kStagedBytes},
                  stream, t, sums);
-    simt::launch(row_kernel, {blocks_for(d.rows), kRowThreads}, stream, sums,
-                 static_cast<int64_t>(tiles_for(d.outputs)), d, problem.measure, out,
-                 at<RowGradient>(workspace, l.gradients), losses);
+    simt::launch(row_kernel, {blocks_for(d.rows), kRowThreads}, stream, sums, d, problem.measure,
+                 out, at<RowGradient>(workspace, l.gradients), losses);
     if (out.loss != nullptr) {
       simt::launch(loss_kernel, {1, kRowThreads}, stream, losses, d.rows, out.loss);
     }
