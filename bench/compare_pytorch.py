@@ -4,7 +4,7 @@
     bench/compare_pytorch.py [--width 64] [--batch 64] [--precision fp32|bf16] [--threads 2] [--rounds 5] [--steps 3]
                              [--binary build/bench/byol_step] [--out FILE.json]
 
-Needs python3-torch and python3-numpy (Debian). The step: ResNet-18 with CIFAR stem, both views, target network without
+Needs python3-torch, python3-numpy and libopenblas0-pthread (Debian). The step: ResNet-18 with CIFAR stem, both views, target network without
 gradient, loss, backward, AdamW, EMA of the target. PyTorch runs channels_last with two forwards per network and, in
 bf16, under autocast. The figure of each side is its best round; the ratio is ours over PyTorch's.
 """
@@ -23,6 +23,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+import torch_blas
 
 
 class Block(nn.Module):
@@ -156,6 +158,7 @@ def parse():
 
 def main():
     args = parse()
+    blas = torch_blas.require_fast_blas()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
     model = Byol(args.width)
@@ -180,7 +183,7 @@ def main():
     allowed = 1e-4 if args.precision == "fp32" else 2e-2  # bf16 keeps 8 bits and autocast rounds at other places
     result = {
         "width": args.width, "batch": args.batch, "precision": args.precision, "threads": args.threads,
-        "pytorch_version": torch.__version__, "loss": first_loss, "loss_difference": gap,
+        "pytorch_version": torch.__version__, "pytorch_blas": blas, "loss": first_loss, "loss_difference": gap,
         "images_per_s": {side: round(args.batch / t, 2) for side, t in best.items()},
         "ratio": round(best["pytorch"] / best["rela"], 3),
     }

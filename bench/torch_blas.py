@@ -1,0 +1,29 @@
+"""Which BLAS PyTorch multiplies with: Debian's python3-torch takes the system's, and the reference one is 50 times slower."""
+import os
+import re
+import sys
+
+import torch
+
+REFERENCE = r"/(blas|lapack|lib|x86_64-linux-gnu)/libblas\.so"
+
+
+def blas_library():
+    """The file of the BLAS that this process has loaded, the reference one before others; `built in` when there is none."""
+    torch.ones(8, 8) @ torch.ones(8, 8)
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        files = {line.split()[-1] for line in maps if re.search(r"/lib(blas|openblas|blis|mkl_rt)[^/]*\.so", line)}
+    return max(map(os.path.realpath, files), key=lambda f: bool(re.search(REFERENCE, f)), default="built in")
+
+
+def require_fast_blas():
+    """blas_library(), or an end with a message where it is the reference BLAS: no fair opponent."""
+    library = blas_library()
+    if re.search(REFERENCE, library):
+        sys.exit(f"PyTorch multiplies with {library}, the unoptimised reference BLAS; a comparison needs a fast one: "
+                 "apt-get install libopenblas0-pthread")
+    return library
+
+
+if __name__ == "__main__":
+    print(blas_library())
