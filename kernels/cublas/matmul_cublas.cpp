@@ -1,14 +1,21 @@
-// cuBLASLt thinks in columns: row-major c [M, N] is column-major c' [N, M], and c' = b' a'.
+// cuBLASLt thinks in columns: row-major c [M, N] is column-major c' [N, M], and c' = b' a'. A plan
+// per call and device, found once (kernels/tuning/tuning.h).
 
 #include <cublasLt.h>
 
+#include <map>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "kernels/cublas/matmul.h"
 #include "kernels/dnnl/plan_cache.h"
 #include "kernels/simt/device.h"
 #include "kernels/simt/error.h"
+#include "kernels/tuning/measure.h"
+#include "kernels/tuning/tuning.h"
 
 namespace rela {
 namespace {
@@ -93,7 +100,7 @@ struct PlanKey {
   auto operator<=>(const PlanKey&) const = default;
 };
 
-/// A product with its algorithm, the first of cuBLASLt's heuristics.
+/// A product with its algorithm.
 struct MatmulPlan {
   MatmulCall call;
   cublasLtHandle_t handle = nullptr;
@@ -105,6 +112,127 @@ cublasLtHandle_t handle_of(int device) {
   static PlanCache<int, OwnedHandle> handles;
   return handles.get(device, [](int) { return std::make_unique<OwnedHandle>(make_handle()); })
       .get();
+}
+
+/// Where the bias lies is part of an operation, so each call has its own.
+OwnedOperation make_operation(const MatmulCall& call, const void* bias) {
+  OwnedOperation operation = make_operation(call);
+  if (call.bias == Bias::kPresent) {
+    check_cublas(cublasLtMatmulDescSetAttribute(operation.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+                                                &bias, sizeof(bias)),
+                 "cublasLtMatmulDescSetAttribute");
+  }
+  return operation;
+}
+
+void run(const MatmulPlan& plan, const MatmulTensors& tensors, Workspace workspace, Stream stream) {
+  const OwnedOperation operation = make_operation(plan.call, tensors.bias);
+  const float one = 1.0f;
+  const float keep = plan.call.mode == Write::kAccumulate ? 1.0f : 0.0f;
+  check_cublas(cublasLtMatmul(plan.handle, operation.get(), &one, tensors.b, plan.b.get(),
+                              tensors.a, plan.a.get(), &keep, tensors.c, plan.c.get(), tensors.c,
+                              plan.c.get(), &plan.choice.algo, workspace.data, workspace.bytes,
+                              static_cast<cudaStream_t>(stream.handle)),
+               "cublasLtMatmul");
+}
+
+// ---- the algorithm ----
+
+using Algorithms = std::vector<cublasLtMatmulHeuristicResult_t>;
+
+/// In the order of cuBLASLt's heuristics; at least one.
+Algorithms proposals(const MatmulPlan& plan) {
+  const OwnedOperation operation = make_operation(plan.call);
+  const OwnedPreference preference = make_preference();
+  Algorithms found(kMeasuredWays);
+  int count = 0;
+  check_cublas(
+      cublasLtMatmulAlgoGetHeuristic(plan.handle, operation.get(), plan.b.get(), plan.a.get(),
+                                     plan.c.get(), plan.c.get(), preference.get(),
+                                     static_cast<int>(found.size()), found.data(), &count),
+      "cublasLtMatmulAlgoGetHeuristic");
+  if (count == 0) check_cublas(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
+  found.resize(static_cast<size_t>(count));
+  return found;
+}
+
+/// All that tells one algorithm from another: "algorithm 66, 1=20 6=36 ...".
+std::string name_of(const cublasLtMatmulAlgo_t& algorithm) {
+  std::string name = "algorithm";
+  for (const cublasLtMatmulAlgoConfigAttributes_t attribute :
+       {CUBLASLT_ALGO_CONFIG_ID, CUBLASLT_ALGO_CONFIG_TILE_ID, CUBLASLT_ALGO_CONFIG_SPLITK_NUM,
+        CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, CUBLASLT_ALGO_CONFIG_CTA_SWIZZLING,
+        CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION, CUBLASLT_ALGO_CONFIG_STAGES_ID,
+        CUBLASLT_ALGO_CONFIG_INNER_SHAPE_ID, CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID}) {
+    uint32_t value = 0;  // two of them are uint16_t, which fills the lower half
+    size_t written = 0;
+    const bool half = attribute == CUBLASLT_ALGO_CONFIG_INNER_SHAPE_ID ||
+                      attribute == CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID;
+    const size_t bytes = half ? sizeof(uint16_t) : sizeof(value);
+    if (cublasLtMatmulAlgoConfigGetAttribute(&algorithm, attribute, &value, bytes, &written) !=
+        CUBLAS_STATUS_SUCCESS) {
+      continue;  // an algorithm without it
+    }
+    name += " " + std::to_string(static_cast<int>(attribute)) + "=" + std::to_string(value);
+  }
+  return name;
+}
+
+/// Nothing where memory does not suffice, or cuBLASLt refuses after all.
+std::optional<float> milliseconds(const MatmulPlan& plan) {
+  const MatmulCall& call = plan.call;
+  const auto take = [](MeasuringMemory& memory, int64_t elements, Dtype dtype) {
+    return memory.take(static_cast<size_t>(elements) * dtype_bytes(dtype));
+  };
+  MeasuringMemory memory;
+  MatmulTensors tensors;
+  tensors.a = take(memory, call.m * call.k, call.in);
+  tensors.b = take(memory, call.k * call.n, call.in);
+  tensors.c = take(memory, call.m * call.n, call.out);
+  if (call.bias == Bias::kPresent) tensors.bias = take(memory, call.n, call.out);
+  const Workspace workspace{memory.take(plan.choice.workspaceSize), plan.choice.workspaceSize};
+  if (!memory.suffices()) return std::nullopt;
+  try {
+    return fastest_milliseconds([&] { run(plan, tensors, workspace, Stream{}); });
+  } catch (const simt::Error&) {
+    return std::nullopt;
+  }
+}
+
+ChoiceFile& choice_file(int device) {
+  static std::map<int, ChoiceFile> files;
+  const auto found = files.find(device);
+  if (found != files.end()) return found->second;
+  const std::string library = "cuBLASLt " + std::to_string(cublasLtGetVersion());
+  return files
+      .emplace(device, ChoiceFile(tuning().folder, {simt::device_facts(device).name, library}))
+      .first->second;
+}
+
+/// A call in words, for the file of choices.
+std::string describe(const MatmulCall& call) {
+  constexpr const char* kLayouts[] = {"nt", "nn", "tn"};
+  std::string text = kLayouts[static_cast<int>(call.layout)];
+  text += std::string(" ") + dtype_name(call.in) + " to " + dtype_name(call.out);
+  if (call.in == Dtype::kF32) text += call.f32_math == F32Math::kTf32 ? " tf32" : " exact";
+  if (call.bias == Bias::kPresent) text += " bias";
+  if (call.mode == Write::kAccumulate) text += " accumulate";
+  return text + " " + std::to_string(call.m) + "x" + std::to_string(call.n) + "x" +
+         std::to_string(call.k);
+}
+
+/// The first proposal; the fastest of the first few, where measuring is asked for.
+void choose_algorithm(MatmulPlan& plan, int device) {
+  const Algorithms algorithms = proposals(plan);
+  plan.choice = algorithms.front();
+  if (tuning().search != PlanSearch::kMeasured) return;
+  RankedWays ways;
+  for (const auto& proposal : algorithms) ways.names.push_back(name_of(proposal.algo));
+  ways.milliseconds = [&](size_t way) {
+    plan.choice = algorithms[way];
+    return milliseconds(plan);
+  };
+  plan.choice = algorithms[choose_way(describe(plan.call), ways, choice_file(device))];
 }
 
 std::unique_ptr<MatmulPlan> make_plan(const PlanKey& key) {
@@ -119,14 +247,7 @@ std::unique_ptr<MatmulPlan> make_plan(const PlanKey& key) {
   plan->b =
       b_transposed ? make_layout(call.in, call.k, call.n) : make_layout(call.in, call.n, call.k);
   plan->c = make_layout(call.out, call.n, call.m);
-  const OwnedOperation operation = make_operation(call);
-  const OwnedPreference preference = make_preference();
-  int found = 0;
-  check_cublas(cublasLtMatmulAlgoGetHeuristic(plan->handle, operation.get(), plan->b.get(),
-                                              plan->a.get(), plan->c.get(), plan->c.get(),
-                                              preference.get(), 1, &plan->choice, &found),
-               "cublasLtMatmulAlgoGetHeuristic");
-  if (found == 0) check_cublas(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
+  choose_algorithm(*plan, key.device);
   return plan;
 }
 
@@ -143,21 +264,7 @@ size_t matmul_workspace_bytes(const MatmulCall& call) {
 
 void matmul(const MatmulCall& call, const MatmulTensors& tensors, Workspace workspace,
             Stream stream) {
-  const MatmulPlan& plan = plan_for(call);
-  // Where the bias lies is part of an operation, so each call has its own.
-  const OwnedOperation operation = make_operation(call);
-  if (call.bias == Bias::kPresent) {
-    check_cublas(cublasLtMatmulDescSetAttribute(operation.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER,
-                                                &tensors.bias, sizeof(tensors.bias)),
-                 "cublasLtMatmulDescSetAttribute");
-  }
-  const float one = 1.0f;
-  const float keep = call.mode == Write::kAccumulate ? 1.0f : 0.0f;
-  check_cublas(cublasLtMatmul(plan.handle, operation.get(), &one, tensors.b, plan.b.get(),
-                              tensors.a, plan.a.get(), &keep, tensors.c, plan.c.get(), tensors.c,
-                              plan.c.get(), &plan.choice.algo, workspace.data, workspace.bytes,
-                              static_cast<cudaStream_t>(stream.handle)),
-               "cublasLtMatmul");
+  run(plan_for(call), tensors, workspace, stream);
 }
 
 }  // namespace rela

@@ -10,6 +10,7 @@
 #include "kernels/cudnn/convolution_plan.h"
 #include "kernels/dnnl/plan_cache.h"
 #include "kernels/simt/device.h"
+#include "kernels/tuning/measure.h"
 #include "kernels/tuning/tuning.h"
 
 namespace rela {
@@ -42,84 +43,32 @@ size_t bytes_of(int64_t elements, Dtype dtype) {
   return static_cast<size_t>(elements) * dtype_bytes(dtype);
 }
 
-/// Zeros of the size of a call's tensors, and a workspace, as far as the memory suffices.
-class MeasuringMemory {
- public:
-  MeasuringMemory(const ConvolutionCall& call, size_t workspace_bytes) {
-    const Conv2dDims& d = call.dims;
-    const size_t x = bytes_of(d.n * d.h * d.w * d.c, call.dtype);
-    const size_t w = bytes_of(d.k * d.r * d.s * d.c, call.dtype);
-    const size_t y = bytes_of(d.n * d.p() * d.q() * d.k, call.dtype);
-    tensors_ = call.pass == Conv2dPass::kForward ? ConvolutionTensors{take(x), take(w), take(y)}
-               : call.pass == Conv2dPass::kBackwardData
-                   ? ConvolutionTensors{take(y), take(w), take(x)}
-                   : ConvolutionTensors{take(x), take(y), take(w)};
-    workspace_ = take(workspace_bytes);
+ConvolutionTensors measuring_tensors(const ConvolutionCall& call, MeasuringMemory& memory) {
+  const Conv2dDims& d = call.dims;
+  void* x = memory.take(bytes_of(d.n * d.h * d.w * d.c, call.dtype));
+  void* w = memory.take(bytes_of(d.k * d.r * d.s * d.c, call.dtype));
+  void* y = memory.take(bytes_of(d.n * d.p() * d.q() * d.k, call.dtype));
+  switch (call.pass) {
+    case Conv2dPass::kForward:
+      return {x, w, y};
+    case Conv2dPass::kBackwardData:
+      return {y, w, x};
+    case Conv2dPass::kBackwardWeights:
+      return {x, y, w};
   }
-  ~MeasuringMemory() {
-    try {
-      for (void* block : blocks_) simt::device_free(block);
-    } catch (const simt::Error&) {  // a kernel failed before: the next synchronisation says so
-    }
-  }
-  MeasuringMemory(const MeasuringMemory&) = delete;
-  MeasuringMemory& operator=(const MeasuringMemory&) = delete;
+  return {};
+}
 
-  bool suffices() const { return suffices_; }
-  const ConvolutionTensors& tensors() const { return tensors_; }
-  void* workspace() const { return workspace_; }
-
- private:
-  void* take(size_t bytes) {
-    void* block = simt::device_malloc(bytes);
-    if (block == nullptr) {
-      suffices_ = suffices_ && bytes == 0;
-      return nullptr;
-    }
-    blocks_.push_back(block);
-    simt::memset_async(block, 0, bytes, Stream{});
-    return block;
-  }
-
-  std::vector<void*> blocks_;
-  ConvolutionTensors tensors_;
-  void* workspace_ = nullptr;
-  bool suffices_ = true;
-};
-
-struct MeasuringEvent {
-  simt::Event event = simt::event_create();
-  MeasuringEvent() = default;
-  ~MeasuringEvent() {
-    try {
-      simt::event_destroy(event);
-    } catch (const simt::Error&) {  // as above
-    }
-  }
-  MeasuringEvent(const MeasuringEvent&) = delete;
-  MeasuringEvent& operator=(const MeasuringEvent&) = delete;
-};
-
-/// Of the fastest of a few runs.
+/// Nothing where memory does not suffice.
 std::optional<float> milliseconds(const ConvolutionCall& call, const ConvolutionPlan& plan) {
-  constexpr int kRuns = 4;  // the first also loads the kernel
   if (plan.workspace_bytes() > kConvolutionWorkspaceLimit) return std::nullopt;
-  const MeasuringMemory memory(call, plan.workspace_bytes());
+  MeasuringMemory memory;
+  const ConvolutionTensors tensors = measuring_tensors(call, memory);
+  void* workspace = memory.take(plan.workspace_bytes());
   if (!memory.suffices()) return std::nullopt;
   const cudnnHandle_t handle = own_handle();
   check_cudnn(cudnnSetStream(handle, nullptr), "cudnnSetStream");
-  const MeasuringEvent start;
-  const MeasuringEvent end;
-  std::optional<float> least;
-  for (int run = 0; run < kRuns; ++run) {
-    simt::event_record(start.event, Stream{});
-    plan.run(handle, memory.tensors(), memory.workspace());
-    simt::event_record(end.event, Stream{});
-    simt::event_synchronize(end.event);
-    const float ms = simt::event_elapsed_ms(start.event, end.event);
-    if (run > 0 && (!least || ms < *least)) least = ms;
-  }
-  return least;
+  return fastest_milliseconds([&] { plan.run(handle, tensors, workspace); });
 }
 
 ChoiceFile& choice_file(int device) {

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "kernels/fnv1a.h"
 #include "kernels/tuning/tuning.h"
 
 namespace rela {
@@ -20,12 +21,11 @@ constexpr const char* kFirstLine = "rela plan choices 1\n";
 constexpr const char* kChecksum = "checksum ";
 
 std::string checksum_line(const std::string& text) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  char line[40];
-  std::snprintf(line, sizeof(line), "%s%016llx\n", kChecksum,
-                static_cast<unsigned long long>(hash));
-  return line;
+  Fnv1a64 hash;
+  hash.update(text.data(), static_cast<int64_t>(text.size()));
+  char digits[24];
+  std::snprintf(digits, sizeof(digits), "%016llx", static_cast<unsigned long long>(hash.digest()));
+  return kChecksum + std::string(digits) + "\n";
 }
 
 /// "cuDNN 9.19.0, NVIDIA H100" -> "cuDNN-9.19.0-NVIDIA-H100.plans"
@@ -46,7 +46,7 @@ std::string what_is_wrong(const std::string& text, const std::string& header) {
 }
 
 void warn_of(const std::string& path, const std::string& what) {
-  tuning().warn("cudnn plans: " + path + " " + what +
+  tuning().warn("plan choices: " + path + " " + what +
                 "; plans are measured anew, delete the file if this stays");
 }
 

@@ -10,8 +10,6 @@
 namespace rela {
 namespace {
 
-constexpr uint64_t kFnvPrime = 0x100000001b3u;
-
 // First 32 bits of the fractional parts of the cube roots of the first 64 primes (FIPS
 // 180-4, 4.2.2).
 constexpr std::array<uint32_t, 64> kRound{
@@ -37,11 +35,6 @@ std::string hex_digits(uint64_t value, int digits) {
 }
 
 }  // namespace
-
-void Fnv1a64::update(const void* data, int64_t bytes) {
-  const auto* p = static_cast<const uint8_t*>(data);
-  for (int64_t i = 0; i < bytes; ++i) state_ = (state_ ^ p[i]) * kFnvPrime;
-}
 
 void Sha256::update(const void* data, int64_t bytes) {
   const auto* p = static_cast<const uint8_t*>(data);

@@ -5,17 +5,9 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/fnv1a.h"
+
 namespace rela {
-
-/// 64-bit FNV-1a, fed in any number of pieces. Not cryptographic.
-class Fnv1a64 {
- public:
-  void update(const void* data, int64_t bytes);
-  uint64_t digest() const { return state_; }
-
- private:
-  uint64_t state_ = 0xcbf29ce484222325u;
-};
 
 /// SHA-256 (FIPS 180-4), fed in any number of pieces.
 class Sha256 {

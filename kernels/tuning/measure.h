@@ -1,0 +1,34 @@
+#pragma once
+// Timing a library's ways of doing a call, on the current device and its default stream.
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+#include "kernels/simt/device.h"
+
+namespace rela {
+
+/// Device memory of zeros, as far as there is enough; given back at the end.
+class MeasuringMemory {
+ public:
+  MeasuringMemory() = default;
+  ~MeasuringMemory();
+  MeasuringMemory(const MeasuringMemory&) = delete;
+  MeasuringMemory& operator=(const MeasuringMemory&) = delete;
+
+  /// Null where there is not enough, and for 0 bytes.
+  void* take(size_t bytes);
+  /// Whether take() was never refused.
+  bool suffices() const { return suffices_; }
+
+ private:
+  std::vector<void*> blocks_;
+  bool suffices_ = true;
+};
+
+/// Milliseconds of the fastest of a few runs of `work`; the first one, which also loads the kernel,
+/// does not count.
+float fastest_milliseconds(const std::function<void()>& work);
+
+}  // namespace rela
