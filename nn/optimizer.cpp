@@ -27,7 +27,7 @@ Tensor on_device(const std::vector<OptimizerPiece>& pieces, Device device) {
 }  // namespace
 
 Optimizer::Optimizer(const OptimizerSpec& spec, ParameterArena& arena, ParameterArena* target)
-    : spec_(spec), arena_(arena), target_(target) {
+    : spec_(spec), arena_(arena), target_(target), numbers_(arena.values().device()) {
   RELA_CHECK(target == nullptr || target->is_prefix_of(arena), InternalError,
              "optimizer: the target's parameters are not the first of the trained ones");
   for (const ArenaSegment& s : arena.segments()) {
@@ -57,11 +57,11 @@ OptimizerLayout Optimizer::layout() const {
   return {segments_, static_cast<const OptimizerPiece*>(pieces_.raw())};
 }
 
-OptimizerArrays Optimizer::arrays(float tau) {
+OptimizerArrays Optimizer::arrays() {
   OptimizerArrays arrays{.weights = arena_.values().ptr<float>(),
                          .gradients = arena_.gradients().ptr<float>(),
                          .moment1 = moment1_.ptr<float>(),
-                         .tau = tau};
+                         .tau = tau()};
   if (moment2_.defined()) arrays.moment2 = moment2_.ptr<float>();
   if (arena_.bf16_values().defined()) arrays.bf16_weights = arena_.bf16_values().ptr<Bf16>();
   if (target_ != nullptr) {
@@ -73,22 +73,33 @@ OptimizerArrays Optimizer::arrays(float tau) {
 }
 
 void Optimizer::step(float lr, float tau) {
+  begin_step(lr, tau);
+  update();
+}
+
+void Optimizer::begin_step(float lr, float tau) {
   ++counters_.steps;
   if (resting_) ++counters_.rested;
+  numbers_.set({lr, tau, counters_.steps, counters_.steps - counters_.rested});
+}
+
+void Optimizer::update() {
   arena_.finish_gradients();
   const OptimizerLayout all = layout();
+  const Scalar<int64_t> steps(&numbers_.pointer()->steps);
   if (counters_.rested == 0) {
-    update(arrays(tau), all, lr, counters_.steps);
+    update(all, steps);
     return;
   }
   const auto front = static_cast<size_t>(counters_.rested_from);
-  update(arrays(tau), all.first(front), lr, counters_.steps);
-  if (!resting_) update(arrays(tau), all.after(front), lr, counters_.steps - counters_.rested);
+  update(all.first(front), steps);
+  if (!resting_) update(all.after(front), Scalar<int64_t>(&numbers_.pointer()->waking_steps));
 }
 
-void Optimizer::update(OptimizerArrays arrays, const OptimizerLayout& layout, float lr,
-                       int64_t steps) {
+void Optimizer::update(const OptimizerLayout& layout, Scalar<int64_t> steps) {
   const Device device = arena_.values().device();
+  const Scalar<float> lr(&numbers_.pointer()->lr);
+  OptimizerArrays arrays = this->arrays();
   switch (spec_.name) {
     case OptimizerSpec::Name::kSgd:
       kSgd.launch(device, arrays, layout,
@@ -113,7 +124,7 @@ std::vector<NamedState> Optimizer::state() const {
   return {{"momentum", moment1_}};
 }
 
-void ema_update(Tensor& target, const Tensor& source, float tau) {
+void ema_update(Tensor& target, const Tensor& source, Scalar<float> tau) {
   RELA_CHECK(target.shape() == source.shape(), ShapeError, "ema: target ", describe(target),
              ", source ", describe(source), "; shapes must agree");
   kEma.launch(target.device(), target.ptr<float>(), source.ptr<float>(), target.numel(), tau);

@@ -6,6 +6,7 @@
 
 #include "kernels/optimizer/optimizer.h"
 #include "nn/parameter_arena.h"
+#include "runtime/device_value.h"
 
 namespace rela {
 
@@ -41,8 +42,15 @@ class Optimizer {
   void wake();
 
   /// One step: weights, their bf16 copy, target and its bf16 copy. target <- tau target + (1 - tau)
-  /// weights.
+  /// weights. The same as begin_step() and update().
   void step(float lr, float tau);
+  /// Counts a step and puts what changes from step to step into the device's memory.
+  void begin_step(float lr, float tau);
+  /// The kernels of the step that begin_step() began: the same work every time, while the same
+  /// segments rest, so that it can be recorded once and replayed.
+  void update();
+  /// The tau of the step, where the device's kernels read it.
+  Scalar<float> tau() const { return Scalar<float>(&numbers_.pointer()->tau); }
 
   /// Steps done so far: Adam's bias correction depends on it.
   struct Counters {
@@ -57,9 +65,16 @@ class Optimizer {
   std::vector<NamedState> state() const;
 
  private:
+  /// What changes from step to step.
+  struct StepNumbers {
+    float lr = 0;
+    float tau = 0;
+    int64_t steps = 0;         // done with this one: of all segments, or of those that never rest
+    int64_t waking_steps = 0;  // of those that have rested
+  };
   OptimizerLayout layout() const;
-  OptimizerArrays arrays(float tau);
-  void update(OptimizerArrays arrays, const OptimizerLayout& layout, float lr, int64_t steps);
+  OptimizerArrays arrays();
+  void update(const OptimizerLayout& layout, Scalar<int64_t> steps);
 
   OptimizerSpec spec_;
   ParameterArena& arena_;
@@ -68,11 +83,12 @@ class Optimizer {
   Tensor pieces_;  // of the segments, for kernels on cuda
   Tensor moment1_;
   Tensor moment2_;  // adamw only
+  DeviceValue<StepNumbers> numbers_;
   Counters counters_;
   bool resting_ = false;
 };
 
 /// target <- tau target + (1 - tau) source, f32 tensors of one shape.
-void ema_update(Tensor& target, const Tensor& source, float tau);
+void ema_update(Tensor& target, const Tensor& source, Scalar<float> tau);
 
 }  // namespace rela

@@ -70,7 +70,7 @@ Var Byol::loss(const Var& features, const TwoViewBatch& batch) {
   return byol_loss(predictor_.forward(projection, kOnline), targets, reduction_);
 }
 
-void Byol::average_statistics(float tau) {
+void Byol::average_statistics(Scalar<float> tau) {
   for (size_t i = 0; i < target_buffers_.size(); ++i) {
     Tensor& target = target_buffers_[i].value;
     const Tensor& online = online_buffers_[i].value;

@@ -30,7 +30,7 @@ class Byol : public Learner {
 
   ParameterArena* target() override { return target_arena_.get(); }
   /// The target's own batches only normalise; its running statistics follow the online network's.
-  void average_statistics(float tau) override;
+  void average_statistics(Scalar<float> tau) override;
 
   /// "backbone.*", "projector.*", "predictor.*"
   std::vector<StateTensor> state() const override;

@@ -42,7 +42,7 @@ class Learner {
   virtual ParameterArena* target() { return nullptr; }
   /// Moves the target's batch norm statistics with share tau kept; its weights move in the
   /// optimiser's kernel. Once per optimiser step.
-  virtual void average_statistics(float /*tau*/) {}
+  virtual void average_statistics(Scalar<float> /*tau*/) {}
 
   /// "backbone.*" and the method's own parts.
   virtual std::vector<StateTensor> state() const;

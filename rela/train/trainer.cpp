@@ -174,7 +174,7 @@ Trainer::StepResult Trainer::step(const StepRates& rates) {
             "; the last checkpoint is intact, lower optimizer.lr or use precision fp32"));
   }
   optimizer_.step(rates.lr, rates.tau);
-  learner_->average_statistics(rates.tau);
+  learner_->average_statistics(optimizer_.tau());
   return result;
 }
 
