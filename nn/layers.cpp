@@ -1,5 +1,7 @@
 #include "nn/layers.h"
 
+#include "runtime/recorded_work.h"
+
 namespace rela {
 
 Conv2d::Conv2d(const Spec& spec) : options_{.stride = spec.stride, .padding = spec.padding} {
@@ -30,7 +32,9 @@ Var BatchNorm::forward(const Var& x, const ForwardContext& context,
                                  .momentum = context.norm_momentum,
                                  .relu = activation_ == Activation::kRelu};
   if (context.norm == NormMode::kTrain && context.norm_momentum != 0) {
-    *num_batches_.data<int64_t>() += context.groups;
+    on_each_run([count = num_batches_, groups = context.groups]() mutable {
+      *count.data<int64_t>() += groups;
+    });
   }
   return batch_norm(x, params_, options, residual);
 }

@@ -15,6 +15,7 @@ constexpr std::array<const char*, kMemoryUses> kUseNames{"activations and their 
                                                          "optimizer state", "data", "workspaces"};
 
 thread_local MemoryUse current_use = MemoryUse::kActivations;
+thread_local MemoryReserve::Guard* current_reserve = nullptr;
 
 /// "2.0 GiB of activations and their gradients, 45.0 MiB of data": largest first.
 std::string list_uses(const std::array<size_t, kMemoryUses>& active) {
@@ -54,8 +55,17 @@ Allocator::Block Allocator::allocate(size_t bytes) {
   if (bytes == 0) return {};
   const size_t rounded = round_block_size(bytes);
   const std::lock_guard lock(mutex_);
-  Block block = take_cached(rounded);
-  if (block.data == nullptr) block = take_from_system(rounded);
+  const MemoryReserve::Guard* guard = current_reserve;
+  if (guard != nullptr && &guard->allocator() != this) guard = nullptr;
+  Block block = take_cached(guard == nullptr ? cached_ : reserves_.at(guard->number()), rounded);
+  if (block.data == nullptr) {
+    RELA_CHECK(guard == nullptr || guard->growth() == MemoryReserve::Growth::kAllowed,
+               InternalError, source_.name(), ": ", format_bytes(rounded),
+               " of new memory wanted by work that is recorded; a graph's work must do with the "
+               "memory of the run before it");
+    block = take_from_system(rounded);
+  }
+  if (guard != nullptr) block.reserve = guard->number();
   block.use = current_use;
   ++stats_.requests;
   stats_.active_bytes += block.bytes;
@@ -65,12 +75,12 @@ Allocator::Block Allocator::allocate(size_t bytes) {
   return block;
 }
 
-Allocator::Block Allocator::take_cached(size_t rounded) {
+Allocator::Block Allocator::take_cached(Cache& cache, size_t rounded) {
   // A block up to a quarter larger than asked for is good enough; more would waste memory for good.
-  const auto it = cached_.lower_bound(rounded);
-  if (it == cached_.end() || it->first > rounded + rounded / 4) return {};
+  const auto it = cache.lower_bound(rounded);
+  if (it == cache.end() || it->first > rounded + rounded / 4) return {};
   const Block block{it->second, it->first};
-  cached_.erase(it);
+  cache.erase(it);
   return block;
 }
 
@@ -109,7 +119,8 @@ void Allocator::free(Block block) noexcept {
   const std::lock_guard lock(mutex_);
   stats_.active_bytes -= block.bytes;
   stats_.active_by_use[static_cast<size_t>(block.use)] -= block.bytes;
-  cached_.emplace(block.bytes, block.data);
+  const auto reserve = reserves_.find(block.reserve);
+  (reserve == reserves_.end() ? cached_ : reserve->second).emplace(block.bytes, block.data);
 }
 
 void Allocator::release_cached() noexcept {
@@ -144,5 +155,21 @@ void Allocator::set_fresh_memory(FreshMemory fresh) {
   const std::lock_guard lock(mutex_);
   fresh_memory_ = fresh;
 }
+
+MemoryReserve::MemoryReserve(Allocator& allocator) : allocator_(allocator) {
+  const std::lock_guard lock(allocator_.mutex_);
+  number_ = allocator_.next_reserve_++;
+  allocator_.reserves_[number_].swap(allocator_.cached_);
+}
+
+MemoryReserve::~MemoryReserve() {
+  const std::lock_guard lock(allocator_.mutex_);
+  allocator_.cached_.merge(allocator_.reserves_.at(number_));
+  allocator_.reserves_.erase(number_);
+}
+
+MemoryReserve::Guard::Guard(MemoryReserve& reserve, Growth growth)
+    : reserve_(reserve), growth_(growth), before_(std::exchange(current_reserve, this)) {}
+MemoryReserve::Guard::~Guard() { current_reserve = before_; }
 
 }  // namespace rela

@@ -44,6 +44,8 @@ struct AllocatorStats {
   std::array<size_t, kMemoryUses> active_by_use{};
 };
 
+class MemoryReserve;
+
 /// What allocate() leaves in a block: whatever was there, or bytes 0xff, NaN in every float format.
 enum class FreshMemory : uint8_t { kUndefined, kNan };
 
@@ -65,6 +67,7 @@ class Allocator {
     void* data = nullptr;
     size_t bytes = 0;  // capacity, at least what was asked for
     MemoryUse use = MemoryUse::kActivations;
+    uint64_t reserve = 0;  // number of the MemoryReserve that it came from; 0: none
   };
 
   /// Contents are what set_fresh_memory() chose. Zero bytes give a null block. Throws
@@ -83,17 +86,56 @@ class Allocator {
   void set_fresh_memory(FreshMemory fresh);
 
  private:
-  Block take_cached(size_t rounded);
+  friend class MemoryReserve;
+  using Cache = std::multimap<size_t, void*>;  // by capacity
+  static Block take_cached(Cache& cache, size_t rounded);
   Block take_from_system(size_t rounded);
   void release_cached_locked() noexcept;
   std::string exhausted(size_t wanted) const;
 
   MemorySource& source_;
   mutable std::mutex mutex_;
-  std::multimap<size_t, void*> cached_;  // by capacity
+  Cache cached_;
+  std::map<uint64_t, Cache> reserves_;  // by their numbers
+  uint64_t next_reserve_ = 1;
   AllocatorStats stats_;
   size_t limit_bytes_ = 0;
   FreshMemory fresh_memory_ = FreshMemory::kUndefined;
+};
+
+/// Blocks of an allocator for work that is recorded and replayed: every replay writes to the same
+/// addresses, so that nobody else may be given these blocks in between. One thread.
+class MemoryReserve {
+ public:
+  /// Takes over what the allocator has cached.
+  explicit MemoryReserve(Allocator& allocator);
+  /// The blocks serve everybody again; those in use once they are freed.
+  ~MemoryReserve();
+  MemoryReserve(const MemoryReserve&) = delete;
+  MemoryReserve& operator=(const MemoryReserve&) = delete;
+
+  /// Whether the reserve may grow. Where it may not, a block that is not there is an InternalError.
+  enum class Growth : uint8_t { kAllowed, kRefused };
+  /// While it lives, what this thread asks the allocator for comes out of the reserve.
+  class Guard {
+   public:
+    Guard(MemoryReserve& reserve, Growth growth);
+    ~Guard();
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+    uint64_t number() const { return reserve_.number_; }
+    const Allocator& allocator() const { return reserve_.allocator_; }
+    Growth growth() const { return growth_; }
+
+   private:
+    MemoryReserve& reserve_;
+    Growth growth_;
+    Guard* before_;
+  };
+
+ private:
+  Allocator& allocator_;
+  uint64_t number_;
 };
 
 }  // namespace rela

@@ -70,4 +70,29 @@ class CudaEvent {
   std::unique_ptr<Impl> impl_;
 };
 
+/// What the compute stream was given between begin() and end(), to be launched as one:
+/// kernels/simt/device.h says what may not happen meanwhile.
+class CudaGraph {
+ public:
+  CudaGraph() = default;  // nothing recorded
+  ~CudaGraph();
+  CudaGraph(CudaGraph&&) noexcept;
+  CudaGraph& operator=(CudaGraph&&) noexcept;
+  CudaGraph(const CudaGraph&) = delete;
+  CudaGraph& operator=(const CudaGraph&) = delete;
+
+  static void begin();
+  /// Throws DeviceError when something came between that cannot be recorded.
+  static CudaGraph end();
+  /// Ends a recording and forgets it.
+  static void abandon() noexcept;
+
+  bool defined() const { return graph_.handle != nullptr; }
+  size_t nodes() const;
+  void launch() const;
+
+ private:
+  simt::Graph graph_;
+};
+
 }  // namespace rela

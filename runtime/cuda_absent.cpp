@@ -36,4 +36,13 @@ void CudaEvent::record(Stream) { refuse(); }
 void CudaEvent::hold_back(Stream) const { refuse(); }
 void CudaEvent::wait() const { refuse(); }
 
+CudaGraph::~CudaGraph() = default;
+CudaGraph::CudaGraph(CudaGraph&&) noexcept = default;
+CudaGraph& CudaGraph::operator=(CudaGraph&&) noexcept = default;
+void CudaGraph::begin() { refuse(); }
+CudaGraph CudaGraph::end() { refuse(); }
+void CudaGraph::abandon() noexcept {}
+size_t CudaGraph::nodes() const { refuse(); }
+void CudaGraph::launch() const { refuse(); }
+
 }  // namespace rela

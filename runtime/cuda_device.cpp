@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <mutex>
+#include <utility>
 
 #include "kernels/simt/device.h"
 #include "kernels/simt/error.h"
@@ -185,6 +186,39 @@ void CudaEvent::hold_back(Stream stream) const {
 }
 void CudaEvent::wait() const {
   checked([&] { simt::event_synchronize(impl_->event); });
+}
+
+CudaGraph::~CudaGraph() {
+  try {
+    simt::graph_destroy(graph_);
+  } catch (const simt::Error&) {  // as above
+  }
+}
+CudaGraph::CudaGraph(CudaGraph&& other) noexcept : graph_(std::exchange(other.graph_, {})) {}
+CudaGraph& CudaGraph::operator=(CudaGraph&& other) noexcept {
+  std::swap(graph_, other.graph_);
+  return *this;
+}
+
+void CudaGraph::begin() {
+  checked([] { simt::graph_begin_capture(cuda_compute_stream()); });
+}
+CudaGraph CudaGraph::end() {
+  CudaGraph graph;
+  graph.graph_ = checked([] { return simt::graph_end_capture(cuda_compute_stream()); });
+  return graph;
+}
+void CudaGraph::abandon() noexcept {
+  try {
+    simt::graph_destroy(simt::graph_end_capture(cuda_compute_stream()));
+  } catch (const simt::Error&) {  // void already: whoever made it so has been told
+  }
+}
+size_t CudaGraph::nodes() const {
+  return checked([&] { return simt::graph_node_count(graph_); });
+}
+void CudaGraph::launch() const {
+  checked([&] { simt::graph_launch(graph_, cuda_compute_stream()); });
 }
 
 }  // namespace rela

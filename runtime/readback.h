@@ -15,6 +15,8 @@ class Readback {
   /// Asks for a tensor's elements as they are at this point of the device's work. Returns the
   /// number under which they are found.
   size_t add(const Tensor& tensor);
+  /// What was added will be copied anew, by work that was recorded with the calls of add().
+  void expect_again() { pending_ = true; }
   /// Waits for all that was asked for. Throws DeviceError when a kernel before it failed.
   void wait();
   /// On the CPU; after wait().

@@ -42,6 +42,7 @@ rela_tests(cuda_runtime_tests
     cuda/test_device_runtime.cpp
     cuda/test_device_training.cpp
     cuda/test_kernel_coverage.cpp
+    cuda/test_recorded_work.cpp
   LINKS
     rela
   LABELS cuda)

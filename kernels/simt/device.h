@@ -100,9 +100,13 @@ struct Graph {
   void* handle = nullptr;
 };
 /// From here, work given to `stream`, and to streams that wait for its events, is recorded and not
-/// run. Synchronising or allocating meanwhile is an error.
+/// run. Meanwhile this thread may not synchronise, query, allocate, wait for events outside, or
+/// copy from or to host memory that is not pinned: the call throws, the recording is void, and
+/// graph_end_capture() throws too.
 void graph_begin_capture(Stream stream);
 Graph graph_end_capture(Stream stream);
+/// Kernels, copies, fills and the like; at least 1 where there is work.
+size_t graph_node_count(Graph graph);
 void graph_launch(Graph graph, Stream stream);
 void graph_destroy(Graph graph);
 

@@ -33,6 +33,12 @@ void describe_run(ConfigTable& table, ExperimentConfig& c) {
       "the same bits from every run, also from a first one: on a GPU, cuDNN's plans are then the "
       "first of its ranking, not the fastest as measured; otherwise the measured choice is kept in "
       "RELA_CACHE_DIR or ~/.cache/rela. Plans and kernels sum in a fixed order either way");
+  using CudaGraph = ExperimentConfig::CudaGraph;
+  table.choice<CudaGraph>(
+      "cuda_graph", c.cuda_graph,
+      {{"auto", CudaGraph::kAuto}, {"on", CudaGraph::kOn}, {"off", CudaGraph::kOff}},
+      "on a GPU, a training step is recorded after the first few and then launched as one; the "
+      "numbers are the same to the bit. `auto`: where it can be; `on`: or the run fails");
   table.integer("threads", c.threads, Unset::kAuto, Limits::between(1, 4096),
                 "CPU threads of the arithmetic, the last bits depend on it; auto: every core this "
                 "process may use");

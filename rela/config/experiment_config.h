@@ -159,6 +159,7 @@ struct CheckpointConfig {
 struct ExperimentConfig {
   enum class Device : uint8_t { kAuto, kCpu, kCuda };
   enum class Precision : uint8_t { kFp32, kBf16Mixed };
+  enum class CudaGraph : uint8_t { kAuto, kOn, kOff };
   enum class Method : uint8_t { kByol, kRelaByol, kSupervised, kRelaSupervised };
 
   int64_t schema_version = 1;
@@ -166,6 +167,7 @@ struct ExperimentConfig {
   Device device = Device::kAuto;
   Precision precision = Precision::kFp32;
   bool deterministic = false;
+  CudaGraph cuda_graph = CudaGraph::kAuto;  // whether steps on cuda are recorded and replayed
   std::optional<int64_t> threads;  // CPU threads of kernels; none: every core this process may use
   Method method = Method::kByol;
   std::string out;                   // folder of the run; absolute after loading

@@ -4,6 +4,7 @@
 
 #include "nn/optimizer.h"
 #include "runtime/error.h"
+#include "runtime/recorded_work.h"
 
 namespace rela {
 namespace {
@@ -75,7 +76,7 @@ void Byol::average_statistics(Scalar<float> tau) {
     Tensor& target = target_buffers_[i].value;
     const Tensor& online = online_buffers_[i].value;
     if (target.dtype() == Dtype::kI64) {
-      target.copy_from(online);
+      on_each_run([target, online]() mutable { target.copy_from(online); });
     } else {
       ema_update(target, online, tau);
     }

@@ -34,12 +34,14 @@ OnlineClassifier::OnlineClassifier(int64_t feature_width, int64_t num_classes, u
                  nullptr),
       one_(Tensor::full({}, 1.0f, device)) {}
 
+void OnlineClassifier::begin_step() { optimizer_.begin_step(kLearningRate, /*tau=*/0); }
+
 OnlineClassifier::Seen OnlineClassifier::learn(const Tensor& features, const Tensor& labels) {
   const Var logits = linear_.forward(cast(Var(features), Dtype::kF32));
   const Var loss = softmax_cross_entropy(logits, labels);
   arena_.zero_grad();
   backward(loss, one_);
-  optimizer_.step(kLearningRate, /*tau=*/0);
+  optimizer_.update();
   return {loss.value(), logits.value()};
 }
 

@@ -25,6 +25,8 @@ class OnlineClassifier {
     Tensor loss;    // scalar f32
     Tensor logits;  // [B, C] f32
   };
+  /// Before each learn(): counts the step.
+  void begin_step();
   /// One optimiser step on features [B, D] f32 or bf16 and labels [B] i64, all on the classifier's
   /// device. Does not wait for it.
   Seen learn(const Tensor& features, const Tensor& labels);

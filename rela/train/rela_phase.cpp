@@ -2,6 +2,7 @@
 
 #include "rela/train/setup.h"
 #include "rela/train/target_setup.h"
+#include "runtime/allocator.h"
 
 namespace rela {
 namespace {
@@ -44,19 +45,35 @@ RelaPhase::RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset
   }
 }
 
-Var RelaPhase::loss(const Var& features, const Tensor& samples) {
+void RelaPhase::fetch_targets(const Tensor& samples) {
   const Shape wanted{samples.numel(), targets_.width()};
-  if (!batch_targets_.defined() || batch_targets_.shape() != wanted)
-    batch_targets_ = Tensor::empty(wanted, Dtype::kF32);
-  targets_.gather(samples.span<int64_t>(), batch_targets_);
-  return transport_cosine_loss(features, weight_, bias_, batch_targets_.to(device_));
+  if (copied_) copied_->wait();
+  if (!host_targets_.defined() || host_targets_.shape() != wanted) {
+    const MemoryUseGuard use(MemoryUse::kData);
+    host_targets_ = Tensor::pinned(wanted, Dtype::kF32);
+    targets_there_ =
+        device_ == Device::kCpu ? host_targets_ : Tensor::empty(wanted, Dtype::kF32, device_);
+  }
+  targets_.gather(samples.span<int64_t>(), host_targets_);
+  if (device_ == Device::kCpu) return;
+  if (!copied_) copied_.emplace();
+  cuda_copy_async(targets_there_.raw(), host_targets_.raw(), host_targets_.bytes(),
+                  CopyKind::kHostToDevice, cuda_compute_stream());
+  copied_->record(cuda_compute_stream());
+}
+
+Var RelaPhase::loss(const Var& features) {
+  return transport_cosine_loss(features, weight_, bias_, targets_there_);
 }
 
 void RelaPhase::zero_grad() { arena_->zero_grad(); }
 
-bool RelaPhase::finish_step(int64_t step, double loss, float lr) {
-  if (optimizer_) optimizer_->step(lr, /*tau=*/1);
-  return switch_.update(step, loss);
+void RelaPhase::begin_map_step(float lr) {
+  if (optimizer_) optimizer_->begin_step(lr, /*tau=*/1);
+}
+
+void RelaPhase::update_map() {
+  if (optimizer_) optimizer_->update();
 }
 
 }  // namespace rela

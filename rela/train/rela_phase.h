@@ -5,6 +5,7 @@
 // h1 and h2 the features of two mild views, until the switch rule says that it has settled.
 
 #include <memory>
+#include <optional>
 
 #include "nn/layers.h"
 #include "nn/optimizer.h"
@@ -12,6 +13,7 @@
 #include "rela/config/experiment_config.h"
 #include "rela/targets/targets.h"
 #include "rela/train/phase_switch.h"
+#include "runtime/cuda.h"
 
 namespace rela {
 
@@ -22,15 +24,20 @@ class RelaPhase {
   RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset, int64_t feature_width,
             Device device, ProgressDisplay::Style progress);
 
-  /// Loss of a batch, scalar f32.  features [2B, D] on the tape, samples [B] i64: positions in the
-  /// data set. Throws DataError for a sample that is not in it.
-  Var loss(const Var& features, const Tensor& samples);
+  /// Puts the targets of a batch onto the device.  samples [B] i64: positions in the data set.
+  /// Throws DataError for a sample that is not in it.
+  void fetch_targets(const Tensor& samples);
+  /// Loss of the batch whose targets were fetched last, scalar f32.  features [2B, D] on the tape.
+  Var loss(const Var& features);
 
   /// Before the first micro-step of an optimiser step.
   void zero_grad();
-  /// After the last one: moves the map when it is trained, and tells the switch the step's loss.
-  /// `step` from 1. True when the phase is over for good.
-  bool finish_step(int64_t step, double loss, float lr);
+  /// Moves the map when it is trained, in two parts as Optimizer does.
+  void begin_map_step(float lr);
+  void update_map();
+  /// After the step: tells the switch its loss. `step` from 1. True when the phase is over for
+  /// good.
+  bool finish_step(int64_t step, double loss) { return switch_.update(step, loss); }
 
   /// "map.weight" [k, D], "map.bias" [k]
   std::vector<StateTensor> state() const { return state_of(*map_, "map"); }
@@ -49,7 +56,9 @@ class RelaPhase {
   Var weight_;
   Var bias_;
   Device device_;
-  Tensor batch_targets_;  // [B, k] f32, on the host
+  Tensor host_targets_;   // [B, k] f32, pinned
+  Tensor targets_there_;  // the same on the device
+  std::optional<CudaEvent> copied_;
 };
 
 }  // namespace rela

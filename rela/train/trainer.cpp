@@ -55,6 +55,7 @@ void Trainer::begin_rela_phase() {
 
 void Trainer::end_rela_phase() {
   const SwitchState state = rela_->phase_switch().state();
+  graph_.reset();  // another step begins
   rela_.reset();
   optimizer_.wake();
   loader_->switch_views(loader_options(config_).views);
@@ -106,7 +107,7 @@ SignalRequest Trainer::run_steps(SignalWatch& signals) {
     ++step_;
     window_.add(result);
     log_step(result, rates);
-    if (rela_ && rela_->finish_step(step_, result.loss, rates.lr)) end_rela_phase();
+    if (rela_ && rela_->finish_step(step_, result.loss)) end_rela_phase();
     if (evaluation_due()) evaluate();
     if (step_ == length_.total_steps) break;  // finish() writes the last checkpoint
     const SignalRequest request = signals.take();
@@ -119,52 +120,89 @@ SignalRequest Trainer::run_steps(SignalWatch& signals) {
 }
 
 Var Trainer::loss_of(const Var& features, const TwoViewBatch& batch) {
-  return rela_ ? rela_->loss(features, batch.samples) : learner_->loss(features, batch);
+  return rela_ ? rela_->loss(features) : learner_->loss(features, batch);
+}
+
+/// A graph holds the whole step, which therefore must be one micro-step.
+bool Trainer::uses_graph() const {
+  return device_ == Device::kCuda && config_.accum_steps == 1 &&
+         config_.cuda_graph != ExperimentConfig::CudaGraph::kOff;
+}
+
+/// Launches a micro-step up to its gradients, and what the host wants to know of it.
+void Trainer::launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep which) {
+  out.features = Tensor();
+  out.readback.clear();
+  const Var features = learner_->encode(batch.images);
+  const Var loss = loss_of(features, batch);
+  out.readback.add(loss.value());
+  backward(loss, share_);
+  out.features = features.value();
+  if (classifier_) {
+    const OnlineClassifier::Seen seen =
+        classifier_->learn(out.features.slice(0, batch.labels.numel()), batch.labels);
+    out.readback.add(seen.loss);
+    out.readback.add(seen.logits);
+  }
+  if (which == MicroStep::kLast) {
+    learner_->parameters().finish_gradients();
+    out.readback.add(start_sum_of_squares(learner_->parameters().gradients()));
+  }
+}
+
+void Trainer::launch_update() {
+  optimizer_.update();
+  learner_->average_statistics(optimizer_.tau());
+  if (rela_) rela_->update_map();
 }
 
 /// Launches everything, then waits for the device once.
 void Trainer::micro_step(StepResult& result, MicroStep which) {
   const TwoViewBatch& batch = loader_->next();
   result.waited_s += batch.waited_s;
-  const Var features = learner_->encode(batch.images);
-  const Var loss = loss_of(features, batch);
-  readback_.clear();
-  readback_.add(loss.value());
-  backward(loss, share_);
-  result.features = features.value();
-  if (classifier_) {
-    const OnlineClassifier::Seen seen =
-        classifier_->learn(result.features.slice(0, batch.labels.numel()), batch.labels);
-    readback_.add(seen.loss);
-    readback_.add(seen.logits);
-  }
-  if (which == MicroStep::kLast) {
-    learner_->parameters().finish_gradients();
-    readback_.add(start_sum_of_squares(learner_->parameters().gradients()));
+  if (rela_) rela_->fetch_targets(batch.samples);
+  if (classifier_) classifier_->begin_step();
+  StepOutputs& out = graph_ ? graph_->outputs() : outputs_;
+  if (graph_) {
+    graph_->run(batch, [&](const TwoViewBatch& inputs, StepOutputs& outputs) {
+      learner_->parameters().zero_grad();
+      if (rela_) rela_->zero_grad();
+      launch(inputs, outputs, which);
+      launch_update();
+    });
+  } else {
+    launch(batch, out, which);
   }
   loader_->prefetch();
-  readback_.wait();
-  read_results(result, which, batch);
+  out.readback.wait();
+  result.features = out.features;
+  read_results(result, which, batch, out.readback);
 }
 
-void Trainer::read_results(StepResult& result, MicroStep which, const TwoViewBatch& batch) {
-  const double loss = readback_[0].item();
+void Trainer::read_results(StepResult& result, MicroStep which, const TwoViewBatch& batch,
+                           const Readback& readback) {
+  const double loss = readback[0].item();
   result.loss += loss / static_cast<double>(config_.accum_steps);
   if (!std::isfinite(loss)) check_finite(result, batch);
   if (classifier_) {
     const OnlineClassifier::Result online =
-        OnlineClassifier::count({readback_[1], readback_[2]}, loader_->host_labels());
+        OnlineClassifier::count({readback[1], readback[2]}, loader_->host_labels());
     result.online.correct += online.correct;
     result.online.total += online.total;
   }
-  if (which == MicroStep::kLast) result.grad_norm = std::sqrt(as_f64(readback_.back()));
+  if (which == MicroStep::kLast) result.grad_norm = std::sqrt(as_f64(readback.back()));
 }
 
 Trainer::StepResult Trainer::step(const StepRates& rates) {
   StepResult result;
+  if (uses_graph() && !graph_) graph_.emplace(config_.cuda_graph);
   ParameterArena& parameters = learner_->parameters();
   parameters.zero_grad();
-  if (rela_) rela_->zero_grad();
+  if (rela_) {
+    rela_->zero_grad();
+    rela_->begin_map_step(rates.lr);
+  }
+  optimizer_.begin_step(rates.lr, rates.tau);
   for (int64_t left = config_.accum_steps; left > 0; --left)
     micro_step(result, left == 1 ? MicroStep::kLast : MicroStep::kMoreFollow);
   if (!std::isfinite(result.grad_norm)) {
@@ -173,8 +211,7 @@ Trainer::StepResult Trainer::step(const StepRates& rates) {
             first_non_finite_gradient(parameters),
             "; the last checkpoint is intact, lower optimizer.lr or use precision fp32"));
   }
-  optimizer_.step(rates.lr, rates.tau);
-  learner_->average_statistics(optimizer_.tau());
+  if (!graph_) launch_update();
   return result;
 }
 

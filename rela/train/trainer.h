@@ -14,8 +14,8 @@
 #include "rela/train/run_directory.h"
 #include "rela/train/setup.h"
 #include "rela/train/signals.h"
+#include "rela/train/step_graph.h"
 #include "rela/train/training_state.h"
-#include "runtime/readback.h"
 
 namespace rela {
 
@@ -62,9 +62,13 @@ class Trainer {
   void start_loader();
   Var loss_of(const Var& features, const TwoViewBatch& batch);
   StepResult step(const StepRates& rates);
+  bool uses_graph() const;
   enum class MicroStep : uint8_t { kMoreFollow, kLast };  // of an optimiser step
   void micro_step(StepResult& result, MicroStep which);
-  void read_results(StepResult& result, MicroStep which, const TwoViewBatch& batch);
+  void launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep which);
+  void launch_update();
+  void read_results(StepResult& result, MicroStep which, const TwoViewBatch& batch,
+                    const Readback& readback);
   void check_finite(const StepResult& result, const TwoViewBatch& batch);
   TrainingState training_state();
   const char* phase() const;
@@ -102,8 +106,9 @@ class Trainer {
   double elapsed_before_s_ = 0;
   bool resumed_ = false;
   Window window_;
-  Tensor share_;  // scalar f32: a micro-step's share of the loss
-  Readback readback_;
+  Tensor share_;                    // scalar f32: a micro-step's share of the loss
+  StepOutputs outputs_;             // of a micro-step without a graph
+  std::optional<StepGraph> graph_;  // of this phase's steps
 };
 
 }  // namespace rela

@@ -117,6 +117,30 @@ class Training(CudaTest):
         for (step, there), (_, here) in zip(cut.losses(), cpu.losses()):
             self.assertAlmostEqual(there, here, delta=1e-3 * abs(here), msg=f"loss of step {step}")
 
+    def test_recorded_steps_give_the_bits_of_those_that_are_not(self):
+        # Rates, decay and tau change from step to step; the ReLA phase ends half way.
+        changes = self.with_images(**{
+            "max_steps": 14, "backbone.width": 4, "checkpoint.every_steps": 0,
+            "eval.knn_every_epochs": 1, "scheduler": {"name": "warmup_cosine", "warmup_epochs": 1},
+            "momentum": {"base_tau": 0.9, "final_tau": 1.0}, "optimizer.weight_decay": 0.1,
+            "augmentations": [{"crop_size": 16}]})
+        rela = {"method": "rela_byol", "rela.train_map": True,
+                "rela.switch": {"mode": "fixed", "fraction": 0.5}}
+        for name, more, graphs in (("byol", {}, 1), ("rela", rela, 2),
+                                   ("supervised", {"method": "supervised"}, 1)):
+            runs = {}
+            for graph in ("on", "off"):
+                runs[graph] = self.trained(f"{name}-{graph}",
+                                           changes={**changes, **more, "cuda_graph": graph})
+                log = (runs[graph].folder / "train.log").read_text()
+                self.assertEqual(len(re.findall(r"recorded as a graph of \d+ nodes", log)),
+                                 graphs if graph == "on" else 0)
+            self.assertEqual(runs["on"].losses(), runs["off"].losses())
+            self.assertEqual(len(set(runs["on"].losses())), 14)
+            self.assertEqual(runs["on"].results(14), runs["off"].results(14))
+            allocations = [e["system_allocations"] for e in runs["on"].events("train")]
+            self.assertEqual(allocations[-1], allocations[-4])
+
     def test_a_checkpoint_goes_on_on_the_other_device(self):
         for first, second in (("cuda", "cpu"), ("cpu", "cuda")):
             out = f"{first}-{second}"

@@ -185,6 +185,7 @@ Trained train(Device device, OptimizerSpec::Name optimizer_name) {
     const Var features = byol.encode(batch.images);
     const Var loss = byol.loss(features, batch);
     backward(loss, Tensor::full({}, 1.0f, device));
+    classifier.begin_step();
     const auto seen = classifier.learn(features.value().slice(0, 4), batch.labels);
     optimizer.step(kLr, 0.9f);
     byol.average_statistics(0.9f);

@@ -287,12 +287,53 @@ TEST(Graphs, NothingMayWaitOrAllocateWhileRecording) {
   const std::string by_default = error_of([&] {
     simt::launch(add_kernel, {1, 1}, Stream{}, x.data(), 1);
   });
-  simt::graph_destroy(simt::graph_end_capture(s.stream));
+  int ordinary = 0;
+  const std::string pageable = error_of([&] {
+    simt::memcpy_async(&ordinary, x.data(), sizeof(int), CopyKind::kDeviceToHost, s.stream);
+  });
+  EXPECT_THAT(error_of([&] { simt::graph_end_capture(s.stream); }),
+              HasSubstr("cudaErrorStreamCaptureInvalidated"));
   simt::launch(add_kernel, {1, 1}, Stream{}, x.data(), 1);
   EXPECT_EQ(x.download()[0], 1);  // refused work has left nothing behind
-  for (const std::string& error : {synchronise, allocate, by_default}) {
+  for (const std::string& error : {synchronise, allocate, by_default, pageable}) {
     EXPECT_THAT(error, HasSubstr("not while a graph is recorded"));
+    EXPECT_THAT(error, HasSubstr("cudaErrorStreamCaptureUnsupported"));
   }
+}
+
+TEST(Graphs, OneBadCallVoidsItsOwnRecordingAlone) {
+  DeviceArray<int> x(std::vector<int>{0});
+  OwnStream s;
+  OwnEvent outside;
+  OwnStream other;
+  simt::event_record(outside.event, other.stream);
+  simt::graph_begin_capture(s.stream);
+  EXPECT_THAT(error_of([&] { simt::stream_wait(s.stream, outside.event); }),
+              HasSubstr("cudaErrorStreamCaptureUnsupported"));
+  EXPECT_THAT(error_of([&] { simt::graph_end_capture(s.stream); }), HasSubstr("void"));
+  simt::graph_begin_capture(s.stream);
+  simt::launch(add_kernel, {1, 1}, s.stream, x.data(), 2);
+  const Graph graph = simt::graph_end_capture(s.stream);
+  EXPECT_EQ(simt::graph_node_count(graph), 1u);
+  simt::graph_launch(graph, s.stream);
+  simt::graph_destroy(graph);
+  EXPECT_EQ(x.download()[0], 2);
+}
+
+TEST(Graphs, ACopyOfPinnedMemoryReadsItAtEveryReplay) {
+  DeviceArray<int> x(std::vector<int>{0});
+  OwnStream s;
+  int* pinned = static_cast<int*>(simt::pinned_malloc(2 * sizeof(int)));
+  simt::graph_begin_capture(s.stream);
+  simt::memcpy_async(x.data(), pinned + 1, sizeof(int), CopyKind::kHostToDevice, s.stream);
+  const Graph graph = simt::graph_end_capture(s.stream);
+  for (int i = 3; i < 6; ++i) {
+    pinned[1] = i;
+    simt::graph_launch(graph, s.stream);
+    EXPECT_EQ(x.download()[0], i);
+  }
+  simt::graph_destroy(graph);
+  simt::pinned_free(pinned);
 }
 
 }  // namespace

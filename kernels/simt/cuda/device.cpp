@@ -36,6 +36,12 @@ void* allocated(cudaError_t status, void* p, const char* call) {
   return p;
 }
 
+struct RecordedGraph {
+  cudaGraphExec_t executable = nullptr;
+  size_t nodes = 0;
+};
+RecordedGraph& raw(Graph graph) { return *static_cast<RecordedGraph*>(graph.handle); }
+
 void CUDART_CB run_task(void* data) {
   const std::unique_ptr<std::function<void()>> task(static_cast<std::function<void()>*>(data));
   (*task)();
@@ -170,20 +176,27 @@ void graph_begin_capture(Stream stream) {
 }
 Graph graph_end_capture(Stream stream) {
   cudaGraph_t recorded = nullptr;
-  check(cudaStreamEndCapture(raw(stream), &recorded), "cudaStreamEndCapture");
-  cudaGraphExec_t executable = nullptr;
-  const cudaError_t status = cudaGraphInstantiate(&executable, recorded, 0);
+  const cudaError_t ended = cudaStreamEndCapture(raw(stream), &recorded);
+  if (ended != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());  // not to be met again by the next launch
+    check(ended, "cudaStreamEndCapture");
+  }
+  auto graph = std::make_unique<RecordedGraph>();
+  const cudaError_t counted = cudaGraphGetNodes(recorded, nullptr, &graph->nodes);
+  const cudaError_t made = cudaGraphInstantiate(&graph->executable, recorded, 0);
   static_cast<void>(cudaGraphDestroy(recorded));
-  check(status, "cudaGraphInstantiate");
-  return {executable};
+  check(counted, "cudaGraphGetNodes");
+  check(made, "cudaGraphInstantiate");
+  return {graph.release()};
 }
+size_t graph_node_count(Graph graph) { return raw(graph).nodes; }
 void graph_launch(Graph graph, Stream stream) {
-  check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph.handle), raw(stream)),
-        "cudaGraphLaunch");
+  check(cudaGraphLaunch(raw(graph).executable, raw(stream)), "cudaGraphLaunch");
 }
 void graph_destroy(Graph graph) {
   if (graph.handle == nullptr) return;
-  check(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph.handle)), "cudaGraphExecDestroy");
+  const std::unique_ptr<RecordedGraph> owned(&raw(graph));
+  check(cudaGraphExecDestroy(owned->executable), "cudaGraphExecDestroy");
 }
 
 }  // namespace rela::simt

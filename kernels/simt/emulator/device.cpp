@@ -4,9 +4,12 @@
 
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "kernels/simt/emulator/memory.h"
@@ -24,6 +27,32 @@ EventState& state(Event event) {
 
 void check_device(int device, const char* call) {
   if (device != 0) throw Error(std::string(call) + ": the emulator has device 0 only");
+}
+
+/// Page-locked memory of the host, by address.
+struct PinnedMemory {
+  std::mutex mutex;
+  std::map<const char*, size_t> blocks;
+
+  static PinnedMemory& instance() {
+    static PinnedMemory& memory = *new PinnedMemory;  // frees may come during static destruction
+    return memory;
+  }
+  bool holds(const void* p, size_t bytes) {
+    const std::lock_guard lock(mutex);
+    const char* begin = static_cast<const char*>(p);
+    const auto next = blocks.upper_bound(begin);
+    if (next == blocks.begin()) return false;
+    const auto& [data, size] = *std::prev(next);
+    return begin + bytes <= data + size;
+  }
+};
+
+/// A recorded copy reads or writes host memory at every replay: it must be there to stay, and a
+/// copy of ordinary memory would make the host wait.
+void check_recorded_copy(const void* host, size_t bytes, Stream stream) {
+  if (!Streams::instance().records(stream) || PinnedMemory::instance().holds(host, bytes)) return;
+  Streams::instance().refuse_while_recording("memcpy_async with host memory that is not pinned");
 }
 
 /// Device memory that a copy or a fill touches must be inside one allocation.
@@ -83,10 +112,21 @@ void device_free(void* p) {
 }
 void* pinned_malloc(size_t bytes) {
   Streams::instance().refuse_while_recording("pinned_malloc");
-  return bytes == 0 ? nullptr : std::malloc(bytes);
+  if (bytes == 0) return nullptr;
+  void* p = std::malloc(bytes);
+  if (p == nullptr) return nullptr;
+  PinnedMemory& memory = PinnedMemory::instance();
+  const std::lock_guard lock(memory.mutex);
+  memory.blocks[static_cast<const char*>(p)] = bytes;
+  return p;
 }
 void pinned_free(void* p) {
   if (p == nullptr) return;
+  {
+    PinnedMemory& memory = PinnedMemory::instance();
+    const std::lock_guard lock(memory.mutex);
+    memory.blocks.erase(static_cast<const char*>(p));
+  }
   try {
     device_synchronize();
   } catch (...) {
@@ -106,6 +146,8 @@ void memcpy_async(void* to, const void* from, size_t bytes, CopyKind kind, Strea
   if (bytes == 0) return;
   if (kind != CopyKind::kDeviceToHost) check_range(to, bytes, "memcpy_async to");
   if (kind != CopyKind::kHostToDevice) check_range(from, bytes, "memcpy_async from");
+  if (kind == CopyKind::kHostToDevice) check_recorded_copy(from, bytes, stream);
+  if (kind == CopyKind::kDeviceToHost) check_recorded_copy(to, bytes, stream);
   Streams::instance().add(stream, [=] { std::memmove(to, from, bytes); });
 }
 void memset_async(void* p, int byte, size_t bytes, Stream stream) {
@@ -140,6 +182,13 @@ Graph graph_end_capture(Stream stream) {
 void graph_launch(Graph graph, Stream stream) {
   if (graph.handle == nullptr) throw Error("graph_launch: null graph");
   Streams::instance().launch(*static_cast<RecordingPtr*>(graph.handle), stream);
+}
+size_t graph_node_count(Graph graph) {
+  if (graph.handle == nullptr) throw Error("graph_node_count: null graph");
+  const auto& nodes = (*static_cast<RecordingPtr*>(graph.handle))->nodes;
+  return static_cast<size_t>(std::count_if(nodes.begin(), nodes.end(), [](const WorkPtr& node) {
+    return static_cast<bool>(node->run);
+  }));
 }
 void graph_destroy(Graph graph) { delete static_cast<RecordingPtr*>(graph.handle); }
 

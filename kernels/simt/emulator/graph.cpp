@@ -9,7 +9,8 @@
 namespace rela::simt {
 namespace {
 
-thread_local int recordings = 0;  // by this thread
+thread_local int recordings = 0;    // by this thread
+thread_local bool is_void = false;  // something was tried meanwhile that cannot be recorded
 
 bool depends_on(const WorkPtr& work, const WorkPtr& ancestor) {
   std::vector<WorkPtr> open{work};
@@ -48,7 +49,15 @@ void replay(const Recording& graph, uint64_t step) {
 }  // namespace
 
 void Streams::refuse_while_recording(const char* call) const {
-  if (recordings > 0) throw Error(std::string(call) + ": not while a graph is recorded");
+  if (recordings == 0) return;
+  is_void = true;
+  throw Error(std::string(call) +
+              ": not while a graph is recorded (cudaErrorStreamCaptureUnsupported)");
+}
+
+bool Streams::records(Stream stream) {
+  const std::lock_guard lock(mutex_);
+  return state(stream).recording != nullptr;
 }
 
 void Streams::begin_recording(Stream stream) {
@@ -70,6 +79,7 @@ RecordingPtr Streams::end_recording(Stream stream) {
   if (graph == nullptr || graph->origin.handle != stream.handle) {
     throw Error("graph_end_capture: no recording began in this stream");
   }
+  const bool invalidated = std::exchange(is_void, false);
   --recordings;
   const WorkPtr end = origin.last;
   bool joined = true;
@@ -78,6 +88,11 @@ RecordingPtr Streams::end_recording(Stream stream) {
     joined = joined && (member.last == nullptr || depends_on(end, member.last));
     member.recording = nullptr;
     member.last = member.queue.empty() ? nullptr : member.queue.back();
+  }
+  if (invalidated) {
+    throw Error(
+        "graph_end_capture: the recording is void, for something was tried meanwhile that cannot "
+        "be recorded (cudaErrorStreamCaptureInvalidated)");
   }
   if (!joined) {
     throw Error("graph_end_capture: a stream took part and the recording does not wait for it");

@@ -126,6 +126,7 @@ void Streams::wait(Stream stream, const EventState& event) {
     waiting.last = nullptr;
   }
   if (event.recording != waiting.recording) {
+    if (waiting.recording != nullptr) refuse_while_recording("stream_wait for an event outside");
     throw Error("stream_wait: a stream that records a graph waits for an event outside of it");
   }
   queue(stream, nullptr, {event.work});

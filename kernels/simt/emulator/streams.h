@@ -72,7 +72,9 @@ class Streams {
   RecordingPtr end_recording(Stream stream);
   void launch(const RecordingPtr& graph, Stream stream);
   /// Throws when the calling thread records a graph: `call` would wait for the device.
+  /// As on a GPU, the recording is void from then on.
   void refuse_while_recording(const char* call) const;
+  bool records(Stream stream);
 
  private:
   StreamState& state(Stream stream);

@@ -44,7 +44,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
   const ExperimentConfig c = load_text(R"({
     "$schema": "x", "_comment": ["anything", {"goes": null}],
     "schema_version": 1, "seed": 9007199254740993, "device": "cpu", "precision": "bf16-mixed",
-    "deterministic": true, "threads": 3, "method": "rela_supervised", "out": "/tmp/out/", "max_steps": 7,
+    "deterministic": true, "cuda_graph": "off", "threads": 3, "method": "rela_supervised", "out": "/tmp/out/", "max_steps": 7,
     "batch_size": 32, "accum_steps": 4,
     "backbone": {"_comment": "here too", "name": "resnet34", "cifar_stem": false, "width": 16},
     "byol": {"proj_hidden_dim": 8, "proj_output_dim": 9, "pred_hidden_dim": 10, "loss_reduction": "mean"},
@@ -72,6 +72,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
   "device": "cpu",
   "precision": "bf16-mixed",
   "deterministic": true,
+  "cuda_graph": "off",
   "threads": 3,
   "method": "rela_supervised",
   "out": "/tmp/out",

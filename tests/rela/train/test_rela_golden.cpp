@@ -94,7 +94,8 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
     for (int64_t i = 0; i < kBatch; ++i) samples.data<int64_t>()[i] = step * kBatch + i;
     byol_->parameters().zero_grad();
     rela_->zero_grad();
-    const Var loss = rela_->loss(byol_->encode(both), samples);
+    rela_->fetch_targets(samples);
+    const Var loss = rela_->loss(byol_->encode(both));
     backward(loss);
     byol_->parameters().finish_gradients();
     return *loss.value().data<float>();
@@ -106,7 +107,9 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
       const double loss = forward_and_backward(step);
       losses.push_back(static_cast<float>(loss));
       optimizer_->step(kLr, kTau);
-      rela_->finish_step(step + 1, loss, kLr);
+      rela_->begin_map_step(kLr);
+      rela_->update_map();
+      rela_->finish_step(step + 1, loss);
     }
     return losses;
   }

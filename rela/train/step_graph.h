@@ -1,0 +1,52 @@
+#pragma once
+// The training step of a phase, recorded after a few steps and then replayed as one launch.
+
+#include <optional>
+#include <string>
+
+#include "rela/config/experiment_config.h"
+#include "rela/data/loader.h"
+#include "runtime/readback.h"
+#include "runtime/recorded_work.h"
+
+namespace rela {
+
+/// What a micro-step computes, on its device, and the way of the small results to the host.
+struct StepOutputs {
+  Tensor features;
+  Readback readback;
+};
+using StepFn = std::function<void(const TwoViewBatch& batch, StepOutputs& out)>;
+
+/// One phase, one shape of batches: a new one begins a new StepGraph. Steps that are run,
+/// rehearsed, recorded or replayed give the same bits.
+class StepGraph {
+ public:
+  /// Steps that run as they are: plans are made and memory is found meanwhile.
+  static constexpr int kEagerSteps = 2;
+  /// Further ones that run in the memory of the recording, at most, until one needs no new block.
+  static constexpr int kRehearsals = 4;
+
+  explicit StepGraph(ExperimentConfig::CudaGraph mode) : mode_(mode) {}
+
+  /// Launches the step on a batch in the device's memory. Where recording fails, `auto` logs the
+  /// reason once and runs this and all later steps as they are; `on` throws it as an InternalError.
+  void run(const TwoViewBatch& batch, const StepFn& step);
+  /// Of the last run.
+  StepOutputs& outputs() { return outputs_; }
+  bool is_recorded() const { return work_ && work_->is_recorded(); }
+
+ private:
+  void stage(const TwoViewBatch& batch);
+  bool record(const StepFn& step);
+
+  ExperimentConfig::CudaGraph mode_;
+  int runs_ = 0;
+  bool failed_ = false;
+  bool rehearsed_ = false;
+  TwoViewBatch inputs_;  // where the recorded step finds its batch
+  std::optional<RecordedWork> work_;
+  StepOutputs outputs_;
+};
+
+}  // namespace rela
