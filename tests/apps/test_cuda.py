@@ -102,18 +102,19 @@ class Training(CudaTest):
             self.assert_near(there, here, "loss", 1e-3)
 
     def test_killed_and_resumed_it_ends_with_the_same_bits(self):
-        changes = self.with_images()
+        steps = 12  # replayed ones before the kill and after it
+        changes = self.with_images(max_steps=steps, cuda_graph="on", **{"backbone.width": 4})
         whole = self.trained("whole", changes=changes)
         process, cut = self.start_training("cut", changes=changes)
-        self.wait_until(lambda: cut.checkpoint_steps()[-1:] >= [2], process)
+        self.wait_until(lambda: cut.checkpoint_steps()[-1:] >= [7], process)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        self.assertLess(cut.checkpoint_steps()[-1], self.STEPS, "it ended before the kill")
+        self.assertLess(cut.checkpoint_steps()[-1], steps, "it ended before the kill")
         self.trained("cut", "--resume", "auto", changes=changes)
-        self.assertEqual(cut.results(self.STEPS), whole.results(self.STEPS))
+        self.assertEqual(cut.results(steps), whole.results(steps))
         self.assertEqual(cut.losses(), whole.losses())
         cpu = self.trained("cpu", changes={**changes, "device": "cpu"})
-        self.assertEqual(len(cut.losses()), self.STEPS)
+        self.assertEqual(len(cut.losses()), steps)
         for (step, there), (_, here) in zip(cut.losses(), cpu.losses()):
             self.assertAlmostEqual(there, here, delta=1e-3 * abs(here), msg=f"loss of step {step}")
 

@@ -7,6 +7,7 @@
 #include <limits>
 #include <thread>
 
+#include "runtime/block_size.h"
 #include "runtime/error.h"
 
 /// Lets an impossible request return null under AddressSanitizer, as it does without.
@@ -200,6 +201,37 @@ TEST(Allocator, SaysHowTheDeviceStands) {
               ThrowsMessage<OutOfMemoryError>(
                   "tiny memory: wanted 1.00 KiB more, 0 B in use (peak 0 B), 1 B of 1 B free; "
                   "lower batch_size or backbone.width"));
+}
+
+TEST(MemoryReserve, KeepsItsBlocksFromOthersUntilItEnds) {
+  Allocator allocator;
+  allocator.free(allocator.allocate(1000));  // cached: the reserve takes it over
+  Allocator::Block held;
+  {
+    MemoryReserve reserve(allocator);
+    void* first = nullptr;
+    {
+      const MemoryReserve::Guard guard(reserve, MemoryReserve::Growth::kRefused);
+      const Allocator::Block block = allocator.allocate(1000);
+      first = block.data;
+      allocator.free(block);
+      EXPECT_THROW(allocator.allocate(2 << 20), InternalError);
+      held = allocator.allocate(1000);
+      EXPECT_EQ(held.data, first);
+    }
+    const Allocator::Block other = allocator.allocate(1000);
+    EXPECT_NE(other.data, first);
+    EXPECT_EQ(allocator.stats().system_allocations, 2u);
+    allocator.free(held);
+    EXPECT_NE(allocator.allocate(1000).data, first);  // `other`'s is in use, the reserve's is kept
+    allocator.free(other);
+    const MemoryReserve::Guard guard(reserve, MemoryReserve::Growth::kAllowed);
+    held = allocator.allocate(1000);
+    EXPECT_EQ(held.data, first);
+  }
+  allocator.free(held);  // after its reserve: serves everybody
+  allocator.release_cached();
+  EXPECT_EQ(allocator.stats().active_bytes, round_block_size(1000));
 }
 
 }  // namespace
