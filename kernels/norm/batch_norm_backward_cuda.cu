@@ -12,14 +12,15 @@ enum Partial : int { kGradient, kMoment };
 // dx = scale g + slope (x - mean) + offset.
 enum Coefficient : int { kSlope, kOffset };
 
-/// Where the ReLU was open is told by nothing (there is no ReLU), by x, or by y.
-enum class Mask : uint8_t { kNone, kFromX, kFromY };
+/// Where the ReLU was open is told by nothing (there is no ReLU), by x, by y, or by bits.
+enum class Mask : uint8_t { kNone, kFromX, kFromY, kFromBits };
 
 template <class T>
 struct Arrays {
   const T* dy;
   const T* x;
   const T* y;
+  const uint8_t* mask;
   T* dx;         // null: not wanted
   T* dresidual;  // null: not wanted, or not in this pass
   const float* gamma;
@@ -32,13 +33,17 @@ struct Arrays {
 /// One row's elements, as loaded.
 struct Row {
   F32x8 dy, x, y;
+  unsigned open;
 };
 template <Rows kRows, Mask kMask, class T>
-__device__ Row load_row(const Arrays<T>& a, int64_t at, int count) {
+__device__ Row load_row(const RowTiles& t, const Arrays<T>& a, const TileThread& me, int64_t at) {
+  const int count = me.channels;
   Row row;
   row.dy = load_upto8<kRows>(a.dy + at, count);
   row.x = load_upto8<kRows>(a.x + at, count);
   if constexpr (kMask == Mask::kFromY) row.y = load_upto8<kRows>(a.y + at, count);
+  if constexpr (kMask == Mask::kFromBits)
+    row.open = a.mask[mask_at<kRows>(at, me.channel, t.channels)];
   return row;
 }
 template <Mask kMask>
@@ -66,6 +71,7 @@ __device__ float open_gradient(const Row& row, const Affine& f, int k) {
   if constexpr (kMask == Mask::kFromX)
     y = fmaf(row.x.v[k] - f.mean.v[k], f.scale.v[k], f.bias.v[k]);
   if constexpr (kMask == Mask::kFromY) y = row.y.v[k];
+  if constexpr (kMask == Mask::kFromBits) y = (row.open >> k & 1u) == 0 ? 0.0f : 1.0f;
   return y <= 0.0f ? 0.0f : row.dy.v[k];
 }
 
@@ -81,7 +87,7 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
   F32x8 gradient{};
   F32x8 moment{};
   for_each_row<kRowsAhead<kRows, T, kArraysRead<kMask>>>(
-      me, t.channels, [&](int64_t at) { return load_row<kRows, kMask>(a, at, me.channels); },
+      me, t.channels, [&](int64_t at) { return load_row<kRows, kMask>(t, a, me, at); },
       [&](int64_t at, const Row& row) {
         F32x8 g;
 #pragma unroll
@@ -170,7 +176,7 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
   const F32x8 slope = coefficient(kSlope);
   const F32x8 offset = coefficient(kOffset);
   for_each_row<kRowsAhead<kRows, T, kArraysRead<kMask>>>(
-      me, t.channels, [&](int64_t at) { return load_row<kRows, kMask>(a, at, me.channels); },
+      me, t.channels, [&](int64_t at) { return load_row<kRows, kMask>(t, a, me, at); },
       [&](int64_t at, const Row& row) {
         F32x8 g;
         F32x8 dx;
@@ -209,6 +215,7 @@ void backward(const RowTiles& t, const BatchNormBackwardArgs& args, NormStatisti
   Arrays<T> a{static_cast<const T*>(args.dy),
               static_cast<const T*>(args.x),
               static_cast<const T*>(args.y),
+              args.mask,
               static_cast<T*>(args.dx),
               static_cast<T*>(args.dresidual),
               args.gamma,
@@ -254,9 +261,10 @@ void batch_norm_backward_cuda(const BatchNormBackwardArgs& args, const BatchNorm
                    args.beta, args.mean, args.inv_std, scratch.coefficients);
   with_storage_type(config.dtype, [&]<class T>(T*) {
     with_rows(rows, [&]<Rows kRows>() {
-      const auto run = !config.relu        ? backward<kRows, Mask::kNone, T>
-                       : args.y == nullptr ? backward<kRows, Mask::kFromX, T>
-                                           : backward<kRows, Mask::kFromY, T>;
+      const auto run = !config.relu           ? backward<kRows, Mask::kNone, T>
+                       : args.mask != nullptr ? backward<kRows, Mask::kFromBits, T>
+                       : args.y == nullptr    ? backward<kRows, Mask::kFromX, T>
+                                              : backward<kRows, Mask::kFromY, T>;
       run(t, args, config.statistics, scratch, stream);
     });
   });

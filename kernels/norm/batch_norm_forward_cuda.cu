@@ -117,7 +117,8 @@ template <class T>
 struct Normalise {
   const T* x;
   const T* residual;
-  T* y;  // may be residual
+  T* y;           // may be residual
+  uint8_t* mask;  // null: not wanted
   const float* gamma;
   const float* beta;
   const float* mean;
@@ -154,13 +155,18 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
       },
       [&](int64_t at, const In& in) {
         F32x8 y;
+        unsigned open = 0;
 #pragma unroll
         for (int k = 0; k < kVector; ++k) {
           float v = fmaf(in.x.v[k] - mean.v[k], scale.v[k], bias.v[k]);
           if constexpr (kResidual == Residual::kAdded) v += in.residual.v[k];
           y.v[k] = v < args.floor ? args.floor : v;  // NaN passes
+          open |= (round_to<T>(y.v[k]) <= 0.0f ? 0u : 1u) << k;
         }
         store_upto8<kRows>(args.y + at, y, me.channels);
+        if (args.mask != nullptr) {
+          args.mask[mask_at<kRows>(at, me.channel, t.channels)] = static_cast<uint8_t>(open);
+        }
       });
 }
 
@@ -181,6 +187,7 @@ void forward(const RowTiles& t, const BatchNormForwardArgs& args, const BatchNor
   const Normalise<T> normalise{x,
                                static_cast<const T*>(args.residual),
                                static_cast<T*>(args.y),
+                               args.mask,
                                args.gamma,
                                args.beta,
                                args.mean,

@@ -64,7 +64,8 @@ struct Saved {
   BatchNormConfig config;
   BatchNormDims dims;
   Tensor x;
-  Tensor y;  // undefined where the ReLU's mask is computed from x
+  Tensor y;     // undefined where the ReLU's mask is computed from x, or
+  Tensor mask;  // was written by the forward pass
   Tensor gamma;
   Tensor beta;
   Tensor mean;
@@ -81,6 +82,7 @@ void backward(const Saved& saved, const Tensor& dy, GradSink& to) {
   const BatchNormBackwardArgs args{.dy = dy.raw(),
                                    .x = saved.x.raw(),
                                    .y = saved.y.raw(),
+                                   .mask = static_cast<const uint8_t*>(saved.mask.raw()),
                                    .gamma = saved.gamma.ptr<float>(),
                                    .beta = saved.beta.ptr<float>(),
                                    .mean = saved.mean.ptr<float>(),
@@ -117,6 +119,10 @@ Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& op
   Tensor y = Tensor::empty(x.shape(), x.dtype(), device);
   Tensor mean = Tensor::empty({options.groups, channels}, Dtype::kF32, device);
   Tensor inv_std = Tensor::empty({options.groups, channels}, Dtype::kF32, device);
+  const bool needs_mask = residual && options.relu && !grad_disabled();
+  Tensor mask;
+  if (needs_mask && device == Device::kCuda)
+    mask = Tensor::empty({x.shape().rows(), batch_norm_mask_bytes(channels)}, Dtype::kU8, device);
   const BatchNormForwardArgs args{.x = x.value().raw(),
                                   .residual = residual ? residual->value().raw() : nullptr,
                                   .y = y.raw(),
@@ -125,7 +131,8 @@ Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& op
                                   .running_mean = params.running_mean.ptr<float>(),
                                   .running_var = params.running_var.ptr<float>(),
                                   .mean = mean.ptr<float>(),
-                                  .inv_std = inv_std.ptr<float>()};
+                                  .inv_std = inv_std.ptr<float>(),
+                                  .mask = static_cast<uint8_t*>(mask.raw())};
   Scratch scratch(kWorkspaceBytes.at(device)(dims), device);
   kForward.launch(device, args, config, dims, scratch.workspace());
   std::vector<Var> inputs{x, params.gamma, params.beta};
@@ -133,7 +140,8 @@ Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& op
   Saved saved{.config = config,
               .dims = dims,
               .x = x.value(),
-              .y = residual && options.relu ? y : Tensor(),
+              .y = needs_mask && !mask.defined() ? y : Tensor(),
+              .mask = std::move(mask),
               .gamma = params.gamma.value(),
               .beta = params.beta.value(),
               .mean = std::move(mean),

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <optional>
 #include <ostream>
@@ -81,7 +82,8 @@ struct DeviceCase {
         scratch(batch_norm_workspace_bytes_cuda(c.dims)) {}
   Workspace workspace() { return {scratch.data(), scratch.size()}; }
 
-  void forward(const Case& c, const BatchNormConfig& config, Residual added) {
+  void forward(const Case& c, const BatchNormConfig& config, Residual added,
+               uint8_t* mask = nullptr) {
     batch_norm_forward_cuda({.x = x.data(),
                              .residual = added == Residual::kAdded ? residual.data() : nullptr,
                              .y = y.data(),
@@ -90,7 +92,8 @@ struct DeviceCase {
                              .running_mean = running_mean.data(),
                              .running_var = running_var.data(),
                              .mean = mean.data(),
-                             .inv_std = inv_std.data()},
+                             .inv_std = inv_std.data(),
+                             .mask = mask},
                             config, c.dims, workspace(), kTestStream);
   }
   BatchNormBackwardArgs backward_args(bool needs_y) const {
@@ -225,6 +228,63 @@ TEST_P(BatchNormCuda, BackwardMatchesTheOracleOverwritingAndAccumulating) {
     check_backward(c, device, Write::kOverwrite);
     check_backward(c, device, Write::kAccumulate);
   });
+}
+
+/// Bits of all gradients of a layer with residual and ReLU.
+std::vector<float> gradient_bits(const Case& c, DeviceCase& device, Dtype dtype, Write mode,
+                                 const uint8_t* mask) {
+  DeviceValues dx = output_like(c.residual, dtype, mode);
+  DeviceValues dresidual = output_like(c.dy, dtype, mode);
+  DeviceArray<float> dgamma(c.dims.channels), dbeta(c.dims.channels);
+  BatchNormBackwardArgs args = device.backward_args(mask == nullptr);
+  args.mask = mask;
+  args.dx = dx.data();
+  args.dresidual = dresidual.data();
+  args.dx_mode = args.dresidual_mode = mode;
+  args.dgamma = dgamma.data();
+  args.dbeta = dbeta.data();
+  batch_norm_backward_cuda(args, {.dtype = dtype, .relu = true}, c.dims, device.workspace(),
+                           kTestStream);
+  std::vector<float> all = dx.download();
+  for (const std::vector<float>& more : {dresidual.download(), dgamma.download(), dbeta.download()})
+    all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+TEST(BatchNormCudaKernels, TheMaskTellsWhereYIsPositiveAndGivesTheGradientsOfY) {
+  Random random(8);
+  for (const int64_t channels : {1, 7, 8, 9, 31, 32, 33, 197, 264}) {
+    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+      SCOPED_TRACE(testing::Message() << channels << " channels of " << dtype_name(dtype));
+      const Layer layer{.name = "masked",
+                        .groups = 2,
+                        .rows = 13,
+                        .channels = channels,
+                        .relu = true,
+                        .residual = Residual::kAdded};
+      Case c(layer, random);
+      c.x[channels] = std::numeric_limits<double>::quiet_NaN();  // one channel of one group
+      const int64_t bytes = batch_norm_mask_bytes(channels);
+      for_each_schedule([&] {
+        DeviceCase device(c, dtype);
+        DeviceArray<uint8_t> mask(static_cast<size_t>(26 * bytes));
+        device.forward(c, {.dtype = dtype, .relu = true}, Residual::kAdded, mask.data());
+        const std::vector<uint8_t> bits = mask.download();
+        const std::vector<float> y = device.y.download();
+        for (int64_t i = 0; i < 26 * channels; ++i) {
+          const int64_t row = i / channels;
+          const int64_t channel = i % channels;
+          const int byte = bits[static_cast<size_t>(row * bytes + channel / 8)];
+          ASSERT_EQ((byte >> channel % 8 & 1) != 0, !(y[static_cast<size_t>(i)] <= 0)) << i;
+        }
+        for (const Write mode : {Write::kOverwrite, Write::kAccumulate}) {
+          const auto with_y = gradient_bits(c, device, dtype, mode, nullptr);
+          const auto with_mask = gradient_bits(c, device, dtype, mode, mask.data());
+          ASSERT_EQ(std::memcmp(with_y.data(), with_mask.data(), with_y.size() * sizeof(float)), 0);
+        }
+      });
+    }
+  }
 }
 
 TEST(BatchNormCudaKernels, DresidualMayBeDxWhenItAccumulates) {
