@@ -38,7 +38,8 @@ void describe_run(ConfigTable& table, ExperimentConfig& c) {
       "cuda_graph", c.cuda_graph,
       {{"auto", CudaGraph::kAuto}, {"on", CudaGraph::kOn}, {"off", CudaGraph::kOff}},
       "on a GPU, a training step is recorded after the first few and then launched as one; the "
-      "numbers are the same to the bit. `auto`: where it can be; `on`: or the run fails");
+      "numbers are the same to the bit. `auto`: where it can be; `on`: or the run fails. With "
+      "accum_steps above 1 steps are not recorded");
   table.integer("threads", c.threads, Unset::kAuto, Limits::between(1, 4096),
                 "CPU threads of the arithmetic, the last bits depend on it; auto: every core this "
                 "process may use");
@@ -134,6 +135,10 @@ void check_together(const ExperimentConfig& c, const JsonValue& document, Config
   if (c.augmentations.size() == 2 && c.augmentations[0].crop_size != c.augmentations[1].crop_size) {
     complain("augmentations.1.crop_size",
              cat("must be that of augmentations.0, ", c.augmentations[0].crop_size));
+  }
+  if (c.cuda_graph == ExperimentConfig::CudaGraph::kOn && c.accum_steps > 1) {
+    complain("cuda_graph",
+             cat("must be \"auto\" or \"off\" with accum_steps above 1, which is ", c.accum_steps));
   }
   const bool warms_up = c.scheduler.name == SchedulerConfig::Name::kWarmupCosine;
   if (warms_up && c.epochs && c.scheduler.warmup_epochs > static_cast<double>(*c.epochs)) {

@@ -154,6 +154,10 @@ TEST(ConfigMistakes, EveryTypeIsCheckedStrictly) {
        "rela.switch.fraction: missing; the mode \"fixed\" needs it, a number in [0, 1] (got 1.5) "
        "at "
        "line 1"},
+      {R"("cuda_graph": "on", "accum_steps": 2)",
+       "cuda_graph: must be \"auto\" or \"off\" with accum_steps above 1, which is 2 (got \"on\") "
+       "at "
+       "line 1"},
       {R"("schema_version": 2)", "schema_version: must be 1 (got 2) at line 1"},
       {R"("scheduler": {"name": "warmup_cosine"})",
        "scheduler.warmup_epochs: must be at most epochs, which is 5"},
