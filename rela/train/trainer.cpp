@@ -219,7 +219,8 @@ void Trainer::check_finite(const StepResult& result, const TwoViewBatch& batch) 
   const std::string where = first_non_finite(
       *learner_, batch.images, [&] { loss_of(learner_->encode(batch.images), batch); });
   throw NonFiniteError(
-      cat("step ", step_ + 1, ": the loss is ", result.loss, "; first seen in ",
+      cat("step ", step_ + 1, ": the loss is ", result.loss,
+          graph_ ? "; after the step's update first seen in " : "; first seen in ",
           where.empty() ? "the loss itself" : where,
           "; the last checkpoint is intact, lower optimizer.lr or use precision fp32"));
 }
