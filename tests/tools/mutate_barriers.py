@@ -4,7 +4,7 @@
 A drop is caught by wrong values, or by ThreadSanitizer when --tsan names its build. What neither
 catches must stand in the reviewed list, one line each:
 
-    kernels/family/op_cuda.cu | the line's code | why dropping it changes nothing that tests can see
+    kernels/family/op_cuda.cu | the line with its comment | why dropping it changes nothing that tests can see
 
 usage: mutate_barriers.py --tests BINARY [--tsan BINARY] [--allow FILE] [--jobs N] [--only TEXT]
 """
@@ -24,23 +24,23 @@ TIMEOUT_S = 600
 
 
 def all_drops(only):
-    """(path, line number, code) of every barrier."""
+    """(path, line number, line) of every barrier; its comment, the reason, tells it from others of the file."""
     for path, text in dialect.kernel_sources(ROOT):
         lines = text.splitlines()
         for number in dialect.barriers(text):
             if only in f"{path}:{number}":
-                yield path, number, lines[number - 1].split("//")[0].strip()
+                yield path, number, lines[number - 1].strip()
 
 
 def read_allowed(path):
-    """{(path, code): reason}; stops at a malformed line."""
+    """{(path, line): reason}; stops at a malformed line."""
     allowed = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         parts = [part.strip() for part in line.split("|", 2)]
         if len(parts) != 3 or not all(parts):
-            sys.exit(f"{path}:{number}: <file> | <code> | <reason>")
+            sys.exit(f"{path}:{number}: <file> | <line> | <reason>")
         allowed[parts[0], parts[1]] = parts[2]
     return allowed
 
@@ -82,10 +82,10 @@ def main():
     drops = list(all_drops(args.only))
 
     def attempt(drop):
-        path, number, code = drop
+        path, number, line = drop
         place = f"{path}:{number}"
-        if (path.as_posix(), code) in allowed:
-            return "allowed", allowed[path.as_posix(), code]
+        if (path.as_posix(), line) in allowed:
+            return "allowed", allowed[path.as_posix(), line]
         caught = fails(args.tests, place)
         if not caught and args.tsan:
             caught = fails(args.tsan, place)
@@ -94,12 +94,12 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(attempt, drops))
     missed = 0
-    for (path, number, code), (outcome, by) in zip(drops, results):
-        print(f"{outcome:8} {path}:{number}: {code}   ({by})")
+    for (path, number, line), (outcome, by) in zip(drops, results):
+        print(f"{outcome:8} {path}:{number}: {line}   ({by})")
         missed += outcome == "MISSED"
-        unused.discard((path.as_posix(), code))
-    for path, code in sorted(unused) if not args.only else ():
-        print(f"STALE    {path} | {code}: in the reviewed list, but no such line")
+        unused.discard((path.as_posix(), line))
+    for path, line in sorted(unused) if not args.only else ():
+        print(f"STALE    {path} | {line}: in the reviewed list, but no such barrier")
         missed += 1
     print(f"barriers: {len(drops)} dropped one by one in {time.monotonic() - start:.0f} s, "
           f"{missed} to look at")
