@@ -13,8 +13,9 @@ CUDA's headers are, and ends with a table of the steps. Exit code 0 only when ev
 
   --preset NAME     CMake preset: cpu (default), debug, asan
   --thorough        then everything once more under the address and undefined-behaviour sanitizers, and
-                    of the CUDA kernels: races, every barrier dropped once, share of lines that ran
+                    the share of the CUDA kernels' lines that ran
   --no-cuda         no CUDA kernels: neither emulated nor compiled by nvcc
+  --no-races        of the CUDA kernels, no thread sanitizer and no barriers dropped one by one
   --quick           no lint, and no tests labelled slow or readme
   --no-lint         no lint
   --no-tidy         no clang-tidy; the rest of the lint runs
@@ -29,7 +30,8 @@ them (the command to run is printed).
 HELP
 }
 
-preset=cpu quick=false lint=true full_lint=false thorough=false cuda=true tidy=true deps_only=false packages=all
+preset=cpu quick=false lint=true full_lint=false thorough=false cuda=true races=true tidy=true
+deps_only=false packages=all
 jobs=$(nproc)
 
 need_value() { [[ $# -ge 2 ]] || { echo "check.sh: $1 needs a value; see --help" >&2; exit 2; }; }
@@ -43,6 +45,7 @@ while [[ $# -gt 0 ]]; do
     --no-lint) lint=false ;;
     --thorough) thorough=true ;;
     --no-cuda) cuda=false ;;
+    --no-races) races=false ;;
     --no-tidy) tidy=false ;;
     --full-lint) full_lint=true ;;
     --deps-only) deps_only=true ;;
@@ -207,7 +210,7 @@ check_cuda() {
   if $passed; then step "simt: tests" run_tests build-simt -L cuda; fi
   if $passed; then step "nvcc" python3 tests/tools/nvcc_report.py --build-dir build-simt --jobs "$jobs"; fi
   if $passed && $lint && $tidy; then step "simt: clang-tidy" check_tidy build-simt --except-in "$build_dir"; fi
-  if ! $thorough; then return; fi
+  if ! $races; then return; fi
   if $passed; then step "simt-tsan: configure" configure simt-tsan; fi
   if $passed; then
     step "simt-tsan: build" build build-simt-tsan --target cuda_kernel_tests simt_emulator_tests
