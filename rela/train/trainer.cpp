@@ -123,10 +123,16 @@ Var Trainer::loss_of(const Var& features, const TwoViewBatch& batch) {
   return rela_ ? rela_->loss(features) : learner_->loss(features, batch);
 }
 
+bool Trainer::wants_graph() const {
+  return device_ == Device::kCuda && config_.cuda_graph != ExperimentConfig::CudaGraph::kOff;
+}
+
 /// A graph holds the whole step, which therefore must be one micro-step.
-bool Trainer::uses_graph() const {
-  return device_ == Device::kCuda && config_.accum_steps == 1 &&
-         config_.cuda_graph != ExperimentConfig::CudaGraph::kOff;
+bool Trainer::uses_graph() const { return wants_graph() && config_.accum_steps == 1; }
+
+void Trainer::zero_gradients() {
+  learner_->parameters().zero_grad();
+  if (rela_) rela_->zero_grad();
 }
 
 /// Launches a micro-step up to its gradients, and what the host wants to know of it.
@@ -165,8 +171,7 @@ void Trainer::micro_step(StepResult& result, MicroStep which) {
   StepOutputs& out = graph_ ? graph_->outputs() : outputs_;
   if (graph_) {
     graph_->run(batch, [&](const TwoViewBatch& inputs, StepOutputs& outputs) {
-      learner_->parameters().zero_grad();
-      if (rela_) rela_->zero_grad();
+      zero_gradients();
       launch(inputs, outputs, which);
       launch_update();
     });
@@ -196,19 +201,15 @@ void Trainer::read_results(StepResult& result, MicroStep which, const TwoViewBat
 Trainer::StepResult Trainer::step(const StepRates& rates) {
   StepResult result;
   if (uses_graph() && !graph_) graph_.emplace(config_.cuda_graph);
-  ParameterArena& parameters = learner_->parameters();
-  parameters.zero_grad();
-  if (rela_) {
-    rela_->zero_grad();
-    rela_->begin_map_step(rates.lr);
-  }
+  if (!graph_) zero_gradients();
+  if (rela_) rela_->begin_map_step(rates.lr);
   optimizer_.begin_step(rates.lr, rates.tau);
   for (int64_t left = config_.accum_steps; left > 0; --left)
     micro_step(result, left == 1 ? MicroStep::kLast : MicroStep::kMoreFollow);
   if (!std::isfinite(result.grad_norm)) {
     throw NonFiniteError(
         cat("step ", step_ + 1, ": the gradient is not finite; first seen in ",
-            first_non_finite_gradient(parameters),
+            first_non_finite_gradient(learner_->parameters()),
             "; the last checkpoint is intact, lower optimizer.lr or use precision fp32"));
   }
   if (!graph_) launch_update();

@@ -62,7 +62,9 @@ class Trainer {
   void start_loader();
   Var loss_of(const Var& features, const TwoViewBatch& batch);
   StepResult step(const StepRates& rates);
+  bool wants_graph() const;
   bool uses_graph() const;
+  void zero_gradients();
   enum class MicroStep : uint8_t { kMoreFollow, kLast };  // of an optimiser step
   void micro_step(StepResult& result, MicroStep which);
   void launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep which);

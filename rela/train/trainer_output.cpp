@@ -54,9 +54,7 @@ void Trainer::log_start() {
     fields.emplace_back("targets", rela_->targets().fingerprint());
     fields.emplace_back("map", config_.rela.train_map ? "trained" : "fixed");
   }
-  const bool wants_graph =
-      device_ == Device::kCuda && config_.cuda_graph != ExperimentConfig::CudaGraph::kOff;
-  if (wants_graph && config_.accum_steps > 1) {
+  if (wants_graph() && !uses_graph()) {
     log_info("cuda_graph: steps run without a graph: accum_steps is ", config_.accum_steps);
   }
   metrics_->write(resumed_ ? "resume" : "start", step_, epoch(), fields);
