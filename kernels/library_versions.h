@@ -13,6 +13,8 @@ struct LibraryVersion {
 std::vector<LibraryVersion> library_versions();
 
 /// Those of a build for GPUs alone.
+LibraryVersion cudnn_version();
+LibraryVersion cublaslt_version();
 std::vector<LibraryVersion> gpu_library_versions();
 
 }  // namespace rela

@@ -4,14 +4,19 @@
 #include "kernels/library_versions.h"
 
 namespace rela {
+namespace {
 
-std::vector<LibraryVersion> gpu_library_versions() {
-  const auto dotted = [](size_t version, size_t major, size_t minor) {
-    return std::to_string(version / major) + "." + std::to_string(version % major / minor) + "." +
-           std::to_string(version % minor);
-  };
-  return {{"cuDNN", dotted(cudnnGetVersion(), 10000, 100)},
-          {"cuBLASLt", dotted(cublasLtGetVersion(), 10000, 100)}};
+/// 91900 -> "9.19.0"
+std::string dotted(size_t version) {
+  return std::to_string(version / 10000) + "." + std::to_string(version % 10000 / 100) + "." +
+         std::to_string(version % 100);
 }
+
+}  // namespace
+
+LibraryVersion cudnn_version() { return {"cuDNN", dotted(cudnnGetVersion())}; }
+LibraryVersion cublaslt_version() { return {"cuBLASLt", dotted(cublasLtGetVersion())}; }
+
+std::vector<LibraryVersion> gpu_library_versions() { return {cudnn_version(), cublaslt_version()}; }
 
 }  // namespace rela

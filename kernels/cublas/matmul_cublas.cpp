@@ -3,10 +3,8 @@
 
 #include <cublasLt.h>
 
-#include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -181,15 +179,12 @@ std::string name_of(const cublasLtMatmulAlgo_t& algorithm) {
 /// Nothing where memory does not suffice, or cuBLASLt refuses after all.
 std::optional<float> milliseconds(const MatmulPlan& plan) {
   const MatmulCall& call = plan.call;
-  const auto take = [](MeasuringMemory& memory, int64_t elements, Dtype dtype) {
-    return memory.take(static_cast<size_t>(elements) * dtype_bytes(dtype));
-  };
   MeasuringMemory memory;
   MatmulTensors tensors;
-  tensors.a = take(memory, call.m * call.k, call.in);
-  tensors.b = take(memory, call.k * call.n, call.in);
-  tensors.c = take(memory, call.m * call.n, call.out);
-  if (call.bias == Bias::kPresent) tensors.bias = take(memory, call.n, call.out);
+  tensors.a = memory.take(call.m * call.k, call.in);
+  tensors.b = memory.take(call.k * call.n, call.in);
+  tensors.c = memory.take(call.m * call.n, call.out);
+  if (call.bias == Bias::kPresent) tensors.bias = memory.take(call.n, call.out);
   const Workspace workspace{memory.take(plan.choice.workspaceSize), plan.choice.workspaceSize};
   if (!memory.suffices()) return std::nullopt;
   try {
@@ -197,16 +192,6 @@ std::optional<float> milliseconds(const MatmulPlan& plan) {
   } catch (const simt::Error&) {
     return std::nullopt;
   }
-}
-
-ChoiceFile& choice_file(int device) {
-  static std::map<int, ChoiceFile> files;
-  const auto found = files.find(device);
-  if (found != files.end()) return found->second;
-  const std::string library = "cuBLASLt " + std::to_string(cublasLtGetVersion());
-  return files
-      .emplace(device, ChoiceFile(tuning().folder, {simt::device_facts(device).name, library}))
-      .first->second;
 }
 
 /// A call in words, for the file of choices.
@@ -232,7 +217,8 @@ void choose_algorithm(MatmulPlan& plan, int device) {
     plan.choice = algorithms[way];
     return milliseconds(plan);
   };
-  plan.choice = algorithms[choose_way(describe(plan.call), ways, choice_file(device))];
+  plan.choice =
+      algorithms[choose_way(describe(plan.call), ways, choice_file(device, cublaslt_version()))];
 }
 
 std::unique_ptr<MatmulPlan> make_plan(const PlanKey& key) {

@@ -39,15 +39,11 @@ struct PlanKey {
   auto operator<=>(const PlanKey&) const = default;
 };
 
-size_t bytes_of(int64_t elements, Dtype dtype) {
-  return static_cast<size_t>(elements) * dtype_bytes(dtype);
-}
-
 ConvolutionTensors measuring_tensors(const ConvolutionCall& call, MeasuringMemory& memory) {
   const Conv2dDims& d = call.dims;
-  void* x = memory.take(bytes_of(d.n * d.h * d.w * d.c, call.dtype));
-  void* w = memory.take(bytes_of(d.k * d.r * d.s * d.c, call.dtype));
-  void* y = memory.take(bytes_of(d.n * d.p() * d.q() * d.k, call.dtype));
+  void* x = memory.take(d.n * d.h * d.w * d.c, call.dtype);
+  void* w = memory.take(d.k * d.r * d.s * d.c, call.dtype);
+  void* y = memory.take(d.n * d.p() * d.q() * d.k, call.dtype);
   switch (call.pass) {
     case Conv2dPass::kForward:
       return {x, w, y};
@@ -69,19 +65,6 @@ std::optional<float> milliseconds(const ConvolutionCall& call, const Convolution
   const cudnnHandle_t handle = own_handle();
   check_cudnn(cudnnSetStream(handle, nullptr), "cudnnSetStream");
   return fastest_milliseconds([&] { plan.run(handle, tensors, workspace); });
-}
-
-ChoiceFile& choice_file(int device) {
-  static std::map<int, ChoiceFile> files;
-  const auto found = files.find(device);
-  if (found != files.end()) return found->second;
-  const size_t version = cudnnGetVersion();
-  const std::string library = "cuDNN " + std::to_string(version / 10000) + "." +
-                              std::to_string(version % 10000 / 100) + "." +
-                              std::to_string(version % 100);
-  return files
-      .emplace(device, ChoiceFile(tuning().folder, {simt::device_facts(device).name, library}))
-      .first->second;
 }
 
 ConvolutionPlan measured_plan(const ConvolutionCall& call, const ConvolutionProposals& proposals,
@@ -111,7 +94,7 @@ std::unique_ptr<ConvolutionPlan> make_plan(const PlanKey& key) {
   const ConvolutionProposals proposals(key.call, device);
   return std::make_unique<ConvolutionPlan>(
       tuning().search == PlanSearch::kMeasured
-          ? measured_plan(key.call, proposals, choice_file(key.device))
+          ? measured_plan(key.call, proposals, choice_file(key.device, cudnn_version()))
           : proposals.ranked_plan());
 }
 

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
+#include <string>
+#include <utility>
 
+#include "kernels/dnnl/plan_cache.h"
 #include "kernels/simt/error.h"
+#include "kernels/tuning/tuning.h"
 
 namespace rela {
 namespace {
@@ -55,6 +60,16 @@ float fastest_milliseconds(const std::function<void()>& work) {
     if (run > 0) least = std::min(least, simt::event_elapsed_ms(start.event, end.event));
   }
   return least;
+}
+
+ChoiceFile& choice_file(int device, const LibraryVersion& library) {
+  using Key = std::pair<int, std::string>;
+  using Owned = std::unique_ptr<ChoiceFile>;
+  static PlanCache<Key, Owned> files;
+  return *files.get({device, library.name + " " + library.version}, [](const Key& key) {
+    const ChoiceOwner owner{simt::device_facts(key.first).name, key.second};
+    return std::make_unique<Owned>(std::make_unique<ChoiceFile>(tuning().folder, owner));
+  });
 }
 
 }  // namespace rela

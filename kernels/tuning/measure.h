@@ -1,11 +1,15 @@
 #pragma once
-// Timing a library's ways of doing a call, on the current device and its default stream.
+// Timing a library's ways of doing a call, on the current device and its default stream, and what
+// was found.
 
 #include <cstddef>
 #include <functional>
 #include <vector>
 
+#include "kernels/library_versions.h"
 #include "kernels/simt/device.h"
+#include "kernels/tuning/choice_file.h"
+#include "kernels/types.h"
 
 namespace rela {
 
@@ -19,6 +23,9 @@ class MeasuringMemory {
 
   /// Null where there is not enough, and for 0 bytes.
   void* take(size_t bytes);
+  void* take(int64_t elements, Dtype dtype) {
+    return take(static_cast<size_t>(elements) * dtype_bytes(dtype));
+  }
   /// Whether take() was never refused.
   bool suffices() const { return suffices_; }
 
@@ -30,5 +37,9 @@ class MeasuringMemory {
 /// Milliseconds of the fastest of a few runs of `work`; the first one, which also loads the kernel,
 /// does not count.
 float fastest_milliseconds(const std::function<void()>& work);
+
+/// The process's file of a library's choices on a device, in tuning().folder. To be used by one
+/// thread at a time.
+ChoiceFile& choice_file(int device, const LibraryVersion& library);
 
 }  // namespace rela
