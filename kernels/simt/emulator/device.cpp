@@ -30,22 +30,32 @@ void check_device(int device, const char* call) {
 }
 
 /// Page-locked memory of the host, by address.
-struct PinnedMemory {
-  std::mutex mutex;
-  std::map<const char*, size_t> blocks;
-
+class PinnedMemory {
+ public:
   static PinnedMemory& instance() {
     static PinnedMemory& memory = *new PinnedMemory;  // frees may come during static destruction
     return memory;
   }
+  void add(const void* p, size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    blocks_[static_cast<const char*>(p)] = bytes;
+  }
+  void remove(const void* p) {
+    const std::lock_guard lock(mutex_);
+    blocks_.erase(static_cast<const char*>(p));
+  }
   bool holds(const void* p, size_t bytes) {
-    const std::lock_guard lock(mutex);
+    const std::lock_guard lock(mutex_);
     const char* begin = static_cast<const char*>(p);
-    const auto next = blocks.upper_bound(begin);
-    if (next == blocks.begin()) return false;
+    const auto next = blocks_.upper_bound(begin);
+    if (next == blocks_.begin()) return false;
     const auto& [data, size] = *std::prev(next);
     return begin + bytes <= data + size;
   }
+
+ private:
+  std::mutex mutex_;
+  std::map<const char*, size_t> blocks_;
 };
 
 /// A recorded copy reads or writes host memory at every replay: it must be there to stay, and a
@@ -114,19 +124,12 @@ void* pinned_malloc(size_t bytes) {
   Streams::instance().refuse_while_recording("pinned_malloc");
   if (bytes == 0) return nullptr;
   void* p = std::malloc(bytes);
-  if (p == nullptr) return nullptr;
-  PinnedMemory& memory = PinnedMemory::instance();
-  const std::lock_guard lock(memory.mutex);
-  memory.blocks[static_cast<const char*>(p)] = bytes;
+  if (p != nullptr) PinnedMemory::instance().add(p, bytes);
   return p;
 }
 void pinned_free(void* p) {
   if (p == nullptr) return;
-  {
-    PinnedMemory& memory = PinnedMemory::instance();
-    const std::lock_guard lock(memory.mutex);
-    memory.blocks.erase(static_cast<const char*>(p));
-  }
+  PinnedMemory::instance().remove(p);
   try {
     device_synchronize();
   } catch (...) {
