@@ -40,7 +40,7 @@ __device__ inline int64_t mask_at(int64_t at, int64_t channel, int64_t channels)
   if constexpr (kRows == Rows::kWhole) {
     return at / kVector;
   } else {
-    return (at - channel) / channels * ((channels + kVector - 1) / kVector) + channel / kVector;
+    return (at - channel) / channels * batch_norm_mask_bytes(channels) + channel / kVector;
   }
 }
 
