@@ -5,24 +5,17 @@
 namespace rela {
 
 DeviceBytes::DeviceBytes(size_t bytes, Device device)
-    : value_(Tensor::zeros({static_cast<int64_t>(bytes)}, Dtype::kU8, device)) {
-  if (device == Device::kCpu) return;
-  slots_ = std::vector<Slot>(2);
-  for (Slot& slot : slots_) slot.pinned = Tensor::pinned(value_.shape(), Dtype::kU8);
-}
+    : value_(Tensor::zeros({static_cast<int64_t>(bytes)}, Dtype::kU8, device)) {}
 
 void DeviceBytes::set(const void* bytes) {
-  if (slots_.empty()) {
+  if (value_.device() == Device::kCpu) {
     std::memcpy(value_.raw(), bytes, value_.bytes());
     return;
   }
-  Slot& slot = slots_[turn_];
+  Upload& upload = uploads_[turn_];
   turn_ = 1 - turn_;
-  slot.copied.wait();
-  std::memcpy(slot.pinned.raw(), bytes, value_.bytes());
-  cuda_copy_async(value_.raw(), slot.pinned.raw(), value_.bytes(), CopyKind::kHostToDevice,
-                  cuda_compute_stream());
-  slot.copied.record(cuda_compute_stream());
+  std::memcpy(upload.host(value_.shape(), Dtype::kU8).raw(), bytes, value_.bytes());
+  upload.send(value_);
 }
 
 }  // namespace rela

@@ -2,12 +2,12 @@
 // Numbers that the host chooses before each step and kernels read where they run: a recorded step
 // then sees today's values.
 
+#include <array>
 #include <cstddef>
 #include <type_traits>
-#include <vector>
 
-#include "runtime/cuda.h"
 #include "runtime/tensor.h"
+#include "runtime/upload.h"
 
 namespace rela {
 
@@ -24,12 +24,8 @@ class DeviceBytes {
   const void* data() const { return value_.raw(); }
 
  private:
-  struct Slot {
-    Tensor pinned;
-    CudaEvent copied;
-  };
-  Tensor value_;             // [bytes] u8
-  std::vector<Slot> slots_;  // two on cuda, none on the CPU
+  Tensor value_;                   // [bytes] u8
+  std::array<Upload, 2> uploads_;  // in turn; on cuda alone
   size_t turn_ = 0;
 };
 

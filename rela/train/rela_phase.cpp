@@ -47,23 +47,21 @@ RelaPhase::RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset
 
 void RelaPhase::fetch_targets(const Tensor& samples) {
   const Shape wanted{samples.numel(), targets_.width()};
-  if (copied_) copied_->wait();
-  if (!host_targets_.defined() || host_targets_.shape() != wanted) {
-    const MemoryUseGuard use(MemoryUse::kData);
-    host_targets_ = Tensor::pinned(wanted, Dtype::kF32);
-    targets_there_ =
-        device_ == Device::kCpu ? host_targets_ : Tensor::empty(wanted, Dtype::kF32, device_);
+  const MemoryUseGuard use(MemoryUse::kData);
+  Tensor& host = upload_.host(wanted, Dtype::kF32);
+  targets_.gather(samples.span<int64_t>(), host);
+  if (device_ == Device::kCpu) {
+    batch_targets_ = host;
+    return;
   }
-  targets_.gather(samples.span<int64_t>(), host_targets_);
-  if (device_ == Device::kCpu) return;
-  if (!copied_) copied_.emplace();
-  cuda_copy_async(targets_there_.raw(), host_targets_.raw(), host_targets_.bytes(),
-                  CopyKind::kHostToDevice, cuda_compute_stream());
-  copied_->record(cuda_compute_stream());
+  if (!batch_targets_.defined() || batch_targets_.shape() != wanted) {
+    batch_targets_ = Tensor::empty(wanted, Dtype::kF32, device_);
+  }
+  upload_.send(batch_targets_);
 }
 
 Var RelaPhase::loss(const Var& features) {
-  return transport_cosine_loss(features, weight_, bias_, targets_there_);
+  return transport_cosine_loss(features, weight_, bias_, batch_targets_);
 }
 
 void RelaPhase::zero_grad() { arena_->zero_grad(); }

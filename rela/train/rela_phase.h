@@ -5,7 +5,6 @@
 // h1 and h2 the features of two mild views, until the switch rule says that it has settled.
 
 #include <memory>
-#include <optional>
 
 #include "nn/layers.h"
 #include "nn/optimizer.h"
@@ -13,7 +12,7 @@
 #include "rela/config/experiment_config.h"
 #include "rela/targets/targets.h"
 #include "rela/train/phase_switch.h"
-#include "runtime/cuda.h"
+#include "runtime/upload.h"
 
 namespace rela {
 
@@ -56,9 +55,8 @@ class RelaPhase {
   Var weight_;
   Var bias_;
   Device device_;
-  Tensor host_targets_;   // [B, k] f32, pinned
-  Tensor targets_there_;  // the same on the device
-  std::optional<CudaEvent> copied_;
+  Upload upload_;
+  Tensor batch_targets_;  // [B, k] f32, on the device
 };
 
 }  // namespace rela
