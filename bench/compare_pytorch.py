@@ -4,9 +4,9 @@
     bench/compare_pytorch.py [--width 64] [--batch 64] [--precision fp32|bf16] [--threads 2] [--rounds 5] [--steps 3]
                              [--binary build/bench/byol_step] [--out FILE.json]
 
-Needs python3-torch, python3-numpy and libopenblas0-pthread (Debian). The step: ResNet-18 with CIFAR stem, both views, target network without
-gradient, loss, backward, AdamW, EMA of the target. PyTorch runs channels_last with two forwards per network and, in
-bf16, under autocast. The figure of each side is its best round; the ratio is ours over PyTorch's.
+Needs python3-torch, python3-numpy and libopenblas0-pthread (Debian). The step: ResNet-18 with CIFAR stem, both views,
+target network without gradient, loss, backward, AdamW, EMA of the target. PyTorch runs channels_last with two forwards
+per network and, in bf16, under autocast. The figure of each side is its best round; the ratio is ours over PyTorch's.
 """
 import argparse
 import copy

@@ -3,12 +3,14 @@
 
     bench/compare_top_k.py [--threads 2] [--rounds 3] [--binary build/bench/bench_kernels] [--out FILE.json]
 
-Needs python3-torch and libopenblas0-pthread (Debian). 10,000 queries, 50,000 candidates of width 512, k = 200, fp32: the kNN evaluation of CIFAR-10.
-The bare product is oneDNN's into a small buffer, without a choice. The figure of each side is its best round.
+Needs python3-torch and libopenblas0-pthread (Debian). 10,000 queries, 50,000 candidates of width 512, k = 200, fp32: the
+kNN evaluation of CIFAR-10. The bare product is oneDNN's into a small buffer, without a choice. The figure of each side is
+its best round.
 """
 import argparse
 import json
 import os
+import pathlib
 import subprocess
 import time
 
@@ -39,7 +41,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--binary", default="build/bench/bench_kernels")
-    parser.add_argument("--out")
+    parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
     blas = torch_blas.require_fast_blas()
     torch.set_num_threads(args.threads)
@@ -56,10 +58,10 @@ def main():
               "pytorch_blas": blas, "seconds": seconds, "best": best,
               "over_bare_product": best["top_k"] / best["bare_product"], "torch_over_ours": best["torch"] / best["top_k"],
               "extra_bytes": records["top_k_similarity"]["extra_bytes"]}
-    print(json.dumps(result, indent=1))
+    text = json.dumps(result, indent=1)
+    print(text)
     if args.out:
-        with open(args.out, "w", encoding="utf-8") as file:
-            file.write(json.dumps(result, indent=1) + "\n")
+        args.out.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
