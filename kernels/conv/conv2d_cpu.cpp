@@ -85,13 +85,22 @@ std::vector<Method> candidates(const PlanKey& key) {
   return methods;
 }
 
+/// oneDNN 2.6's strided 1x1 kernels gather the pixels that count into a buffer, whole vectors at a
+/// time, and for NHWC images of channels that fill no vector that buffer is too small. Blocked
+/// images have their channels padded.
+bool overruns_gathered_pixels(const Conv2dDims& d) {
+  constexpr int64_t kVectorElements = 16;  // of the widest vectors
+  return d.r == 1 && d.s == 1 && d.stride > 1 && d.c % kVectorElements != 0;
+}
+
 /// The three tensors as one primitive wants them: activations in place for the direct algorithm.
 struct Descs {
   memory::desc x, w, y;
 };
 Descs wanted_descs(const Conv2dProblem& p, Conv2dPass pass, Method method) {
-  const bool direct = method.kind == algorithm::convolution_direct;
-  const Tag activations = direct ? Tag::nhwc : Tag::any;
+  const bool in_place =
+      method.kind == algorithm::convolution_direct && !overruns_gathered_pixels(p.dims);
+  const Tag activations = in_place ? Tag::nhwc : Tag::any;
   const auto type = dnnl_type(method.compute);
   const auto w_type = pass == Conv2dPass::kBackwardWeights ? memory::data_type::f32 : type;
   return {{x_dims(p.dims), type, activations},

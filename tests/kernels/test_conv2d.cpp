@@ -20,6 +20,32 @@ using testing::ThrowsMessage;
 constexpr Conv2dPass kPasses[] = {Conv2dPass::kForward, Conv2dPass::kBackwardData,
                                   Conv2dPass::kBackwardWeights};
 
+/// A workspace with bytes behind it that must stay as they are: code that a library makes at run
+/// time is out of the sanitizers' sight.
+class GuardedWorkspace {
+ public:
+  explicit GuardedWorkspace(size_t bytes)
+      : bytes_(bytes), memory_(Tensor::empty({static_cast<int64_t>(bytes) + kGuard}, Dtype::kU8)) {
+    std::memset(guard(), kPattern, kGuard);
+  }
+  ~GuardedWorkspace() {
+    EXPECT_TRUE(std::all_of(guard(), guard() + kGuard, [](uint8_t b) { return b == kPattern; }))
+        << "written behind a workspace of " << bytes_ << " bytes";
+  }
+  GuardedWorkspace(const GuardedWorkspace&) = delete;
+  GuardedWorkspace& operator=(const GuardedWorkspace&) = delete;
+
+  Workspace get() { return {memory_.raw(), bytes_}; }
+
+ private:
+  static constexpr int64_t kGuard = 256;
+  static constexpr uint8_t kPattern = 0xa5;
+  uint8_t* guard() { return static_cast<uint8_t*>(memory_.raw()) + bytes_; }
+
+  size_t bytes_;
+  Tensor memory_;
+};
+
 /// Random inputs, and one pass of the kernel over them.
 class Conv2dRun {
  public:
@@ -32,8 +58,8 @@ class Conv2dRun {
 
   Tensor operator()(Conv2dPass pass, Conv2dAlgorithm algorithm) const {
     const Conv2dProblem problem{.dims = dims_, .dtype = dtype_, .algorithm = algorithm};
-    Scratch scratch(conv2d_workspace_bytes_cpu(problem, pass, Write::kOverwrite), Device::kCpu);
-    const Workspace ws = scratch.workspace();
+    GuardedWorkspace scratch(conv2d_workspace_bytes_cpu(problem, pass, Write::kOverwrite));
+    const Workspace ws = scratch.get();
     Tensor out = (pass == Conv2dPass::kForward        ? y_
                   : pass == Conv2dPass::kBackwardData ? x_
                                                       : w_)
@@ -146,6 +172,17 @@ std::vector<Tensor> weight_gradients_by_threads(const Conv2dRun& run) {
         same_bits(run(Conv2dPass::kBackwardWeights, Conv2dAlgorithm::kDirect), gradients.back()));
   }
   return gradients;
+}
+
+TEST_F(Conv2dThreads, StridedOneByOneFiltersOfNarrowImagesKeepToTheirWorkspace) {
+  for (const int threads : {1, 2}) {
+    set_cpu_threads(threads);
+    for (const int64_t channels : {1, 3, 4, 12, 20}) {
+      const Conv2dRun run(
+          {.n = 2, .h = 16, .w = 16, .c = channels, .k = 8, .r = 1, .s = 1, .stride = 2});
+      for (const Conv2dPass pass : kPasses) run(pass, Conv2dAlgorithm::kAuto);
+    }
+  }
 }
 
 TEST_F(Conv2dThreads, MoreThreadsThanPairsOfImagesAddUpTheSameBf16WeightGradient) {
