@@ -10,7 +10,7 @@ usage: bench/bundle.sh [options]
 
 Builds for a GPU with nvcc, here, where no GPU is needed, and packs the programs, the shared libraries
 they need and gpu_report.sh into one folder that runs from wherever it is put. Not packed are glibc
-(2.36 or newer), the GPU's driver, and what CUDA brings: cudart and cuBLASLt of CUDA 13, and cuDNN 9.
+(2.36 or newer), the GPU's driver, and what programs load when they need it: cuBLASLt of CUDA 13, cuDNN 9.
 
   --out DIR     default: build-bundle/rela-gpu; DIR.tar.gz is written beside it
   --arch A;B    GPU architectures, as CMake names them; default: 90a-real (H100, H200)
@@ -66,8 +66,8 @@ for program in "${programs[@]}"; do
 done
 cp "${scripts[@]/#/$here/}" "$out/bench"
 
-# What the target machine brings: glibc, the driver, CUDA.
-brought='^(linux-vdso|ld-linux-x86-64|lib(c|m|dl|pthread|rt|cuda|cudart|cublasLt|cublas|cudnn[a-z_]*|nvrtc))\.so'
+# What the target machine brings: glibc.
+brought='^(linux-vdso|ld-linux-x86-64|lib(c|m|dl|pthread|rt))\.so'
 # needed: "name path" of every shared library of the bundle's programs.
 needed() {
   for program in "$out"/bin/*; do ldd "$program"; done | sed -nE 's/^\s*(\S+) => (\S+).*/\1 \2/p' | sort -u

@@ -100,8 +100,13 @@ PATH=$PATH:$toolkit/bin:$toolkit/compute-sanitizer:/usr/local/nvidia/bin
 
 if ! version=$("$train" --version 2>&1); then
   say "$train does not start: $version"
-  say "CUDA 13's cudart and cuBLASLt and cuDNN 9 must be in the loader's path, in CUDA_HOME, in" \
-    "LD_LIBRARY_PATH or in the environment of python3, and glibc must be 2.36 or newer"
+  say "glibc must be 2.36 or newer"
+  exit 8
+fi
+if [[ $version == *" not found"* ]]; then
+  say "$(grep -E '^(libraries|gpu) ' <<<"$version")"
+  say "CUDA 13's cuBLASLt and cuDNN 9 must be in the loader's path, in CUDA_HOME, in LD_LIBRARY_PATH or" \
+    "in the environment of python3"
   exit 8
 fi
 emulated=false

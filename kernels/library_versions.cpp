@@ -2,6 +2,12 @@
 
 #include <dnnl.h>
 
+#if RELA_HAS_CUDA && !RELA_CUDA_SIMT
+#define RELA_NEEDS_GPU_LIBRARIES 1
+#include "kernels/cublas/library.h"
+#include "kernels/cudnn/library.h"
+#endif
+
 namespace rela {
 
 std::vector<LibraryVersion> library_versions() {
@@ -9,10 +15,19 @@ std::vector<LibraryVersion> library_versions() {
   std::vector<LibraryVersion> all{{"oneDNN", std::to_string(dnnl->major) + "." +
                                                  std::to_string(dnnl->minor) + "." +
                                                  std::to_string(dnnl->patch)}};
-#if RELA_HAS_CUDA && !RELA_CUDA_SIMT
+#if RELA_NEEDS_GPU_LIBRARIES
   for (LibraryVersion& library : gpu_library_versions()) all.push_back(std::move(library));
 #endif
   return all;
+}
+
+std::string gpu_library_problem() {
+#if RELA_NEEDS_GPU_LIBRARIES
+  for (const SharedLibrary* library : {&cudnn_library(), &cublaslt_library()}) {
+    if (!library->problem().empty()) return library->problem();
+  }
+#endif
+  return "";
 }
 
 }  // namespace rela

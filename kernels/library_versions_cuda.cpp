@@ -1,6 +1,8 @@
 #include <cublasLt.h>
 #include <cudnn.h>
 
+#include "kernels/cublas/library.h"
+#include "kernels/cudnn/library.h"
 #include "kernels/library_versions.h"
 
 namespace rela {
@@ -14,8 +16,13 @@ std::string dotted(size_t version) {
 
 }  // namespace
 
-LibraryVersion cudnn_version() { return {"cuDNN", dotted(cudnnGetVersion())}; }
-LibraryVersion cublaslt_version() { return {"cuBLASLt", dotted(cublasLtGetVersion())}; }
+LibraryVersion cudnn_version() {
+  return {"cuDNN", cudnn_library().problem().empty() ? dotted(cudnnGetVersion()) : "not found"};
+}
+LibraryVersion cublaslt_version() {
+  return {"cuBLASLt",
+          cublaslt_library().problem().empty() ? dotted(cublasLtGetVersion()) : "not found"};
+}
 
 std::vector<LibraryVersion> gpu_library_versions() { return {cudnn_version(), cublaslt_version()}; }
 

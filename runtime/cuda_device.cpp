@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "kernels/library_versions.h"
 #include "kernels/simt/device.h"
 #include "kernels/simt/error.h"
 #include "runtime/error.h"
@@ -118,6 +119,7 @@ GpuFacts gpu_facts() {
       const simt::DeviceFacts d = simt::device_facts(i);
       facts.gpus.push_back({d.name, d.major, d.minor, d.multiprocessors, d.memory_bytes});
     }
+    facts.missing_library = gpu_library_problem();
   } catch (const simt::Error& e) {
     facts.error = e.what();
     facts.gpus.clear();

@@ -51,6 +51,9 @@ std::string gpu_complaint(const GpuFacts& facts) {
     return cat("device: ", describe_gpu(gpu), "; compute capability ", kLeastComputeMajor,
                ".0 or higher is needed; name another GPU with CUDA_VISIBLE_DEVICES, ", kChooseCpu);
   }
+  if (!facts.missing_library.empty()) {
+    return cat("device: ", facts.missing_library, ", ", kChooseCpu);
+  }
   return "";
 }
 

@@ -26,6 +26,7 @@ struct GpuFacts {
   std::optional<std::string> visible_devices = std::nullopt;  // CUDA_VISIBLE_DEVICES
   std::string error{};                                        // of counting the GPUs; empty: none
   std::vector<GpuProperties> gpus{};
+  std::string missing_library{};  // which one a GPU needs and is not there, and what to do
 };
 
 /// Asks driver and environment. Never throws; a build without CUDA knows only that.

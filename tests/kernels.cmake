@@ -45,6 +45,7 @@ rela_tests(similarity_tests
 
 rela_tests(tuning_tests LIGHT
   SOURCES
+    kernels/test_shared_library.cpp
     kernels/test_tuning.cpp
   LINKS
     kernels)

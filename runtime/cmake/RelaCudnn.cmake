@@ -1,6 +1,7 @@
 # cuDNN, for convolutions on a GPU. RELA_CUDA=ON needs it; an emulated build uses it, where it is, only
 # to check that it has a plan for every convolution.
-#   RELA_CUDNN_FOUND, target rela_cudnn
+# Programs load it when they need it; the build wants its headers and knows its folder.
+#   RELA_CUDNN_FOUND, RELA_CUDNN_FOLDER, target rela_cudnn (the headers)
 
 set(RELA_CUDNN_FOUND FALSE)
 if(RELA_CUDA STREQUAL "OFF")
@@ -25,7 +26,8 @@ if(CUDNN_INCLUDE_DIR AND CUDNN_LIBRARY)
     set(RELA_CUDNN_FOUND TRUE)
     add_library(rela_cudnn INTERFACE)
     target_include_directories(rela_cudnn SYSTEM INTERFACE ${CUDNN_INCLUDE_DIR})
-    target_link_libraries(rela_cudnn INTERFACE ${CUDNN_LIBRARY} rela_cuda_headers)
+    target_link_libraries(rela_cudnn INTERFACE rela_cuda_headers)
+    cmake_path(GET CUDNN_LIBRARY PARENT_PATH RELA_CUDNN_FOLDER)
     rela_note("cuDNN" "${RELA_CUDNN_VERSION} ${CUDNN_LIBRARY}")
   else()
     rela_note("cuDNN" "${RELA_CUDNN_VERSION} is too old (9.8 is the first that serves)")

@@ -145,10 +145,16 @@ class GpuReport(unittest.TestCase):
         output = self.report(code=DEVICE, CHECK_EXIT="8")
         self.assertIn("no GPU driver is installed", output)
 
-    def test_a_missing_library_ends_with_the_reason(self):
-        self.program("train_byol", "\necho 'libcudnn.so.9: cannot open shared object file' >&2; exit 127\n")
+    def test_a_program_that_does_not_start_ends_with_the_reason(self):
+        self.program("train_byol", "\necho 'version GLIBC_2.36 not found' >&2; exit 1\n")
         output = self.report(code=DEVICE)
-        self.assertIn("libcudnn.so.9: cannot open", output)
+        self.assertIn("version GLIBC_2.36 not found", output)
+        self.assertIn("glibc must be", output)
+
+    def test_a_missing_library_ends_with_the_reason(self):
+        self.program("train_byol", "\necho 'libraries  oneDNN 2.6.3, cuDNN not found, cuBLASLt 13.1.0'\n")
+        output = self.report(code=DEVICE)
+        self.assertIn("cuDNN not found", output)
         self.assertIn("LD_LIBRARY_PATH", output)
 
     def test_wrong_usage_is_refused(self):

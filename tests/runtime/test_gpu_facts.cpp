@@ -52,6 +52,14 @@ TEST(GpuComplaint, AcceptsAnOlderDriverOfTheSameMajorVersion) {
   EXPECT_EQ(gpu_complaint(facts), "");
 }
 
+TEST(GpuComplaint, PassesOnWhichLibraryIsMissing) {
+  GpuFacts facts = good_machine();
+  facts.missing_library = "cuDNN (libcudnn.so.9) was not found; install it";
+  EXPECT_EQ(gpu_complaint(facts),
+            "device: cuDNN (libcudnn.so.9) was not found; install it, or choose \"device\": "
+            "\"cpu\"");
+}
+
 TEST(GpuComplaint, SeesThatTheEnvironmentHidesEveryGpu) {
   for (const char* value : {"", " ", "-1", ","}) {
     GpuFacts facts = machine_without_gpu();
