@@ -12,10 +12,10 @@ test, lints, does the same for the CUDA kernels, emulated on the CPU and compile
 CUDA's headers are, and ends with a table of the steps. Exit code 0 only when every step passed.
 
   --preset NAME     CMake preset: cpu (default), debug, asan
-  --thorough        then everything once more under the address and undefined-behaviour sanitizers, and
-                    the share of the CUDA kernels' lines that ran
+  --thorough        then everything once more under the address and undefined-behaviour sanitizers
   --no-cuda         no CUDA kernels: neither emulated nor compiled by nvcc
-  --no-races        of the CUDA kernels, no thread sanitizer and no barriers dropped one by one
+  --no-sanitizers   of the CUDA kernels, no sanitizers (address, undefined behaviour, thread), no
+                    share of the lines that ran and no barriers dropped one by one
   --quick           no lint, and no tests labelled slow or readme
   --no-lint         no lint
   --no-tidy         no clang-tidy; the rest of the lint runs
@@ -30,7 +30,7 @@ them (the command to run is printed).
 HELP
 }
 
-preset=cpu quick=false lint=true full_lint=false thorough=false cuda=true races=true tidy=true
+preset=cpu quick=false lint=true full_lint=false thorough=false cuda=true sanitizers=true tidy=true
 deps_only=false packages=all
 jobs=$(nproc)
 
@@ -45,7 +45,7 @@ while [[ $# -gt 0 ]]; do
     --no-lint) lint=false ;;
     --thorough) thorough=true ;;
     --no-cuda) cuda=false ;;
-    --no-races) races=false ;;
+    --no-sanitizers) sanitizers=false ;;
     --no-tidy) tidy=false ;;
     --full-lint) full_lint=true ;;
     --deps-only) deps_only=true ;;
@@ -191,12 +191,18 @@ cuda_headers() {
   done
 }
 
-# Under ThreadSanitizer, one process a test would mostly start and stop: one process a binary.
-check_races() {
-  local binary
+# Under a sanitizer, one process a test would mostly start and stop: one process a binary and core.
+check_sanitized() {  # <build folder>
+  local binary shard process processes status=0
   for binary in simt_emulator_tests cuda_kernel_tests; do
-    timeout 900 "build-simt-tsan/tests/$binary" --gtest_brief=1
+    processes=()
+    for ((shard = 0; shard < jobs; ++shard)); do
+      GTEST_TOTAL_SHARDS=$jobs GTEST_SHARD_INDEX=$shard timeout 900 "$1/tests/$binary" --gtest_brief=1 &
+      processes+=($!)
+    done
+    for process in "${processes[@]}"; do wait "$process" || status=$?; done
   done
+  return "$status"
 }
 
 check_mutations() {
@@ -210,12 +216,21 @@ check_cuda() {
   if $passed; then step "simt: tests" run_tests build-simt -L cuda; fi
   if $passed; then step "nvcc" python3 tests/tools/nvcc_report.py --build-dir build-simt --jobs "$jobs"; fi
   if $passed && $lint && $tidy; then step "simt: clang-tidy" check_tidy build-simt --except-in "$build_dir"; fi
-  if ! $races; then return; fi
+  if ! $sanitizers; then return; fi
+  if $passed; then step "simt-asan: configure" configure simt-asan; fi
+  if $passed; then
+    step "simt-asan: build" build build-simt-asan --target cuda_kernel_tests simt_emulator_tests
+  fi
+  find build-simt-asan -name '*.gcda' -delete 2>/dev/null || true
+  if $passed; then step "simt-asan: tests" check_sanitized build-simt-asan; fi
+  if $passed; then
+    step "kernel coverage" python3 tests/tools/kernel_coverage.py --build-dir build-simt-asan
+  fi
   if $passed; then step "simt-tsan: configure" configure simt-tsan; fi
   if $passed; then
     step "simt-tsan: build" build build-simt-tsan --target cuda_kernel_tests simt_emulator_tests
   fi
-  if $passed; then step "simt-tsan: tests" check_races; fi
+  if $passed; then step "simt-tsan: tests" check_sanitized build-simt-tsan; fi
   if $passed; then step "simt: barriers dropped" check_mutations; fi
 }
 
@@ -258,11 +273,7 @@ if $thorough && $built && [[ $preset != asan ]]; then
   if $cuda; then sanitized=simt-asan; fi
   step "$sanitized: configure" configure "$sanitized"
   if $passed; then step "$sanitized: build" build "build-$sanitized"; fi
-  find "build-$sanitized" -name '*.gcda' -delete 2>/dev/null || true
   if $passed; then step "$sanitized: tests" run_tests "build-$sanitized" -LE 'slow|readme'; fi
-  if $cuda && $passed; then
-    step "kernel coverage" python3 tests/tools/kernel_coverage.py --build-dir build-simt-asan
-  fi
 fi
 
 summary
