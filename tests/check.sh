@@ -205,6 +205,20 @@ check_sanitized() {  # <build folder>
   return "$status"
 }
 
+# What only a build for GPUs compiles, beside the kernels themselves: calls of CUDA, cuDNN and cuBLASLt.
+can_build_for_gpus() {
+  [[ -n $(PATH=$PATH:$(cuda_headers)/../bin command -v nvcc) ]] &&
+    grep -q kernels_cudnn build-simt/build.ninja
+}
+check_gpu_host_code() {
+  configure cuda
+  local objects
+  mapfile -t objects < <(ninja -C build-cuda -t targets all |
+    sed -nE 's/^(kernels\/CMakeFiles\/kernels_cuda\.dir\/.*\.cpp\.o):.*/\1/p')
+  [[ ${#objects[@]} -gt 0 ]]
+  ninja -C build-cuda -j "$jobs" "${objects[@]}"
+}
+
 check_mutations() {
   python3 tests/tools/mutate_barriers.py --tests build-simt/tests/cuda_kernel_tests \
     --tsan build-simt-tsan/tests/cuda_kernel_tests --jobs "$jobs"
@@ -215,6 +229,12 @@ check_cuda() {
   if $passed; then step "simt: build" build build-simt --target cuda_tests; fi
   if $passed; then step "simt: tests" run_tests build-simt -L cuda; fi
   if $passed; then step "nvcc" python3 tests/tools/nvcc_report.py --build-dir build-simt --jobs "$jobs"; fi
+  if $passed && can_build_for_gpus; then
+    step "cuda: host code" check_gpu_host_code
+  elif $passed; then
+    echo "no nvcc or no cuDNN: the host code of GPUs is not compiled"
+    record "cuda: host code" 0 "skipped: no nvcc or no cuDNN"
+  fi
   if $passed && $lint && $tidy; then step "simt: clang-tidy" check_tidy build-simt --except-in "$build_dir"; fi
   if ! $sanitizers; then return; fi
   if $passed; then step "simt-asan: configure" configure simt-asan; fi

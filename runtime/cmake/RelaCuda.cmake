@@ -72,7 +72,8 @@ function(rela_cuda_objects name)
     target_link_libraries(${name} PRIVATE rela_options)
   else()
     target_compile_options(${name} PRIVATE
-                           "$<$<COMPILE_LANGUAGE:CUDA>:-lineinfo;--expt-relaxed-constexpr>")
+                           "$<$<COMPILE_LANGUAGE:CUDA>:-lineinfo;--expt-relaxed-constexpr>"
+                           "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Werror;${RELA_FALSE_ALARMS}>")
   endif()
   foreach(room ${ARG_ROOMS})
     target_include_directories(${name} PRIVATE ${CMAKE_BINARY_DIR}/rooms/${room})
@@ -104,5 +105,6 @@ endfunction()
 
 # Kernels look at memory through other types, as CUDA allows. Their warnings are nvcc's to give:
 # #pragma unroll, and parameters of templates that only the device reads.
+set(RELA_FALSE_ALARMS -Wno-restrict)  # of GCC 12, for "text" + std::string
 set(RELA_EMULATED_OPTIONS -fno-strict-aliasing -Wno-unknown-pragmas -Wno-unused-parameter
-                          -Wno-restrict)  # false alarm of GCC 12 for "text" + std::string
+                          ${RELA_FALSE_ALARMS})
