@@ -17,6 +17,12 @@ if(Python3_FOUND)
   add_test(NAME apps.scripts
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_scripts.py ${CMAKE_SOURCE_DIR})
   set_tests_properties(kernels.dialect apps.scripts PROPERTIES TIMEOUT 120)
+  if(RELA_CUDA STREQUAL "OFF")  # once is enough
+    add_test(NAME apps.configure
+             COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_configure.py)
+    set_tests_properties(apps.configure PROPERTIES LABELS slow TIMEOUT 300
+                         ENVIRONMENT "RELA_DNNL=${DNNL_INCLUDE_DIR}\\;${DNNL_LIBRARY}")
+  endif()
   add_test(NAME bench.gpu_report
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_gpu_report.py)
   set_tests_properties(bench.gpu_report PROPERTIES LABELS slow TIMEOUT 300)
