@@ -62,6 +62,9 @@ OptimizerArrays Optimizer::arrays() {
                          .gradients = arena_.gradients().ptr<float>(),
                          .moment1 = moment1_.ptr<float>(),
                          .tau = tau()};
+  if (gradient_squares_.defined()) {
+    arrays.gradient_squares = static_cast<const double*>(gradient_squares_.raw());
+  }
   if (moment2_.defined()) arrays.moment2 = moment2_.ptr<float>();
   if (arena_.bf16_values().defined()) arrays.bf16_weights = arena_.bf16_values().ptr<Bf16>();
   if (target_ != nullptr) {

@@ -41,6 +41,10 @@ class Optimizer {
   void rest_from(int64_t first);
   void wake();
 
+  /// A sum of squares as start_sum_of_squares() gives it: steps from now on change nothing while it
+  /// is not finite. The tensor's memory is read when a step runs.
+  void watch(const Tensor& gradient_squares) { gradient_squares_ = gradient_squares; }
+
   /// One step: weights, their bf16 copy, target and its bf16 copy. target <- tau target + (1 - tau)
   /// weights. The same as begin_step() and update().
   void step(float lr, float tau);
@@ -82,7 +86,8 @@ class Optimizer {
   std::vector<OptimizerSegment> segments_;
   Tensor pieces_;  // of the segments, for kernels on cuda
   Tensor moment1_;
-  Tensor moment2_;  // adamw only
+  Tensor moment2_;           // adamw only
+  Tensor gradient_squares_;  // f64; undefined: every step counts
   DeviceValue<StepNumbers> numbers_;
   Counters counters_;
   bool resting_ = false;

@@ -69,6 +69,9 @@ struct OptimizerArrays {
   Bf16* bf16_target = nullptr;
   int64_t target_size = 0;  // whole segments from the front
   Scalar<float> tau = 1.0f;
+  /// One f64, the sum of the gradient's squares: where it is not finite, the step changes nothing.
+  /// Null: every step counts.
+  const double* gradient_squares = nullptr;
   Workspace workspace{};  // lars_step_cuda: lars_workspace_bytes_cuda(layout); others: none
 };
 

@@ -31,10 +31,11 @@ struct Followers {
 
 /// Runs update(begin, end, segment) over every segment in pieces that stay in cache, then the
 /// followers on each piece while it is hot. Elements are independent: the cut does not show in the
-/// result.
+/// result. Nothing where the gradient is not finite.
 template <class Update>
 void for_each_piece(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
                     Update&& update) {
+  if (arrays.gradient_squares != nullptr && !std::isfinite(*arrays.gradient_squares)) return;
   const Followers followers{arrays};
   for (const OptimizerSegment& s : segments) {
     const int64_t pieces = (s.size + kParallelGrain - 1) / kParallelGrain;

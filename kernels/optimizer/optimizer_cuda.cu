@@ -95,6 +95,7 @@ __device__ inline int groups_of(const OptimizerPiece& piece, bool aligned) {
 template <class Rule>
 __global__ void __launch_bounds__(kThreads)
     step_kernel(OptimizerArrays a, const OptimizerPiece* pieces, Rule rule, bool aligned) {
+  if (a.gradient_squares != nullptr && !std::isfinite(*a.gradient_squares)) return;  // every block
   const OptimizerPiece piece = pieces[blockIdx.x];
   const typename Rule::Numbers numbers = rule.numbers(piece);
   const bool has_target = a.target != nullptr && piece.offset < a.target_size;

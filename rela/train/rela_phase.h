@@ -34,6 +34,10 @@ class RelaPhase {
   /// Moves the map when it is trained, in two parts as Optimizer does.
   void begin_map_step(float lr);
   void update_map();
+  /// The map rests too in a step whose backbone's gradient is not finite: see Optimizer::watch().
+  void watch(const Tensor& gradient_squares) {
+    if (optimizer_) optimizer_->watch(gradient_squares);
+  }
   /// After the step: tells the switch its loss. `step` from 1. True when the phase is over for
   /// good.
   bool finish_step(int64_t step, double loss) { return switch_.update(step, loss); }

@@ -135,10 +135,17 @@ void Trainer::zero_gradients() {
   if (rela_) rela_->zero_grad();
 }
 
+/// What the updates of this step look at: see Optimizer::watch().
+void Trainer::watch(const Tensor& gradient_squares) {
+  optimizer_.watch(gradient_squares);
+  if (rela_) rela_->watch(gradient_squares);
+}
+
 /// Launches a micro-step up to its gradients, and what the host wants to know of it.
 void Trainer::launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep which) {
-  out.features = Tensor();
+  out.features = Tensor();  // the last step's memory serves again
   out.readback.clear();
+  watch(Tensor());
   const Var features = learner_->encode(batch.images);
   const Var loss = loss_of(features, batch);
   out.readback.add(loss.value());
@@ -152,7 +159,9 @@ void Trainer::launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep whic
   }
   if (which == MicroStep::kLast) {
     learner_->parameters().finish_gradients();
-    out.readback.add(start_sum_of_squares(learner_->parameters().gradients()));
+    const Tensor squares = start_sum_of_squares(learner_->parameters().gradients());
+    out.readback.add(squares);
+    watch(squares);
   }
 }
 
@@ -220,8 +229,7 @@ void Trainer::check_finite(const StepResult& result, const TwoViewBatch& batch) 
   const std::string where = first_non_finite(
       *learner_, batch.images, [&] { loss_of(learner_->encode(batch.images), batch); });
   throw NonFiniteError(
-      cat("step ", step_ + 1, ": the loss is ", result.loss,
-          graph_ ? "; after the step's update first seen in " : "; first seen in ",
+      cat("step ", step_ + 1, ": the loss is ", result.loss, "; first seen in ",
           where.empty() ? "the loss itself" : where,
           "; the last checkpoint is intact, lower optimizer.lr or use precision fp32"));
 }

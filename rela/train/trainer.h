@@ -67,6 +67,7 @@ class Trainer {
   void zero_gradients();
   enum class MicroStep : uint8_t { kMoreFollow, kLast };  // of an optimiser step
   void micro_step(StepResult& result, MicroStep which);
+  void watch(const Tensor& gradient_squares);
   void launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep which);
   void launch_update();
   void read_results(StepResult& result, MicroStep which, const TwoViewBatch& batch,

@@ -197,6 +197,28 @@ TEST_P(OptimizerCuda, ReadsRateStepAndTauFromTheDeviceWhenItRuns) {
   });
 }
 
+TEST_P(OptimizerCuda, ChangesNothingWhereTheGradientIsNotFiniteWhenItRuns) {
+  const HostArena start({33, 5000});
+  for_each_schedule([&] {
+    DeviceArena got(start);
+    DeviceArray<double> squares(size_t{1});
+    OptimizerArrays arrays = got.arrays();
+    arrays.gradient_squares = squares.data();
+    const auto same = [](const auto& a, const auto& b) {
+      return std::memcmp(a.data(), b.data(), a.size() * sizeof(a[0])) == 0;
+    };
+    for (const double value : {static_cast<double>(kNan), HUGE_VAL, 3.0}) {
+      squares.upload(std::vector<double>{value});
+      run_cuda(GetParam(), arrays, got.layout(), {});
+      const bool stays = !std::isfinite(value);
+      EXPECT_EQ(same(got.weights.download(), start.weights), stays) << value;
+      EXPECT_EQ(same(got.moment1.download(), start.moment1), stays) << value;
+      EXPECT_EQ(same(got.target.download(), start.target), stays) << value;
+      EXPECT_EQ(same(got.bf16_target.download(), start.bf16_target), stays) << value;
+    }
+  });
+}
+
 TEST_P(OptimizerCuda, ARecordedStepReadsItsNumbersAnewWheneverItIsReplayed) {
   const HostArena start({33, 5000});
   for_each_schedule([&] {

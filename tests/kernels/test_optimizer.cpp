@@ -294,6 +294,23 @@ TEST_P(OptimizerStep, ANanInTheGradientReachesTheWeights) {
   EXPECT_THAT(arena.weights[32], IsNan());
 }
 
+TEST_P(OptimizerStep, ChangesNothingWhereTheGradientIsNotFinite) {
+  const double numbers[] = {std::numeric_limits<double>::quiet_NaN(),
+                            std::numeric_limits<double>::infinity(), 3.0};
+  for (const double& squares : numbers) {
+    Arena arena({1, 33, 197});
+    const Arena before = arena;
+    OptimizerArrays arrays = arena.arrays();
+    arrays.gradient_squares = &squares;
+    run(GetParam(), arrays, arena.segments);
+    const bool stays = !std::isfinite(squares);
+    EXPECT_EQ(bits(arena.weights) == bits(before.weights), stays) << squares;
+    EXPECT_EQ(bits(arena.moment1) == bits(before.moment1), stays) << squares;
+    EXPECT_EQ(bits(arena.target) == bits(before.target), stays) << squares;
+    EXPECT_EQ(arena.bf16_weights[0].bits == before.bf16_weights[0].bits, stays) << squares;
+  }
+}
+
 TEST_P(OptimizerStep, NoSegmentsDoNothing) {
   run(GetParam(), OptimizerArrays{}, {});
   const OptimizerSegment empty{};
