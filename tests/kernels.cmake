@@ -35,6 +35,7 @@ rela_tests(kernels_norm_tests
   LINKS rela)
 rela_tests(kernels_optimizer_tests
   SOURCES
+    kernels/test_ema.cpp
     kernels/test_optimizer.cpp
   LINKS kernels)
 rela_tests(similarity_tests

@@ -392,18 +392,5 @@ TEST(Lars, ZeroWeightsOrGradientsAreNotScaled) {
   EXPECT_THAT(no_gradient.weights, ElementsAre(3.0f, 4.0f));
 }
 
-TEST(Ema, MatchesDoubleAtAwkwardSizes) {
-  for (const size_t n : {0u, 1u, 31u, 33u, 40'009u}) {
-    Arena arena({static_cast<int64_t>(n)});
-    const std::vector<float> before = arena.target;
-    ema_cpu(arena.target.data(), arena.weights.data(), static_cast<int64_t>(n), kTau, {});
-    for (size_t i = 0; i < n; ++i) {
-      const double want = kTau * static_cast<double>(before[i]) + (1.0 - kTau) * arena.weights[i];
-      ASSERT_NEAR(arena.target[i], want, 2e-7) << i << " of " << n;
-    }
-    for (size_t i = n; i < before.size(); ++i) ASSERT_THAT(arena.target[i], IsNan());
-  }
-}
-
 }  // namespace
 }  // namespace rela
