@@ -15,7 +15,6 @@
 namespace rela {
 namespace {
 
-constexpr int64_t kVectors = kTileVectors;
 constexpr int64_t kPanel = kTileColumns;
 constexpr int64_t kTile = kTileRows;  // queries multiplied at once
 constexpr int64_t kBlock = 512;       // queries per pass over y: packing y costs 3 % then
@@ -74,7 +73,7 @@ uint64_t above(const float* s, float bar) {
 #ifdef __AVX512F__
   const __m512 b = _mm512_set1_ps(bar);
   uint64_t hits = 0;
-  for (int64_t v = 0; v < kVectors; ++v) {
+  for (int64_t v = 0; v < kTileVectors; ++v) {
     const __mmask16 m = _mm512_cmp_ps_mask(_mm512_load_ps(s + v * kLanes), b, _CMP_GT_OQ);
     hits |= static_cast<uint64_t>(m) << (v * kLanes);
   }
