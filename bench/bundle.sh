@@ -55,7 +55,7 @@ if $compile; then
     -DRELA_TESTS=ON -DRELA_BENCH=ON "${processor[@]}" \
     "-DCMAKE_CUDA_ARCHITECTURES=$arch" -DCMAKE_CUDA_FLAGS=--compress-mode=size \
     '-DCMAKE_INSTALL_RPATH=$ORIGIN/../lib' -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON \
-    -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags
+    -DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags,--gc-sections
   cmake --build "$build" -j "$jobs" --target "${programs[@]##*/}"
 fi
 
