@@ -21,9 +21,7 @@ namespace {
 
 template <auto* kDeclared>
 auto* found(const char* name) {
-  static auto* const function =
-      reinterpret_cast<decltype(kDeclared)>(cublaslt_library().symbol(name));
-  return function;
+  return function_of<cublaslt_library, kDeclared>(name);
 }
 
 }  // namespace

@@ -21,8 +21,7 @@ namespace {
 
 template <auto* kDeclared>
 auto* found(const char* name) {
-  static auto* const function = reinterpret_cast<decltype(kDeclared)>(cudnn_library().symbol(name));
-  return function;
+  return function_of<cudnn_library, kDeclared>(name);
 }
 
 }  // namespace

@@ -39,4 +39,12 @@ class SharedLibrary {
   std::string problem_;
 };
 
+/// The function of this name in a library, by the declaration in the library's own header. Looked
+/// up once.
+template <const SharedLibrary& (*kLibrary)(), auto* kDeclared>
+auto* function_of(const char* name) {
+  static auto* const function = reinterpret_cast<decltype(kDeclared)>(kLibrary().symbol(name));
+  return function;
+}
+
 }  // namespace rela
