@@ -32,8 +32,8 @@ struct Network {
   std::vector<OptimizerSegment> segments;
   Tensor weights = array(), gradients = array(), moment1 = array(), moment2 = array();
   Tensor target = array();
-  Tensor bf16_weights = Tensor::zeros({kPairs * kPair}, Dtype::kBf16);
-  Tensor bf16_target = Tensor::zeros({kPairs * kPair}, Dtype::kBf16);
+  Tensor rounded_weights = Tensor::zeros({kPairs * kPair}, Dtype::kBf16);
+  Tensor rounded_target = Tensor::zeros({kPairs * kPair}, Dtype::kBf16);
 };
 
 void bm_optimizer_step(benchmark::State& state) {
@@ -48,8 +48,8 @@ void bm_optimizer_step(benchmark::State& state) {
                          .target_size = Network::kTargetPairs * Network::kPair,
                          .tau = 0.99f};
   if (bf16) {
-    arrays.bf16_weights = net.bf16_weights.data<Bf16>();
-    arrays.bf16_target = net.bf16_target.data<Bf16>();
+    arrays.rounded_weights = net.rounded_weights.data<Bf16>();
+    arrays.rounded_target = net.rounded_target.data<Bf16>();
   }
   for (auto _ : state) {
     switch (rule) {

@@ -35,9 +35,9 @@ void read_weights(const std::string& path, Byol& byol) {
     parameters.push_back({p.name, p.var.value(), p.kind == ParameterKind::kConvWeight});
   }
   load_state(SafetensorsReader(path), parameters);
-  byol.parameters().refresh_bf16();
+  byol.parameters().refresh_rounded();
   byol.target()->values().copy_from(byol.parameters().values().segment(0, {byol.target()->size()}));
-  byol.target()->refresh_bf16();
+  byol.target()->refresh_rounded();
 }
 
 ExitCode run(int argc, char** argv) {

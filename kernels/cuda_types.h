@@ -3,6 +3,11 @@
 // (16 or 32 bytes) at a time. Only .cu files include this.
 
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <stdexcept>
+#include <string>
+#include <type_traits>
 
 #include "kernels/types.h"
 
@@ -11,28 +16,47 @@
 
 namespace rela {
 
-__device__ inline float load_f32(const float* p) { return *p; }
-__device__ inline float load_f32(const Bf16* p) {
-  return __uint_as_float(static_cast<unsigned>(p->bits) << 16);
+__device__ inline float to_f32(float x) { return x; }
+__device__ inline float to_f32(Bf16 x) {
+  return __uint_as_float(static_cast<unsigned>(x.bits) << 16);
 }
+__device__ inline float to_f32(F16 x) { return __half2float(__ushort_as_half(x.bits)); }
 
-/// To the nearest, ties to even; NaN becomes NaN.
-__device__ inline uint16_t bf16_bits(float x) {
-  return __bfloat16_as_ushort(__float2bfloat16_rn(x));
-}
-__device__ inline void store_f32(float* p, float x) { *p = x; }
-__device__ inline void store_f32(Bf16* p, float x) { p->bits = bf16_bits(x); }
-
-/// x as it comes back from storage of type T.
+/// To the nearest number of storage type T, ties to even; NaN becomes NaN.
 template <class T>
-__device__ inline float round_to(float x);
+__device__ inline T narrow(float x);
 template <>
-__device__ inline float round_to<float>(float x) {
+__device__ inline float narrow<float>(float x) {
   return x;
 }
 template <>
-__device__ inline float round_to<Bf16>(float x) {
-  return __uint_as_float(static_cast<unsigned>(bf16_bits(x)) << 16);
+__device__ inline Bf16 narrow<Bf16>(float x) {
+  return {__bfloat16_as_ushort(__float2bfloat16_rn(x))};
+}
+template <>
+__device__ inline F16 narrow<F16>(float x) {
+  return {__half_as_ushort(__float2half_rn(x))};
+}
+
+template <class T>
+__device__ inline float load_f32(const T* p) {
+  return to_f32(*p);
+}
+template <class T>
+__device__ inline void store_f32(T* p, float x) {
+  *p = narrow<T>(x);
+}
+
+/// x as it comes back from storage of type T.
+template <class T>
+__device__ inline float round_to(float x) {
+  return to_f32(narrow<T>(x));
+}
+
+/// Two neighbours of a 16-bit type T in one word, the first in its lower half.
+template <class T>
+__device__ inline unsigned pack2(float first, float second) {
+  return narrow<T>(first).bits | static_cast<unsigned>(narrow<T>(second).bits) << 16;
 }
 
 /// Eight neighbouring elements as f32.
@@ -47,14 +71,16 @@ __device__ inline F32x8 load8(const float* p) {
   const float4 b = simt::load16<float4>(p + 4);
   return {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}};
 }
-__device__ inline F32x8 load8(const Bf16* p) {
+template <class T>
+__device__ inline F32x8 load8(const T* p) {
+  static_assert(sizeof(T) == 2);
   const uint4 q = simt::load16<uint4>(p);
   const unsigned words[4] = {q.x, q.y, q.z, q.w};
   F32x8 x;
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    x.v[2 * i] = __uint_as_float(words[i] << 16);
-    x.v[2 * i + 1] = __uint_as_float(words[i] & 0xffff0000u);
+    x.v[2 * i] = to_f32(T{static_cast<uint16_t>(words[i])});
+    x.v[2 * i + 1] = to_f32(T{static_cast<uint16_t>(words[i] >> 16)});
   }
   return x;
 }
@@ -62,13 +88,25 @@ __device__ inline void store8(float* p, const F32x8& x) {
   simt::store16(p, make_float4(x.v[0], x.v[1], x.v[2], x.v[3]));
   simt::store16(p + 4, make_float4(x.v[4], x.v[5], x.v[6], x.v[7]));
 }
-__device__ inline void store8(Bf16* p, const F32x8& x) {
+template <class T>
+__device__ inline void store8(T* p, const F32x8& x) {
+  static_assert(sizeof(T) == 2);
   unsigned words[4];
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    words[i] = bf16_bits(x.v[2 * i]) | static_cast<unsigned>(bf16_bits(x.v[2 * i + 1])) << 16;
-  }
+  for (int i = 0; i < 4; ++i) words[i] = pack2<T>(x.v[2 * i], x.v[2 * i + 1]);
   simt::store16(p, make_uint4(words[0], words[1], words[2], words[3]));
+}
+
+/// simt::mma_m16n8k16_bf16, or _f16.
+template <class T>
+__device__ inline void mma_m16n8k16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+                                    const float (&c)[4]) {
+  if constexpr (std::is_same_v<T, F16>) {
+    simt::mma_m16n8k16_f16(d, a, b, c);
+  } else {
+    static_assert(std::is_same_v<T, Bf16>);
+    simt::mma_m16n8k16_bf16(d, a, b, c);
+  }
 }
 
 /// y, or y + old where the mode accumulates.
@@ -143,14 +181,22 @@ void with_rows(Rows rows, Body&& body) {
   }
 }
 
-/// body(T*) with T the storage type of an f32 or bf16 dtype; the pointer is null and only a type.
+/// body(T*) with T the storage type of a floating dtype; the pointer is null and only a type.
 template <class Body>
 void with_storage_type(Dtype dtype, Body&& body) {
-  if (dtype == Dtype::kBf16) {
-    body(static_cast<Bf16*>(nullptr));
-  } else {
-    body(static_cast<float*>(nullptr));
+  switch (dtype) {
+    case Dtype::kF32:
+      return body(static_cast<float*>(nullptr));
+    case Dtype::kBf16:
+      return body(static_cast<Bf16*>(nullptr));
+    case Dtype::kF16:
+      return body(static_cast<F16*>(nullptr));
+    case Dtype::kI64:
+    case Dtype::kU8:
+      break;
   }
+  throw std::logic_error(std::string("a kernel for ") + dtype_name(dtype) +
+                         " storage was asked for");
 }
 
 }  // namespace rela

@@ -48,6 +48,13 @@ using U16x16 [[gnu::vector_size(32)]] = uint16_t;
   return reinterpret_cast<F32x16>(wide << 16);
 }
 
+/// Slow: only casts read f16 on a CPU.
+inline F32x16 load_lanes(const F16* p) {
+  F32x16 v{};
+  for (int64_t i = 0; i < kLanes; ++i) v[i] = to_float(p[i]);
+  return v;
+}
+
 [[gnu::always_inline]] inline void store_lanes(float* p, F32x16 v) {
   std::memcpy(p, &v, sizeof(v));
 }
@@ -62,6 +69,10 @@ using U16x16 [[gnu::vector_size(32)]] = uint16_t;
   const U16x16 half = __builtin_convertvector(bits >> 16, U16x16);
 #endif
   std::memcpy(static_cast<void*>(p), &half, sizeof(half));
+}
+
+inline void store_lanes(F16* p, F32x16 v) {
+  for (int64_t i = 0; i < kLanes; ++i) p[i] = to_f16(v[i]);
 }
 
 /// How a result is stored. kStream goes past the caches, without reading the lines first: better

@@ -1,7 +1,7 @@
 #pragma once
 // The product of one tile per thread block, for GPU kernels that use each tile at once and never
-// store the whole product: bf16 on tensor cores, f32 as exact chains of multiply-adds. Only .cu
-// files include this.
+// store the whole product: 16-bit types on tensor cores, f32 as exact chains of multiply-adds. Only
+// .cu files include this.
 //
 //   extern: SIMT_DYN_SHARED(uint4, memory) of kTileSharedBytes
 //   TileSums<T> sums;
@@ -16,7 +16,7 @@
 namespace rela {
 
 inline constexpr int kTileSide = 128;     // rows and columns of a tile
-inline constexpr int kTileThreads = 256;  // bf16: 2 x 4 warps of 64 x 32; f32: 16 x 16 threads
+inline constexpr int kTileThreads = 256;  // 16 bits: 2 x 4 warps of 64 x 32; f32: 16 x 16 threads
 inline constexpr int kTileElements = kTileSide * kTileSide / kTileThreads;  // of each thread
 
 /// Depth of one stage of shared memory: 64 bytes of a row.
@@ -62,25 +62,15 @@ struct TileSums {
 
 /// Where element e of the calling thread lies in the tile.
 template <class T>
-__device__ inline int tile_row(int e);
-template <class T>
-__device__ inline int tile_column(int e);
-template <>
-__device__ inline int tile_row<float>(int e) {
-  return static_cast<int>(threadIdx.x) / 16 + 16 * (e / 8);
-}
-template <>
-__device__ inline int tile_column<float>(int e) {
-  return static_cast<int>(threadIdx.x) % 16 + 16 * (e % 8);
-}
-template <>
-__device__ inline int tile_row<Bf16>(int e) {
-  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+__device__ inline int tile_row(int e) {
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
+  if constexpr (sizeof(T) == 4) return thread / 16 + 16 * (e / 8);
   return warp / 4 * 64 + e / 16 * 16 + lane / 4 + e % 4 / 2 * 8;
 }
-template <>
-__device__ inline int tile_column<Bf16>(int e) {
-  const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+template <class T>
+__device__ inline int tile_column(int e) {
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
+  if constexpr (sizeof(T) == 4) return thread % 16 + 16 * (e % 8);
   return warp % 4 * 32 + e % 16 / 4 * 8 + lane % 4 * 2 + e % 2;
 }
 
@@ -133,19 +123,19 @@ __device__ inline void multiply_stage(const float* a, const float* b, TileSums<f
 
 /// The address that this lane gives to ldmatrix for four 8 x 8 tiles of an operand: tile t covers
 /// rows 8 (t / 2 or t % 2) and depths 8 (the other one) from (row, depth) on.
-template <TileOrder kOrder, bool kRowsFirst>
-__device__ inline const Bf16* tile_address(const Bf16* stage, int row, int depth) {
+template <TileOrder kOrder, bool kRowsFirst, class T>
+__device__ inline const T* tile_address(const T* stage, int row, int depth) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int tile = lane / 8;
   row += (kRowsFirst ? tile % 2 : tile / 2) * 8;
   depth += (kRowsFirst ? tile / 2 : tile % 2) * 8;
   if (kOrder == TileOrder::kRowOuter) {
-    return stage + (row + lane % 8) * kStagePitch<Bf16, TileOrder::kRowOuter> + depth;
+    return stage + (row + lane % 8) * kStagePitch<T, TileOrder::kRowOuter> + depth;
   }
-  return stage + (depth + lane % 8) * kStagePitch<Bf16, TileOrder::kDepthOuter> + row;
+  return stage + (depth + lane % 8) * kStagePitch<T, TileOrder::kDepthOuter> + row;
 }
 template <TileOrder kOrder>
-__device__ inline void load_fragments(unsigned (&tiles)[4], const Bf16* address) {
+__device__ inline void load_fragments(unsigned (&tiles)[4], const void* address) {
   if constexpr (kOrder == TileOrder::kRowOuter) {
     simt::ldmatrix_x4(tiles, address);
   } else {
@@ -153,12 +143,12 @@ __device__ inline void load_fragments(unsigned (&tiles)[4], const Bf16* address)
   }
 }
 
-template <TileOrder kA, TileOrder kB>
-__device__ inline void multiply_stage(const Bf16* a, const Bf16* b, TileSums<Bf16>& sums) {
+template <TileOrder kA, TileOrder kB, class T>
+__device__ inline void multiply_stage(const T* a, const T* b, TileSums<T>& sums) {
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int row = warp / 4 * 64, column = warp % 4 * 32;
 #pragma unroll
-  for (int d = 0; d < kStageDepth<Bf16>; d += 16) {
+  for (int d = 0; d < kStageDepth<T>; d += 16) {
     unsigned right[2][4];  // each: two fragments of 8 columns
 #pragma unroll
     for (int j = 0; j < 2; ++j) {
@@ -174,7 +164,7 @@ __device__ inline void multiply_stage(const Bf16* a, const Bf16* b, TileSums<Bf1
         float c[4];
 #pragma unroll
         for (int k = 0; k < 4; ++k) c[k] = sums.v[(i * 4 + j) * 4 + k];
-        simt::mma_m16n8k16_bf16(c, left, fragment, c);
+        mma_m16n8k16<T>(c, left, fragment, c);
 #pragma unroll
         for (int k = 0; k < 4; ++k) sums.v[(i * 4 + j) * 4 + k] = c[k];
       }

@@ -11,13 +11,14 @@
 
 namespace rela {
 
-enum class Dtype : uint8_t { kF32, kBf16, kI64, kU8 };
+enum class Dtype : uint8_t { kF32, kBf16, kF16, kI64, kU8 };
 
 constexpr size_t dtype_bytes(Dtype d) {
   switch (d) {
     case Dtype::kF32:
       return 4;
     case Dtype::kBf16:
+    case Dtype::kF16:
       return 2;
     case Dtype::kI64:
       return 8;
@@ -33,12 +34,19 @@ constexpr const char* dtype_name(Dtype d) {
       return "f32";
     case Dtype::kBf16:
       return "bf16";
+    case Dtype::kF16:
+      return "f16";
     case Dtype::kI64:
       return "i64";
     case Dtype::kU8:
       return "u8";
   }
   return "?";
+}
+
+/// Whether arithmetic is done on numbers stored so: f32, bf16 and f16.
+constexpr bool is_floating(Dtype d) {
+  return d == Dtype::kF32 || d == Dtype::kBf16 || d == Dtype::kF16;
 }
 
 /// How products of f32 numbers may be taken. kTf32 lets a device round factors to 10 bits of
@@ -99,6 +107,44 @@ inline Bf16 to_bf16(float x) {
   return Bf16{static_cast<uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? quiet_nan : rounded)};
 }
 inline float to_float(Bf16 x) { return std::bit_cast<float>(static_cast<uint32_t>(x.bits) << 16); }
+
+/// IEEE 754 half precision as storage: 11 significant bits, at most 65504. Arithmetic is always
+/// f32.
+struct F16 {
+  uint16_t bits = 0;
+};
+
+/// Rounds to nearest, ties to even; beyond the range to infinity; NaN stays NaN.
+inline F16 to_f16(float x) {
+  const uint32_t u = std::bit_cast<uint32_t>(x);
+  const uint32_t sign = (u >> 16) & 0x8000u;
+  const uint32_t magnitude = u & 0x7fffffffu;
+  uint32_t bits = 0;
+  if (magnitude > 0x7f800000u) {
+    bits = 0x7fffu;
+  } else if (magnitude >= 0x477ff000u) {  // from 65520 on, half of the way to 65536
+    bits = 0x7c00u;
+  } else if (magnitude < 0x38800000u) {  // below 2^-14: the sum has steps of 2^-24, as f16 has here
+    bits = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u;
+  } else {
+    bits = ((magnitude + 0xfffu + ((magnitude >> 13) & 1u)) >> 13) - (112u << 10);
+  }
+  return F16{static_cast<uint16_t>(sign | bits)};
+}
+inline float to_float(F16 x) {
+  const uint32_t sign = static_cast<uint32_t>(x.bits & 0x8000u) << 16;
+  const uint32_t magnitude = x.bits & 0x7fffu;
+  uint32_t bits = 0;
+  if (magnitude >= 0x7c00u) {
+    bits = 0x7f800000u | (magnitude & 0x3ffu) << 13;
+  } else if (magnitude < 0x400u) {
+    bits = std::bit_cast<uint32_t>(static_cast<float>(magnitude) * 0x1p-24f);
+  } else {
+    bits = (magnitude << 13) + (112u << 23);
+  }
+  return std::bit_cast<float>(sign | bits);
+}
+
 inline float to_float(float x) { return x; }
 
 /// Stores an f32 result in the storage type T.
@@ -111,6 +157,10 @@ inline float store_as<float>(float x) {
 template <>
 inline Bf16 store_as<Bf16>(float x) {
   return to_bf16(x);
+}
+template <>
+inline F16 store_as<F16>(float x) {
+  return to_f16(x);
 }
 
 }  // namespace rela

@@ -66,11 +66,16 @@ OptimizerArrays Optimizer::arrays() {
     arrays.gradient_squares = static_cast<const double*>(gradient_squares_.raw());
   }
   if (moment2_.defined()) arrays.moment2 = moment2_.ptr<float>();
-  if (arena_.bf16_values().defined()) arrays.bf16_weights = arena_.bf16_values().ptr<Bf16>();
+  if (const Tensor& rounded = arena_.rounded_values(); rounded.defined()) {
+    arrays.rounded_weights = rounded.raw();
+    arrays.rounded = rounded.dtype();
+  }
   if (target_ != nullptr) {
     arrays.target = target_->values().ptr<float>();
     arrays.target_size = target_->size();
-    if (target_->bf16_values().defined()) arrays.bf16_target = target_->bf16_values().ptr<Bf16>();
+    if (target_->rounded_values().defined()) {
+      arrays.rounded_target = target_->rounded_values().raw();
+    }
   }
   return arrays;
 }

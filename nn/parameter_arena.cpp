@@ -13,8 +13,7 @@ const KernelTable<CastFn> kCast{"cast", cast_cpu, RELA_CUDA_KERNEL(cast_cuda)};
 
 }  // namespace
 
-ParameterArena::ParameterArena(std::vector<NamedParameter> parameters, Precision precision,
-                               Device device)
+ParameterArena::ParameterArena(std::vector<NamedParameter> parameters, Dtype compute, Device device)
     : parameters_(std::move(parameters)) {
   const MemoryUseGuard use(MemoryUse::kParameters);
   int64_t size = 0;
@@ -25,7 +24,7 @@ ParameterArena::ParameterArena(std::vector<NamedParameter> parameters, Precision
   }
   values_ = Tensor::zeros({size}, Dtype::kF32, device);
   gradients_ = Tensor::zeros({size}, Dtype::kF32, device);
-  if (precision == Precision::kBf16) bf16_values_ = Tensor::zeros({size}, Dtype::kBf16, device);
+  if (compute != Dtype::kF32) rounded_values_ = Tensor::zeros({size}, compute, device);
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Node& node = parameters_[i].var.node();
     const int64_t offset = segments_[i].offset;
@@ -34,9 +33,10 @@ ParameterArena::ParameterArena(std::vector<NamedParameter> parameters, Precision
     node.value = home;
     node.grad = gradients_.segment(offset, node.value.shape());
     node.grad_written = false;
-    if (bf16_values_.defined()) node.bf16_value = bf16_values_.segment(offset, node.value.shape());
+    if (rounded_values_.defined())
+      node.rounded_value = rounded_values_.segment(offset, node.value.shape());
   }
-  refresh_bf16();
+  refresh_rounded();
 }
 
 void ParameterArena::zero_grad() {
@@ -50,10 +50,12 @@ void ParameterArena::finish_gradients() {
   }
 }
 
-void ParameterArena::refresh_bf16() {
-  if (!bf16_values_.defined()) return;
-  const CastArgs args{
-      .x = values_.raw(), .from = Dtype::kF32, .y = bf16_values_.raw(), .to = Dtype::kBf16};
+void ParameterArena::refresh_rounded() {
+  if (!rounded_values_.defined()) return;
+  const CastArgs args{.x = values_.raw(),
+                      .from = Dtype::kF32,
+                      .y = rounded_values_.raw(),
+                      .to = rounded_values_.dtype()};
   kCast.launch(values_.device(), args, size());
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // All parameters of a network in one flat array, their gradients in another of the same layout,
-// their bf16 copies in a third: optimiser, EMA and casts are one kernel over one array.
+// their 16-bit copies in a third: optimiser, EMA and casts are one kernel over one array.
 
 #include <span>
 #include <string>
@@ -21,29 +21,25 @@ struct ArenaSegment {
 class ParameterArena {
  public:
   /// Moves the values of the parameters into an arena on `device` and points the parameters there,
-  /// in the given order. Gaps between segments hold zeros. With Precision::kBf16 ops compute with
-  /// the arena's bf16 copy.
-  enum class Precision : uint8_t { kF32, kBf16 };
-  static constexpr Precision precision_for(Dtype activations) {
-    return activations == Dtype::kBf16 ? Precision::kBf16 : Precision::kF32;
-  }
-  ParameterArena(std::vector<NamedParameter> parameters, Precision precision,
+  /// in the given order. Gaps between segments hold zeros. Where `compute` is not f32, ops compute
+  /// with the arena's copy rounded to it.
+  ParameterArena(std::vector<NamedParameter> parameters, Dtype compute,
                  Device device = Device::kCpu);
 
   int64_t size() const { return values_.numel(); }  // elements, gaps included
   std::span<const ArenaSegment> segments() const { return segments_; }
   const std::vector<NamedParameter>& parameters() const { return parameters_; }
 
-  Tensor& values() { return values_; }            // [size] f32
-  Tensor& gradients() { return gradients_; }      // [size] f32
-  Tensor& bf16_values() { return bf16_values_; }  // [size] bf16; undefined in f32
+  Tensor& values() { return values_; }                  // [size] f32
+  Tensor& gradients() { return gradients_; }            // [size] f32
+  Tensor& rounded_values() { return rounded_values_; }  // [size] of `compute`; undefined in f32
 
   /// The next backward() overwrites the gradients.
   void zero_grad();
   /// Gives zeros to the parameters that no backward() reached since zero_grad().
   void finish_gradients();
   /// Rounds all values anew, after they changed by other means than an optimiser.
-  void refresh_bf16();
+  void refresh_rounded();
 
   /// True when the first segments of `larger` are exactly this arena's: then an array op over this
   /// arena's size serves both, as EMA does for a target without the predictor.
@@ -54,7 +50,7 @@ class ParameterArena {
   std::vector<ArenaSegment> segments_;
   Tensor values_;
   Tensor gradients_;
-  Tensor bf16_values_;
+  Tensor rounded_values_;
 };
 
 }  // namespace rela

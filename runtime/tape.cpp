@@ -170,7 +170,8 @@ void zero_grad(const Var& parameter) { parameter.node().grad_written = false; }
 
 const Tensor& compute_value(const Var& weight, Dtype dtype) {
   const Node& node = weight.node();
-  return dtype == Dtype::kBf16 && node.bf16_value.defined() ? node.bf16_value : node.value;
+  const Tensor& rounded = node.rounded_value;
+  return rounded.defined() && rounded.dtype() == dtype ? rounded : node.value;
 }
 
 bool GradSink::wants(size_t input) const { return node_.inputs[input].requires_grad(); }

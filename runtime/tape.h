@@ -94,8 +94,7 @@ struct Node {
   const char* op = "constant";
   Tensor value;
   Tensor grad;  // of a parameter: its home, kept across steps; of an op: lives during backward()
-  Tensor
-      bf16_value;  // of a parameter in bf16-mixed training: the rounded copy that ops compute with
+  Tensor rounded_value;  // of a parameter in mixed-precision training: what ops compute with
   bool requires_grad = false;
   bool grad_written = false;  // since zero_grad()
   bool grad_shared = false;   // `grad` is also somebody else's tensor: copy before adding to it
@@ -116,8 +115,8 @@ Tensor& parameter_grad(
     const Var& parameter);  // throws InternalError when none was ever written or given
 void set_grad_hook(const Var& parameter, std::function<void(Tensor&)> hook);
 void zero_grad(const Var& parameter);
-/// The value an op computes with: bf16 copy when the op computes in bf16 and there is one, else the
-/// value.
+/// The value an op that computes in `dtype` works with: the rounded copy when there is one of it,
+/// else the value.
 const Tensor& compute_value(const Var& weight, Dtype dtype);
 
 /// Hands each input's gradient buffer to the op that fills it.

@@ -99,6 +99,10 @@ struct DtypeOf<Bf16> {
   static constexpr Dtype value = Dtype::kBf16;
 };
 template <>
+struct DtypeOf<F16> {
+  static constexpr Dtype value = Dtype::kF16;
+};
+template <>
 struct DtypeOf<int64_t> {
   static constexpr Dtype value = Dtype::kI64;
 };

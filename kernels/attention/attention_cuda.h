@@ -1,7 +1,7 @@
 #pragma once
 // What the attention kernels of both passes share: a warp's products of sixteen tokens, its rows,
-// with the tokens in shared memory, its columns. bf16 on tensor cores, f32 as multiply-adds. Only
-// .cu files include this.
+// with the tokens in shared memory, its columns. 16-bit types on tensor cores, f32 as
+// multiply-adds. Only .cu files include this.
 //
 // Scores of 16 rows by 32 columns lie in a warp as tensor cores leave them, in both types: with
 // g = lane / 4 and t = lane % 4, a lane holds rows g and g + 8 at columns 2 t and 2 t + 1 of every
@@ -145,17 +145,22 @@ __device__ inline void multiply_scores(const RowPair<float>& rows, const float* 
 }
 
 /// Two neighbours, the first in the lower half; 4-byte aligned.
-__device__ inline unsigned load_two(const Bf16* p) { return *reinterpret_cast<const unsigned*>(p); }
-__device__ inline void store_two(Bf16* p, unsigned two) { *reinterpret_cast<unsigned*>(p) = two; }
-__device__ inline unsigned pack_two(float first, float second) {
-  return bf16_bits(first) | static_cast<unsigned>(bf16_bits(second)) << 16;
+template <class T>
+__device__ inline unsigned load_two(const T* p) {
+  static_assert(sizeof(T) == 2);
+  return *reinterpret_cast<const unsigned*>(p);
+}
+template <class T>
+__device__ inline void store_two(T* p, unsigned two) {
+  static_assert(sizeof(T) == 2);
+  *reinterpret_cast<unsigned*>(p) = two;
 }
 
 /// The address that this lane gives to ldmatrix for four 8 x 8 tiles of sixteen tokens: the second
 /// tile lies eight tokens, or else eight columns, from the first, and the last two the other way.
 enum class SecondTile : uint8_t { kNextTokens, kNextColumns };
-template <SecondTile kSecond>
-__device__ inline const Bf16* staged_tiles(const Bf16* staged, int pitch) {
+template <SecondTile kSecond, class T>
+__device__ inline const T* staged_tiles(const T* staged, int pitch) {
   const int lane = static_cast<int>(threadIdx.x) % 32, tile = lane / 8;
   const bool by_tokens = kSecond == SecondTile::kNextTokens;
   const int token = (by_tokens ? tile % 2 : tile / 2) * 8 + lane % 8;
@@ -163,15 +168,16 @@ __device__ inline const Bf16* staged_tiles(const Bf16* staged, int pitch) {
   return staged + token * pitch + column;
 }
 
-__device__ inline void multiply_scores(const RowPair<Bf16>& rows, const Bf16* staged, int width,
+template <class T>
+__device__ inline void multiply_scores(const RowPair<T>& rows, const T* staged, int width,
                                        Scores& s) {
-  const int pitch = staged_pitch<Bf16>(width);
+  const int pitch = staged_pitch<T>(width);
 #pragma unroll
   for (auto& eight : s.v) {
 #pragma unroll
     for (float& x : eight) x = 0.0f;
   }
-  const Bf16* const tiles = staged_tiles<SecondTile::kNextColumns>(staged, pitch);
+  const T* const tiles = staged_tiles<SecondTile::kNextColumns>(staged, pitch);
   const int pair = 2 * score_lane().pair;
 #pragma unroll 1  // more would spill
   for (int d = 0; d < width; d += 16) {
@@ -182,8 +188,8 @@ __device__ inline void multiply_scores(const RowPair<Bf16>& rows, const Bf16* st
     for (int j = 0; j < kAttentionChunk / 16; ++j) {
       unsigned right[4];
       simt::ldmatrix_x4(right, tiles + 16 * j * pitch + d);
-      simt::mma_m16n8k16_bf16(s.v[2 * j], left, {right[0], right[1]}, s.v[2 * j]);
-      simt::mma_m16n8k16_bf16(s.v[2 * j + 1], left, {right[2], right[3]}, s.v[2 * j + 1]);
+      mma_m16n8k16<T>(s.v[2 * j], left, {right[0], right[1]}, s.v[2 * j]);
+      mma_m16n8k16<T>(s.v[2 * j + 1], left, {right[2], right[3]}, s.v[2 * j + 1]);
     }
   }
 }
@@ -230,18 +236,18 @@ __device__ inline void weigh_columns(const Scores& s, const float* staged, int w
 }
 
 /// Each lane takes rows g, g, g + 8, g + 8 at columns 2 t and 2 t + 1 of every eight. The scores
-/// are rounded to bf16.
-template <int kWidth>
-__device__ inline void weigh_columns(const Scores& s, const Bf16* staged, int width,
+/// are rounded to T.
+template <int kWidth, class T>
+__device__ inline void weigh_columns(const Scores& s, const T* staged, int width,
                                      WidthSums<kWidth>& sums) {
-  const int pitch = staged_pitch<Bf16>(width);
-  const Bf16* const tiles = staged_tiles<SecondTile::kNextTokens>(staged, pitch);
+  const int pitch = staged_pitch<T>(width);
+  const T* const tiles = staged_tiles<SecondTile::kNextTokens>(staged, pitch);
 #pragma unroll
   for (int j = 0; j < kAttentionChunk / 16; ++j) {
     const auto& first = s.v[2 * j];
     const auto& second = s.v[2 * j + 1];
-    const unsigned left[4] = {pack_two(first[0], first[1]), pack_two(first[2], first[3]),
-                              pack_two(second[0], second[1]), pack_two(second[2], second[3])};
+    const unsigned left[4] = {pack2<T>(first[0], first[1]), pack2<T>(first[2], first[3]),
+                              pack2<T>(second[0], second[1]), pack2<T>(second[2], second[3])};
 #pragma unroll
     for (int b = 0; b < kWidth / 16; ++b) {
       if (16 * b >= width) break;
@@ -253,7 +259,7 @@ __device__ inline void weigh_columns(const Scores& s, const Bf16* staged, int wi
         float c[4];
 #pragma unroll
         for (int k = 0; k < 4; ++k) c[k] = sums.v[b][4 * half + k];
-        simt::mma_m16n8k16_bf16(c, left, eight, c);
+        mma_m16n8k16<T>(c, left, eight, c);
 #pragma unroll
         for (int k = 0; k < 4; ++k) sums.v[b][4 * half + k] = c[k];
       }
@@ -282,9 +288,9 @@ __device__ inline void write_rows(const WidthSums<kWidth>& sums, const TokenRows
     }
   }
 }
-template <int kWidth>
-__device__ inline void write_rows(const WidthSums<kWidth>& sums, const TokenRows<Bf16>& out,
-                                  int first, const AttentionShape& d, Write mode) {
+template <int kWidth, class T>
+__device__ inline void write_rows(const WidthSums<kWidth>& sums, const TokenRows<T>& out, int first,
+                                  const AttentionShape& d, Write mode) {
   const ScoreLane lane = score_lane();
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -293,11 +299,11 @@ __device__ inline void write_rows(const WidthSums<kWidth>& sums, const TokenRows
 #pragma unroll
     for (int b = 0; b < kWidth / 8; ++b) {  // of eight columns
       if (8 * b >= d.width) break;
-      Bf16* const p = out.at(token) + 8 * b + 2 * lane.pair;
+      T* const p = out.at(token) + 8 * b + 2 * lane.pair;
       const unsigned old = mode == Write::kAccumulate ? load_two(p) : 0u;
       const float* const x = sums.v[b / 2] + b % 2 * 4 + 2 * half;
-      store_two(p, pack_two(__uint_as_float(old << 16) + x[0],
-                            __uint_as_float(old & 0xffff0000u) + x[1]));
+      store_two(p, pack2<T>(to_f32(T{static_cast<uint16_t>(old)}) + x[0],
+                            to_f32(T{static_cast<uint16_t>(old >> 16)}) + x[1]));
     }
   }
 }

@@ -16,7 +16,7 @@ enum class MatmulLayout : uint8_t { kNt, kNn, kTn };
 struct MatmulCall {
   int64_t m = 0, n = 0, k = 0;
   MatmulLayout layout = MatmulLayout::kNt;
-  Dtype in = Dtype::kF32;          // of a and b: f32 or bf16
+  Dtype in = Dtype::kF32;          // of a and b: f32, bf16 or f16
   Dtype out = Dtype::kF32;         // of c and bias: like `in`; with kTn always f32
   Bias bias = Bias::kAbsent;       // with kNt only
   Write mode = Write::kOverwrite;  // kAccumulate with kNn and kTn only

@@ -39,7 +39,9 @@ using OwnedOperation = Owned<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
 using OwnedLayout = Owned<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
 using OwnedPreference = Owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 
-cudaDataType_t cuda_type(Dtype dtype) { return dtype == Dtype::kBf16 ? CUDA_R_16BF : CUDA_R_32F; }
+cudaDataType_t cuda_type(Dtype dtype) {
+  return dtype == Dtype::kF16 ? CUDA_R_16F : dtype == Dtype::kBf16 ? CUDA_R_16BF : CUDA_R_32F;
+}
 
 OwnedHandle make_handle() {
   cublasLtHandle_t handle = nullptr;

@@ -1,9 +1,9 @@
 // Matrix products of the emulated build: the CPU's kernels on emulated device memory.
 
-#include <algorithm>
-
 #include "kernels/cublas/matmul.h"
+#include "kernels/elementwise/cast.h"
 #include "kernels/simt/device.h"
+#include "kernels/widened_product.h"
 
 namespace rela {
 namespace {
@@ -43,34 +43,58 @@ size_t widened_bias_bytes(const MatmulCall& call) {
   return (static_cast<size_t>(call.n) * sizeof(float) + 63) / 64 * 64;
 }
 
-void run(const MatmulCall& call, const MatmulTensors& t, Workspace workspace) {
+WidenedProduct elements_of(const MatmulCall& call) {
+  return {call.m * call.k, call.k * call.n, call.m * call.n};
+}
+
+/// The f32 product that stands in for one of f16.
+MatmulCall widened(MatmulCall call) {
+  call.in = call.out = Dtype::kF32;
+  call.f32_math = F32Math::kExact;
+  call.mode = Write::kOverwrite;
+  return call;
+}
+
+/// `bias`: f32.
+void multiply(const MatmulCall& call, const MatmulTensors& t, const float* bias,
+              Workspace workspace) {
   const LinearProblem problem = problem_of(call);
+  switch (call.layout) {
+    case MatmulLayout::kNt:
+      return linear_forward_cpu(problem, t.a, {t.b, bias}, t.c, workspace, Stream{});
+    case MatmulLayout::kNn:
+      return linear_backward_data_cpu(problem, t.a, t.b, {t.c, call.mode}, workspace, Stream{});
+    case MatmulLayout::kTn:
+      return linear_backward_weights_cpu(problem, t.b, t.a, {t.c, call.mode}, workspace, Stream{});
+  }
+}
+
+void run(const MatmulCall& call, const MatmulTensors& t, Workspace workspace) {
   const size_t bias_bytes = widened_bias_bytes(call);
   const Workspace scratch{static_cast<std::byte*>(workspace.data) + bias_bytes,
                           workspace.bytes - bias_bytes};
-  switch (call.layout) {
-    case MatmulLayout::kNt: {
-      const float* bias = static_cast<const float*>(t.bias);
-      if (bias_bytes > 0) {
-        const Bf16* narrow = static_cast<const Bf16*>(t.bias);
-        float* wide = static_cast<float*>(workspace.data);
-        std::transform(narrow, narrow + call.n, wide, [](Bf16 b) { return to_float(b); });
-        bias = wide;
-      }
-      return linear_forward_cpu(problem, t.a, {t.b, bias}, t.c, scratch, Stream{});
-    }
-    case MatmulLayout::kNn:
-      return linear_backward_data_cpu(problem, t.a, t.b, {t.c, call.mode}, scratch, Stream{});
-    case MatmulLayout::kTn:
-      return linear_backward_weights_cpu(problem, t.b, t.a, {t.c, call.mode}, scratch, Stream{});
+  const float* bias = static_cast<const float*>(t.bias);
+  if (bias_bytes > 0) {
+    cast_cpu({.x = t.bias, .from = call.out, .y = workspace.data}, call.n, Stream{});
+    bias = static_cast<const float*>(workspace.data);
   }
+  if (call.in != Dtype::kF16) return multiply(call, t, bias, scratch);
+  elements_of(call).run(t.a, t.b, {t.c, call.mode}, call.out, scratch,
+                        [&](const void* a, const void* b, void* c, Workspace rest) {
+                          multiply(widened(call), {.a = a, .b = b, .c = c}, bias, rest);
+                        });
+}
+
+size_t product_bytes(const MatmulCall& call) {
+  return linear_workspace_bytes_cpu(problem_of(call), pass_of(call.layout), call.mode);
 }
 
 }  // namespace
 
 size_t matmul_workspace_bytes(const MatmulCall& call) {
-  return widened_bias_bytes(call) +
-         linear_workspace_bytes_cpu(problem_of(call), pass_of(call.layout), call.mode);
+  return widened_bias_bytes(call) + (call.in == Dtype::kF16
+                                         ? elements_of(call).bytes() + product_bytes(widened(call))
+                                         : product_bytes(call));
 }
 
 void matmul(const MatmulCall& call, const MatmulTensors& tensors, Workspace workspace,

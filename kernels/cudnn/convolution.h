@@ -10,7 +10,7 @@ namespace rela {
 struct ConvolutionCall {
   Conv2dDims dims{};
   Conv2dPass pass = Conv2dPass::kForward;
-  Dtype dtype = Dtype::kF32;       // f32 or bf16
+  Dtype dtype = Dtype::kF32;       // f32, bf16 or f16
   Write mode = Write::kOverwrite;  // kAccumulate with the gradients only
   F32Math f32_math = F32Math::kExact;
   Conv2dAlgorithm algorithm = Conv2dAlgorithm::kAuto;

@@ -3,6 +3,7 @@
 #include "kernels/cudnn/convolution.h"
 #include "kernels/elementwise/cast.h"
 #include "kernels/simt/device.h"
+#include "kernels/widened_product.h"
 
 namespace rela {
 namespace {
@@ -16,6 +17,29 @@ Conv2dProblem problem_of(const ConvolutionCall& call) {
 }
 
 int64_t filter_count(const Conv2dDims& d) { return d.k * d.r * d.s * d.c; }
+
+/// The elements that a pass reads and makes.
+WidenedProduct elements_of(const ConvolutionCall& call) {
+  const Conv2dDims& d = call.dims;
+  const int64_t x = d.n * d.h * d.w * d.c, w = filter_count(d), y = d.n * d.p() * d.q() * d.k;
+  switch (call.pass) {
+    case Conv2dPass::kForward:
+      return {x, w, y};
+    case Conv2dPass::kBackwardData:
+      return {y, w, x};
+    case Conv2dPass::kBackwardWeights:
+      break;
+  }
+  return {x, y, w};
+}
+
+/// The f32 convolution that stands in for one of f16.
+ConvolutionCall widened(ConvolutionCall call) {
+  call.dtype = Dtype::kF32;
+  call.f32_math = F32Math::kExact;
+  call.mode = Write::kOverwrite;
+  return call;
+}
 
 /// The CPU's weight gradient is always f32; the library's has the type of its inputs. It lies at
 /// the front of the workspace until it is rounded.
@@ -44,6 +68,13 @@ void backward_weights(const ConvolutionCall& call, const ConvolutionTensors& t,
 }
 
 void run(const ConvolutionCall& call, const ConvolutionTensors& t, Workspace workspace) {
+  if (call.dtype == Dtype::kF16) {
+    return elements_of(call).run(
+        t.first, t.second, {t.result, call.mode}, Dtype::kF16, workspace,
+        [&](const void* first, const void* second, void* result, Workspace rest) {
+          run(widened(call), {first, second, result}, rest);
+        });
+  }
   switch (call.pass) {
     case Conv2dPass::kForward:
       return conv2d_forward_cpu(problem_of(call), t.first, t.second, t.result, workspace, Stream{});
@@ -58,6 +89,9 @@ void run(const ConvolutionCall& call, const ConvolutionTensors& t, Workspace wor
 }  // namespace
 
 size_t convolution_workspace_bytes(const ConvolutionCall& call) {
+  if (call.dtype == Dtype::kF16) {
+    return elements_of(call).bytes() + convolution_workspace_bytes(widened(call));
+  }
   const size_t wide_bytes = wide_gradient_bytes(call);
   const Write mode = wide_bytes > 0 ? Write::kOverwrite : call.mode;
   return wide_bytes + conv2d_workspace_bytes_cpu(problem_of(call), call.pass, mode);

@@ -18,14 +18,19 @@ struct Extents {
   int64_t outer, channels, rows, columns;
 };
 
+cudnnDataType_t cudnn_type(Dtype dtype) {
+  return dtype == Dtype::kF16    ? CUDNN_DATA_HALF
+         : dtype == Dtype::kBf16 ? CUDNN_DATA_BFLOAT16
+                                 : CUDNN_DATA_FLOAT;
+}
+
 CudnnDescriptor tensor(int64_t id, const Extents& e, Dtype dtype) {
   CudnnDescriptor d(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   const std::array<int64_t, 4> dims{e.outer, e.channels, e.rows, e.columns};
   const std::array<int64_t, 4> strides{e.rows * e.columns * e.channels, 1, e.columns * e.channels,
                                        e.channels};
   d.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, id)
-      .set(CUDNN_ATTR_TENSOR_DATA_TYPE,
-           dtype == Dtype::kBf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT)
+      .set(CUDNN_ATTR_TENSOR_DATA_TYPE, cudnn_type(dtype))
       .set(CUDNN_ATTR_TENSOR_DIMENSIONS, dims)
       .set(CUDNN_ATTR_TENSOR_STRIDES, strides)
       .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, int64_t{16})
@@ -272,7 +277,7 @@ ConvolutionPlan ConvolutionProposals::ranked_plan() const {
 std::string describe(const ConvolutionCall& call) {
   const Conv2dDims& d = call.dims;
   std::ostringstream out;
-  out << name_of(call.pass) << (call.dtype == Dtype::kBf16 ? " bf16 " : " f32 ")
+  out << name_of(call.pass) << ' ' << dtype_name(call.dtype) << ' '
       << (call.f32_math == F32Math::kTf32 ? "tf32 " : "exact ") << name_of(call.algorithm)
       << (call.mode == Write::kAccumulate ? " accumulate " : " overwrite ") << d.n << 'x' << d.h
       << 'x' << d.w << 'x' << d.c << " to " << d.k << ", " << d.r << 'x' << d.s << " / " << d.stride

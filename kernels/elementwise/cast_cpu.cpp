@@ -23,6 +23,8 @@ template <class From>
 void cast_from(const CastArgs& args, int64_t n) {
   if (args.to == Dtype::kBf16) {
     cast<From, Bf16>(args, n);
+  } else if (args.to == Dtype::kF16) {
+    cast<From, F16>(args, n);
   } else {
     cast<From, float>(args, n);
   }
@@ -33,6 +35,8 @@ void cast_from(const CastArgs& args, int64_t n) {
 void cast_cpu(const CastArgs& args, int64_t n, Stream) {
   if (args.from == Dtype::kBf16) {
     cast_from<Bf16>(args, n);
+  } else if (args.from == Dtype::kF16) {
+    cast_from<F16>(args, n);
   } else {
     cast_from<float>(args, n);
   }

@@ -1,7 +1,7 @@
 // A block owns one pair of column tiles of the lower half for one part of the rows, and adds f32
 // tile products of kGramCudaChunk rows in f64. The parts are added up in order. f32 rows are
-// shifted as they are loaded; bf16 rows go to the tensor cores as they are, and the shift is taken
-// out of the sums: their products are exact in f32.
+// shifted as they are loaded; 16-bit rows go to the tensor cores as they are, and the shift is
+// taken out of the sums: their products are exact in f32.
 
 #include <algorithm>
 
@@ -43,8 +43,8 @@ struct JoinedRows {
 };
 template <class T>
 JoinedRows<T> joined_rows(const GramInputs& in, const GramDims& d) {
-  const bool is_aligned = sizeof(T) == sizeof(Bf16) && aligned16(in.x, in.y) &&
-                          d.p % kChunk<T> == 0 && d.q % kChunk<T> == 0;
+  const bool is_aligned =
+      sizeof(T) == 2 && aligned16(in.x, in.y) && d.p % kChunk<T> == 0 && d.q % kChunk<T> == 0;
   return {static_cast<const T*>(in.x), static_cast<const T*>(in.y), in.shift, d, is_aligned};
 }
 
@@ -108,8 +108,8 @@ __global__ void __launch_bounds__(kTileThreads)
   }
 }
 
-/// Adds the parts to the lower half of gram. bf16: takes out the shift s; with U the sums of the
-/// shifted columns, sum z z^T = sum u u^T + U s^T + s U^T + N s s^T.
+/// Adds the parts to the lower half of gram. 16-bit rows: takes out the shift s; with U the sums of
+/// the shifted columns, sum z z^T = sum u u^T + U s^T + s U^T + N s s^T.
 template <class T>
 __global__ void __launch_bounds__(kTileThreads)
     gram_kernel(JoinedRows<T> z, Plan plan, const double* products, const double* columns,
@@ -125,7 +125,7 @@ __global__ void __launch_bounds__(kTileThreads)
       if (part * plan.part_rows >= z.d.rows) break;
       sum += products[(part * plan.pairs + blockIdx.x) * kTileSide * kTileSide + e];
     }
-    if constexpr (sizeof(T) == sizeof(Bf16)) {
+    if constexpr (sizeof(T) == 2) {
       const double a = z.shift[row], b = z.shift[column];
       sum -= columns[row] * b + a * columns[column] + static_cast<double>(z.d.rows) * a * b;
     }

@@ -1,8 +1,8 @@
 #pragma once
-// One optimiser step over flat arrays: read the gradient, update the f32 weights, round their bf16
-// copy, and move the EMA target, in one pass. All arrays share one layout, cut into segments of one
-// parameter each; elements between segments are neither read nor written. The result does not
-// depend on the thread count. No segments, or empty ones, do nothing.
+// One optimiser step over flat arrays: read the gradient, update the f32 weights, round their
+// 16-bit copy, and move the EMA target, in one pass. All arrays share one layout, cut into segments
+// of one parameter each; elements between segments are neither read nor written. The result does
+// not depend on the thread count. No segments, or empty ones, do nothing.
 
 #include <concepts>
 #include <span>
@@ -61,14 +61,17 @@ struct OptimizerLayout {
 struct OptimizerArrays {
   float* weights = nullptr;
   const float* gradients = nullptr;
-  float* moment1 = nullptr;  // momentum | Adam's m
-  float* moment2 = nullptr;  // Adam's v
-  Bf16* bf16_weights = nullptr;
+  float* moment1 = nullptr;         // momentum | Adam's m
+  float* moment2 = nullptr;         // Adam's v
+  void* rounded_weights = nullptr;  // bf16 or f16, see `rounded`
   float* target =
       nullptr;  // [target_size], target <- tau target + (1 - tau) weights, after the update
-  Bf16* bf16_target = nullptr;
-  int64_t target_size = 0;  // whole segments from the front
+  void* rounded_target = nullptr;
+  Dtype rounded = Dtype::kBf16;  // of both copies; the CPU has bf16 only
+  int64_t target_size = 0;       // whole segments from the front
   Scalar<float> tau = 1.0f;
+  /// Every gradient is multiplied by it first: 1 / the scale of the loss that it came from.
+  Scalar<float> gradient_scale = 1.0f;
   /// One f64, the sum of the gradient's squares: where it is not finite, the step changes nothing.
   /// Null: every step counts.
   const double* gradient_squares = nullptr;

@@ -14,14 +14,18 @@ struct Followers {
   const OptimizerArrays& a;
 
   void run(int64_t begin, int64_t end) const {
-    if (a.bf16_weights != nullptr) round(a.weights, a.bf16_weights, begin, end);
+    if (a.rounded_weights != nullptr) {
+      round(a.weights, static_cast<Bf16*>(a.rounded_weights), begin, end);
+    }
     const int64_t target_end = end < a.target_size ? end : a.target_size;
     if (a.target == nullptr || begin >= target_end) return;
     const float keep = a.tau.get();
     const float take = 1.0f - keep;
     for (int64_t i = begin; i < target_end; ++i)
       a.target[i] = keep * a.target[i] + take * a.weights[i];
-    if (a.bf16_target != nullptr) round(a.target, a.bf16_target, begin, target_end);
+    if (a.rounded_target != nullptr) {
+      round(a.target, static_cast<Bf16*>(a.rounded_target), begin, target_end);
+    }
   }
 
   static void round(const float* from, Bf16* to, int64_t begin, int64_t end) {
@@ -47,18 +51,19 @@ void for_each_piece(const OptimizerArrays& arrays, std::span<const OptimizerSegm
   }
 }
 
-/// g <- scale (g + decay w);  m <- momentum m + g;  w <- w - lr m, ahead: w <- w - lr (g + momentum
-/// m).
+/// g <- scale (unscale g + decay w);  m <- momentum m + g;  w <- w - lr m, ahead: w <- w - lr (g +
+/// momentum m).
 struct MomentumUpdate {
   float lr;
   float momentum;
   float decay;
   float scale;
   bool ahead = false;
+  float unscale = 1.0f;
 };
 void momentum_update(const OptimizerArrays& a, int64_t begin, int64_t end, const MomentumUpdate u) {
   for (int64_t i = begin; i < end; ++i) {
-    const float g = u.scale * (a.gradients[i] + u.decay * a.weights[i]);
+    const float g = u.scale * (u.unscale * a.gradients[i] + u.decay * a.weights[i]);
     const float m = u.momentum * a.moment1[i] + g;
     a.moment1[i] = m;
     a.weights[i] -= u.lr * (u.ahead ? g + u.momentum * m : m);
@@ -72,12 +77,13 @@ struct AdamWUpdate {
   float eps;
   float step_size;   // lr / (1 - beta1^t)
   float v_scale;     // 1 / sqrt(1 - beta2^t)
+  float unscale;     // of the gradient
   float shrink = 1;  // 1 - lr weight_decay
 };
 /// `u` by value: a reference could be to one of the arrays' floats, and the loop would stay scalar.
 void adamw_update(const OptimizerArrays& a, int64_t begin, int64_t end, const AdamWUpdate u) {
   for (int64_t i = begin; i < end; ++i) {
-    const float g = a.gradients[i];
+    const float g = u.unscale * a.gradients[i];
     const float m = u.beta1 * a.moment1[i] + (1.0f - u.beta1) * g;
     const float v = u.beta2 * a.moment2[i] + (1.0f - u.beta2) * g * g;
     a.moment1[i] = m;
@@ -98,12 +104,13 @@ struct SquaredNorms {
 
 /// trust |w| / |g + decay w|; 1 where either norm is 0.
 float lars_scale(const OptimizerArrays& a, const OptimizerSegment& s, const LarsArgs& args) {
+  const double unscale = a.gradient_scale.get();
   const auto squares = reduce_parts<SquaredNorms>(s.size, [&](int64_t begin, int64_t end) {
     double weights = 0;
     double updates = 0;
     for (int64_t i = s.offset + begin; i < s.offset + end; ++i) {
       const double w = a.weights[i];
-      const double g = a.gradients[i] + args.weight_decay * w;
+      const double g = unscale * a.gradients[i] + args.weight_decay * w;
       weights += w * w;
       updates += g * g;
     }
@@ -133,13 +140,18 @@ std::vector<OptimizerPiece> optimizer_pieces(std::span<const OptimizerSegment> s
 
 void sgd_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout, const SgdArgs& args,
                   Stream) {
-  const float lr = args.lr.get();
-  for_each_piece(
-      arrays, layout.segments, [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
-        momentum_update(
-            arrays, begin, end,
-            {lr, args.momentum, s.regularized ? args.weight_decay : 0.0f, 1.0f, args.nesterov});
-      });
+  const MomentumUpdate update{.lr = args.lr.get(),
+                              .momentum = args.momentum,
+                              .decay = args.weight_decay,
+                              .scale = 1.0f,
+                              .ahead = args.nesterov,
+                              .unscale = arrays.gradient_scale.get()};
+  for_each_piece(arrays, layout.segments,
+                 [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
+                   MomentumUpdate u = update;
+                   if (!s.regularized) u.decay = 0.0f;
+                   momentum_update(arrays, begin, end, u);
+                 });
 }
 
 void adamw_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout,
@@ -152,7 +164,8 @@ void adamw_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout
       .eps = args.eps,
       .step_size = static_cast<float>(lr / (1.0 - std::pow(static_cast<double>(args.beta1), t))),
       .v_scale =
-          static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(args.beta2), t)))};
+          static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(args.beta2), t))),
+      .unscale = arrays.gradient_scale.get()};
   for_each_piece(arrays, layout.segments,
                  [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
                    AdamWUpdate u = update;
@@ -164,9 +177,12 @@ void adamw_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout
 void lars_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout,
                    const LarsArgs& args, Stream) {
   for (const OptimizerSegment& segment : layout.segments) {
-    const MomentumUpdate update{args.lr.get(), args.momentum,
-                                segment.regularized ? args.weight_decay : 0.0f,
-                                segment.regularized ? lars_scale(arrays, segment, args) : 1.0f};
+    const MomentumUpdate update{
+        .lr = args.lr.get(),
+        .momentum = args.momentum,
+        .decay = segment.regularized ? args.weight_decay : 0.0f,
+        .scale = segment.regularized ? lars_scale(arrays, segment, args) : 1.0f,
+        .unscale = arrays.gradient_scale.get()};
     for_each_piece(arrays, std::span(&segment, 1),
                    [&](int64_t begin, int64_t end, const OptimizerSegment&) {
                      momentum_update(arrays, begin, end, update);

@@ -10,7 +10,7 @@ namespace rela {
 namespace {
 
 constexpr int kThreads = kReduceThreads;
-constexpr int kFour = 4;  // elements of one access: 16 bytes of f32, 8 of bf16
+constexpr int kFour = 4;  // elements of one access: 16 bytes of f32, 8 of a copy
 
 template <class T>
 __device__ inline T read(const Scalar<T>& s) {
@@ -27,10 +27,10 @@ __device__ inline F32x4 load4(const float* p) {
 __device__ inline void store4(float* p, const F32x4& x) {
   simt::store16(p, make_float4(x.v[0], x.v[1], x.v[2], x.v[3]));
 }
-__device__ inline void store4(Bf16* p, const F32x4& x) {
-  *reinterpret_cast<uint2*>(p) =
-      make_uint2(bf16_bits(x.v[0]) | static_cast<unsigned>(bf16_bits(x.v[1])) << 16,
-                 bf16_bits(x.v[2]) | static_cast<unsigned>(bf16_bits(x.v[3])) << 16);
+template <class T>
+__device__ inline void store4(T* p, const F32x4& x) {
+  static_assert(sizeof(T) == 2);
+  *reinterpret_cast<uint2*>(p) = make_uint2(pack2<T>(x.v[0], x.v[1]), pack2<T>(x.v[2], x.v[3]));
 }
 
 /// g <- scale (g + decay w);  m <- momentum m + g;  w <- w - lr m, ahead: w <- w - lr (g + momentum
@@ -92,12 +92,16 @@ __device__ inline int groups_of(const OptimizerPiece& piece, bool aligned) {
   return aligned && piece.offset % kFour == 0 ? piece.size / kFour : 0;
 }
 
-template <class Rule>
+/// T: of the rounded copies.
+template <class Rule, class T>
 __global__ void __launch_bounds__(kThreads)
     step_kernel(OptimizerArrays a, const OptimizerPiece* pieces, Rule rule, bool aligned) {
   if (a.gradient_squares != nullptr && !std::isfinite(*a.gradient_squares)) return;  // every block
   const OptimizerPiece piece = pieces[blockIdx.x];
   const typename Rule::Numbers numbers = rule.numbers(piece);
+  T* const rounded_weights = static_cast<T*>(a.rounded_weights);
+  T* const rounded_target = static_cast<T*>(a.rounded_target);
+  const float unscale = read(a.gradient_scale);
   const bool has_target = a.target != nullptr && piece.offset < a.target_size;
   const float keep = has_target ? read(a.tau) : 1.0f;
   const float take = 1.0f - keep;
@@ -110,32 +114,34 @@ __global__ void __launch_bounds__(kThreads)
     F32x4 v{};
     if constexpr (Rule::kHasSecondMoment) v = load4(a.moment2 + i);
 #pragma unroll
-    for (int k = 0; k < kFour; ++k) w.v[k] = rule.updated(numbers, w.v[k], g.v[k], m.v[k], v.v[k]);
+    for (int k = 0; k < kFour; ++k) {
+      w.v[k] = rule.updated(numbers, w.v[k], unscale * g.v[k], m.v[k], v.v[k]);
+    }
     store4(a.weights + i, w);
     store4(a.moment1 + i, m);
     if constexpr (Rule::kHasSecondMoment) store4(a.moment2 + i, v);
-    if (a.bf16_weights != nullptr) store4(a.bf16_weights + i, w);
+    if (rounded_weights != nullptr) store4(rounded_weights + i, w);
     if (!has_target) continue;
     F32x4 target = load4(a.target + i);
 #pragma unroll
     for (int k = 0; k < kFour; ++k) target.v[k] = keep * target.v[k] + take * w.v[k];
     store4(a.target + i, target);
-    if (a.bf16_target != nullptr) store4(a.bf16_target + i, target);
+    if (rounded_target != nullptr) store4(rounded_target + i, target);
   }
   for (int tail = groups * kFour + static_cast<int>(threadIdx.x); tail < piece.size;
        tail += kThreads) {
     const int64_t i = piece.offset + tail;
     float m = a.moment1[i];
     float v = Rule::kHasSecondMoment ? a.moment2[i] : 0.0f;
-    const float w = rule.updated(numbers, a.weights[i], a.gradients[i], m, v);
+    const float w = rule.updated(numbers, a.weights[i], unscale * a.gradients[i], m, v);
     a.weights[i] = w;
     a.moment1[i] = m;
     if constexpr (Rule::kHasSecondMoment) a.moment2[i] = v;
-    if (a.bf16_weights != nullptr) store_f32(a.bf16_weights + i, w);
+    if (rounded_weights != nullptr) store_f32(rounded_weights + i, w);
     if (!has_target) continue;
     const float target = keep * a.target[i] + take * w;
     a.target[i] = target;
-    if (a.bf16_target != nullptr) store_f32(a.bf16_target + i, target);
+    if (rounded_target != nullptr) store_f32(rounded_target + i, target);
   }
 }
 
@@ -144,10 +150,14 @@ void launch_step(const OptimizerArrays& a, const OptimizerLayout& layout, const 
                  Stream stream) {
   const int64_t pieces = layout.num_pieces();
   if (pieces == 0) return;
-  const bool aligned = aligned16(a.weights, a.gradients, a.moment1, a.moment2, a.bf16_weights,
-                                 a.target, a.bf16_target);
-  simt::launch(step_kernel<Rule>, {static_cast<unsigned>(pieces), kThreads}, stream, a,
-               layout.pieces, rule, aligned);
+  const bool aligned = aligned16(a.weights, a.gradients, a.moment1, a.moment2, a.rounded_weights,
+                                 a.target, a.rounded_target);
+  const simt::LaunchConfig config{static_cast<unsigned>(pieces), kThreads};
+  if (a.rounded == Dtype::kF16) {
+    simt::launch(step_kernel<Rule, F16>, config, stream, a, layout.pieces, rule, aligned);
+  } else {
+    simt::launch(step_kernel<Rule, Bf16>, config, stream, a, layout.pieces, rule, aligned);
+  }
 }
 
 /// Squares of weights and of decayed gradients over one piece.
@@ -157,14 +167,16 @@ struct SquaredNorms {
 };
 
 __global__ void __launch_bounds__(kThreads)
-    lars_norms_kernel(const float* weights, const float* gradients, float decay,
-                      const OptimizerPiece* pieces, bool aligned, SquaredNorms* norms) {
+    lars_norms_kernel(const float* weights, const float* gradients, Scalar<float> gradient_scale,
+                      float decay, const OptimizerPiece* pieces, bool aligned,
+                      SquaredNorms* norms) {
   const OptimizerPiece piece = pieces[blockIdx.x];
   if (piece.regularized == 0) return;  // the whole block
-  float ww = 0;                        // at most 16 squares a thread
+  const float unscale = read(gradient_scale);
+  float ww = 0;  // at most 16 squares a thread
   float gg = 0;
   const auto add = [&](float w, float gradient) {
-    const float g = gradient + decay * w;
+    const float g = unscale * gradient + decay * w;
     ww += w * w;
     gg += g * g;
   };
@@ -260,7 +272,7 @@ void lars_step_cuda(const OptimizerArrays& arrays, const OptimizerLayout& layout
   SquaredNorms* norms = static_cast<SquaredNorms*>(arrays.workspace.data);  // [pieces]
   float* scales = reinterpret_cast<float*>(norms + pieces);                 // [pieces]
   simt::launch(lars_norms_kernel, {static_cast<unsigned>(pieces), kThreads}, stream, arrays.weights,
-               arrays.gradients, args.weight_decay, layout.pieces,
+               arrays.gradients, arrays.gradient_scale, args.weight_decay, layout.pieces,
                aligned16(arrays.weights, arrays.gradients), norms);
   simt::launch(lars_scales_kernel,
                {static_cast<unsigned>(ceil_div(pieces, kThreads / 32)), kThreads}, stream, norms,

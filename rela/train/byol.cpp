@@ -46,12 +46,11 @@ Byol::Byol(const ByolSpec& spec, uint64_t seed)
   lay_out(std::move(heads));
   std::vector<NamedParameter> averaged = target_backbone_->parameters("backbone");
   append(averaged, target_projector_.parameters("projector"));
-  target_arena_ = std::make_unique<ParameterArena>(
-      std::move(averaged), ParameterArena::precision_for(compute_), device_);
+  target_arena_ = std::make_unique<ParameterArena>(std::move(averaged), compute_, device_);
   RELA_CHECK(target_arena_->is_prefix_of(parameters()), InternalError,
              "byol: the target's arena is no prefix of the online one");
   target_arena_->values().copy_from(parameters().values().segment(0, {target_arena_->size()}));
-  target_arena_->refresh_bf16();
+  target_arena_->refresh_rounded();
   for (Module* module : std::initializer_list<Module*>{
            &projector_, &predictor_, target_backbone_.get(), &target_projector_}) {
     module->move_buffers(device_);

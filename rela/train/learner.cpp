@@ -16,8 +16,7 @@ void Learner::lay_out(std::vector<NamedParameter> heads) {
   std::vector<NamedParameter> all = backbone_->parameters("backbone");
   backbone_segments_ = static_cast<int64_t>(all.size());
   append(all, std::move(heads));
-  arena_ = std::make_unique<ParameterArena>(std::move(all), ParameterArena::precision_for(compute_),
-                                            device_);
+  arena_ = std::make_unique<ParameterArena>(std::move(all), compute_, device_);
   backbone_->move_buffers(device_);
 }
 

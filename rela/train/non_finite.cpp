@@ -10,8 +10,7 @@ namespace {
 
 /// Empty when every value is finite.
 std::string complaint(const std::string& what, const Tensor& t) {
-  const bool floating = t.dtype() == Dtype::kF32 || t.dtype() == Dtype::kBf16;
-  const int64_t bad = floating ? count_nonfinite(t) : 0;
+  const int64_t bad = is_floating(t.dtype()) ? count_nonfinite(t) : 0;
   return bad == 0
              ? ""
              : cat(what, " ", describe(t), ": ", bad, " of ", t.numel(), " values are not finite");

@@ -28,8 +28,7 @@ int64_t count_hits(const Tensor& logits, const Tensor& labels) {
 OnlineClassifier::OnlineClassifier(int64_t feature_width, int64_t num_classes, uint64_t seed,
                                    Device device)
     : linear_(feature_width, num_classes),
-      arena_(initialized(linear_, seed).parameters("classifier"), ParameterArena::Precision::kF32,
-             device),
+      arena_(initialized(linear_, seed).parameters("classifier"), Dtype::kF32, device),
       optimizer_(OptimizerSpec{.name = OptimizerSpec::Name::kAdamW, .weight_decay = 0}, arena_,
                  nullptr),
       one_(Tensor::full({}, 1.0f, device)) {}

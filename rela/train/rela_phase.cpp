@@ -35,8 +35,7 @@ RelaPhase::RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset
   std::vector<NamedParameter> parameters = map_->parameters("map");
   weight_ = parameters[0].var;
   bias_ = parameters[1].var;
-  arena_ = std::make_unique<ParameterArena>(
-      std::move(parameters), ParameterArena::precision_for(compute_dtype(config)), device);
+  arena_ = std::make_unique<ParameterArena>(std::move(parameters), compute_dtype(config), device);
   if (config.rela.train_map) {
     optimizer_ = std::make_unique<Optimizer>(optimizer_spec(config), *arena_, nullptr);
   } else {

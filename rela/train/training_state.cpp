@@ -182,8 +182,8 @@ TrainingPosition read_training_state(const fs::path& folder, TrainingState& stat
   load_state(SafetensorsReader(path_of(folder, "model.safetensors")), model);
   load_state(SafetensorsReader(path_of(folder, "target.safetensors")), target);
   load_state(SafetensorsReader(path_of(folder, "optimizer.safetensors")), momenta);
-  state.learner.parameters().refresh_bf16();
-  if (state.learner.target() != nullptr) state.learner.target()->refresh_bf16();
+  state.learner.parameters().refresh_rounded();
+  if (state.learner.target() != nullptr) state.learner.target()->refresh_rounded();
   for (const auto& [name, optimizer] : optimizers(state)) {
     const JsonValue* all = json.find("optimizers");
     const JsonValue* counters = all == nullptr ? nullptr : all->find(name);

@@ -17,9 +17,9 @@ Var add(const Var& a, const Var& b) {
   RELA_CHECK(a.shape() == b.shape(), ShapeError, "add: ", describe(a.value()), " and ",
              describe(b.value()), "; shapes must agree, nothing is broadcast");
   check_same_device("add", a.value(), "b", b.value());
-  RELA_CHECK(a.dtype() == b.dtype() && (a.dtype() == Dtype::kF32 || a.dtype() == Dtype::kBf16),
-             DtypeError, "add: ", describe(a.value()), " and ", describe(b.value()),
-             "; both must be f32 or both bf16; cast one first");
+  check_activation("add", a.value(), "a");
+  RELA_CHECK(a.dtype() == b.dtype(), DtypeError, "add: ", describe(a.value()), " and ",
+             describe(b.value()), "; both must be of one type; cast one first");
   Tensor y = Tensor::empty(a.shape(), a.dtype(), a.device());
   kForward.launch(a.device(), a.value().raw(), b.value().raw(), y.raw(), y.numel(), y.dtype());
   return record("add", std::move(y), {a, b}, [](const Tensor& dy, GradSink& to) {

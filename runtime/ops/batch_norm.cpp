@@ -31,8 +31,7 @@ void check_channels(const char* name, const Tensor& t, const Tensor& x) {
 void check_inputs(const Var& x, const BatchNormParams& params, const BatchNormOptions& options,
                   const std::optional<Var>& residual) {
   const Tensor& value = x.value();
-  RELA_CHECK(value.dtype() == Dtype::kF32 || value.dtype() == Dtype::kBf16, DtypeError,
-             "batch_norm: x is ", describe(value), "; f32 and bf16 are allowed; cast it first");
+  check_activation("batch_norm", value);
   RELA_CHECK(value.shape().rank() >= 2, ShapeError, "batch_norm: x is ", describe(value),
              "; it needs rows and channels, [..., C]");
   check_channels("gamma", params.gamma.value(), value);

@@ -15,8 +15,7 @@ const KernelTable<ByolLossFn> kLoss{"byol_loss", byol_loss_cpu, RELA_CUDA_KERNEL
 const KernelTable<ScaleFn> kScale{"scale", scale_cpu, RELA_CUDA_KERNEL(scale_cuda)};
 
 void check_inputs(const Tensor& q, const Tensor& z) {
-  RELA_CHECK(q.dtype() == Dtype::kF32 || q.dtype() == Dtype::kBf16, DtypeError, "byol_loss: q is ",
-             describe(q), "; f32 and bf16 are allowed; cast it first");
+  check_activation("byol_loss", q, "q");
   RELA_CHECK(q.shape().rank() == 2 && q.shape()[0] % 2 == 0, ShapeError, "byol_loss: q is ",
              describe(q), "; it must be [2B, D], view 1 above view 2");
   RELA_CHECK(z.defined() && z.shape() == q.shape() && z.dtype() == q.dtype(), ShapeError,

@@ -15,13 +15,12 @@ void convert(const Tensor& from, Tensor& to, Write mode) {
   kCast.launch(from.device(), args, from.numel());
 }
 
-bool is_float(Dtype dtype) { return dtype == Dtype::kF32 || dtype == Dtype::kBf16; }
-
 }  // namespace
 
 Var cast(const Var& x, Dtype dtype) {
-  RELA_CHECK(is_float(x.dtype()) && is_float(dtype), DtypeError, "cast: ", describe(x.value()),
-             " to ", dtype_name(dtype), "; only f32 and bf16 are converted");
+  RELA_CHECK(is_floating(x.dtype()) && is_floating(dtype), DtypeError,
+             "cast: ", describe(x.value()), " to ", dtype_name(dtype),
+             "; only f32, bf16 and f16 are converted");
   if (x.dtype() == dtype) return x;
   Tensor y = Tensor::empty(x.shape(), dtype, x.device());
   convert(x.value(), y, Write::kOverwrite);

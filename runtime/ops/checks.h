@@ -6,10 +6,11 @@
 
 namespace rela {
 
-/// Throws DtypeError unless the tensor is f32 or bf16.
-inline void check_activation(const char* op, const Tensor& x) {
-  RELA_CHECK(x.dtype() == Dtype::kF32 || x.dtype() == Dtype::kBf16, DtypeError, op, ": x ",
-             describe(x), "; f32 and bf16 are allowed; convert it first");
+/// Throws DtypeError unless ops compute with such a tensor: f32 or bf16, on cuda also f16.
+inline void check_activation(const char* op, const Tensor& x, const char* name = "x") {
+  RELA_CHECK(is_floating(x.dtype()) && (x.dtype() != Dtype::kF16 || x.device() == Device::kCuda),
+             DtypeError, op, ": ", name, " ", describe(x), " on ", device_name(x.device()),
+             "; f32 and bf16 are allowed, and f16 on cuda; convert it first");
 }
 
 /// Throws DeviceError unless `other` lies where `x` does: an op works on one device.

@@ -79,8 +79,7 @@ double* MomentSums::sums() { return static_cast<double*>(sums_.raw()); }
 void MomentSums::add(const Tensor& x, const Tensor& y) {
   RELA_CHECK(x.defined() && x.shape().rank() == 2 && x.shape()[1] == p_, ShapeError,
              "moments: x is ", describe(x), "; [n, ", p_, "] is allowed");
-  RELA_CHECK(x.dtype() == Dtype::kF32 || x.dtype() == Dtype::kBf16, DtypeError, "moments: x is ",
-             describe(x), "; f32 and bf16 are allowed; cast it first");
+  check_activation("moments", x);
   const int64_t rows = x.shape()[0];
   RELA_CHECK(q_ == 0 || (y.defined() && y.shape() == Shape({rows, q_}) && y.dtype() == x.dtype()),
              ShapeError, "moments: y is ", describe(y), " for x ", describe(x), "; [", rows, ", ",

@@ -3,8 +3,9 @@
 // (ShapeError, DtypeError), allocates its output, picks the device's kernel, and records its
 // backward.
 //
-// Activations are f32 or bf16; weights are parameters (f32, with a bf16 copy in bf16-mixed
-// training), and their gradients are f32. Statistics, losses and reductions are f32.
+// Activations are f32 or bf16, on cuda also f16; weights are parameters (f32, with a 16-bit copy
+// in mixed-precision training), and their gradients are f32. Statistics, losses and reductions are
+// f32.
 
 #include <optional>
 
@@ -79,7 +80,7 @@ struct AttentionOptions {
 Var attention(const Var& qkv, const AttentionOptions& options);
 
 Var add(const Var& a, const Var& b);
-/// Converts between f32 and bf16; the gradient is converted back.
+/// Converts between f32, bf16 and f16; the gradient is converted back.
 Var cast(const Var& x, Dtype dtype);
 
 struct Pool2dOptions {

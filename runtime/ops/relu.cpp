@@ -15,8 +15,7 @@ const KernelTable<ReluBackwardFn> kBackward{"relu backward", relu_backward_cpu,
 }  // namespace
 
 Var relu(const Var& x) {
-  RELA_CHECK(x.dtype() == Dtype::kF32 || x.dtype() == Dtype::kBf16, DtypeError, "relu: x is ",
-             describe(x.value()), "; f32 and bf16 are allowed; cast it first");
+  check_activation("relu", x.value());
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   kForward.launch(x.device(), x.value().raw(), y.raw(), y.numel(), y.dtype());
   return record("relu", y, {x}, [y](const Tensor& dy, GradSink& to) {

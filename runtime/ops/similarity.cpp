@@ -41,9 +41,9 @@ Tensor l2_normalize_rows(const Tensor& x) {
 TopK top_k_similarity(const Tensor& x, const Tensor& y, int64_t k) {
   check_matrix("top_k_similarity", "x", x);
   check_matrix("top_k_similarity", "y", y);
-  RELA_CHECK((x.dtype() == Dtype::kF32 || x.dtype() == Dtype::kBf16) && y.dtype() == x.dtype(),
-             DtypeError, "top_k_similarity: x is ", describe(x), ", y is ", describe(y),
-             "; both f32 or both bf16 are allowed; cast them first");
+  check_activation("top_k_similarity", x);
+  RELA_CHECK(y.dtype() == x.dtype(), DtypeError, "top_k_similarity: x is ", describe(x), ", y is ",
+             describe(y), "; both must be of one type; cast one first");
   check_same_device("top_k_similarity", x, "y", y);
   const TopKDims dims{.queries = x.shape()[0],
                       .candidates = y.shape()[0],

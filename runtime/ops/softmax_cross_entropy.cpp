@@ -29,9 +29,7 @@ void check_labels(const Tensor& logits, const Tensor& labels) {
 }
 
 void check_inputs(const Tensor& logits, const Tensor& labels) {
-  RELA_CHECK(logits.dtype() == Dtype::kF32 || logits.dtype() == Dtype::kBf16, DtypeError,
-             "softmax_cross_entropy: logits are ", describe(logits),
-             "; f32 and bf16 are allowed; cast them first");
+  check_activation("softmax_cross_entropy", logits, "logits");
   RELA_CHECK(logits.shape().rank() == 2, ShapeError, "softmax_cross_entropy: logits are ",
              describe(logits), "; they must be [N, K]");
   const int64_t rows = logits.shape()[0];

@@ -18,11 +18,6 @@ const KernelTable<CountNonfiniteFn> kCountNonfinite{"count_nonfinite", count_non
 const KernelTable<FeatureStdFn> kFeatureStd{"feature_std", feature_std_cpu,
                                             RELA_CUDA_KERNEL(feature_std_cuda)};
 
-void check_float(const char* op, const Tensor& x) {
-  RELA_CHECK(x.defined() && (x.dtype() == Dtype::kF32 || x.dtype() == Dtype::kBf16), DtypeError, op,
-             ": x is ", describe(x), "; f32 and bf16 are allowed");
-}
-
 /// What compute(&result) puts where the kernels of `device` can write, fetched to the host.
 template <class T, class Compute>
 T fetch_result(Device device, Compute&& compute) {
@@ -60,7 +55,7 @@ double as_f64(const Tensor& on_host) {
 double sum_of_squares(const Tensor& x) { return as_f64(start_sum_of_squares(x).to(Device::kCpu)); }
 
 int64_t count_nonfinite(const Tensor& x) {
-  check_float("count_nonfinite", x);
+  check_activation("count_nonfinite", x);
   Scratch scratch(kReduceWorkspaceBytes, x.device());
   return fetch_result<int64_t>(x.device(), [&](int64_t* count) {
     kCountNonfinite.launch(x.device(), x.raw(), x.numel(), x.dtype(), count, scratch.workspace());
@@ -68,7 +63,7 @@ int64_t count_nonfinite(const Tensor& x) {
 }
 
 float feature_std(const Tensor& x) {
-  check_float("feature_std", x);
+  check_activation("feature_std", x);
   RELA_CHECK(x.shape().rank() >= 1, ShapeError, "feature_std: x is ", describe(x),
              "; it needs features along its last axis");
   const RowDims dims{x.shape().rows(), x.shape().back()};

@@ -29,8 +29,7 @@ struct Operands {
 
 TransportDims checked_dims(const char* op, const Operands& in) {
   const Tensor &h = in.h, &w = in.weight, &y = in.targets;
-  RELA_CHECK(h.dtype() == Dtype::kF32 || h.dtype() == Dtype::kBf16, DtypeError, op, ": h ",
-             describe(h), "; f32 and bf16 are allowed; convert it first");
+  check_activation(op, h, "h");
   RELA_CHECK(h.shape().rank() == 2 && w.shape().rank() == 2 && h.shape()[1] == w.shape()[1],
              ShapeError, op, ": h ", describe(h), " and weight ", describe(w),
              "; [N, D] and [K, D] are allowed");

@@ -48,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
                           AttentionDims{.images = 1, .tokens = 65, .heads = 1, .width = 128},
                           AttentionDims{.images = 1, .tokens = 79, .heads = 1, .width = 80},
                           AttentionDims{.images = 1, .tokens = 0, .heads = 1, .width = 16}),
-        ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+        ::testing::ValuesIn(kStorageTypes)));
 
 TEST_P(AttentionCuda, ForwardMatchesTheOracle) {
   const AttentionOracle oracle(dims());
@@ -184,7 +184,7 @@ TEST(AttentionCudaKernel, NanStaysInItsImageAndHead) {
   const size_t head = 1, key_of_token_3 = (3 * 3 + 1) * 32 + head * 16;
   qkv[5 * 96 + key_of_token_3] = std::numeric_limits<float>::quiet_NaN();
   for_each_schedule([&] {
-    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+    for (const Dtype dtype : kStorageTypes) {
       const DeviceValues qkv_device(qkv, dtype);
       DeviceValues out(2 * 5 * 32, dtype);
       DeviceArray<float> lse(size_t{2 * 2 * 5});

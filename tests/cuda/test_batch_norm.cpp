@@ -164,7 +164,7 @@ const Layer kLayers[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Layers, BatchNormCuda,
                          ::testing::Combine(::testing::ValuesIn(kLayers),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)),
+                                            ::testing::ValuesIn(kStorageTypes)),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param).name) + "_" +
                                   dtype_name(std::get<1>(info.param));
@@ -254,7 +254,7 @@ std::vector<float> gradient_bits(const Case& c, DeviceCase& device, Dtype dtype,
 TEST(BatchNormCudaKernels, TheMaskTellsWhereYIsPositiveAndGivesTheGradientsOfY) {
   Random random(8);
   for (const int64_t channels : {1, 7, 8, 9, 31, 32, 33, 197, 264}) {
-    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+    for (const Dtype dtype : kStorageTypes) {
       SCOPED_TRACE(testing::Message() << channels << " channels of " << dtype_name(dtype));
       const Layer layer{.name = "masked",
                         .groups = 2,

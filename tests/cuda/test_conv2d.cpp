@@ -37,6 +37,8 @@ std::vector<Case> cases() {
     all.push_back({d, Dtype::kF32, Dtype::kF32});
     all.push_back({d, Dtype::kBf16, Dtype::kBf16});
     all.push_back({d, Dtype::kBf16, Dtype::kF32});
+    all.push_back({d, Dtype::kF16, Dtype::kF16});
+    all.push_back({d, Dtype::kF16, Dtype::kF32});
   }
   return all;
 }

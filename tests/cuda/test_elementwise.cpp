@@ -26,7 +26,7 @@ class ElementwiseCuda : public ::testing::TestWithParam<std::tuple<int64_t, Dtyp
 };
 INSTANTIATE_TEST_SUITE_P(Sizes, ElementwiseCuda,
                          ::testing::Combine(::testing::ValuesIn(kSizes),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                                            ::testing::ValuesIn(kStorageTypes)));
 
 TEST_P(ElementwiseCuda, AddSumsInF32) {
   const Array a = values(), b = values();
@@ -46,7 +46,7 @@ TEST_P(ElementwiseCuda, AddSumsInF32) {
 
 TEST_P(ElementwiseCuda, CastOverwritesAndAccumulates) {
   const Array x = values(), old = values();
-  for (const Dtype to : {Dtype::kF32, Dtype::kBf16}) {
+  for (const Dtype to : kStorageTypes) {
     for (const Write mode : kModes) {
       for_each_schedule([&] {
         const DeviceValues x_device = on_device(x, dtype());
@@ -73,24 +73,36 @@ TEST_P(ElementwiseCuda, ScaleReadsItsFactorFromTheDevice) {
   }
 }
 
-TEST(CastCuda, RoundsEveryAwkwardF32AsTheHostDoes) {
+/// Values whose rounding to T is awkward, cast on the device and on the host.
+template <class T>
+void expect_rounded_as_on_the_host() {
   std::vector<float> values;
   for (uint32_t high = 0; high < 0x10000; high += 97) {
     for (const uint32_t low : {0x0000u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
       values.push_back(std::bit_cast<float>(high << 16 | low));
     }
   }
+  for (uint32_t half = 0; half < 0x7c00; half += 31) {  // what f16 holds, and around its midpoints
+    const uint32_t bits = std::bit_cast<uint32_t>(to_float(F16{static_cast<uint16_t>(half)}));
+    for (const uint32_t above : {0x0u, 0x0fffu, 0x1000u, 0x1001u}) {
+      values.push_back(std::bit_cast<float>(bits + above));
+    }
+  }
   const DeviceArray<float> x(values);
-  DeviceArray<Bf16> y(values.size());
-  cast_cuda({x.data(), Dtype::kF32, y.data(), Dtype::kBf16}, x.ssize(), kTestStream);
-  const std::vector<Bf16> got = y.download();
+  DeviceArray<T> y(values.size());
+  cast_cuda({x.data(), Dtype::kF32, y.data(), DtypeOf<T>::value}, x.ssize(), kTestStream);
+  const std::vector<T> got = y.download();
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] != values[i]) {
       ASSERT_NE(to_float(got[i]), to_float(got[i])) << i;
     } else {
-      ASSERT_EQ(got[i].bits, to_bf16(values[i]).bits) << i;
+      ASSERT_EQ(got[i].bits, store_as<T>(values[i]).bits) << values[i];
     }
   }
+}
+TEST(CastCuda, RoundsEveryAwkwardF32AsTheHostDoes) {
+  expect_rounded_as_on_the_host<Bf16>();
+  expect_rounded_as_on_the_host<F16>();
 }
 
 TEST(AddCuda, TakesArraysThatAreNotAlignedTo16Bytes) {

@@ -31,7 +31,7 @@ INSTANTIATE_TEST_SUITE_P(
                                          Cut{{1, 14, 28, 3}, 14}, Cut{{1, 8, 800, 3}, 8},
                                          Cut{{1, 2, 700, 1}, 2}, Cut{{1, 1, 1, 1}, 1},
                                          Cut{{0, 4, 4, 3}, 2}),
-                       ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                       ::testing::ValuesIn(kStorageTypes)));
 
 TEST_P(PatchesCuda, MatchTheOracleThereAndBack) {
   const auto& [cut, dtype] = GetParam();
@@ -60,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, TokenEmbedCuda,
                          ::testing::Combine(::testing::Values(Shape{2, 196, 16}, Shape{67, 2, 33},
                                                               Shape{33, 1, 8}, Shape{3, 0, 5},
                                                               Shape{0, 4, 8}),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                                            ::testing::ValuesIn(kStorageTypes)));
 
 TEST_P(TokenEmbedCuda, ForwardMatchesTheOracle) {
   const auto& [shape, dtype] = GetParam();

@@ -103,15 +103,14 @@ TEST_P(GramCuda, AddsEverySumOfItsDefinition) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, GramCuda,
-                         testing::Values(Case{1, 1, 1, Dtype::kF32}, Case{33, 31, 5, Dtype::kF32},
-                                         Case{197, 130, 3, Dtype::kF32},
-                                         Case{2100, 5, 4, Dtype::kF32}, Case{40, 3, 0, Dtype::kF32},
-                                         Case{1, 1, 1, Dtype::kBf16},
-                                         Case{197, 31, 7, Dtype::kBf16},
-                                         Case{97, 128, 24, Dtype::kBf16},
-                                         Case{2100, 8, 8, Dtype::kBf16}),
-                         testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(
+    Sizes, GramCuda,
+    testing::Values(Case{1, 1, 1, Dtype::kF32}, Case{33, 31, 5, Dtype::kF32},
+                    Case{197, 130, 3, Dtype::kF32}, Case{2100, 5, 4, Dtype::kF32},
+                    Case{40, 3, 0, Dtype::kF32}, Case{1, 1, 1, Dtype::kBf16},
+                    Case{197, 31, 7, Dtype::kBf16}, Case{97, 128, 24, Dtype::kBf16},
+                    Case{2100, 8, 8, Dtype::kBf16}, Case{197, 31, 7, Dtype::kF16}),
+    testing::PrintToStringParamName());
 
 TEST(GramCuda, ShiftIsTheMeanOfTheFirstRowsAndZeroWhereThatIsNotFinite) {
   Random random(2);

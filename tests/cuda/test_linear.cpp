@@ -33,6 +33,8 @@ std::vector<Case> cases() {
       all.push_back({d, Dtype::kF32, Dtype::kF32, bias});
       all.push_back({d, Dtype::kBf16, Dtype::kBf16, bias});
       all.push_back({d, Dtype::kBf16, Dtype::kF32, bias});
+      all.push_back({d, Dtype::kF16, Dtype::kF16, bias});
+      all.push_back({d, Dtype::kF16, Dtype::kF32, bias});
     }
   }
   return all;

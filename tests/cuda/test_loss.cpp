@@ -62,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, ByolLossCuda,
                          ::testing::Combine(::testing::Values(RowDims{2, 3}, RowDims{4, 31},
                                                               RowDims{6, 256}, RowDims{34, 264},
                                                               RowDims{18, 197}),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                                            ::testing::ValuesIn(kStorageTypes)));
 
 TEST(ByolLossCuda, RowsOfZerosHaveCosineZeroAndNoGradientAndNoRowsNoLoss) {
   for_each_schedule([&] {
@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, CrossEntropyCuda,
                          ::testing::Combine(::testing::Values(RowDims{1, 1}, RowDims{9, 10},
                                                               RowDims{2, 1000}, RowDims{33, 31},
                                                               RowDims{17, 197}),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                                            ::testing::ValuesIn(kStorageTypes)));
 
 /// Loss of one row of three logits.
 float loss_of(std::vector<float> logits, int64_t label) {

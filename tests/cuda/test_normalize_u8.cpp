@@ -47,7 +47,7 @@ TEST_P(NormalizeU8, IsTheFormulaOnBothDevices) {
 // 16 pixels are three groups of 16 elements, one of every phase.
 INSTANTIATE_TEST_SUITE_P(Sizes, NormalizeU8,
                          ::testing::Combine(::testing::Values(0, 1, 5, 16, 31, 32, 33, 197, 1031),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                                            ::testing::ValuesIn(kStorageTypes)));
 
 TEST(NormalizeU8, TakesABatchThatIsNotAligned) {
   const std::vector<uint8_t> x = bytes(100);

@@ -59,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
                           Windows{{3, 4, 4, 31}, {.kernel = 4, .stride = 4}},
                           Windows{{1, 1, 1, 1}, {.kernel = 1, .stride = 1}},
                           Windows{{0, 4, 4, 2}, {.kernel = 2, .stride = 2}}),
-        ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+        ::testing::ValuesIn(kStorageTypes)));
 
 TEST_P(Pool2dCuda, MaxMatchesItsOracle) {
   const Array x = random_array(x_shape(), random_);
@@ -131,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(
     Shapes, GlobalAvgPoolCuda,
     ::testing::Combine(::testing::Values(Shape{3, 4, 4, 197}, Shape{2, 1, 1, 64}, Shape{1, 7, 5, 1},
                                          Shape{2, 7, 7, 520}, Shape{0, 4, 4, 8}),
-                       ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                       ::testing::ValuesIn(kStorageTypes)));
 
 TEST_P(GlobalAvgPoolCuda, MatchesItsOracle) {
   const auto& [shape, dtype] = GetParam();
@@ -174,7 +174,7 @@ INSTANTIATE_TEST_SUITE_P(
             Subsampling{{1, 7, 8, 8}, {.stride = 3, .channels_before = 4, .channels_after = 4}},
             Subsampling{{1, 1, 1, 1}, {.stride = 2}},
             Subsampling{{0, 4, 4, 2}, {.stride = 2, .channels_before = 1}}),
-        ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+        ::testing::ValuesIn(kStorageTypes)));
 
 TEST_P(SubsamplePadCuda, IsExact) {
   const auto& [c, dtype] = GetParam();

@@ -85,7 +85,7 @@ TEST_P(CountNonfiniteCuda, CountsNanAndBothInfinities) {
 }
 INSTANTIATE_TEST_SUITE_P(Sizes, CountNonfiniteCuda,
                          ::testing::Combine(::testing::Values(0, 1, 8, 31, 33, 197, 16'411),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                                            ::testing::ValuesIn(kStorageTypes)));
 
 float feature_std(const std::vector<float>& x, RowDims dims, Dtype dtype) {
   const DeviceValues values(x, dtype);
@@ -129,7 +129,7 @@ TEST_P(FeatureStdCuda, IsTheMeanDeviationOfTheColumnsOfUnitRows) {
 INSTANTIATE_TEST_SUITE_P(Shapes, FeatureStdCuda,
                          ::testing::Combine(::testing::Values(RowDims{1, 5}, RowDims{2, 31},
                                                               RowDims{33, 32}, RowDims{197, 65}),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                                            ::testing::ValuesIn(kStorageTypes)));
 
 TEST(FeatureStdCuda, SeesACollapseAndTakesRowsOfZerosAndNothing) {
   for_each_schedule([&] {

@@ -61,7 +61,7 @@ TEST_P(ReluCuda, BackwardPassesTheGradientWhereTheOutputIsPositive) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ReluCuda,
                          ::testing::Combine(::testing::Values(0, 1, 7, 8, 9, 31, 32, 33, 197, 4099),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)));
+                                            ::testing::ValuesIn(kStorageTypes)));
 
 TEST(ReluCuda, TakesArraysThatAreNotAlignedTo16Bytes) {
   const std::vector<float> x = values(101, 5);
@@ -87,7 +87,7 @@ TEST(ReluCuda, WorksInPlace) {
 
 TEST(ReluCuda, KeepsNan) {
   for_each_schedule([&] {
-    for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+    for (const Dtype dtype : kStorageTypes) {
       const std::vector<float> x(9, kNan);  // eight at once, and one in the tail
       const DeviceValues dx(x, dtype);
       DeviceValues y(std::vector<float>(9, 1.0f), dtype);

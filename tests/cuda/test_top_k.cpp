@@ -96,17 +96,16 @@ TEST_P(TopKCuda, EqualsAFullSortWithPlantedTies) {
   expect_full_sort(tied_rows(d.queries, d.width, 1), tied_rows(d.candidates, d.width, 2), d);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, TopKCuda,
-                         testing::Values(TopKDims{1, 1, 1, 1}, TopKDims{3, 5, 0, 5},
-                                         TopKDims{2, 33, 17, 31}, TopKDims{131, 700, 13, 7},
-                                         TopKDims{5, 900, 32, 256}, TopKDims{4, 257, 40, 256},
-                                         TopKDims{2, 8500, 3, 100},  // two parts, merged
-                                         TopKDims{1, 1, 1, 1, Dtype::kBf16},
-                                         TopKDims{33, 600, 31, 200, Dtype::kBf16},
-                                         TopKDims{130, 300, 40, 9, Dtype::kBf16},
-                                         TopKDims{3, 900, 64, 256, Dtype::kBf16},
-                                         TopKDims{2, 12500, 8, 256, Dtype::kBf16}),
-                         testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(
+    Sizes, TopKCuda,
+    testing::Values(TopKDims{1, 1, 1, 1}, TopKDims{3, 5, 0, 5}, TopKDims{2, 33, 17, 31},
+                    TopKDims{131, 700, 13, 7}, TopKDims{5, 900, 32, 256}, TopKDims{4, 257, 40, 256},
+                    TopKDims{2, 8500, 3, 100},  // two parts, merged
+                    TopKDims{1, 1, 1, 1, Dtype::kBf16}, TopKDims{33, 600, 31, 200, Dtype::kBf16},
+                    TopKDims{130, 300, 40, 9, Dtype::kBf16}, TopKDims{33, 300, 40, 9, Dtype::kF16},
+                    TopKDims{3, 900, 64, 256, Dtype::kBf16},
+                    TopKDims{2, 12500, 8, 256, Dtype::kBf16}),
+    testing::PrintToStringParamName());
 
 TEST(TopKCuda, F32SimilaritiesAreOneChainToTheBit) {
   const TopKDims d{17, 300, 45, 50};

@@ -51,7 +51,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Combine(::testing::Values(Shape{6, 5}, Shape{9, 31}, Shape{131, 16}, Shape{3, 197},
                                          Shape{2, 512}, Shape{3, 768}, Shape{2, 1001},
                                          Shape{2, 1032}, Shape{2, 1035}, Shape{0, 8}),
-                       ::testing::Values(Dtype::kF32, Dtype::kBf16)),
+                       ::testing::ValuesIn(kStorageTypes)),
     name_of);
 
 class GeluCuda : public RowsCuda {};
@@ -59,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GeluCuda,
                          ::testing::Combine(::testing::Values(Shape{6, 5}, Shape{9, 31},
                                                               Shape{131, 16}, Shape{2, 264},
                                                               Shape{0, 8}),
-                                            ::testing::Values(Dtype::kF32, Dtype::kBf16)),
+                                            ::testing::ValuesIn(kStorageTypes)),
                          name_of);
 
 // Few columns lie close together in some row, and 1 / std then magnifies rounding.
@@ -93,7 +93,7 @@ TEST_P(RowsCuda, LayerNormAddsAResidualRoundedAsItIsStored) {
   Array sum = x;
   for (int64_t i = 0; i < sum.numel(); ++i) {
     const auto exact = static_cast<float>(x[i] + residual[i]);
-    sum[i] = dtype() == Dtype::kBf16 ? to_float(to_bf16(exact)) : exact;
+    sum[i] = stored(exact, dtype());
   }
   const Array want = LayerNormOracle{}.forward(sum, gamma, beta);
   for_each_schedule([&] {
@@ -196,9 +196,7 @@ TEST_P(RowsCuda, SoftmaxMatchesTheOracle) {
   const Array x = values(-3, 3), dy = values(), old = values();
   const Array want = softmax_oracle(x);
   Array y_stored = want;  // the backward pass reads y as it is stored
-  if (dtype() == Dtype::kBf16) {
-    for (double& v : y_stored.data) v = to_float(to_bf16(static_cast<float>(v)));
-  }
+  for (double& v : y_stored.data) v = stored(static_cast<float>(v), dtype());
   const Array want_dx = softmax_backward_oracle(y_stored, dy);
   // The exponential's argument is rounded; products in the gradient nearly cancel.
   constexpr double kSlack = 4;

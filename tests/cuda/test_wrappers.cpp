@@ -9,17 +9,24 @@
 namespace rela::test {
 namespace {
 
-/// Small integers: exact in bf16, and so are their products and sums in f32.
-std::vector<Bf16> integers(size_t n, unsigned seed) {
+/// Small integers: exact in 16 bits, and so are their products and sums in f32.
+template <class T>
+std::vector<T> integers(size_t n, unsigned seed) {
   std::mt19937 random(seed);
-  std::vector<Bf16> v(n);
-  for (Bf16& x : v) x = to_bf16(static_cast<float>(random() % 17) - 8);
+  std::vector<T> v(n);
+  for (T& x : v) x = store_as<T>(static_cast<float>(random() % 17) - 8);
   return v;
 }
 
-TEST(Wrappers, MmaMultipliesAndAdds) {
-  const auto a = integers(16 * 16, 1);
-  const auto b = integers(16 * 8, 2);
+template <class T>
+class Mma : public testing::Test {};
+using MmaTypes = testing::Types<Bf16, F16>;
+TYPED_TEST_SUITE(Mma, MmaTypes);
+
+TYPED_TEST(Mma, MultipliesAndAdds) {
+  using T = TypeParam;
+  const auto a = integers<T>(16 * 16, 1);
+  const auto b = integers<T>(16 * 8, 2);
   std::vector<float> c(16 * 8);
   for (size_t i = 0; i < c.size(); ++i) c[i] = static_cast<float>(i) - 60;
   std::vector<float> want = c;
@@ -31,8 +38,8 @@ TEST(Wrappers, MmaMultipliesAndAdds) {
     }
   }
   for_each_schedule([&] {
-    const DeviceArray<Bf16> da(a);
-    const DeviceArray<Bf16> db(b);
+    const DeviceArray<T> da(a);
+    const DeviceArray<T> db(b);
     DeviceArray<float> dc(c);
     mma_tile(da.data(), db.data(), dc.data(), kTestStream);
     EXPECT_EQ(dc.download(), want);

@@ -5,12 +5,14 @@
 namespace rela::test {
 namespace {
 
-__device__ unsigned pair_of(const Bf16* low, const Bf16* high) {
+template <class T>
+__device__ unsigned pair_of(const T* low, const T* high) {
   return low->bits | static_cast<unsigned>(high->bits) << 16;
 }
 
 /// Fragments as the PTX manual's figures for m16n8k16 have them.
-__global__ void __launch_bounds__(32) mma_kernel(const Bf16* a, const Bf16* b, float* c) {
+template <class T>
+__global__ void __launch_bounds__(32) mma_kernel(const T* a, const T* b, float* c) {
   const unsigned group = threadIdx.x >> 2;
   const unsigned in_group = threadIdx.x & 3;
   unsigned fa[4];
@@ -27,7 +29,7 @@ __global__ void __launch_bounds__(32) mma_kernel(const Bf16* a, const Bf16* b, f
   }
   float* mine = c + group * 8 + in_group * 2;
   for (unsigned r = 0; r < 4; ++r) acc[r] = mine[(r >> 1) * 64 + (r & 1)];
-  simt::mma_m16n8k16_bf16(acc, fa, fb, acc);
+  mma_m16n8k16<T>(acc, fa, fb, acc);
   for (unsigned r = 0; r < 4; ++r) mine[(r >> 1) * 64 + (r & 1)] = acc[r];
 }
 
@@ -129,7 +131,10 @@ __global__ void __launch_bounds__(1) constant_kernel(float* out) { *out = consta
 }  // namespace
 
 void mma_tile(const Bf16* a, const Bf16* b, float* c, Stream stream) {
-  simt::launch(mma_kernel, {1, 32}, stream, a, b, c);
+  simt::launch(mma_kernel<Bf16>, {1, 32}, stream, a, b, c);
+}
+void mma_tile(const F16* a, const F16* b, float* c, Stream stream) {
+  simt::launch(mma_kernel<F16>, {1, 32}, stream, a, b, c);
 }
 void load_tiles(const uint16_t* x, Ldmatrix variant, uint16_t* out, Stream stream) {
   simt::launch(ldmatrix_kernel, {1, 32}, stream, x, variant, out);

@@ -8,6 +8,7 @@ namespace rela::test {
 
 /// c[16, 8] += a[16, 16] b[16, 8] in one mma.
 void mma_tile(const Bf16* a, const Bf16* b, float* c, Stream stream);
+void mma_tile(const F16* a, const F16* b, float* c, Stream stream);
 
 enum class Ldmatrix : int { kX4, kX4Transposed, kX2, kX2Transposed };
 /// x: four 8x8 tiles [4, 8, 8]; out: [32 lanes, 4 tiles, 2], the elements that each lane gets (x2:

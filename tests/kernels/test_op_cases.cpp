@@ -12,7 +12,8 @@
 namespace rela::test {
 namespace {
 
-/// A case in one of the types it is defined for, on one of the devices of the build.
+/// A case in one of the types it is defined for, on one of the devices of the build; what takes
+/// bf16 takes f16 on cuda.
 struct CaseRun {
   OpCase op_case;
   OpRun run;
@@ -28,6 +29,9 @@ std::vector<CaseRun> all_case_runs() {
   for (const OpCase& c : all_op_cases()) {
     for (const Dtype dtype : c.dtypes) {
       for (const Device device : devices) runs.push_back({c, {dtype, device}});
+      if (dtype == Dtype::kBf16 && devices.back() == Device::kCuda) {
+        runs.push_back({c, {Dtype::kF16, Device::kCuda}});
+      }
     }
   }
   return runs;

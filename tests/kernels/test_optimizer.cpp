@@ -53,8 +53,8 @@ struct Arena {
     const auto count = static_cast<size_t>(n);
     for (auto* array : {&weights, &gradients, &moment1, &moment2, &target})
       array->assign(count, kNan);
-    bf16_weights.assign(count, to_bf16(kNan));
-    bf16_target.assign(count, to_bf16(kNan));
+    rounded_weights.assign(count, to_bf16(kNan));
+    rounded_target.assign(count, to_bf16(kNan));
     for_segments([&](size_t i, const OptimizerSegment&) {
       weights[i] = draw();
       target[i] = draw();
@@ -78,9 +78,9 @@ struct Arena {
             .gradients = gradients.data(),
             .moment1 = moment1.data(),
             .moment2 = moment2.data(),
-            .bf16_weights = bf16_weights.data(),
+            .rounded_weights = rounded_weights.data(),
             .target = target.data(),
-            .bf16_target = bf16_target.data(),
+            .rounded_target = rounded_target.data(),
             .target_size = target_size,
             .tau = kTau};
   }
@@ -92,7 +92,7 @@ struct Arena {
   int64_t target_size = 0;
   std::vector<OptimizerSegment> segments;
   std::vector<float> weights, gradients, moment1, moment2, target;
-  std::vector<Bf16> bf16_weights, bf16_target;
+  std::vector<Bf16> rounded_weights, rounded_target;
 };
 
 void run(Rule rule, const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
@@ -214,8 +214,8 @@ TEST_P(OptimizerStep, RoundedCopiesAreThoseOfTheNewValues) {
   Arena arena(kSizes);
   run(GetParam(), arena.arrays(), arena.segments);
   arena.for_segments([&](size_t i, const OptimizerSegment&) {
-    ASSERT_EQ(arena.bf16_weights[i].bits, to_bf16(arena.weights[i]).bits) << i;
-    ASSERT_EQ(arena.bf16_target[i].bits, to_bf16(arena.target[i]).bits) << i;
+    ASSERT_EQ(arena.rounded_weights[i].bits, to_bf16(arena.weights[i]).bits) << i;
+    ASSERT_EQ(arena.rounded_target[i].bits, to_bf16(arena.target[i]).bits) << i;
   });
 }
 
@@ -230,7 +230,7 @@ TEST_P(OptimizerStep, GapsAreNeitherReadNorWritten) {
   for (size_t i = 0; i < in_segment.size(); ++i) {
     if (in_segment[i]) continue;
     ASSERT_TRUE(std::isnan(arena.weights[i]) && std::isnan(arena.target[i])) << i;
-    ASSERT_TRUE(std::isnan(to_float(arena.bf16_weights[i]))) << i;
+    ASSERT_TRUE(std::isnan(to_float(arena.rounded_weights[i]))) << i;
   }
 }
 
@@ -244,7 +244,7 @@ TEST_P(OptimizerStep, TargetMayEndBeforeTheWeights) {
       ASSERT_NE(arena.target[i], before[i]) << i;
     } else {
       ASSERT_EQ(arena.target[i], before[i]) << i;
-      ASSERT_TRUE(std::isnan(to_float(arena.bf16_target[i]))) << i;
+      ASSERT_TRUE(std::isnan(to_float(arena.rounded_target[i]))) << i;
     }
   });
 }
@@ -254,7 +254,7 @@ TEST_P(OptimizerStep, CopiesAndTargetThatAreNotGivenDoNotChangeTheWeights) {
   Arena bare(kSizes);
   run(GetParam(), whole.arrays(), whole.segments);
   OptimizerArrays arrays = bare.arrays();
-  arrays.bf16_weights = arrays.bf16_target = nullptr;
+  arrays.rounded_weights = arrays.rounded_target = nullptr;
   arrays.target = nullptr;
   run(GetParam(), arrays, bare.segments);
   EXPECT_EQ(bits(whole.weights), bits(bare.weights));
@@ -307,7 +307,7 @@ TEST_P(OptimizerStep, ChangesNothingWhereTheGradientIsNotFinite) {
     EXPECT_EQ(bits(arena.weights) == bits(before.weights), stays) << squares;
     EXPECT_EQ(bits(arena.moment1) == bits(before.moment1), stays) << squares;
     EXPECT_EQ(bits(arena.target) == bits(before.target), stays) << squares;
-    EXPECT_EQ(arena.bf16_weights[0].bits == before.bf16_weights[0].bits, stays) << squares;
+    EXPECT_EQ(arena.rounded_weights[0].bits == before.rounded_weights[0].bits, stays) << squares;
   }
 }
 

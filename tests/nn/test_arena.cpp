@@ -11,8 +11,6 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 
-using Precision = ParameterArena::Precision;
-
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 /// Two linear layers, one of which a test may leave out of the loss.
@@ -47,7 +45,7 @@ class Arena : public testing::Test {
     const auto values = model_.parameters()[0].var.value().span<float>();
     return std::vector<float>(values.begin(), values.end());
   }();
-  ParameterArena arena_{model_.parameters(), Precision::kF32};
+  ParameterArena arena_{model_.parameters(), Dtype::kF32};
 };
 
 TEST_F(Arena, LaysParametersOutInOrderOnAlignedOffsets) {
@@ -105,16 +103,16 @@ TEST_F(Arena, FinishGradientsGivesZerosToWhatNoBackwardReached) {
   EXPECT_THAT(gradient(3), Each(1));
 }
 
-TEST_F(Arena, HasNoRoundedCopyInF32) { EXPECT_FALSE(arena_.bf16_values().defined()); }
+TEST_F(Arena, HasNoRoundedCopyInF32) { EXPECT_FALSE(arena_.rounded_values().defined()); }
 
 TEST(ArenaBf16, OpsComputeWithTheRoundedCopyUntilItIsRefreshed) {
   TwoLayers model;
-  ParameterArena arena(model.parameters(), Precision::kBf16);
+  ParameterArena arena(model.parameters(), Dtype::kBf16);
   const Var bias = arena.parameters()[1].var;
   const auto rounded = [&] { return to_float(compute_value(bias, Dtype::kBf16).data<Bf16>()[0]); };
   for (float& x : arena.values().span<float>()) x = 1.00390625f;  // half a bf16 step above 1
   EXPECT_LT(rounded(), 1);
-  arena.refresh_bf16();
+  arena.refresh_rounded();
   EXPECT_EQ(rounded(), 1);  // ties to even
   EXPECT_EQ(compute_value(bias, Dtype::kF32).data<float>()[0], 1.00390625f);
 }
@@ -123,13 +121,13 @@ TEST(ArenaPrefix, HoldsForTheSameFirstSegmentsOnly) {
   TwoLayers model;
   Linear first(3, 5);
   Linear wider(4, 5);
-  const ParameterArena large(model.parameters(), Precision::kF32);
-  EXPECT_TRUE(ParameterArena(first.parameters("first"), Precision::kF32).is_prefix_of(large));
+  const ParameterArena large(model.parameters(), Dtype::kF32);
+  EXPECT_TRUE(ParameterArena(first.parameters("first"), Dtype::kF32).is_prefix_of(large));
   EXPECT_TRUE(large.is_prefix_of(large));
-  EXPECT_TRUE(ParameterArena({}, Precision::kF32).is_prefix_of(large));
-  EXPECT_FALSE(large.is_prefix_of(ParameterArena(first.parameters("first"), Precision::kF32)));
-  EXPECT_FALSE(ParameterArena(first.parameters("second"), Precision::kF32).is_prefix_of(large));
-  EXPECT_FALSE(ParameterArena(wider.parameters("first"), Precision::kF32).is_prefix_of(large));
+  EXPECT_TRUE(ParameterArena({}, Dtype::kF32).is_prefix_of(large));
+  EXPECT_FALSE(large.is_prefix_of(ParameterArena(first.parameters("first"), Dtype::kF32)));
+  EXPECT_FALSE(ParameterArena(first.parameters("second"), Dtype::kF32).is_prefix_of(large));
+  EXPECT_FALSE(ParameterArena(wider.parameters("first"), Dtype::kF32).is_prefix_of(large));
 }
 
 }  // namespace

@@ -32,12 +32,11 @@ std::vector<float> copy_of(const Tensor& t) {
 
 /// A small head with its optimiser, and a second head as EMA target.
 struct Trained {
-  explicit Trained(const OptimizerSpec& spec,
-                   ParameterArena::Precision precision = ParameterArena::Precision::kF32)
+  explicit Trained(const OptimizerSpec& spec, Dtype compute = Dtype::kF32)
       : head({kIn, 7, 3}),
         target_head({kIn, 7, 3}),
-        arena((initialize(head, 1), head.parameters()), precision),
-        target((initialize(target_head, 2), target_head.parameters()), precision),
+        arena((initialize(head, 1), head.parameters()), compute),
+        target((initialize(target_head, 2), target_head.parameters()), compute),
         optimizer(spec, arena, &target) {}
 
   void add_gradients() {
@@ -146,11 +145,11 @@ TEST_P(OptimizerRules, AParameterThatNoBackwardReachedTakesNoOldGradient) {
 }
 
 TEST_P(OptimizerRules, RoundedCopiesOfWeightsAndTargetFollow) {
-  Trained trained({.name = GetParam()}, ParameterArena::Precision::kBf16);
+  Trained trained({.name = GetParam()}, Dtype::kBf16);
   trained.train(2);
   for (ParameterArena* arena : {&trained.arena, &trained.target}) {
     for (int64_t i = 0; i < arena->size(); ++i) {
-      ASSERT_EQ(arena->bf16_values().data<Bf16>()[i].bits,
+      ASSERT_EQ(arena->rounded_values().data<Bf16>()[i].bits,
                 to_bf16(arena->values().data<float>()[i]).bits);
     }
   }
@@ -255,8 +254,8 @@ TEST(Optimizer, ATargetWithoutThePredictorFollowsTheFrontOfTheWeights) {
   MlpHead target_projector({kIn, 7, 3});
   std::vector<NamedParameter> online = projector.parameters("projector");
   for (NamedParameter& p : predictor.parameters("predictor")) online.push_back(std::move(p));
-  ParameterArena arena(online, ParameterArena::Precision::kF32);
-  ParameterArena target(target_projector.parameters("projector"), ParameterArena::Precision::kF32);
+  ParameterArena arena(online, Dtype::kF32);
+  ParameterArena target(target_projector.parameters("projector"), Dtype::kF32);
   std::ranges::fill(arena.values().span<float>(), 2.0f);
   Optimizer optimizer({.name = OptimizerSpec::Name::kSgd}, arena, &target);
   arena.zero_grad();
@@ -268,8 +267,8 @@ TEST(Optimizer, ATargetWithoutThePredictorFollowsTheFrontOfTheWeights) {
 TEST(Optimizer, ATargetThatIsNotTheFrontOfTheWeightsIsRefused) {
   MlpHead head({kIn, 7, 3});
   MlpHead other({kIn, 8, 3});
-  ParameterArena arena(head.parameters(), ParameterArena::Precision::kF32);
-  ParameterArena target(other.parameters(), ParameterArena::Precision::kF32);
+  ParameterArena arena(head.parameters(), Dtype::kF32);
+  ParameterArena target(other.parameters(), Dtype::kF32);
   EXPECT_THROW(Optimizer({}, arena, &target), InternalError);
 }
 

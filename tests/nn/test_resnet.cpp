@@ -176,7 +176,7 @@ TEST_F(SmallResNet, EvalModeAndZeroMomentumLeaveTheStatisticsAlone) {
 
 TEST_F(SmallResNet, Bf16FeaturesStayNearF32) {
   const std::vector<float> exact = copy(model_.forward(Var(images_), {}).value());
-  ParameterArena arena(model_.parameters(), ParameterArena::Precision::kBf16);
+  ParameterArena arena(model_.parameters(), Dtype::kBf16);
   const Var features = cast(model_.forward(cast(Var(images_), Dtype::kBf16), {}), Dtype::kF32);
   // 41 stored roundings of at most 2^-9 each that add like noise: sqrt(41) 2^-9 = 1.3e-2; twice
   // that for the weights' own rounding and for what normalisation amplifies.
@@ -189,7 +189,7 @@ TEST_F(SmallResNet, TenStepsOfGradientDescentFitEightImages) {
   initialize(classifier, 2);
   std::vector<NamedParameter> parameters = model_.parameters("backbone");
   for (NamedParameter& p : classifier.parameters("classifier")) parameters.push_back(p);
-  ParameterArena arena(std::move(parameters), ParameterArena::Precision::kF32);
+  ParameterArena arena(std::move(parameters), Dtype::kF32);
   const Tensor images = formula_images("images", 8);
   Tensor labels = Tensor::zeros({8}, Dtype::kI64);
   for (int64_t i = 0; i < 8; ++i) labels.data<int64_t>()[i] = i % 2;

@@ -4,12 +4,15 @@
 #include <cmath>
 
 #include "runtime/error.h"
+#include "runtime/ops/ops.h"
 
 namespace rela::test {
 namespace {
 
 constexpr double kUlpF32 = 0x1p-24;  // half a unit in the last place, relative
 constexpr double kUlpBf16 = 0x1p-8;  // twice that, so that a product rounded twice also fits
+constexpr double kUlpF16 = 0x1p-11;
+constexpr double kSmallestF16 = 0x1p-24;  // the step of f16 near 0
 
 std::string index_text(const Shape& shape, int64_t flat) {
   std::vector<int64_t> index(shape.dims().size());
@@ -29,27 +32,28 @@ Array random_array(const Shape& shape, Random& random, double low, double high) 
   return a;
 }
 
-Array to_array(const Tensor& there) {
-  const Tensor tensor = there.to(Device::kCpu);
-  Array a(tensor.shape());
-  for (int64_t i = 0; i < a.numel(); ++i) {
-    a[i] =
-        tensor.dtype() == Dtype::kBf16 ? to_float(tensor.data<Bf16>()[i]) : tensor.data<float>()[i];
+float stored(float x, Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kBf16:
+      return to_float(to_bf16(x));
+    case Dtype::kF16:
+      return to_float(to_f16(x));
+    default:
+      return x;
   }
+}
+
+Array to_array(const Tensor& there) {
+  const Tensor tensor = cast(there.to(Device::kCpu), Dtype::kF32).value();
+  Array a(tensor.shape());
+  for (int64_t i = 0; i < a.numel(); ++i) a[i] = tensor.data<float>()[i];
   return a;
 }
 
 Tensor to_tensor(const Array& array, Dtype dtype, Device device) {
-  Tensor t = Tensor::empty(array.shape, dtype);
-  for (int64_t i = 0; i < array.numel(); ++i) {
-    const auto value = static_cast<float>(array[i]);
-    if (dtype == Dtype::kBf16) {
-      t.data<Bf16>()[i] = to_bf16(value);
-    } else {
-      t.data<float>()[i] = value;
-    }
-  }
-  return t.to(device);
+  Tensor t = Tensor::empty(array.shape, Dtype::kF32);
+  for (int64_t i = 0; i < array.numel(); ++i) t.data<float>()[i] = static_cast<float>(array[i]);
+  return cast(t, dtype).value().to(device);
 }
 
 Tolerance tolerance_of(const RoundingModel& model, const Array& want) {
@@ -59,7 +63,10 @@ Tolerance tolerance_of(const RoundingModel& model, const Array& want) {
   const double sum_error =
       model.slack * 4 * kUlpF32 * std::sqrt(static_cast<double>(model.reduction)) * largest;
   if (model.dtype == Dtype::kF32) return {sum_error, 4 * model.slack * kUlpF32};
-  return {sum_error + (model.roundings - 1) * kUlpBf16 * largest, kUlpBf16};
+  const bool f16 = model.dtype == Dtype::kF16;
+  const double ulp = f16 ? kUlpF16 : kUlpBf16;
+  const double smallest = f16 ? model.roundings * kSmallestF16 : 0;
+  return {sum_error + (model.roundings - 1) * ulp * largest + smallest, ulp};
 }
 
 std::string difference(const std::string& what, const Array& got, const Array& want,

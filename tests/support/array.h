@@ -34,11 +34,16 @@ struct Array {
 
 using Random = std::mt19937_64;
 
-/// Uniform in [low, high), rounded to a value that bf16 holds exactly, so that an f32 and a bf16
-/// run see the same numbers.
+/// Uniform in [low, high), rounded to a value that bf16 holds exactly, so that runs
+/// in every storage type see the same numbers (in f16, all but the smallest).
 Array random_array(const Shape& shape, Random& random, double low = -1, double high = 1);
 
-/// f32 or bf16, on any device.
+/// The storage types of activations.
+inline constexpr Dtype kStorageTypes[] = {Dtype::kF32, Dtype::kBf16, Dtype::kF16};
+/// x as it comes back from storage of such a type.
+float stored(float x, Dtype dtype);
+
+/// Of a storage type, on any device.
 Array to_array(const Tensor& tensor);
 Tensor to_tensor(const Array& array, Dtype dtype, Device device = Device::kCpu);
 

@@ -86,7 +86,7 @@ class DeviceArray {
   size_t size_ = 0;
 };
 
-/// f32 values in the storage type of a dtype (f32 or bf16) on the device, and back.
+/// f32 values in the storage type of a dtype on the device, and back.
 class DeviceValues {
  public:
   DeviceValues(int64_t size, Dtype dtype)
@@ -99,10 +99,11 @@ class DeviceValues {
   void upload(const std::vector<float>& host) {
     std::vector<uint8_t> raw(bytes_.size());
     for (size_t i = 0; i < host.size(); ++i) {
-      if (dtype_ == Dtype::kBf16) {
-        reinterpret_cast<Bf16*>(raw.data())[i] = to_bf16(host[i]);
-      } else {
+      if (dtype_ == Dtype::kF32) {
         reinterpret_cast<float*>(raw.data())[i] = host[i];
+      } else {
+        reinterpret_cast<uint16_t*>(raw.data())[i] =
+            dtype_ == Dtype::kBf16 ? to_bf16(host[i]).bits : to_f16(host[i]).bits;
       }
     }
     bytes_.upload(raw);
@@ -116,8 +117,12 @@ class DeviceValues {
     const std::vector<uint8_t> raw = bytes_.download();
     std::vector<float> host(static_cast<size_t>(size()));
     for (size_t i = 0; i < host.size(); ++i) {
-      host[i] = dtype_ == Dtype::kBf16 ? to_float(reinterpret_cast<const Bf16*>(raw.data())[i])
-                                       : reinterpret_cast<const float*>(raw.data())[i];
+      if (dtype_ == Dtype::kF32) {
+        host[i] = reinterpret_cast<const float*>(raw.data())[i];
+      } else {
+        const uint16_t bits = reinterpret_cast<const uint16_t*>(raw.data())[i];
+        host[i] = dtype_ == Dtype::kBf16 ? to_float(Bf16{bits}) : to_float(F16{bits});
+      }
     }
     return host;
   }

@@ -1,8 +1,8 @@
 #pragma once
 // One list of cases for all differentiable operations: each op of runtime/ops/ops.h beside an
 // oracle in double precision. The same case checks the oracle's own backward against finite
-// differences, and the op's forward and backward against the oracle, in f32 and bf16, overwriting
-// and accumulating.
+// differences, and the op's forward and backward against the oracle, in every storage type,
+// overwriting and accumulating.
 
 #include <functional>
 #include <iosfwd>
@@ -17,7 +17,7 @@ namespace rela::test {
 
 enum class Role : uint8_t {
   kActivation,  // held in the dtype of the run, and so is its gradient
-  kParameter,   // held in f32, with a bf16 copy in a bf16 run; its gradient is f32
+  kParameter,   // held in f32, with a copy in the dtype of the run; its gradient is f32
 };
 
 struct OpInput {
@@ -41,7 +41,7 @@ struct OpCase {
 
   int64_t reduction = 1;  // the most terms that one element of the output or of a gradient sums
   double slack = 1;       // multiplies the f32 tolerance; give the reason beside it
-  int roundings = 1;      // how often a bf16 run rounds on the way to a result, the result included
+  int roundings = 1;  // how often a 16-bit run rounds on the way to a result, the result included
   std::vector<Dtype> dtypes = {Dtype::kF32, Dtype::kBf16};
 
   std::string op() const { return name.substr(0, name.find('/')); }

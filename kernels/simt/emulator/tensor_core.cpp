@@ -3,14 +3,17 @@
 #include <cstring>
 
 #include "kernels/simt/emulator/warp.h"
+#include "kernels/types.h"
 
 namespace rela::simt {
 namespace {
 
 constexpr uint32_t kAllLanes = 0xffffffffu;
 
-float bf16_of(unsigned word, int half) {
-  return std::bit_cast<float>((half != 0 ? word >> 16 : word & 0xffffu) << 16);
+/// One of the two numbers in a word.
+template <class T>
+float half_of(unsigned word, int half) {
+  return to_float(T{static_cast<uint16_t>(half != 0 ? word >> 16 : word)});
 }
 
 struct MmaOperand {
@@ -20,6 +23,7 @@ struct MmaOperand {
   float d[4];
 };
 
+template <class T>
 void multiply(void* const* operands, uint32_t) {
   float a[16][16];
   float b[16][8];
@@ -29,10 +33,10 @@ void multiply(void* const* operands, uint32_t) {
     const int t = lane % 4;
     for (int i = 0; i < 8; ++i) {
       const int row = g + (i / 2 % 2) * 8;
-      a[row][t * 2 + i % 2 + i / 4 * 8] = bf16_of(operand.a[i / 2], i % 2);
+      a[row][t * 2 + i % 2 + i / 4 * 8] = half_of<T>(operand.a[i / 2], i % 2);
     }
     for (int i = 0; i < 4; ++i) {
-      b[t * 2 + i % 2 + i / 2 * 8][g] = bf16_of(operand.b[i / 2], i % 2);
+      b[t * 2 + i % 2 + i / 2 * 8][g] = half_of<T>(operand.b[i / 2], i % 2);
     }
   }
   for (int lane = 0; lane < 32; ++lane) {
@@ -87,10 +91,9 @@ void load_tiles(unsigned (&tiles)[kTiles], const void* row, const Site& site) {
   }
 }
 
-}  // namespace
-
-void mma_m16n8k16_bf16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2],
-                       const float (&c)[4], SIMT_SITE_DEFINED) {
+template <class T>
+void multiply_and_add(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+                      const float (&c)[4], const Site& site) {
   MmaOperand operand{};
   {
     const Quiet quiet;
@@ -98,9 +101,20 @@ void mma_m16n8k16_bf16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b
     std::memcpy(operand.b, b, sizeof(b));
     std::memcpy(operand.c, c, sizeof(c));
   }
-  meet(WarpOp::kMma, kAllLanes, &operand, multiply, SIMT_HERE);
+  meet(WarpOp::kMma, kAllLanes, &operand, multiply<T>, site);
   const Quiet quiet;
   std::memcpy(d, operand.d, sizeof(d));
+}
+
+}  // namespace
+
+void mma_m16n8k16_bf16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+                       const float (&c)[4], SIMT_SITE_DEFINED) {
+  multiply_and_add<Bf16>(d, a, b, c, SIMT_HERE);
+}
+void mma_m16n8k16_f16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+                      const float (&c)[4], SIMT_SITE_DEFINED) {
+  multiply_and_add<F16>(d, a, b, c, SIMT_HERE);
 }
 
 void ldmatrix_x4(unsigned (&tiles)[4], const void* row, SIMT_SITE_DEFINED) {

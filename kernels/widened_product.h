@@ -1,0 +1,39 @@
+#pragma once
+// How the emulated build multiplies f16: the CPU's kernels do it in f32, on copies of the factors,
+// and their result is rounded. Only kernels/ includes this.
+
+#include <cstddef>
+
+#include "kernels/elementwise/cast.h"
+#include "kernels/types.h"
+
+namespace rela {
+
+/// Elements of both factors and of the result.
+struct WidenedProduct {
+  int64_t first = 0, second = 0, result = 0;
+
+  /// Of the copies, at the front of a workspace.
+  size_t bytes() const { return bytes_of(first) + bytes_of(second) + bytes_of(result); }
+
+  /// multiply(f32 first, f32 second, f32 result, workspace) between widened factors and `out`.
+  template <class Multiply>
+  void run(const void* a, const void* b, GradOut out, Dtype out_dtype, Workspace workspace,
+           Multiply&& multiply) const {
+    std::byte* const start = static_cast<std::byte*>(workspace.data);
+    void* const wide_a = start;
+    void* const wide_b = start + bytes_of(first);
+    void* const wide_out = start + bytes_of(first) + bytes_of(second);
+    cast_cpu({.x = a, .from = Dtype::kF16, .y = wide_a}, first, Stream{});
+    cast_cpu({.x = b, .from = Dtype::kF16, .y = wide_b}, second, Stream{});
+    multiply(wide_a, wide_b, wide_out, Workspace{start + bytes(), workspace.bytes - bytes()});
+    cast_cpu({.x = wide_out, .y = out.data, .to = out_dtype, .mode = out.mode}, result, Stream{});
+  }
+
+ private:
+  static size_t bytes_of(int64_t count) {
+    return (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
+  }
+};
+
+}  // namespace rela
