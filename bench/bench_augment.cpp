@@ -38,7 +38,7 @@ template <class T>
 void bm_view(benchmark::State& state) {
   const Picture picture({state.range(0), state.range(0)});
   const ViewSpec spec = byol_spec(state.range(1));
-  const ViewOutput output{spec.crop_size, imagenet_normalization()};
+  const ViewOutput output{spec.crop_size, imagenet_normalization(), DtypeOf<T>::value};
   std::vector<float> scratch(view_workspace_bytes(picture.dims, spec.crop_size) / sizeof(float) +
                              16);
   const Workspace workspace{scratch.data(), scratch.size() * sizeof(float)};

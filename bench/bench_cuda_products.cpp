@@ -43,6 +43,7 @@ void product_kinds(benchmark::internal::Benchmark* bench) {
     bench->Args({8192, static_cast<int64_t>(dtype), static_cast<int64_t>(math)});
   };
   add(Dtype::kBf16, F32Math::kExact);
+  add(Dtype::kF16, F32Math::kExact);
   add(Dtype::kF32, F32Math::kExact);
   add(Dtype::kF32, F32Math::kTf32);
 }

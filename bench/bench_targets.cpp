@@ -3,10 +3,13 @@
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
+#include <random>
+#include <vector>
 
 #include "rela/data/synthetic.h"
 #include "rela/targets/feature_pass.h"
 #include "rela/targets/targets.h"
+#include "rela/targets/whitening.h"
 
 namespace rela {
 namespace {
@@ -46,6 +49,18 @@ void bm_bare_forward(benchmark::State& state, const char* model) {
   state.SetItemsProcessed(state.iterations() * kImages);
 }
 
+/// Eigenvectors of the covariance of features so wide: once for a prior and its data.
+void bm_whitening(benchmark::State& state) {
+  const int64_t width = state.range(0), rows = 2 * width;
+  std::vector<float> features(static_cast<size_t>(rows * width));
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  for (float& x : features) x = normal(random);
+  CovarianceAccumulator covariance(width);
+  covariance.add(features);
+  for (auto _ : state) benchmark::DoNotOptimize(make_whitening(covariance, width).out);
+}
+
 void settings(benchmark::internal::Benchmark* bench) {
   bench->UseRealTime()->Unit(benchmark::kMillisecond);
 }
@@ -55,6 +70,13 @@ BENCHMARK_CAPTURE(bm_targets, resnet56_cifar, "resnet56_cifar")
     ->Apply(settings);
 BENCHMARK_CAPTURE(bm_bare_forward, resnet56_cifar, "resnet56_cifar")
     ->Name("targets_bare_forward/resnet56_cifar")
+    ->Apply(settings);
+BENCHMARK(bm_whitening)
+    ->Name("targets_eigenvectors")
+    ->ArgName("width")
+    ->Arg(64)
+    ->Arg(512)
+    ->Arg(2048)
     ->Apply(settings);
 
 }  // namespace

@@ -19,7 +19,7 @@ they need and gpu_report.sh into one folder that runs from wherever it is put. N
   --no-build    pack what build-bundle holds
   -h, --help    this text
 
-Exit codes: 0 done; 1 the build failed, or the folder is too big or would not run elsewhere; 2 wrong
+Exit codes: 0 done; 1 the build failed, or the archive is too big or would not run elsewhere; 2 wrong
 usage.
 HELP
 }
@@ -41,7 +41,7 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 out=${out:-$build/rela-gpu}
-max_mib=60
+max_mib=60  # of the archive
 programs=(apps/train_byol tests/cuda_kernel_tests tests/cuda_runtime_tests bench/bench_cuda)
 scripts=(gpu_report.sh gpu_report.py gpu_tests.py)
 
@@ -91,11 +91,12 @@ printf '{"commit": "%s", "cuda_architectures": "%s", "cpu": "%s", "compiler": "%
 
 tar -czf "$out.tar.gz" -C "$(dirname "$out")" "$(basename "$out")"
 bytes=$(du -sb "$out" | cut -f 1)
+packed=$(stat -c %s "$out.tar.gz")
 (cd "$out" && du -ab bin lib | sort -rn | awk '{ printf "%9.2f MiB  %s\n", $1 / 1048576, $2 }')
-awk -v b="$bytes" -v a="$(stat -c %s "$out.tar.gz")" -v o="$out" \
+awk -v b="$bytes" -v a="$packed" -v o="$out" \
   'BEGIN { printf "%s: %.1f MiB; %s.tar.gz: %.1f MiB\n", o, b / 1048576, o, a / 1048576 }'
-if [[ $bytes -ge $((max_mib * 1024 * 1024)) ]]; then
-  say "the folder must stay below $max_mib MiB"
+if [[ $packed -ge $((max_mib * 1024 * 1024)) ]]; then
+  say "the archive must stay below $max_mib MiB"
   status=1
 fi
 exit $status

@@ -49,6 +49,9 @@ class DeviceBuffer {
       if (dtype == Dtype::kBf16) {
         reinterpret_cast<Bf16*>(pattern.data())[i / 2] = to_bf16(value);
         reinterpret_cast<Bf16*>(pattern.data())[i / 2 + 1] = to_bf16(-value);
+      } else if (dtype == Dtype::kF16) {
+        reinterpret_cast<F16*>(pattern.data())[i / 2] = to_f16(value);
+        reinterpret_cast<F16*>(pattern.data())[i / 2 + 1] = to_f16(-value);
       } else {
         reinterpret_cast<float*>(pattern.data())[i / 4] = value;
       }

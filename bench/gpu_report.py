@@ -2,7 +2,7 @@
 """What gpu_report.sh does with its numbers: from the files in a work folder to JSON, Markdown, words.
 
 usage: gpu_report.py facts|steps|kernels|resumed WORK
-       gpu_report.py compare WORK fp32|bf16-mixed
+       gpu_report.py compare WORK fp32|bf16-mixed|fp16-mixed
        gpu_report.py summary OUT SECTION...
 
 Each prints what it found, the last line in a few words. Exit code 1: what was measured is not as it
@@ -20,8 +20,9 @@ import time
 
 # Largest relative distance of a loss from the CPU's: of the first steps, before steps make more of
 # the rounding, and of all. bf16 keeps 8 bits of every activation, and the devices round at other
-# places.
-TOLERANCES = {"fp32": {"first": 1e-3, "all": 1e-2}, "bf16-mixed": {"first": 2e-2, "all": 5e-2}}
+# places. f16 keeps 11, beside the CPU's f32.
+TOLERANCES = {"fp32": {"first": 1e-3, "all": 1e-2}, "bf16-mixed": {"first": 2e-2, "all": 5e-2},
+              "fp16-mixed": {"first": 1e-2, "all": 5e-2}}
 FIRST_STEPS = 5
 WARM_UP_STEPS = 50
 DONE, TELLING_FAILURE = 0, 1
@@ -94,7 +95,9 @@ def facts(work):
 # ---- training ----
 
 def compare(work, precision):
-    here, there = (train_events(work / f"train-{precision}-{device}") for device in ("cpu", "cuda"))
+    on_cpu = "fp32" if precision == "fp16-mixed" else precision  # the CPU has no f16
+    here = train_events(work / f"train-{on_cpu}-cpu")
+    there = train_events(work / f"train-{precision}-cuda")
     allowed = TOLERANCES[precision]
     steps, worst_first, worst = [], 0.0, 0.0
     for cpu, cuda in zip(here, there):
@@ -121,7 +124,7 @@ def compare(work, precision):
 
 def steps(work):
     rows = []
-    for precision in ("bf16-mixed", "fp32"):
+    for precision in ("bf16-mixed", "fp16-mixed", "fp32"):
         run = work / f"steps-{precision}"
         events = train_events(run)
         warm = [e for e in events if e["step"] > WARM_UP_STEPS] or events[len(events) // 2:]
@@ -257,8 +260,8 @@ def summary(out, names):
     results = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "sections": list(section_rows(work, names)),
                "failures": {name: failures_of(work, name) for name in ("ops", "kernels", "memcheck", "racecheck")},
                "data": {name: read_json(work / f"{name}.json")
-                        for name in ("facts", "training-fp32", "training-bf16-mixed", "steps", "kernels",
-                                     "resumed")}}
+                        for name in ("facts", "training-fp32", "training-bf16-mixed",
+                                     "training-fp16-mixed", "steps", "kernels", "resumed")}}
     results["failures"] = {name: tests for name, tests in results["failures"].items() if tests}
     write_json(out / "results.json", results)
     (out / "results.md").write_text(markdown(results))

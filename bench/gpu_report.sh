@@ -12,9 +12,9 @@ Runs, in the order of their worth, each within a time limit of its own:
   facts      the GPU, its driver, the libraries, what cuDNN says about the device
   ops        every test of the kernels and of the cuda device, one process a suite; those that fail,
              crash or hang run again, each alone
-  training   the losses of 20 steps beside the CPU's, fp32 and bf16-mixed
+  training   the losses of 20 steps beside the CPU's: fp32, bf16-mixed, and fp16-mixed beside fp32
   kernels    rates of a copy and of cuBLASLt's products, and every kernel's share of them
-  steps      images per second of BYOL, ResNet-18 at batch 512, fp32 and bf16-mixed
+  steps      images per second of BYOL, ResNet-18 at batch 512: fp32, bf16-mixed, fp16-mixed
   resume     a run that was killed and goes on ends with the same bits
   memcheck   compute-sanitizer over small shapes
   racecheck  the same, for races in shared memory
@@ -206,8 +206,9 @@ train() {
 
 training() {
   local precision device status=0
-  for precision in fp32 bf16-mixed; do
+  for precision in fp32 bf16-mixed fp16-mixed; do
     for device in cuda cpu; do
+      if [[ $precision-$device == fp16-mixed-cpu ]]; then continue; fi  # fp32 stands for it
       train "train-$precision-$device" "precision=$precision" "device=$device" || return
     done
     helper compare "$work" "$precision" || status=1
@@ -219,7 +220,7 @@ steps() {
   local precision sizes=(max_steps=200 backbone.width=64 batch_size=512 data.synthetic_images=20480)
   sizes+=(log_every_steps=10)
   if $emulated; then sizes=(max_steps=4); fi
-  for precision in bf16-mixed fp32; do
+  for precision in bf16-mixed fp16-mixed fp32; do
     train "steps-$precision" "precision=$precision" deterministic=false "${sizes[@]}" || return
   done
   helper steps "$work"

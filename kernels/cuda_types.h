@@ -5,10 +5,9 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-#include <stdexcept>
-#include <string>
 #include <type_traits>
 
+#include "kernels/storage_type.h"
 #include "kernels/types.h"
 
 // After the system headers: it makes macros of the thread indices.
@@ -179,24 +178,6 @@ void with_rows(Rows rows, Body&& body) {
   } else {
     body.template operator()<Rows::kRagged>();
   }
-}
-
-/// body(T*) with T the storage type of a floating dtype; the pointer is null and only a type.
-template <class Body>
-void with_storage_type(Dtype dtype, Body&& body) {
-  switch (dtype) {
-    case Dtype::kF32:
-      return body(static_cast<float*>(nullptr));
-    case Dtype::kBf16:
-      return body(static_cast<Bf16*>(nullptr));
-    case Dtype::kF16:
-      return body(static_cast<F16*>(nullptr));
-    case Dtype::kI64:
-    case Dtype::kU8:
-      break;
-  }
-  throw std::logic_error(std::string("a kernel for ") + dtype_name(dtype) +
-                         " storage was asked for");
 }
 
 }  // namespace rela

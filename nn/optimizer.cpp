@@ -61,12 +61,13 @@ OptimizerArrays Optimizer::arrays() {
   OptimizerArrays arrays{.weights = arena_.values().ptr<float>(),
                          .gradients = arena_.gradients().ptr<float>(),
                          .moment1 = moment1_.ptr<float>(),
-                         .tau = tau()};
+                         .tau = tau(),
+                         .gradient_scale = gradient_scale_};
   if (gradient_squares_.defined()) {
     arrays.gradient_squares = static_cast<const double*>(gradient_squares_.raw());
   }
   if (moment2_.defined()) arrays.moment2 = moment2_.ptr<float>();
-  if (const Tensor& rounded = arena_.rounded_values(); rounded.defined()) {
+  if (Tensor& rounded = arena_.rounded_values(); rounded.defined()) {
     arrays.rounded_weights = rounded.raw();
     arrays.rounded = rounded.dtype();
   }
@@ -89,6 +90,11 @@ void Optimizer::begin_step(float lr, float tau) {
   ++counters_.steps;
   if (resting_) ++counters_.rested;
   numbers_.set({lr, tau, counters_.steps, counters_.steps - counters_.rested});
+}
+
+void Optimizer::forget_step() {
+  --counters_.steps;
+  if (resting_) --counters_.rested;
 }
 
 void Optimizer::update() {

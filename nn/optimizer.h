@@ -44,8 +44,11 @@ class Optimizer {
   /// A sum of squares as start_sum_of_squares() gives it: steps from now on change nothing while it
   /// is not finite. The tensor's memory is read when a step runs.
   void watch(const Tensor& gradient_squares) { gradient_squares_ = gradient_squares; }
+  /// Gradients are multiplied by it first: 1 / the scale of the loss that they come from. Lies in
+  /// the device's memory where it changes.
+  void set_gradient_scale(Scalar<float> scale) { gradient_scale_ = scale; }
 
-  /// One step: weights, their bf16 copy, target and its bf16 copy. target <- tau target + (1 - tau)
+  /// One step: weights, target and the rounded copies of both. target <- tau target + (1 - tau)
   /// weights. The same as begin_step() and update().
   void step(float lr, float tau);
   /// Counts a step and puts what changes from step to step into the device's memory.
@@ -53,6 +56,8 @@ class Optimizer {
   /// The kernels of the step that begin_step() began: the same work every time, while the same
   /// segments rest, so that it can be recorded once and replayed.
   void update();
+  /// The step that begin_step() began has changed nothing, as watch() says: it does not count.
+  void forget_step();
   /// The tau of the step, where the device's kernels read it.
   Scalar<float> tau() const { return Scalar<float>(&numbers_.pointer()->tau); }
 
@@ -88,6 +93,7 @@ class Optimizer {
   Tensor moment1_;
   Tensor moment2_;           // adamw only
   Tensor gradient_squares_;  // f64; undefined: every step counts
+  Scalar<float> gradient_scale_ = 1.0f;
   DeviceValue<StepNumbers> numbers_;
   Counters counters_;
   bool resting_ = false;

@@ -35,6 +35,7 @@ rela_tests(train_tests
   SOURCES
     rela/train/test_byol_golden.cpp
     rela/train/test_checkpoint_store.cpp
+    rela/train/test_loss_scale.cpp
     rela/train/test_phase_switch.cpp
     rela/train/test_rela_golden.cpp
     rela/train/test_run_files.cpp

@@ -28,9 +28,9 @@ constexpr Normalization clip_normalization() {
 
 /// The end of an augmentation: planes to pixels.
 ///   y[p, c] = (x[c, p] - mean[c]) / std[c]
-///   x : [3, pixels] f32     y : [pixels, 3] f32 or bf16, overwritten, must not alias x
+///   x : [3, pixels] f32     y : [pixels, 3] of a floating dtype, overwritten, must not alias x
 /// Empty input does nothing.
-void normalize_cpu(const float* x, float* y, int64_t pixels, const Normalization& normalization);
-void normalize_cpu(const float* x, Bf16* y, int64_t pixels, const Normalization& normalization);
+void normalize_cpu(const float* x, void* y, Dtype dtype, int64_t pixels,
+                   const Normalization& normalization);
 
 }  // namespace rela

@@ -1,5 +1,7 @@
 #include "kernels/augment/normalize.h"
 
+#include "kernels/storage_type.h"
+
 namespace rela {
 namespace {
 
@@ -19,12 +21,10 @@ void normalize(const float* x, T* __restrict y, int64_t pixels, const Normalizat
 
 }  // namespace
 
-void normalize_cpu(const float* x, float* y, int64_t pixels, const Normalization& normalization) {
-  normalize(x, y, pixels, normalization);
-}
-
-void normalize_cpu(const float* x, Bf16* y, int64_t pixels, const Normalization& normalization) {
-  normalize(x, y, pixels, normalization);
+void normalize_cpu(const float* x, void* y, Dtype dtype, int64_t pixels,
+                   const Normalization& normalization) {
+  with_storage_type(dtype,
+                    [&]<class T>(T*) { normalize(x, static_cast<T*>(y), pixels, normalization); });
 }
 
 }  // namespace rela

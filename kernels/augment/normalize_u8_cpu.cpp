@@ -1,5 +1,6 @@
 #include "kernels/augment/normalize_u8.h"
 #include "kernels/parallel.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -19,11 +20,7 @@ void normalize(const NormalizeU8Args& args, int64_t pixels) {
 }  // namespace
 
 void normalize_u8_cpu(const NormalizeU8Args& args, int64_t pixels, Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    normalize<Bf16>(args, pixels);
-  } else {
-    normalize<float>(args, pixels);
-  }
+  with_storage_type(dtype, [&]<class T>(T*) { normalize<T>(args, pixels); });
 }
 
 }  // namespace rela

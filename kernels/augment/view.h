@@ -12,16 +12,15 @@ namespace rela {
 struct ViewOutput {
   int64_t size = 32;  // side S of the view
   Normalization normalization;
+  Dtype dtype = Dtype::kF32;  // of its pixels, a floating one
 };
 
 /// Renders one view of one image: crop, resize and flip, then the jitter operations in their drawn
 /// order, greyscale, blur, solarise, normalise (contracts: resize.h, color.h, blur.h, normalize.h).
-///   image : [height, width, 3] u8     out : [S, S, 3] f32 or bf16, overwritten
+///   image : [height, width, 3] u8     out : [S, S, 3] of output.dtype, overwritten
 /// Deterministic, one thread. The workspace holds view_workspace_bytes(image.dims, S).
 void render_view_cpu(const ImageView& image, const ViewParams& params, const ViewOutput& output,
-                     float* out, Workspace workspace);
-void render_view_cpu(const ImageView& image, const ViewParams& params, const ViewOutput& output,
-                     Bf16* out, Workspace workspace);
+                     void* out, Workspace workspace);
 /// Enough for any view of an image of this size.
 size_t view_workspace_bytes(ImageDims image, int64_t size);
 

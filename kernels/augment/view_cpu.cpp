@@ -35,9 +35,16 @@ void apply_jitter(const ViewParams& params, float* planes, int64_t pixels) {
   }
 }
 
-template <class T>
-void render_view(const ImageView& image, const ViewParams& params, const ViewOutput& output, T* out,
-                 Workspace workspace) {
+}  // namespace
+
+size_t view_workspace_bytes(ImageDims image, int64_t size) {
+  const CropRect whole{0, 0, image.height, image.width};
+  const size_t resize = resize_workspace_bytes(crop_resize_args(whole, size, Mirror::kNo));
+  return planes_bytes(size) + std::max(resize, gaussian_blur_workspace_bytes(blur_dims(size)));
+}
+
+void render_view_cpu(const ImageView& image, const ViewParams& params, const ViewOutput& output,
+                     void* out, Workspace workspace) {
   const int64_t size = output.size;
   const int64_t pixels = size * size;
   auto* planes = static_cast<float*>(workspace.data);  // [3, S, S]
@@ -50,25 +57,7 @@ void render_view(const ImageView& image, const ViewParams& params, const ViewOut
   if (params.grayscale) grayscale_cpu(planes, pixels);
   if (params.blur_sigma > 0) gaussian_blur_cpu(planes, blur_dims(size), params.blur_sigma, rest);
   if (params.solarize_threshold <= 1) solarize_cpu(planes, pixels, params.solarize_threshold);
-  normalize_cpu(planes, out, pixels, output.normalization);
-}
-
-}  // namespace
-
-size_t view_workspace_bytes(ImageDims image, int64_t size) {
-  const CropRect whole{0, 0, image.height, image.width};
-  const size_t resize = resize_workspace_bytes(crop_resize_args(whole, size, Mirror::kNo));
-  return planes_bytes(size) + std::max(resize, gaussian_blur_workspace_bytes(blur_dims(size)));
-}
-
-void render_view_cpu(const ImageView& image, const ViewParams& params, const ViewOutput& output,
-                     float* out, Workspace workspace) {
-  render_view(image, params, output, out, workspace);
-}
-
-void render_view_cpu(const ImageView& image, const ViewParams& params, const ViewOutput& output,
-                     Bf16* out, Workspace workspace) {
-  render_view(image, params, output, out, workspace);
+  normalize_cpu(planes, out, output.dtype, pixels, output.normalization);
 }
 
 }  // namespace rela

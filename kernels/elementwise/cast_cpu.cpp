@@ -1,6 +1,7 @@
 #include "kernels/elementwise/cast.h"
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -19,27 +20,12 @@ void cast(const CastArgs& args, int64_t n) {
   });
 }
 
-template <class From>
-void cast_from(const CastArgs& args, int64_t n) {
-  if (args.to == Dtype::kBf16) {
-    cast<From, Bf16>(args, n);
-  } else if (args.to == Dtype::kF16) {
-    cast<From, F16>(args, n);
-  } else {
-    cast<From, float>(args, n);
-  }
-}
-
 }  // namespace
 
 void cast_cpu(const CastArgs& args, int64_t n, Stream) {
-  if (args.from == Dtype::kBf16) {
-    cast_from<Bf16>(args, n);
-  } else if (args.from == Dtype::kF16) {
-    cast_from<F16>(args, n);
-  } else {
-    cast_from<float>(args, n);
-  }
+  with_storage_type(args.from, [&]<class From>(From*) {
+    with_storage_type(args.to, [&]<class To>(To*) { cast<From, To>(args, n); });
+  });
 }
 
 }  // namespace rela

@@ -14,6 +14,17 @@ std::vector<std::string> prior_models() {
 
 }  // namespace
 
+void describe(ConfigTable& table, LossScaleConfig& c) {
+  using Mode = LossScaleConfig::Mode;
+  table.choice<Mode>("mode", c.mode, {{"dynamic", Mode::kDynamic}, {"static", Mode::kStatic}},
+                     "`dynamic`: a step whose gradient is not finite is skipped and halves the "
+                     "scale; `static`: it ends the run");
+  table.real("value", c.value, Limits::between(1, kMaxLossScale),
+             "a power of two is best; of the whole run, or where `dynamic` starts");
+  table.integer("growth_interval", c.growth_interval, Limits::at_least(1),
+                "`dynamic`: the scale doubles after so many steps in a row with finite gradients");
+}
+
 void describe(ConfigTable& table, BackboneConfig& c) {
   table.name("name", c.name, backbone_names(), "network to train");
   table.boolean("cifar_stem", c.cifar_stem,
@@ -152,6 +163,7 @@ void describe(ConfigTable& table, OptimizerConfig& c) {
                 "batch that lr is meant for; `linear` scaling only");
   table.real("weight_decay", c.weight_decay, Limits::at_least(0), "weight decay");
   table.real("momentum", c.momentum, Limits::from_to_below(0, 1), "`lars` and `sgd` only");
+  table.boolean("nesterov", c.nesterov, "Nesterov's momentum; `sgd` only");
   table.pair("betas", c.betas, PairOrder::kAny, Limits::from_to_below(0, 1), "`adamw` only");
   table.real("eps", c.eps, Limits::above(0), "`adamw` only");
   table.real("trust_coefficient", c.trust_coefficient, Limits::above(0), "`lars` only");

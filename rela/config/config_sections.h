@@ -7,6 +7,7 @@
 namespace rela {
 
 void describe(ConfigTable& table, ExperimentConfig& c);
+void describe(ConfigTable& table, LossScaleConfig& c);
 void describe(ConfigTable& table, BackboneConfig& c);
 void describe(ConfigTable& table, ByolConfig& c);
 void describe(ConfigTable& table, MomentumConfig& c);

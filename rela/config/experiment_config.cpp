@@ -26,8 +26,12 @@ void describe_run(ConfigTable& table, ExperimentConfig& c) {
   table.choice<Precision>("precision", c.precision,
                           {{"fp32", Precision::kFp32},
                            {"bf16-mixed", Precision::kBf16Mixed},
-                           {"32-true", Precision::kFp32}},
-                          "storage of activations; `32-true` is another name of `fp32`");
+                           {"fp16-mixed", Precision::kFp16Mixed},
+                           {"32-true", Precision::kFp32},
+                           {"16-mixed", Precision::kFp16Mixed}},
+                          "storage of activations; `fp16-mixed` on cuda only; `32-true` and "
+                          "`16-mixed` are other names of `fp32` and `fp16-mixed`");
+  table.section("loss_scale", c.loss_scale, "what the loss is multiplied by with `fp16-mixed`");
   table.boolean(
       "deterministic", c.deterministic,
       "the same bits from every run, also from a first one: on a GPU, cuDNN's plans are then the "

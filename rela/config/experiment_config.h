@@ -130,6 +130,7 @@ struct OptimizerConfig {
   int64_t lr_base_batch = 256;
   double weight_decay = 0.01;
   double momentum = 0.9;                    // lars, sgd
+  bool nesterov = false;                    // sgd
   std::array<double, 2> betas{0.9, 0.999};  // adamw
   double eps = 1e-8;                        // adamw
   double trust_coefficient = 0.001;         // lars
@@ -156,9 +157,18 @@ struct CheckpointConfig {
   int64_t keep_last = 2;
 };
 
+inline constexpr double kMaxLossScale = 0x1p24;  // a gradient of .004 overflows f16 there
+/// With precision fp16-mixed: what the loss is multiplied by so that small gradients survive.
+struct LossScaleConfig {
+  enum class Mode : uint8_t { kDynamic, kStatic };
+  Mode mode = Mode::kDynamic;
+  double value = 65536;            // of the whole run, or at its start
+  int64_t growth_interval = 2000;  // dynamic: finite steps after which it doubles
+};
+
 struct ExperimentConfig {
   enum class Device : uint8_t { kAuto, kCpu, kCuda };
-  enum class Precision : uint8_t { kFp32, kBf16Mixed };
+  enum class Precision : uint8_t { kFp32, kBf16Mixed, kFp16Mixed };
   enum class CudaGraph : uint8_t { kAuto, kOn, kOff };
   enum class Method : uint8_t { kByol, kRelaByol, kSupervised, kRelaSupervised };
 
@@ -166,6 +176,7 @@ struct ExperimentConfig {
   int64_t seed = 1;
   Device device = Device::kAuto;
   Precision precision = Precision::kFp32;
+  LossScaleConfig loss_scale;
   bool deterministic = false;
   CudaGraph cuda_graph = CudaGraph::kAuto;  // whether steps on cuda are recorded and replayed
   std::optional<int64_t> threads;  // CPU threads of kernels; none: every core this process may use

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <exception>
 
 #include "kernels/augment/resize.h"
@@ -65,13 +66,9 @@ void EvalLoader::fill(int64_t begin, int64_t end) {
   Bench bench;
   for (int64_t i = begin; i < end; ++i) {
     resize_center(dataset_.image(position_ + i, bench.memory.decoded), options_, bench);
-    if (options_.dtype == Dtype::kBf16) {
-      normalize_cpu(bench.planes.data(), images_.data<Bf16>() + i * pixels * 3, pixels,
-                    options_.normalization);
-    } else {
-      normalize_cpu(bench.planes.data(), images_.data<float>() + i * pixels * 3, pixels,
-                    options_.normalization);
-    }
+    auto* const out = static_cast<std::byte*>(images_.raw()) +
+                      static_cast<size_t>(i * pixels * 3) * dtype_bytes(options_.dtype);
+    normalize_cpu(bench.planes.data(), out, options_.dtype, pixels, options_.normalization);
     labels_.data<int64_t>()[i] = dataset_.label(position_ + i);
   }
 }

@@ -16,11 +16,11 @@ struct EvalOptions {
   /// on ImageNet.
   double resize_ratio = 1.0;
   Normalization normalization = imagenet_normalization();
-  Dtype dtype = Dtype::kF32;  // of the images: f32 or bf16
+  Dtype dtype = Dtype::kF32;  // of the images: f32, bf16 or f16
 };
 
 struct EvalBatch {
-  Tensor images;      // [B, S, S, 3] f32 or bf16, normalised
+  Tensor images;      // [B, S, S, 3] f32, bf16 or f16, normalised
   Tensor labels;      // [B] i64
   int64_t begin = 0;  // position of the first one in the data set
   int64_t size() const { return labels.shape()[0]; }

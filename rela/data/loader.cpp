@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <exception>
 #include <limits>
 #include <memory>
@@ -205,14 +206,12 @@ class TwoViewLoader::Impl {
 
   void render(const ImageView& image, const ViewParams& params, Tensor& images, int64_t position,
               WorkerMemory& memory) const {
-    const ViewOutput output{options_.views[0].crop_size, options_.normalization};
+    const ViewOutput output{options_.views[0].crop_size, options_.normalization, options_.dtype};
     const Workspace workspace = memory.workspace(view_workspace_bytes(image.dims, output.size));
     const int64_t offset = position * output.size * output.size * 3;
-    if (options_.dtype == Dtype::kBf16) {
-      render_view_cpu(image, params, output, images.data<Bf16>() + offset, workspace);
-    } else {
-      render_view_cpu(image, params, output, images.data<float>() + offset, workspace);
-    }
+    auto* const out = static_cast<std::byte*>(images.raw()) +
+                      static_cast<size_t>(offset) * dtype_bytes(options_.dtype);
+    render_view_cpu(image, params, output, out, workspace);
   }
 
   const ImageDataset& dataset_;

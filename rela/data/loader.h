@@ -17,7 +17,7 @@ struct LoaderOptions {
   uint64_t seed = 0;
   std::array<ViewSpec, 2> views;
   Normalization normalization = imagenet_normalization();
-  Dtype dtype = Dtype::kF32;  // of the images: f32 or bf16
+  Dtype dtype = Dtype::kF32;  // of the images: f32, bf16 or f16
   int workers = 1;            // threads that make batches, at least 1
   int prefetch = 2;           // batches made ahead of the consumer, at least 1
   int rank = 0;               // this process gets part `rank` of `world` of each global batch
@@ -27,7 +27,7 @@ struct LoaderOptions {
 /// Two random views of each of B images, B = batch_size / world. Its memory belongs to the loader.
 struct TwoViewBatch {
   Tensor images =
-      {};  // [2B, S, S, 3] f32 or bf16, normalised: view 0 of all B, then view 1 of all B
+      {};  // [2B, S, S, 3] f32, bf16 or f16, normalised: view 0 of all B, then view 1 of all B
   Tensor labels = {};   // [B] i64
   Tensor samples = {};  // [B] i64, positions in the data set
   int64_t epoch = 0;

@@ -38,6 +38,12 @@ class RelaPhase {
   void watch(const Tensor& gradient_squares) {
     if (optimizer_) optimizer_->watch(gradient_squares);
   }
+  void set_gradient_scale(Scalar<float> scale) {
+    if (optimizer_) optimizer_->set_gradient_scale(scale);
+  }
+  void forget_map_step() {
+    if (optimizer_) optimizer_->forget_step();
+  }
   /// After the step: tells the switch its loss. `step` from 1. True when the phase is over for
   /// good.
   bool finish_step(int64_t step, double loss) { return switch_.update(step, loss); }

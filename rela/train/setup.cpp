@@ -54,7 +54,15 @@ int auto_workers() { return std::clamp(cpu_threads() / 4, 1, 8); }
 }  // namespace
 
 Dtype compute_dtype(const ExperimentConfig& config) {
-  return config.precision == ExperimentConfig::Precision::kBf16Mixed ? Dtype::kBf16 : Dtype::kF32;
+  switch (config.precision) {
+    case ExperimentConfig::Precision::kBf16Mixed:
+      return Dtype::kBf16;
+    case ExperimentConfig::Precision::kFp16Mixed:
+      return Dtype::kF16;
+    case ExperimentConfig::Precision::kFp32:
+      break;
+  }
+  return Dtype::kF32;
 }
 
 BackboneSpec backbone_spec(const ExperimentConfig& config) {
@@ -93,9 +101,15 @@ std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t nu
   return nullptr;
 }
 
+std::optional<LossScaleConfig> loss_scale(const ExperimentConfig& config) {
+  if (compute_dtype(config) != Dtype::kF16) return std::nullopt;
+  return config.loss_scale;
+}
+
 OptimizerSpec optimizer_spec(const ExperimentConfig& config) {
   const OptimizerConfig& o = config.optimizer;
   OptimizerSpec spec{.momentum = static_cast<float>(o.momentum),
+                     .nesterov = o.nesterov,
                      .beta1 = static_cast<float>(o.betas[0]),
                      .beta2 = static_cast<float>(o.betas[1]),
                      .eps = static_cast<float>(o.eps),
@@ -224,15 +238,18 @@ Device open_device(const ExperimentConfig& config) {
   const GpuFacts facts = gpu_facts();
   const DeviceChoice choice = choose_device(config.device, facts);
   const bool on_gpu = choice.device == Device::kCuda && facts.build == CudaBuild::kGpu;
-  const bool bf16 = config.precision == ExperimentConfig::Precision::kBf16Mixed;
-  RELA_CHECK(!bf16 || on_gpu || cpu_has_bf16(), UnsupportedError,
+  const Dtype compute = compute_dtype(config);
+  RELA_CHECK(compute != Dtype::kF16 || choice.device == Device::kCuda, UnsupportedError,
+             "precision: fp16-mixed needs device cuda, and this run is on the CPU; choose "
+             "\"bf16-mixed\" or \"fp32\"");
+  RELA_CHECK(compute != Dtype::kBf16 || on_gpu || cpu_has_bf16(), UnsupportedError,
              "precision: bf16-mixed needs a processor with AVX-512 BF16, and this one has none; "
              "choose \"fp32\"");
   tuning().search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured;
   tuning().warn = [](const std::string& text) { log_warning(text); };
   if (config.threads) set_cpu_threads(static_cast<int>(*config.threads));
   log_info("device: ", device_name(choice.device), choice.remark, ", ", cpu_threads(), " threads, ",
-           bf16 ? "bf16-mixed" : "fp32");
+           compute == Dtype::kF32 ? "fp32" : cat(dtype_name(compute), " and f32 mixed"));
   if (choice.device == Device::kCuda && !on_gpu) {
     log_warning(
         "device: cuda is emulated on the CPU in this build, for tests; training there is "

@@ -2,6 +2,7 @@
 // From the config's words to what the parts of a run are made of.
 
 #include <memory>
+#include <optional>
 
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
@@ -18,6 +19,8 @@ std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t nu
                                       Device device);
 BackboneSpec backbone_spec(const ExperimentConfig& config);
 Dtype compute_dtype(const ExperimentConfig& config);
+/// None: nothing is scaled.
+std::optional<LossScaleConfig> loss_scale(const ExperimentConfig& config);
 OptimizerSpec optimizer_spec(const ExperimentConfig& config);
 LoaderOptions loader_options(const ExperimentConfig& config);
 /// Both views of the ReLA phase.

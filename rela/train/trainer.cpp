@@ -1,5 +1,7 @@
 #include "rela/train/trainer.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include "rela/train/non_finite.h"
@@ -22,7 +24,8 @@ Trainer::Trainer(const ExperimentConfig& config, const RunDirectory& run, Device
       progress_style_(progress),
       checkpoints_(run.checkpoints(), config.checkpoint.keep_last),
       progress_(progress),
-      share_(Tensor::full({}, 1.0f / static_cast<float>(config.accum_steps), device)) {
+      loss_scale_(loss_scale(config), config.accum_steps, device) {
+  optimizer_.set_gradient_scale(loss_scale_.inverse());
   if (config.eval.online_linear) {
     classifier_ =
         std::make_unique<OnlineClassifier>(learner_->feature_width(), train_set_->num_classes(),
@@ -33,7 +36,8 @@ Trainer::Trainer(const ExperimentConfig& config, const RunDirectory& run, Device
 Trainer::~Trainer() = default;
 
 TrainingState Trainer::training_state() {
-  return {*learner_, optimizer_, classifier_.get(), rela_.get()};
+  const bool scales = learner_->compute() == Dtype::kF16;
+  return {*learner_, optimizer_, classifier_.get(), rela_.get(), scales ? &loss_scale_ : nullptr};
 }
 
 void Trainer::restore(const CheckpointRef& checkpoint) {
@@ -50,6 +54,7 @@ void Trainer::restore(const CheckpointRef& checkpoint) {
 void Trainer::begin_rela_phase() {
   rela_ = std::make_unique<RelaPhase>(config_, *train_set_, learner_->feature_width(), device_,
                                       progress_style_);
+  rela_->set_gradient_scale(loss_scale_.inverse());
   optimizer_.rest_from(learner_->backbone_segments());
 }
 
@@ -149,7 +154,7 @@ void Trainer::launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep whic
   const Var features = learner_->encode(batch.images);
   const Var loss = loss_of(features, batch);
   out.readback.add(loss.value());
-  backward(loss, share_);
+  backward(loss, loss_scale_.seed());
   out.features = features.value();
   if (classifier_) {
     const OnlineClassifier::Seen seen =
@@ -204,7 +209,9 @@ void Trainer::read_results(StepResult& result, MicroStep which, const TwoViewBat
     result.online.correct += online.correct;
     result.online.total += online.total;
   }
-  if (which == MicroStep::kLast) result.grad_norm = std::sqrt(as_f64(readback.back()));
+  if (which == MicroStep::kLast) {
+    result.grad_norm = std::sqrt(as_f64(readback.back())) / loss_scale_.value();
+  }
 }
 
 Trainer::StepResult Trainer::step(const StepRates& rates) {
@@ -215,14 +222,32 @@ Trainer::StepResult Trainer::step(const StepRates& rates) {
   optimizer_.begin_step(rates.lr, rates.tau);
   for (int64_t left = config_.accum_steps; left > 0; --left)
     micro_step(result, left == 1 ? MicroStep::kLast : MicroStep::kMoreFollow);
-  if (!std::isfinite(result.grad_norm)) {
+  if (!graph_) launch_update();
+  if (std::isfinite(result.grad_norm)) {
+    loss_scale_.count_finite_step();
+  } else {
+    skip_step();
+  }
+  return result;
+}
+
+/// The updates have seen the gradient too, and changed nothing.
+void Trainer::skip_step() {
+  const double before = loss_scale_.value();
+  const std::string scale = fmt::format("{:.9g}", before);
+  if (!loss_scale_.is_dynamic() || !loss_scale_.back_off()) {
     throw NonFiniteError(
         cat("step ", step_ + 1, ": the gradient is not finite; first seen in ",
             first_non_finite_gradient(learner_->parameters()),
-            "; the last checkpoint is intact, lower optimizer.lr or use precision fp32"));
+            before > 1 ? cat(", at a loss scale of ", scale) : "",
+            "; the last checkpoint is intact, lower optimizer.lr",
+            before > 1 ? ", lower loss_scale.value, choose loss_scale.mode dynamic" : "",
+            " or use precision fp32"));
   }
-  if (!graph_) launch_update();
-  return result;
+  optimizer_.forget_step();
+  if (rela_) rela_->forget_map_step();
+  log_info("step ", step_ + 1, " is skipped: its gradient is not finite; loss scale ", scale,
+           fmt::format(" -> {:.9g}", loss_scale_.value()));
 }
 
 void Trainer::check_finite(const StepResult& result, const TwoViewBatch& batch) {

@@ -8,6 +8,7 @@
 #include "rela/config/experiment_config.h"
 #include "rela/data/device_loader.h"
 #include "rela/train/checkpoint_store.h"
+#include "rela/train/loss_scale.h"
 #include "rela/train/metrics_log.h"
 #include "rela/train/progress.h"
 #include "rela/train/rela_phase.h"
@@ -38,8 +39,8 @@ class Trainer {
  private:
   /// One optimiser step, summed over its micro-steps.
   struct StepResult {
-    double loss = 0;  // mean over micro-steps
-    double grad_norm = 0;
+    double loss = 0;       // mean over micro-steps
+    double grad_norm = 0;  // not finite: the step was skipped
     double waited_s = 0;
     Tensor features;  // of the last micro-step
     OnlineClassifier::Result online;
@@ -73,6 +74,7 @@ class Trainer {
   void read_results(StepResult& result, MicroStep which, const TwoViewBatch& batch,
                     const Readback& readback);
   void check_finite(const StepResult& result, const TwoViewBatch& batch);
+  void skip_step();
   TrainingState training_state();
   const char* phase() const;
   int64_t epoch() const { return static_cast<int64_t>(length_.epoch_of(step_)); }
@@ -109,7 +111,7 @@ class Trainer {
   double elapsed_before_s_ = 0;
   bool resumed_ = false;
   Window window_;
-  Tensor share_;                    // scalar f32: a micro-step's share of the loss
+  LossScale loss_scale_;
   StepOutputs outputs_;             // of a micro-step without a graph
   std::optional<StepGraph> graph_;  // of this phase's steps
 };

@@ -113,6 +113,10 @@ void Trainer::log_step(const StepResult& result, const StepRates& rates) {
     fields.emplace_back("online_top1", static_cast<double>(window_.online_correct) /
                                            static_cast<double>(window_.online_total));
   }
+  if (learner_->compute() == Dtype::kF16) {
+    fields.emplace_back("loss_scale", loss_scale_.value());
+    fields.emplace_back("skipped_steps", loss_scale_.state().skipped_steps);
+  }
   if (rela_) fields.emplace_back("rho", rela_->phase_switch().state().rho);
   metrics_->write("train", step_, epoch(), fields);
   check_collapse(deviation);

@@ -136,6 +136,19 @@ void restore_rela(const JsonValue& state, const std::string& file, RelaPhase& re
                                member<double>(*json, "rho", file)});
 }
 
+JsonValue::Object loss_scale_json(const LossScale& scale) {
+  const LossScale::State& s = scale.state();
+  return {{"value", s.value}, {"finite_steps", s.finite_steps}, {"skipped_steps", s.skipped_steps}};
+}
+
+void restore_loss_scale(const JsonValue& state, const std::string& file, LossScale& scale) {
+  const JsonValue* json = state.find("loss_scale");
+  RELA_CHECK(json != nullptr, WeightsError, file,
+             ": loss_scale is missing; the checkpoint is damaged");
+  scale.restore({member<double>(*json, "value", file), member<int64_t>(*json, "finite_steps", file),
+                 member<int64_t>(*json, "skipped_steps", file)});
+}
+
 }  // namespace
 
 void write_training_state(const fs::path& folder, const TrainingState& state,
@@ -156,6 +169,9 @@ void write_training_state(const fs::path& folder, const TrainingState& state,
       {"optimizers", std::move(counters)},
   };
   if (state.rela != nullptr) json.emplace_back("rela", rela_json(*state.rela));
+  if (state.loss_scale != nullptr) {
+    json.emplace_back("loss_scale", loss_scale_json(*state.loss_scale));
+  }
   json.emplace_back("config", parse_json(to_resolved_json(config)));
   write_file_atomic(path_of(folder, "state.json"),
                     to_json_text(json, JsonLayout::kIndented) + "\n");
@@ -193,6 +209,7 @@ TrainingPosition read_training_state(const fs::path& folder, TrainingState& stat
                              member<int64_t>(*counters, "rested_from", file)});
   }
   if (state.rela != nullptr) restore_rela(json, file, *state.rela);
+  if (state.loss_scale != nullptr) restore_loss_scale(json, file, *state.loss_scale);
   return {member<int64_t>(json, "step", file), member<double>(json, "elapsed_s", file),
           member<std::string>(json, "phase", file)};
 }

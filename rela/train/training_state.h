@@ -8,6 +8,7 @@
 #include "rela/config/experiment_config.h"
 #include "rela/prior/model_source.h"
 #include "rela/train/learner.h"
+#include "rela/train/loss_scale.h"
 #include "rela/train/online_classifier.h"
 #include "rela/train/rela_phase.h"
 #include "runtime/io/json.h"
@@ -20,6 +21,7 @@ struct TrainingState {
   Optimizer& optimizer;
   OnlineClassifier* classifier = nullptr;  // null without eval.online_linear
   RelaPhase* rela = nullptr;               // null outside the ReLA phase
+  LossScale* loss_scale = nullptr;         // null unless precision is fp16-mixed
 };
 
 /// Where a run stands. Everything else follows from the step and the config.

@@ -3,6 +3,7 @@
 #include "kernels/gram/gram.h"
 #include "runtime/error.h"
 #include "runtime/kernel_table.h"
+#include "runtime/ops/checks.h"
 
 namespace rela {
 namespace {

@@ -2,6 +2,7 @@
 
 #include "runtime/error.h"
 #include "runtime/kernel_table.h"
+#include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
 
 namespace rela {

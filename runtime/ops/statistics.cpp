@@ -7,6 +7,7 @@
 #include "kernels/reduce/sum_of_squares.h"
 #include "runtime/error.h"
 #include "runtime/kernel_table.h"
+#include "runtime/ops/checks.h"
 
 namespace rela {
 namespace {

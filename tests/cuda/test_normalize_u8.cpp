@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/augment/normalize_u8.h"
+#include "tests/support/array.h"
 #include "tests/support/cuda_harness.h"
 
 namespace rela::test {

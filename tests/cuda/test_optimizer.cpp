@@ -219,6 +219,43 @@ TEST_P(OptimizerCuda, ChangesNothingWhereTheGradientIsNotFiniteWhenItRuns) {
   });
 }
 
+TEST_P(OptimizerCuda, DividesByTheScaleOfTheLossThatItReadsWhenItRuns) {
+  const HostArena start({33, 5000});
+  HostArena scaled = start;
+  for (float& g : scaled.gradients) g *= 1024;
+  for_each_schedule([&] {
+    DeviceArena plain(start);
+    run_cuda(GetParam(), plain.arrays(), plain.layout(), {});
+    DeviceArena got(scaled);
+    const DeviceArray<float> inverse(std::vector<float>{1.0f / 1024});
+    OptimizerArrays arrays = got.arrays();
+    arrays.gradient_scale = Scalar<float>(inverse.data());
+    run_cuda(GetParam(), arrays, got.layout(), {});
+    const std::vector<float> want = plain.weights.download();
+    EXPECT_EQ(std::memcmp(got.weights.download().data(), want.data(), want.size() * 4), 0);
+  });
+}
+
+TEST_P(OptimizerCuda, CopiesMayBeF16) {
+  for (const int64_t alignment : {16, 1}) {
+    const HostArena start({33, 5000}, alignment);
+    for_each_schedule([&] {
+      DeviceArena got(start);
+      OptimizerArrays arrays = got.arrays();
+      arrays.rounded = Dtype::kF16;
+      run_cuda(GetParam(), arrays, got.layout(), {});
+      const std::vector<float> weights = got.weights.download(), target = got.target.download();
+      const std::vector<Bf16> copy = got.rounded_weights.download();
+      const std::vector<Bf16> target_copy = got.rounded_target.download();
+      for (size_t i = 0; i < weights.size(); ++i) {
+        if (std::isnan(weights[i])) continue;  // a gap
+        ASSERT_EQ(copy[i].bits, to_f16(weights[i]).bits) << i;
+        ASSERT_EQ(target_copy[i].bits, to_f16(target[i]).bits) << i;
+      }
+    });
+  }
+}
+
 TEST_P(OptimizerCuda, ARecordedStepReadsItsNumbersAnewWheneverItIsReplayed) {
   const HostArena start({33, 5000});
   for_each_schedule([&] {

@@ -70,7 +70,8 @@ class CountNonfiniteCuda : public ::testing::TestWithParam<std::tuple<int64_t, D
 
 TEST_P(CountNonfiniteCuda, CountsNanAndBothInfinities) {
   const auto [n, dtype] = GetParam();
-  std::vector<float> x(static_cast<size_t>(n), 3e38f);
+  const float largest = dtype == Dtype::kF16 ? 65504.0f : 3e38f;
+  std::vector<float> x(static_cast<size_t>(n), largest);
   int64_t want = 0;
   for (int64_t i = 0; i < n; i += 5, ++want) {
     x[static_cast<size_t>(i)] = i % 3 == 0 ? kNan : i % 3 == 1 ? kInf : -kInf;

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "kernels/activation/relu.h"
+#include "tests/support/array.h"
 #include "tests/support/cuda_harness.h"
 
 namespace rela::test {

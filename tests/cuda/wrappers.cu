@@ -1,6 +1,6 @@
 #include "tests/cuda/wrappers.h"
 
-#include "kernels/simt/simt.h"
+#include "kernels/cuda_types.h"
 
 namespace rela::test {
 namespace {

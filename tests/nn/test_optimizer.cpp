@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 
 #include "nn/layers.h"
 #include "runtime/error.h"
@@ -153,6 +155,38 @@ TEST_P(OptimizerRules, RoundedCopiesOfWeightsAndTargetFollow) {
                 to_bf16(arena->values().data<float>()[i]).bits);
     }
   }
+}
+
+TEST_P(OptimizerRules, GradientsOfAScaledLossGiveTheSameBits) {
+  const OptimizerSpec spec{.name = GetParam(), .weight_decay = 0.1f};
+  Trained plain(spec), scaled(spec);
+  const float inverse = 1.0f / 1024;
+  scaled.optimizer.set_gradient_scale(Scalar<float>(&inverse));
+  for (int step = 0; step < 2; ++step) {
+    for (Trained* trained : {&plain, &scaled}) {
+      trained->arena.zero_grad();
+      trained->add_gradients();
+    }
+    for (float& g : scaled.arena.gradients().span<float>()) g *= 1024;
+    for (Trained* trained : {&plain, &scaled}) trained->optimizer.step(kLr, kTau);
+  }
+  EXPECT_EQ(copy_of(scaled.arena.values()), copy_of(plain.arena.values()));
+  EXPECT_EQ(copy_of(scaled.target.values()), copy_of(plain.target.values()));
+}
+
+TEST_P(OptimizerRules, AStepThatIsForgottenDoesNotCount) {
+  const OptimizerSpec spec{.name = GetParam()};
+  Trained plain(spec), skipping(spec);
+  Tensor squares = Tensor::zeros({8}, Dtype::kU8);  // one f64
+  const double not_finite = HUGE_VAL;
+  std::memcpy(squares.raw(), &not_finite, sizeof(not_finite));
+  skipping.optimizer.watch(squares);
+  skipping.train(1);
+  skipping.optimizer.forget_step();
+  skipping.optimizer.watch(Tensor());
+  for (Trained* trained : {&plain, &skipping}) trained->train(2);
+  EXPECT_EQ(skipping.optimizer.steps(), 2);
+  EXPECT_EQ(copy_of(skipping.arena.values()), copy_of(plain.arena.values()));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, OptimizerRules,

@@ -44,7 +44,7 @@ float stored(float x, Dtype dtype) {
 }
 
 Array to_array(const Tensor& there) {
-  const Tensor tensor = cast(there.to(Device::kCpu), Dtype::kF32).value();
+  const Tensor tensor = cast(Var(there.to(Device::kCpu)), Dtype::kF32).value();
   Array a(tensor.shape());
   for (int64_t i = 0; i < a.numel(); ++i) a[i] = tensor.data<float>()[i];
   return a;
@@ -53,7 +53,7 @@ Array to_array(const Tensor& there) {
 Tensor to_tensor(const Array& array, Dtype dtype, Device device) {
   Tensor t = Tensor::empty(array.shape, Dtype::kF32);
   for (int64_t i = 0; i < array.numel(); ++i) t.data<float>()[i] = static_cast<float>(array[i]);
-  return cast(t, dtype).value().to(device);
+  return cast(Var(t), dtype).value().to(device);
 }
 
 Tolerance tolerance_of(const RoundingModel& model, const Array& want) {

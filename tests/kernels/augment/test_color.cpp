@@ -158,10 +158,10 @@ TEST_P(Color, NormaliseInterleavesThePlanes) {
     }
   }
   std::vector<float> y = poisoned(3 * pixels());
-  normalize_cpu(x.data(), y.data(), pixels(), n);
+  normalize_cpu(x.data(), y.data(), Dtype::kF32, pixels(), n);
   expect_near(y, want, 3 * kRounding);
   std::vector<Bf16> narrow(y.size());
-  normalize_cpu(x.data(), narrow.data(), pixels(), n);
+  normalize_cpu(x.data(), narrow.data(), Dtype::kBf16, pixels(), n);
   for (size_t i = 0; i < y.size(); ++i) ASSERT_EQ(narrow[i].bits, to_bf16(y[i]).bits) << i;
 }
 

@@ -232,14 +232,14 @@ std::vector<float> step_by_step(const RandomImage& image, const ViewParams& p,
   }
   if (p.solarize_threshold <= 1) solarize_cpu(x.data(), pixels, p.solarize_threshold);
   std::vector<float> y = poisoned(3 * pixels);
-  normalize_cpu(x.data(), y.data(), pixels, output.normalization);
+  normalize_cpu(x.data(), y.data(), Dtype::kF32, pixels, output.normalization);
   return y;
 }
 
 TEST(View, IsItsOperationsInOrder) {
   const ViewSpec spec = everything();
   for (const int64_t size : {1, 7, 32, 33}) {
-    const ViewOutput output{size, imagenet_normalization()};
+    const ViewOutput output{size, imagenet_normalization(), Dtype::kF32};
     for (uint64_t s = 0; s < 40; ++s) {
       const RandomImage image({40 + static_cast<int64_t>(s), 37}, s);
       const ViewParams params = draw_view_params(spec, image.dims, {.sample = s});
@@ -250,9 +250,15 @@ TEST(View, IsItsOperationsInOrder) {
       // Skipping an operation that does nothing may save a rounding.
       for (size_t i = 0; i < got.size(); ++i)
         ASSERT_NEAR(got[i], want[i], 5e-5) << "view " << s << " at " << i;
-      std::vector<Bf16> narrow(got.size());
-      render_view_cpu(image.view(), params, output, narrow.data(), workspace.get());
-      for (size_t i = 0; i < got.size(); ++i) ASSERT_EQ(narrow[i].bits, to_bf16(got[i]).bits);
+      std::vector<uint16_t> narrow(got.size());
+      for (const Dtype dtype : {Dtype::kBf16, Dtype::kF16}) {
+        const ViewOutput rounded{size, output.normalization, dtype};
+        render_view_cpu(image.view(), params, rounded, narrow.data(), workspace.get());
+        for (size_t i = 0; i < got.size(); ++i) {
+          const bool bf16 = dtype == Dtype::kBf16;
+          ASSERT_EQ(narrow[i], bf16 ? to_bf16(got[i]).bits : to_f16(got[i]).bits);
+        }
+      }
     }
   }
 }

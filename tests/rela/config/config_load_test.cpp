@@ -44,6 +44,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
   const ExperimentConfig c = load_text(R"({
     "$schema": "x", "_comment": ["anything", {"goes": null}],
     "schema_version": 1, "seed": 9007199254740993, "device": "cpu", "precision": "bf16-mixed",
+    "loss_scale": {"mode": "static", "value": 1024, "growth_interval": 9},
     "deterministic": true, "cuda_graph": "off", "threads": 3, "method": "rela_supervised", "out": "/tmp/out/", "max_steps": 7,
     "batch_size": 32, "accum_steps": 4,
     "backbone": {"_comment": "here too", "name": "resnet34", "cifar_stem": false, "width": 16},
@@ -61,7 +62,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
                        "blur": {"prob": 0.6, "sigma": [1, 2]}, "solarize": {"prob": 0.7, "threshold": 0.8}},
                       {"crop_size": 24}],
     "optimizer": {"name": "lars", "lr": 0.2, "lr_scaling": "linear", "lr_base_batch": 64, "weight_decay": 0,
-                  "momentum": 0.8, "betas": [0.5, 0.25], "eps": 0.125, "trust_coefficient": 2,
+                  "momentum": 0.8, "nesterov": true, "betas": [0.5, 0.25], "eps": 0.125, "trust_coefficient": 2,
                   "exclude_bias_and_norm": false},
     "scheduler": {"name": "warmup_cosine", "warmup_epochs": 1.5, "min_lr": 0.01},
     "eval": {"online_linear": false, "knn_every_epochs": 0, "knn_k": 3, "knn_temperature": 0.5},
@@ -71,6 +72,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
   "seed": 9007199254740993,
   "device": "cpu",
   "precision": "bf16-mixed",
+  "loss_scale": {"mode": "static", "value": 1024.0, "growth_interval": 9},
   "deterministic": true,
   "cuda_graph": "off",
   "threads": 3,
@@ -137,6 +139,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
     "lr_base_batch": 64,
     "weight_decay": 0.0,
     "momentum": 0.8,
+    "nesterov": true,
     "betas": [0.5, 0.25],
     "eps": 0.125,
     "trust_coefficient": 2.0,
@@ -175,10 +178,11 @@ TEST(Config, LearningRateScalesWithTheEffectiveBatchOnlyWhenAsked) {
   EXPECT_EQ(scaled.optimizer.lr, 0.5);
 }
 
-TEST(Config, LightningsNameOfFullPrecisionIsTaken) {
-  const ExperimentConfig c = load_text(small_config(R"("precision": "32-true")"));
-  EXPECT_EQ(c.precision, ExperimentConfig::Precision::kFp32);
-  EXPECT_NE(to_resolved_json(c).find("\"precision\": \"fp32\""), std::string::npos);
+TEST(Config, LightningsNamesOfPrecisionsAreTaken) {
+  for (const auto& [theirs, ours] : {std::pair("32-true", "fp32"), {"16-mixed", "fp16-mixed"}}) {
+    const ExperimentConfig c = load_text(small_config(cat(R"("precision": ")", theirs, "\"")));
+    EXPECT_NE(to_resolved_json(c).find(cat("\"precision\": \"", ours, "\"")), std::string::npos);
+  }
 }
 
 TEST(Config, CifarResNetsComeInOneShape) {

@@ -29,7 +29,7 @@ TEST(ConfigMistakes, AllAreReportedAtOnceWithPathValueLineAndSuggestion) {
       "optimizer.name: must be one of \"adamw\", \"lars\", \"sgd\" (got \"adam\") at line 6; did "
       "you mean \"adamw\"?\n"
       "optimizer.learning_rate: unknown key, this section knows name, lr, lr_scaling, "
-      "lr_base_batch, weight_decay, momentum, betas, eps, trust_coefficient, "
+      "lr_base_batch, weight_decay, momentum, nesterov, betas, eps, trust_coefficient, "
       "exclude_bias_and_norm (got 0.1) at line 7\n"
       "optimizer.weight_decy: unknown key (got 0.05) at line 8; did you mean "
       "\"weight_decay\"?\n"

@@ -101,7 +101,7 @@ TEST(Loader, AnImageIsItsViewOfItsSampleAtItsPlace) {
       const ViewParams params = draw_view_params(
           o.views[view], image.dims,
           {.seed = 7, .epoch = 1, .sample = static_cast<uint64_t>(sample), .view = view});
-      render_view_cpu(image, params, {16, o.normalization}, expected.data(),
+      render_view_cpu(image, params, {16, o.normalization, Dtype::kF32}, expected.data(),
                       {scratch.data(), scratch.size() * sizeof(float)});
       const float* got = batch.images.data<float>() + (view * 8 + i) * numel;
       ASSERT_TRUE(std::equal(expected.begin(), expected.end(), got)) << i << ", view " << view;
