@@ -1,6 +1,6 @@
 #pragma once
-// How the emulated build multiplies f16: the CPU's kernels do it in f32, on copies of the factors,
-// and their result is rounded. Only kernels/ includes this.
+// How the emulated build multiplies what the CPU's kernels do not: they do it in f32, on copies of
+// the factors, and their result is rounded. Only kernels/ includes this.
 
 #include <cstddef>
 
@@ -12,22 +12,25 @@ namespace rela {
 /// Elements of both factors and of the result.
 struct WidenedProduct {
   int64_t first = 0, second = 0, result = 0;
+  Dtype in = Dtype::kF16;   // of the factors
+  Dtype out = Dtype::kF16;  // of the result
 
   /// Of the copies, at the front of a workspace.
   size_t bytes() const { return bytes_of(first) + bytes_of(second) + bytes_of(result); }
 
-  /// multiply(f32 first, f32 second, f32 result, workspace) between widened factors and `out`.
+  /// multiply(f32 first, f32 second, f32 result, workspace) between the widened factors and
+  /// c.
   template <class Multiply>
-  void run(const void* a, const void* b, GradOut out, Dtype out_dtype, Workspace workspace,
+  void run(const void* a, const void* b, GradOut c, Workspace workspace,
            Multiply&& multiply) const {
     std::byte* const start = static_cast<std::byte*>(workspace.data);
     void* const wide_a = start;
     void* const wide_b = start + bytes_of(first);
-    void* const wide_out = start + bytes_of(first) + bytes_of(second);
-    cast_cpu({.x = a, .from = Dtype::kF16, .y = wide_a}, first, Stream{});
-    cast_cpu({.x = b, .from = Dtype::kF16, .y = wide_b}, second, Stream{});
-    multiply(wide_a, wide_b, wide_out, Workspace{start + bytes(), workspace.bytes - bytes()});
-    cast_cpu({.x = wide_out, .y = out.data, .to = out_dtype, .mode = out.mode}, result, Stream{});
+    void* const wide_c = start + bytes_of(first) + bytes_of(second);
+    cast_cpu({.x = a, .from = in, .y = wide_a}, first, Stream{});
+    cast_cpu({.x = b, .from = in, .y = wide_b}, second, Stream{});
+    multiply(wide_a, wide_b, wide_c, Workspace{start + bytes(), workspace.bytes - bytes()});
+    cast_cpu({.x = wide_c, .y = c.data, .to = out, .mode = c.mode}, result, Stream{});
   }
 
  private:

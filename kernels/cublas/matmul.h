@@ -17,7 +17,7 @@ struct MatmulCall {
   int64_t m = 0, n = 0, k = 0;
   MatmulLayout layout = MatmulLayout::kNt;
   Dtype in = Dtype::kF32;          // of a and b: f32, bf16 or f16
-  Dtype out = Dtype::kF32;         // of c and bias: like `in`; with kTn always f32
+  Dtype out = Dtype::kF32;         // of c and bias: like `in`, or f32; with kTn always f32
   Bias bias = Bias::kAbsent;       // with kNt only
   Write mode = Write::kOverwrite;  // kAccumulate with kNn and kTn only
   F32Math f32_math = F32Math::kExact;

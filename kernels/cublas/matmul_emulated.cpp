@@ -44,10 +44,16 @@ size_t widened_bias_bytes(const MatmulCall& call) {
 }
 
 WidenedProduct elements_of(const MatmulCall& call) {
-  return {call.m * call.k, call.k * call.n, call.m * call.n};
+  return {call.m * call.k, call.k * call.n, call.m * call.n, call.in, call.out};
 }
 
-/// The f32 product that stands in for one of f16.
+/// Whether the CPU's kernels have no such product.
+bool is_widened(const MatmulCall& call) {
+  const bool f32_of_bf16 = call.in == Dtype::kBf16 && call.out == Dtype::kF32;
+  return call.in == Dtype::kF16 || (f32_of_bf16 && call.layout != MatmulLayout::kTn);
+}
+
+/// The f32 product that stands in for one of 16 bits.
 MatmulCall widened(MatmulCall call) {
   call.in = call.out = Dtype::kF32;
   call.f32_math = F32Math::kExact;
@@ -78,8 +84,8 @@ void run(const MatmulCall& call, const MatmulTensors& t, Workspace workspace) {
     cast_cpu({.x = t.bias, .from = call.out, .y = workspace.data}, call.n, Stream{});
     bias = static_cast<const float*>(workspace.data);
   }
-  if (call.in != Dtype::kF16) return multiply(call, t, bias, scratch);
-  elements_of(call).run(t.a, t.b, {t.c, call.mode}, call.out, scratch,
+  if (!is_widened(call)) return multiply(call, t, bias, scratch);
+  elements_of(call).run(t.a, t.b, {t.c, call.mode}, scratch,
                         [&](const void* a, const void* b, void* c, Workspace rest) {
                           multiply(widened(call), {.a = a, .b = b, .c = c}, bias, rest);
                         });
@@ -92,7 +98,7 @@ size_t product_bytes(const MatmulCall& call) {
 }  // namespace
 
 size_t matmul_workspace_bytes(const MatmulCall& call) {
-  return widened_bias_bytes(call) + (call.in == Dtype::kF16
+  return widened_bias_bytes(call) + (is_widened(call)
                                          ? elements_of(call).bytes() + product_bytes(widened(call))
                                          : product_bytes(call));
 }

@@ -70,7 +70,7 @@ void backward_weights(const ConvolutionCall& call, const ConvolutionTensors& t,
 void run(const ConvolutionCall& call, const ConvolutionTensors& t, Workspace workspace) {
   if (call.dtype == Dtype::kF16) {
     return elements_of(call).run(
-        t.first, t.second, {t.result, call.mode}, Dtype::kF16, workspace,
+        t.first, t.second, {t.result, call.mode}, workspace,
         [&](const void* first, const void* second, void* result, Workspace rest) {
           run(widened(call), {first, second, result}, rest);
         });

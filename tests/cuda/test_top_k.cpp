@@ -6,7 +6,9 @@
 #include <numeric>
 
 #include "kernels/random/random_stream.h"
-#include "kernels/similarity/top_k.h"
+#include "kernels/similarity/top_k_ways_cuda.h"
+#include "kernels/tuning/product_way.h"
+#include "tests/support/cuda_arrays.h"
 #include "tests/support/cuda_harness.h"
 
 namespace rela {
@@ -56,20 +58,30 @@ Best full_sort(const std::vector<float>& x, const std::vector<float>& y, const T
   return best;
 }
 
-Best run(const std::vector<float>& x, const std::vector<float>& y, const TopKDims& d) {
+/// Small, so that there are several each way, and left-overs.
+constexpr TopKTiles kTiles{48, 400};
+
+Best run(ProductWay way, const std::vector<float>& x, const std::vector<float>& y,
+         const TopKDims& d) {
   const DeviceValues dx(x, d.dtype), dy(y, d.dtype);
   DeviceArray<float> values(d.queries * d.k);
   DeviceArray<int64_t> indices(d.queries * d.k);
-  DeviceArray<uint8_t> workspace(top_k_similarity_workspace_bytes_cuda(d));
-  top_k_similarity_cuda(dx.data(), dy.data(), {values.data(), indices.data()}, d,
-                        {workspace.data(), workspace.size()}, kTestStream);
+  const TopKOutput out{values.data(), indices.data()};
+  if (way == ProductWay::kTiled && d.width > 0) {
+    DeviceWorkspace workspace(top_k_similarity_tiled_workspace_bytes_cuda(d, kTiles));
+    top_k_similarity_tiled_cuda(dx.data(), dy.data(), out, d, workspace.get(), kTestStream, kTiles);
+  } else {
+    DeviceWorkspace workspace(top_k_similarity_workspace_bytes_cuda(d));
+    top_k_similarity_cuda(dx.data(), dy.data(), out, d, workspace.get(), kTestStream);
+  }
   return {values.download(), indices.download()};
 }
 
-void expect_full_sort(const std::vector<float>& x, const std::vector<float>& y, const TopKDims& d) {
+void expect_full_sort(ProductWay way, const std::vector<float>& x, const std::vector<float>& y,
+                      const TopKDims& d) {
   const Best want = full_sort(x, y, d);
   for_each_schedule([&] {
-    const Best got = run(x, y, d);
+    const Best got = run(way, x, y, d);
     EXPECT_EQ(got.values, want.values);
     EXPECT_EQ(got.indices, want.indices);
   });
@@ -89,49 +101,67 @@ std::vector<float> normal_rows(int64_t rows, int64_t width, uint64_t seed) {
   return x;
 }
 
-class TopKCuda : public testing::TestWithParam<TopKDims> {};
+std::string name_of(ProductWay way) { return way == ProductWay::kTiled ? "tiled" : "fused"; }
+
+class TopKCuda : public testing::TestWithParam<std::tuple<ProductWay, TopKDims>> {};
 
 TEST_P(TopKCuda, EqualsAFullSortWithPlantedTies) {
-  const TopKDims d = GetParam();
-  expect_full_sort(tied_rows(d.queries, d.width, 1), tied_rows(d.candidates, d.width, 2), d);
+  const auto& [way, d] = GetParam();
+  expect_full_sort(way, tied_rows(d.queries, d.width, 1), tied_rows(d.candidates, d.width, 2), d);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Sizes, TopKCuda,
-    testing::Values(TopKDims{1, 1, 1, 1}, TopKDims{3, 5, 0, 5}, TopKDims{2, 33, 17, 31},
-                    TopKDims{131, 700, 13, 7}, TopKDims{5, 900, 32, 256}, TopKDims{4, 257, 40, 256},
-                    TopKDims{2, 8500, 3, 100},  // two parts, merged
-                    TopKDims{1, 1, 1, 1, Dtype::kBf16}, TopKDims{33, 600, 31, 200, Dtype::kBf16},
-                    TopKDims{130, 300, 40, 9, Dtype::kBf16}, TopKDims{33, 300, 40, 9, Dtype::kF16},
-                    TopKDims{3, 900, 64, 256, Dtype::kBf16},
-                    TopKDims{2, 12500, 8, 256, Dtype::kBf16}),
-    testing::PrintToStringParamName());
+constexpr TopKDims kSizes[] = {{1, 1, 1, 1},
+                               {3, 5, 0, 5},
+                               {2, 33, 17, 31},
+                               {131, 700, 13, 7},
+                               {5, 900, 32, 256},
+                               {4, 257, 40, 256},
+                               {2, 8500, 3, 100},  // two parts, merged
+                               {1, 1, 1, 1, Dtype::kBf16},
+                               {33, 600, 31, 200, Dtype::kBf16},
+                               {130, 300, 40, 9, Dtype::kBf16},
+                               {33, 300, 40, 9, Dtype::kF16},
+                               {3, 900, 64, 256, Dtype::kBf16},
+                               {2, 12500, 8, 256, Dtype::kBf16}};
+INSTANTIATE_TEST_SUITE_P(Sizes, TopKCuda,
+                         testing::Combine(testing::ValuesIn(kProductWays),
+                                          testing::ValuesIn(kSizes)),
+                         [](const auto& info) {
+                           return name_of(std::get<0>(info.param)) + "_" +
+                                  testing::PrintToString(std::get<1>(info.param));
+                         });
 
-TEST(TopKCuda, F32SimilaritiesAreOneChainToTheBit) {
+class TopKWay : public testing::TestWithParam<ProductWay> {};
+
+TEST(TopKFusedCuda, F32SimilaritiesAreOneChainToTheBit) {
   const TopKDims d{17, 300, 45, 50};
-  expect_full_sort(normal_rows(d.queries, d.width, 3), normal_rows(d.candidates, d.width, 4), d);
+  expect_full_sort(ProductWay::kFused, normal_rows(d.queries, d.width, 3),
+                   normal_rows(d.candidates, d.width, 4), d);
 }
 
-TEST(TopKCuda, AscendingSimilaritiesReplaceEverythingKept) {
+TEST_P(TopKWay, AscendingSimilaritiesReplaceEverythingKept) {
   // Four parts, merged in three rounds: the best are in the last one.
   const TopKDims d{3, 16500, 1, 256};
   std::vector<float> y(d.candidates);
   std::iota(y.begin(), y.end(), 1.0f);
-  expect_full_sort({1, 2, -1}, y, d);
+  expect_full_sort(GetParam(), {1, 2, -1}, y, d);
 }
 
-TEST(TopKCuda, NanAndMinusInfinityAreNeverChosen) {
+TEST_P(TopKWay, NanAndMinusInfinityAreNeverChosen) {
   const TopKDims d{2, 6, 1, 4};
-  expect_full_sort({1, -1}, {kNan, -kInf, 3, kInf, kNan, -0.0f}, d);
-  expect_full_sort({1, -1}, {kNan, -kInf, kNan, kInf, kNan, kNan}, d);
+  expect_full_sort(GetParam(), {1, -1}, {kNan, -kInf, 3, kInf, kNan, -0.0f}, d);
+  expect_full_sort(GetParam(), {1, -1}, {kNan, -kInf, kNan, kInf, kNan, kNan}, d);
 }
 
-TEST(TopKCuda, NothingToFindWritesNothing) {
-  for_each_schedule([] {
-    EXPECT_TRUE(run({}, {1, 2}, {0, 2, 1, 1}).values.empty());
-    EXPECT_TRUE(run({1}, {}, {1, 0, 1, 0}).values.empty());
+TEST_P(TopKWay, NothingToFindWritesNothing) {
+  for_each_schedule([&] {
+    EXPECT_TRUE(run(GetParam(), {}, {1, 2}, {0, 2, 1, 1}).values.empty());
+    EXPECT_TRUE(run(GetParam(), {1}, {}, {1, 0, 1, 0}).values.empty());
   });
 }
+
+INSTANTIATE_TEST_SUITE_P(Ways, TopKWay, testing::ValuesIn(kProductWays),
+                         [](const auto& info) { return name_of(info.param); });
 
 }  // namespace
 }  // namespace test

@@ -1,20 +1,16 @@
 // A block takes 128 queries and walks over the candidates, 128 at a time. Each tile of similarities
-// goes from registers past the queries' bars; what passes is a key (top_k_rows.h) in the query's
-// slots. Full slots are sorted by a warp: the k best stay, and the k-th becomes the bar. Keys are
-// unique, so the best k do not depend on the order in which threads find them.
+// goes from registers past the queries' bars; what passes is a key in the query's
+// slots. Full slots are sorted by a warp: the k best stay, and the k-th becomes the bar.
 
 #include <algorithm>
 
-#include "kernels/similarity/top_k.h"
+#include "kernels/similarity/top_k_keys_cuda.h"
+#include "kernels/similarity/top_k_ways_cuda.h"
 #include "kernels/tile_cuda.h"
 
 namespace rela {
 namespace {
 
-using Key = unsigned long long;  // 0: nothing; every real key is larger
-
-constexpr int kSlots = 512;  // of a query: the k best and a tile of new ones
-constexpr int kPerLane = kSlots / 32;
 constexpr int kMaxBlocks = 264;  // two for each multiprocessor of a large GPU
 constexpr int kWarps = kTileThreads / 32;
 static_assert(kTopKCudaLimit + kTileSide <= kSlots);
@@ -39,44 +35,6 @@ Work work_of(const TopKDims& d) {
   return w;
 }
 
-__device__ inline Key key_of(float value, unsigned index) {
-  unsigned bits = __float_as_uint(value);
-  if (bits == 0x80000000u) bits = 0;  // -0 ties with 0
-  const unsigned sortable = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
-  return static_cast<Key>(sortable) << 32 | (~index & 0xffffffffu);
-}
-__device__ inline float value_of(Key key) {
-  const unsigned sortable = static_cast<unsigned>(key >> 32);
-  return __uint_as_float((sortable & 0x80000000u) != 0 ? sortable & 0x7fffffffu : ~sortable);
-}
-
-/// Sorts the warp's keys, largest first: key i of the sorted ones is in lane i / kPerLane, register
-/// i % kPerLane. A bitonic network, so that registers are never indexed by a variable.
-__device__ inline void sort_keys(Key (&keys)[kPerLane]) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-#pragma unroll
-  for (int size = 2; size <= kSlots; size *= 2) {
-#pragma unroll
-    for (int stride = size / 2; stride > 0; stride /= 2) {
-#pragma unroll
-      for (int r = 0; r < kPerLane; ++r) {
-        const int i = lane * kPerLane + r;
-        const bool falls = (i & size) == 0;
-        if (stride >= kPerLane) {
-          const Key other = __shfl_xor_sync(0xffffffffu, keys[r], stride / kPerLane);
-          const bool takes_larger = ((i & stride) == 0) == falls;
-          keys[r] = (keys[r] > other) == takes_larger ? keys[r] : other;
-        } else if ((r & stride) == 0) {
-          const Key a = keys[r], b = keys[r | stride];
-          const bool swaps = (a > b) != falls;
-          keys[r] = swaps ? b : a;
-          keys[r | stride] = swaps ? a : b;
-        }
-      }
-    }
-  }
-}
-
 /// What a block shares about its queries.
 struct Queries {
   int* count;  // [kTileSide] keys in the slots
@@ -84,29 +42,14 @@ struct Queries {
   Key* slots;  // [kTileSide, kSlots]
 };
 
-/// One warp sorts the slots of a query; the `k` best stay there, in order.
-__device__ inline void compact(const Queries& q, int query, int k) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  Key* const slots = q.slots + query * kSlots;
-  const int count = q.count[query];
-  Key keys[kPerLane];
-#pragma unroll
-  for (int r = 0; r < kPerLane; ++r) {
-    const int slot = r * 32 + lane;
-    keys[r] = slot < count ? slots[slot] : 0;
+/// One warp keeps the `k` best of a query.
+__device__ inline void compact_query(const Queries& q, int query, int k) {
+  const Kept kept = compact(q.slots + query * kSlots, q.count[query], k);
+  if (threadIdx.x % 32 == 0) {
+    q.count[query] = kept.count;
+    q.bar[query] = kept.bar;
   }
-  sort_keys(keys);
-  __syncwarp();  // every lane has read its slots and the count
-#pragma unroll
-  for (int r = 0; r < kPerLane; ++r) {
-    const int i = lane * kPerLane + r;
-    if (i < k) slots[i] = keys[r];
-    if (i == k - 1) {
-      q.bar[query] = keys[r];
-      q.count[query] = min(count, k);
-    }
-  }
-  __syncwarp();  // slots, bar and count are written
+  __syncwarp();  // bar and count are written
 }
 
 /// Keys of the tile at candidate `first` that pass their query's bar.
@@ -151,11 +94,11 @@ __global__ void __launch_bounds__(kTileThreads, 1)  // 128 registers would spill
       add_tile<T>(sums, work.dims, first, queries, q);
       __syncthreads();  // every key of the tile is in its slot
       for (int query = warp; query < queries; query += kWarps) {
-        if (count[query] > kSlots - kTileSide) compact(q, query, static_cast<int>(k));
+        if (count[query] > kSlots - kTileSide) compact_query(q, query, static_cast<int>(k));
       }
     }
     for (int query = warp; query < queries; query += kWarps) {
-      compact(q, query, static_cast<int>(k));
+      compact_query(q, query, static_cast<int>(k));
       Key* const out = best + ((first_query + query) * work.splits + split) * k;
       for (int64_t i = lane; i < k; i += 32) {
         out[i] = i < count[query] ? q.slots[query * kSlots + i] : 0;
@@ -187,10 +130,7 @@ __global__ void __launch_bounds__(kTileThreads)
 #pragma unroll
   for (int r = 0; r < kPerLane; ++r) {
     const int i = lane * kPerLane + r;
-    if (i >= k) continue;
-    out.values[query * k + i] = keys[r] == 0 ? -INFINITY : value_of(keys[r]);
-    out.indices[query * k + i] =
-        keys[r] == 0 ? -1 : static_cast<int64_t>(~static_cast<unsigned>(keys[r]));
+    if (i < k) write_best(out, query * k + i, keys[r]);
   }
 }
 
@@ -200,14 +140,14 @@ size_t slots_bytes(const Work& w) {
 
 }  // namespace
 
-size_t top_k_similarity_workspace_bytes_cuda(const TopKDims& dims) {
+size_t top_k_similarity_fused_workspace_bytes_cuda(const TopKDims& dims) {
   if (dims.queries == 0 || dims.k == 0) return 0;
   const Work work = work_of(dims);
   return slots_bytes(work) + static_cast<size_t>(dims.queries * work.splits * dims.k) * sizeof(Key);
 }
 
-void top_k_similarity_cuda(const void* x, const void* y, TopKOutput out, const TopKDims& dims,
-                           Workspace workspace, Stream stream) {
+void top_k_similarity_fused_cuda(const void* x, const void* y, TopKOutput out, const TopKDims& dims,
+                                 Workspace workspace, Stream stream) {
   if (dims.queries == 0 || dims.k == 0) return;
   const Work work = work_of(dims);
   Key* const slots = static_cast<Key*>(workspace.data);

@@ -1,0 +1,161 @@
+// cuBLASLt puts the similarities of a tile into the workspace, [queries, candidates] f32; then a
+// warp a query reads its row past the query's bar. What passes is a key in the query's slots, and
+// slots, count and bar wait in the workspace for the next tile of candidates.
+
+#include <algorithm>
+
+#include "kernels/cublas/matmul.h"
+#include "kernels/similarity/top_k_keys_cuda.h"
+#include "kernels/similarity/top_k_ways_cuda.h"
+
+namespace rela {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kWarps = kThreads / 32;
+constexpr int kAhead = 4;  // loads of a lane under way together
+static_assert(kTopKCudaLimit + 32 <= kSlots);
+
+/// Where the queries of a tile stand, [queries] each.
+struct Progress {
+  int* count;
+  Key* bar;
+  Key* slots;  // [queries, kSlots]
+};
+
+struct Tile {
+  int64_t first_query, queries;
+  int64_t first, candidates;
+  bool is_last;  // of the candidates
+};
+
+/// Keys of a row of the tile that pass the query's bar.
+__device__ inline Kept take_row(const float* scores, const Tile& t, Kept kept, Key* slots, int k) {
+  const unsigned lane = threadIdx.x % 32;
+  for (int64_t begin = 0; begin < t.candidates; begin += 32 * kAhead) {
+    float values[kAhead];
+#pragma unroll
+    for (int a = 0; a < kAhead; ++a) {
+      const int64_t i = begin + 32 * a + lane;
+      values[a] = i < t.candidates ? scores[i] : -INFINITY;
+    }
+#pragma unroll
+    for (int a = 0; a < kAhead; ++a) {
+      const Key key =
+          values[a] > -INFINITY
+              ? key_of(values[a], static_cast<unsigned>(t.first + begin + 32 * a + lane))
+              : 0;
+      const unsigned passing = __ballot_sync(0xffffffffu, key > kept.bar);
+      if (passing == 0) continue;  // the whole warp
+      if (key > kept.bar) slots[kept.count + __popc(passing & ((1u << lane) - 1))] = key;
+      kept.count += __popc(passing);
+      if (kept.count <= kSlots - 32) continue;
+      __syncwarp();  // the keys are in their slots
+      kept = compact(slots, kept.count, k);
+    }
+  }
+  return kept;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    take_kernel(const float* scores, Tile t, int k, Progress p, TopKOutput out) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int64_t query = (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32;
+  if (query >= t.queries) return;
+  Key* const slots = p.slots + query * kSlots;
+  Kept kept = t.first == 0 ? Kept{0, 0} : Kept{p.count[query], p.bar[query]};
+  kept = take_row(scores + query * t.candidates, t, kept, slots, k);
+  if (!t.is_last) {
+    if (lane == 0) {
+      p.count[query] = kept.count;
+      p.bar[query] = kept.bar;
+    }
+    return;
+  }
+  __syncwarp();  // the last keys are in their slots
+  kept = compact(slots, kept.count, k);
+  for (int i = lane; i < k; i += 32) {
+    write_best(out, (t.first_query + query) * k + i, i < kept.count ? slots[i] : 0);
+  }
+}
+
+MatmulCall product_of(const TopKDims& d, int64_t queries, int64_t candidates) {
+  return {.m = queries, .n = candidates, .k = d.width, .in = d.dtype, .out = Dtype::kF32};
+}
+
+/// Tiles no larger than the problem.
+TopKTiles fitted(const TopKDims& d, const TopKTiles& t) {
+  return {std::min(d.queries, t.queries), std::min(d.candidates, t.candidates)};
+}
+
+/// Whole tiles, and what is left over at the ends.
+size_t product_bytes(const TopKDims& d, const TopKTiles& t) {
+  size_t bytes = 0;
+  for (const int64_t queries : {t.queries, d.queries % t.queries}) {
+    for (const int64_t candidates : {t.candidates, d.candidates % t.candidates}) {
+      if (queries == 0 || candidates == 0) continue;
+      bytes = std::max(bytes, matmul_workspace_bytes(product_of(d, queries, candidates)));
+    }
+  }
+  return (bytes + 255) / 256 * 256;
+}
+
+/// Pieces of the workspace, as byte offsets behind the product's own.
+struct Layout {
+  size_t product = 0, scores = 0, slots = 0, bar = 0, count = 0, bytes = 0;
+};
+Layout layout_of(const TopKDims& d, const TopKTiles& t) {
+  Layout l;
+  const auto take = [&l](int64_t count, size_t size) {
+    const size_t at = l.bytes;
+    l.bytes += (static_cast<size_t>(count) * size + 255) / 256 * 256;
+    return at;
+  };
+  l.product = product_bytes(d, t);
+  l.bytes = l.product;
+  l.scores = take(t.queries * t.candidates, sizeof(float));
+  l.slots = take(t.queries * kSlots, sizeof(Key));
+  l.bar = take(t.queries, sizeof(Key));
+  l.count = take(t.queries, sizeof(int));
+  return l;
+}
+
+const void* row_of(const void* rows, int64_t row, const TopKDims& d) {
+  return static_cast<const char*>(rows) + static_cast<size_t>(row * d.width) * dtype_bytes(d.dtype);
+}
+
+}  // namespace
+
+size_t top_k_similarity_tiled_workspace_bytes_cuda(const TopKDims& dims, const TopKTiles& tiles) {
+  if (dims.queries == 0 || dims.k == 0) return 0;
+  return layout_of(dims, fitted(dims, tiles)).bytes;
+}
+
+void top_k_similarity_tiled_cuda(const void* x, const void* y, TopKOutput out, const TopKDims& dims,
+                                 Workspace workspace, Stream stream, const TopKTiles& tiles) {
+  if (dims.queries == 0 || dims.k == 0) return;
+  const TopKTiles size = fitted(dims, tiles);
+  const Layout l = layout_of(dims, size);
+  char* const base = static_cast<char*>(workspace.data);
+  float* const scores = reinterpret_cast<float*>(base + l.scores);
+  const Progress progress{reinterpret_cast<int*>(base + l.count),
+                          reinterpret_cast<Key*>(base + l.bar),
+                          reinterpret_cast<Key*>(base + l.slots)};
+  for (int64_t query = 0; query < dims.queries; query += size.queries) {
+    for (int64_t first = 0; first < dims.candidates; first += size.candidates) {
+      const int64_t next = first + size.candidates;
+      const Tile tile{.first_query = query,
+                      .queries = std::min(size.queries, dims.queries - query),
+                      .first = first,
+                      .candidates = std::min(size.candidates, dims.candidates - first),
+                      .is_last = next >= dims.candidates};
+      matmul(product_of(dims, tile.queries, tile.candidates),
+             {.a = row_of(x, query, dims), .b = row_of(y, first, dims), .c = scores},
+             {base, l.product}, stream);
+      simt::launch(take_kernel, {static_cast<unsigned>(ceil_div(tile.queries, kWarps)), kThreads},
+                   stream, scores, tile, static_cast<int>(dims.k), progress, out);
+    }
+  }
+}
+
+}  // namespace rela
