@@ -81,7 +81,7 @@ void bm_gram(benchmark::State& state) {
   const DeviceBuffer x(d.rows * d.p, dtype), y(d.rows * d.q, dtype);
   const DeviceBuffer shift(columns, Dtype::kF32);
   const DeviceBuffer sums = workspace_of(static_cast<size_t>(columns * columns) * sizeof(double));
-  const DeviceBuffer scratch = workspace_of(gram_workspace_bytes_cuda(d));
+  const DeviceBuffer scratch = workspace_of(gram_workspace_bytes_cuda(d, dtype));
   time_on_device(state, static_cast<int64_t>(x.bytes() + y.bytes()), [&] {
     gram_cuda({x.data(), y.data(), dtype, shift.floats()},
               {.gram = static_cast<double*>(sums.data())}, d, all_of(scratch), kStream);

@@ -21,6 +21,7 @@ struct MatmulCall {
   Bias bias = Bias::kAbsent;       // with kNt only
   Write mode = Write::kOverwrite;  // kAccumulate with kNn and kTn only
   F32Math f32_math = F32Math::kExact;
+  int64_t batch = 1;  // so many products, of matrices that lie one after another; no bias above 1
   auto operator<=>(const MatmulCall&) const = default;
 };
 

@@ -69,13 +69,22 @@ OwnedOperation make_operation(const MatmulCall& call) {
   return operation;
 }
 
-/// Column-major [rows, columns] without gaps.
-OwnedLayout make_layout(Dtype dtype, int64_t rows, int64_t columns) {
+/// Column-major [rows, columns] without gaps, `batch` of them.
+OwnedLayout make_layout(Dtype dtype, int64_t rows, int64_t columns, int64_t batch) {
   cublasLtMatrixLayout_t raw = nullptr;
   check_cublas(cublasLtMatrixLayoutCreate(&raw, cuda_type(dtype), static_cast<uint64_t>(rows),
                                           static_cast<uint64_t>(columns), rows),
                "cublasLtMatrixLayoutCreate");
-  return OwnedLayout(raw);
+  OwnedLayout layout(raw);
+  const auto set = [raw](cublasLtMatrixLayoutAttribute_t name, const auto& value) {
+    check_cublas(cublasLtMatrixLayoutSetAttribute(raw, name, &value, sizeof(value)),
+                 "cublasLtMatrixLayoutSetAttribute");
+  };
+  if (batch > 1) {
+    set(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<int32_t>(batch));
+    set(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, rows * columns);
+  }
+  return layout;
 }
 
 OwnedPreference make_preference() {
@@ -183,9 +192,9 @@ std::optional<float> milliseconds(const MatmulPlan& plan) {
   const MatmulCall& call = plan.call;
   MeasuringMemory memory;
   MatmulTensors tensors;
-  tensors.a = memory.take(call.m * call.k, call.in);
-  tensors.b = memory.take(call.k * call.n, call.in);
-  tensors.c = memory.take(call.m * call.n, call.out);
+  tensors.a = memory.take(call.batch * call.m * call.k, call.in);
+  tensors.b = memory.take(call.batch * call.k * call.n, call.in);
+  tensors.c = memory.take(call.batch * call.m * call.n, call.out);
   if (call.bias == Bias::kPresent) tensors.bias = memory.take(call.n, call.out);
   const Workspace workspace{memory.take(plan.choice.workspaceSize), plan.choice.workspaceSize};
   if (!memory.suffices()) return std::nullopt;
@@ -205,7 +214,7 @@ std::string describe(const MatmulCall& call) {
   if (call.bias == Bias::kPresent) text += " bias";
   if (call.mode == Write::kAccumulate) text += " accumulate";
   return text + " " + std::to_string(call.m) + "x" + std::to_string(call.n) + "x" +
-         std::to_string(call.k);
+         std::to_string(call.k) + (call.batch > 1 ? " batch " + std::to_string(call.batch) : "");
 }
 
 /// The first proposal; the fastest of the first few, where measuring is asked for.
@@ -230,11 +239,11 @@ std::unique_ptr<MatmulPlan> make_plan(const PlanKey& key) {
   auto plan = std::make_unique<MatmulPlan>();
   plan->call = call;
   plan->handle = handle_of(key.device);
-  plan->a =
-      a_transposed ? make_layout(call.in, call.m, call.k) : make_layout(call.in, call.k, call.m);
-  plan->b =
-      b_transposed ? make_layout(call.in, call.k, call.n) : make_layout(call.in, call.n, call.k);
-  plan->c = make_layout(call.out, call.n, call.m);
+  plan->a = a_transposed ? make_layout(call.in, call.m, call.k, call.batch)
+                         : make_layout(call.in, call.k, call.m, call.batch);
+  plan->b = b_transposed ? make_layout(call.in, call.k, call.n, call.batch)
+                         : make_layout(call.in, call.n, call.k, call.batch);
+  plan->c = make_layout(call.out, call.n, call.m, call.batch);
   choose_algorithm(*plan, key.device);
   return plan;
 }

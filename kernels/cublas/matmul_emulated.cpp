@@ -75,6 +75,17 @@ void multiply(const MatmulCall& call, const MatmulTensors& t, const float* bias,
   }
 }
 
+/// Those of the next product of a batch.
+MatmulTensors next(const MatmulCall& call, const MatmulTensors& t) {
+  const auto after = [](const void* p, int64_t count, Dtype dtype) {
+    return static_cast<const std::byte*>(p) + static_cast<size_t>(count) * dtype_bytes(dtype);
+  };
+  return {.a = after(t.a, call.m * call.k, call.in),
+          .b = after(t.b, call.k * call.n, call.in),
+          .bias = t.bias,
+          .c = const_cast<std::byte*>(after(t.c, call.m * call.n, call.out))};
+}
+
 void run(const MatmulCall& call, const MatmulTensors& t, Workspace workspace) {
   const size_t bias_bytes = widened_bias_bytes(call);
   const Workspace scratch{static_cast<std::byte*>(workspace.data) + bias_bytes,
@@ -105,7 +116,10 @@ size_t matmul_workspace_bytes(const MatmulCall& call) {
 
 void matmul(const MatmulCall& call, const MatmulTensors& tensors, Workspace workspace,
             Stream stream) {
-  simt::host_task_async(stream, [=] { run(call, tensors, workspace); });
+  simt::host_task_async(stream, [=] {
+    MatmulTensors t = tensors;
+    for (int64_t i = 0; i < call.batch; ++i, t = next(call, t)) run(call, t, workspace);
+  });
 }
 
 }  // namespace rela

@@ -15,7 +15,7 @@ struct GramDims {
 struct GramInputs {
   const void* x = nullptr;       // [N, p]
   const void* y = nullptr;       // [N, q]
-  Dtype dtype = Dtype::kF32;     // of both: f32 or bf16
+  Dtype dtype = Dtype::kF32;     // of both, a floating one
   const float* shift = nullptr;  // [P], near the mean of z: sums of what is left do not cancel
 };
 
@@ -38,7 +38,7 @@ using GramFn = void(const GramInputs& in, const GramSums& sums, const GramDims& 
 GramFn gram_cpu;
 GramFn gram_cuda;
 
-using GramWorkspaceFn = size_t(const GramDims& dims);
+using GramWorkspaceFn = size_t(const GramDims& dims, Dtype dtype);
 GramWorkspaceFn gram_workspace_bytes_cpu;
 GramWorkspaceFn gram_workspace_bytes_cuda;
 

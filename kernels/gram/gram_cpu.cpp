@@ -178,7 +178,7 @@ void shift(const GramInputs& in, float* out, const GramDims& d) {
 
 }  // namespace
 
-size_t gram_workspace_bytes_cpu(const GramDims& dims) {
+size_t gram_workspace_bytes_cpu(const GramDims& dims, Dtype /*dtype*/) {
   return static_cast<size_t>(panel_count(dims) * kPanelElements) * sizeof(float);
 }
 

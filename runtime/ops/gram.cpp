@@ -92,7 +92,7 @@ void MomentSums::add(const Tensor& x, const Tensor& y) {
                       .dtype = x.dtype(),
                       .shift = shift_.ptr<float>()};
   if (rows_ == 0) kGramShift.launch(device, in, shift_.ptr<float>(), dims);
-  Scratch scratch(kGramWorkspace.at(device)(dims), device);
+  Scratch scratch(kGramWorkspace.at(device)(dims, x.dtype()), device);
   kGram.launch(device, in, layout(sums(), columns()), dims, scratch.workspace());
   rows_ += rows;
 }

@@ -2,8 +2,10 @@
 
 #include <cmath>
 
-#include "kernels/gram/gram.h"
+#include "kernels/gram/gram_ways_cuda.h"
+#include "kernels/tuning/product_way.h"
 #include "tests/support/array.h"
+#include "tests/support/cuda_arrays.h"
 #include "tests/support/cuda_harness.h"
 
 namespace rela::test {
@@ -47,11 +49,25 @@ Sums naive(const Array& x, const Array& y, const std::vector<float>& shift) {
   return s;
 }
 
-std::vector<float> to_floats(const Array& a) { return {a.data.begin(), a.data.end()}; }
+/// gram_cuda() as it would do it with products made the tiled way.
+void gram_tiled(const GramInputs& in, const GramSums& sums, const GramDims& d, size_t products) {
+  if (d.rows == 0) return;
+  DeviceArray<double> own(d.columns());
+  DeviceWorkspace columns_workspace(gram_columns_workspace_bytes_cuda(d));
+  gram_columns_cuda(in, sums, d, own.data(), columns_workspace.get(), kTestStream);
+  DeviceWorkspace workspace(gram_products_tiled_workspace_bytes_cuda(d, in.dtype, products));
+  gram_products_tiled_cuda(in, own.data(), sums.gram, d, workspace.get(), kTestStream, products);
+  simt::stream_synchronize(kTestStream);
+}
 
+/// How the products are made; tiled, with as many bytes for them as given.
+struct Way {
+  ProductWay way = ProductWay::kFused;
+  size_t products_bytes = kGramTiledBytes;
+};
 /// The kernel adds to `before` of every sum.
-Sums run(const Array& x, const Array& y, const std::vector<float>& shift, Dtype dtype,
-         double before) {
+Sums run(const Way& way, const Array& x, const Array& y, const std::vector<float>& shift,
+         Dtype dtype, double before) {
   const GramDims d{.rows = x.shape[0], .p = x.shape[1], .q = y.shape[1]};
   const DeviceValues dx(to_floats(x), dtype), dy(to_floats(y), dtype);
   const DeviceArray<float> dshift(shift);
@@ -61,10 +77,14 @@ Sums run(const Array& x, const Array& y, const std::vector<float>& shift, Dtype 
   };
   DeviceArray<double> gram = filled(host.gram), column = filled(host.column),
                       weighted = filled(host.weighted), quartic = filled(host.quartic);
-  DeviceArray<uint8_t> workspace(gram_workspace_bytes_cuda(d));
-  gram_cuda({dx.data(), dy.data(), dtype, dshift.data()},
-            {gram.data(), column.data(), weighted.data(), quartic.data()}, d,
-            {workspace.data(), workspace.size()}, kTestStream);
+  const GramInputs in{dx.data(), dy.data(), dtype, dshift.data()};
+  const GramSums sums{gram.data(), column.data(), weighted.data(), quartic.data()};
+  if (way.way == ProductWay::kTiled) {
+    gram_tiled(in, sums, d, way.products_bytes);
+  } else {
+    DeviceWorkspace workspace(gram_workspace_bytes_cuda(d, dtype));
+    gram_cuda(in, sums, d, workspace.get(), kTestStream);
+  }
   host.gram = gram.download();
   host.column = column.download();
   host.weighted = weighted.download();
@@ -91,9 +111,12 @@ TEST_P(GramCuda, AddsEverySumOfItsDefinition) {
   std::vector<float> shift(p + q);
   for (int64_t c = 0; c < p + q; ++c) shift[c] = (c < p ? 1.0f : -1.0f) + 0.1f * (c % 7);
   const Sums want = naive(x, y, shift);
-  for (const double before : {0.0, 3.0}) {
-    for_each_schedule([&] {
-      const Sums got = run(x, y, shift, dtype, before);
+  // Without room for two, every chunk is a product of its own.
+  const std::pair<Way, double> runs[] = {
+      {{}, 0.0}, {{}, 3.0}, {{ProductWay::kTiled}, 3.0}, {{ProductWay::kTiled, 1}, 0.0}};
+  for (const auto& [way, before] : runs) {
+    for_each_schedule([&, way = way, before = before] {
+      const Sums got = run(way, x, y, shift, dtype, before);
       std::vector<double> upper_is_untouched = want.gram;
       expect_near("gram", got.gram, upper_is_untouched, before);
       expect_near("column", got.column, want.column, before);
@@ -107,9 +130,10 @@ INSTANTIATE_TEST_SUITE_P(
     Sizes, GramCuda,
     testing::Values(Case{1, 1, 1, Dtype::kF32}, Case{33, 31, 5, Dtype::kF32},
                     Case{197, 130, 3, Dtype::kF32}, Case{2100, 5, 4, Dtype::kF32},
-                    Case{40, 3, 0, Dtype::kF32}, Case{1, 1, 1, Dtype::kBf16},
-                    Case{197, 31, 7, Dtype::kBf16}, Case{97, 128, 24, Dtype::kBf16},
-                    Case{2100, 8, 8, Dtype::kBf16}, Case{197, 31, 7, Dtype::kF16}),
+                    Case{40, 3, 0, Dtype::kF32}, Case{2100, 9, 0, Dtype::kBf16},
+                    Case{1, 1, 1, Dtype::kBf16}, Case{197, 31, 7, Dtype::kBf16},
+                    Case{97, 128, 24, Dtype::kBf16}, Case{2100, 8, 8, Dtype::kBf16},
+                    Case{197, 31, 7, Dtype::kF16}),
     testing::PrintToStringParamName());
 
 TEST(GramCuda, ShiftIsTheMeanOfTheFirstRowsAndZeroWhereThatIsNotFinite) {
@@ -131,8 +155,11 @@ TEST(GramCuda, ShiftIsTheMeanOfTheFirstRowsAndZeroWhereThatIsNotFinite) {
 }
 
 TEST(GramCuda, NoRowsAddNothing) {
-  const Sums got = run(Array({0, 3}), Array({0, 2}), std::vector<float>(5), Dtype::kF32, 7.0);
-  for (const double v : got.gram) EXPECT_EQ(v, 7.0);
+  for (const ProductWay way : kProductWays) {
+    const Sums got =
+        run({way}, Array({0, 3}), Array({0, 2}), std::vector<float>(5), Dtype::kF32, 7.0);
+    for (const double v : got.gram) EXPECT_EQ(v, 7.0);
+  }
 }
 
 }  // namespace

@@ -2,8 +2,10 @@
 
 #include <cmath>
 
-#include "kernels/transport/transport_loss.h"
+#include "kernels/transport/transport_ways_cuda.h"
+#include "kernels/tuning/product_way.h"
 #include "tests/support/array.h"
+#include "tests/support/cuda_arrays.h"
 #include "tests/support/cuda_harness.h"
 #include "tests/support/oracle/transport.h"
 
@@ -21,7 +23,6 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
              << dtype_name(c.weight_dtype) << (c.bias == Bias::kPresent ? "_bias" : "");
 }
 
-std::vector<float> to_floats(const Array& a) { return {a.data.begin(), a.data.end()}; }
 Array to_array(const std::vector<float>& v, const Shape& shape) {
   Array a(shape);
   std::copy(v.begin(), v.end(), a.data.begin());
@@ -32,7 +33,15 @@ struct Outputs {
   Array residual, cosine, loss, dh, dw, db;
 };
 
-Outputs run(const Case& c, TransportMeasure measure, const std::vector<Array>& in, const Array& z) {
+/// Tiled, projections have so many bytes.
+struct Way {
+  ProductWay way = ProductWay::kFused;
+  size_t bytes = kTransportTiledBytes;
+};
+constexpr Way kFused{}, kTiled{ProductWay::kTiled};
+
+Outputs run(const Way& way, const Case& c, TransportMeasure measure, const std::vector<Array>& in,
+            const Array& z) {
   const TransportProblem problem{.dims = {c.rows, c.width, c.outputs, c.targets},
                                  .dtype = c.dtype,
                                  .weight_dtype = c.weight_dtype,
@@ -45,9 +54,16 @@ Outputs run(const Case& c, TransportMeasure measure, const std::vector<Array>& i
       dw(c.outputs * c.width), db(c.outputs);
   const TransportOutputs out{residual.data(), cosine.data(), loss.data(),
                              dh.data(),       dw.data(),     db.data()};
-  DeviceArray<uint8_t> workspace(transport_loss_workspace_bytes_cuda(problem, out));
-  transport_loss_cuda(problem, {h.data(), w.data(), b.data(), y.data()}, out,
-                      {workspace.data(), workspace.size()}, kTestStream);
+  const TransportInputs inputs{h.data(), w.data(), b.data(), y.data()};
+  if (way.way == ProductWay::kTiled) {
+    DeviceWorkspace workspace(transport_loss_tiled_workspace_bytes_cuda(problem, out, way.bytes));
+    transport_loss_tiled_cuda(problem, inputs, out, workspace.get(), kTestStream, way.bytes);
+    simt::stream_synchronize(kTestStream);
+  } else {
+    DeviceWorkspace workspace(transport_loss_workspace_bytes_cuda(problem, out));
+    transport_loss_cuda(problem, inputs, out, workspace.get(), kTestStream);
+    simt::stream_synchronize(kTestStream);
+  }
   return {to_array(residual.download(), {c.rows}),
           to_array(cosine.download(), {c.rows}),
           to_array(loss.download(), Shape{}),
@@ -83,8 +99,10 @@ TEST_P(TransportLossCuda, EqualsItsOracle) {
       values[i] = oracle.value(&p.data[i * c.outputs], oracle.target(i), c.outputs);
     }
     const std::vector<Array> gradients = oracle.backward(in, dy);
-    for_each_schedule([&] {
-      const Outputs got = run(c, measure, in, z);
+    const Way small_chunks{ProductWay::kTiled,
+                           static_cast<size_t>(c.rows / 2 + 1) * c.outputs * sizeof(float)};
+    const auto check = [&](const Way& way) {
+      const Outputs got = run(way, c, measure, in, z);
       is_near("rows", is_cosine ? got.cosine : got.residual, values, 2);
       is_near("loss", got.loss, oracle.forward(in), 2);
       // The gradient of the projection is rounded to the type of h before it is multiplied.
@@ -93,7 +111,10 @@ TEST_P(TransportLossCuda, EqualsItsOracle) {
       is_near("dh", got.dh, gradients[0], slack);
       is_near("dw", got.dw, gradients[1], slack);
       if (c.bias == Bias::kPresent) is_near("db", got.db, gradients[2], slack);
-    });
+    };
+    for (const Way& way : {kFused, kTiled, small_chunks}) {
+      for_each_schedule([&] { check(way); });
+    }
   }
 }
 
@@ -115,21 +136,23 @@ TEST(TransportLossCuda, ZeroRowsAndTargetsGiveNoGradient) {
   Array z = random_array({4, 3}, random);
   std::fill_n(in[0].data.begin(), 5, 0.0);
   std::fill_n(z.data.begin() + 3, 3, 0.0);
-  for_each_schedule([&] {
-    const Outputs got = run(c, TransportMeasure::kCosine, in, z);
-    EXPECT_TRUE(std::isfinite(got.loss[0]));
-    for (int64_t i = 0; i < 20; ++i) EXPECT_EQ(got.dh[i] == 0, i < 10) << i;
-  });
+  for (const Way& way : {kFused, kTiled}) {
+    for_each_schedule([&] {
+      const Outputs got = run(way, c, TransportMeasure::kCosine, in, z);
+      EXPECT_TRUE(std::isfinite(got.loss[0]));
+      for (int64_t i = 0; i < 20; ++i) EXPECT_EQ(got.dh[i] == 0, i < 10) << i;
+    });
+  }
 }
 
 TEST(TransportLossCuda, AnEmptyBatchCostsNothing) {
-  for_each_schedule([] {
-    const Outputs got = run({0, 5, 3, 0}, TransportMeasure::kCosine,
+  for (const Way& way : {kFused, kTiled}) {
+    const Outputs got = run(way, {0, 5, 3, 0}, TransportMeasure::kCosine,
                             {Array({0, 5}), Array({3, 5}), Array({3})}, Array({0, 3}));
     EXPECT_EQ(got.loss[0], 0);
     for (const double g : got.dw.data) EXPECT_EQ(g, 0);
     for (const double g : got.db.data) EXPECT_EQ(g, 0);
-  });
+  }
 }
 
 }  // namespace

@@ -6,7 +6,8 @@
 #include <algorithm>
 
 #include "kernels/tile_cuda.h"
-#include "kernels/transport/transport_loss.h"
+#include "kernels/transport/transport_rows_cuda.h"
+#include "kernels/transport/transport_ways_cuda.h"
 
 namespace rela {
 namespace {
@@ -17,13 +18,6 @@ constexpr int kStagedBytes = kTileSide * kStagedPitch * static_cast<int>(sizeof(
 constexpr int kRowThreads = 256;
 constexpr int kWarps = kTileThreads / 32;
 static_assert(kStagedBytes >= kTileSharedBytes);
-
-/// Sums of one row over one tile's columns.
-using RowSums = float4;  // p.p, p.y, y.y, |p - y|^2
-
-struct RowGradient {
-  float along_p, along_y;  // of the mean loss: dp = along_p p + along_y y
-};
 
 /// What the kernels read.
 template <class T>
@@ -76,51 +70,6 @@ __global__ void __launch_bounds__(kTileThreads) measure_kernel(Problem<T> t, Row
     }
     if (lane == 0) sums[blockIdx.y * t.d.rows + first + r] = make_float4(s[0], s[1], s[2], s[3]);
   }
-}
-
-__device__ inline double inverse_norm(double squares) {
-  const double norm = sqrt(squares);
-  return norm <= kTransportEps ? 0.0 : 1.0 / norm;  // NaN stays
-}
-
-/// The formulas of transport_row.h: a thread a row.
-__global__ void __launch_bounds__(kRowThreads)
-    row_kernel(const RowSums* sums, TransportDims d, TransportMeasure measure, TransportOutputs out,
-               RowGradient* gradients, double* losses) {
-  const int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (row >= d.rows) return;
-  double pp = 0.0, py = 0.0, yy = 0.0, residual = 0.0;
-  for (int64_t tile = 0; tile * kTileSide < d.outputs; ++tile) {
-    const RowSums s = sums[tile * d.rows + row];
-    pp += s.x;
-    py += s.y;
-    yy += s.z;
-    residual += s.w;
-  }
-  const double inv_p = inverse_norm(pp), inv_y = inverse_norm(yy);
-  const double cosine = py * inv_p * inv_y;
-  const bool is_cosine = measure == TransportMeasure::kCosine;
-  if (out.residual != nullptr) out.residual[row] = static_cast<float>(residual);
-  if (out.cosine != nullptr) out.cosine[row] = static_cast<float>(1.0 - cosine);
-  losses[row] = is_cosine ? 1.0 - cosine : residual;
-  const double scale = 1.0 / static_cast<double>(d.rows);
-  gradients[row] = {static_cast<float>(scale * (is_cosine ? cosine * inv_p * inv_p : 2.0)),
-                    static_cast<float>(scale * (is_cosine ? -inv_p * inv_y : -2.0))};
-}
-
-/// One block: the mean, added in an order of its own.
-__global__ void __launch_bounds__(kRowThreads)
-    loss_kernel(const double* losses, int64_t rows, float* loss) {
-  SIMT_SHARED(double, part, [kRowThreads]);
-  const int thread = static_cast<int>(threadIdx.x);
-  double sum = 0.0;
-  for (int64_t row = thread; row < rows; row += kRowThreads) sum += losses[row];
-  part[thread] = sum;
-  __syncthreads();  // every thread's sum is there
-  if (thread != 0) return;
-  double total = 0.0;
-  for (int t = 0; t < kRowThreads; ++t) total += part[t];
-  *loss = static_cast<float>(total / static_cast<double>(rows));
 }
 
 /// Gradient of p for the rows from `first` on: dp [chunk, K], and its column sums over each row
@@ -183,18 +132,6 @@ __global__ void __launch_bounds__(kTileThreads)
   }
 }
 
-/// Weights in the type of h.
-template <class T, class Given>
-__global__ void __launch_bounds__(kRowThreads)
-    convert_kernel(const Given* from, int64_t count, T* to) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < count) store_f32(to + i, load_f32(from + i));
-}
-__global__ void __launch_bounds__(kRowThreads) fill_zero_kernel(float* to, int64_t count) {
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < count) to[i] = 0.0f;
-}
-
 unsigned blocks_for(int64_t threads) {
   return static_cast<unsigned>(ceil_div(threads, kRowThreads));
 }
@@ -205,41 +142,34 @@ struct Layout {
   size_t sums = 0, gradients = 0, losses = 0, weights = 0, dp = 0, db_parts = 0, bytes = 0;
 };
 Layout layout_of(const TransportProblem& p, const TransportOutputs& out) {
-  Layout l;
   const TransportDims& d = p.dims;
-  const auto take = [&l](int64_t count, size_t size) {
-    const size_t at = l.bytes;
-    l.bytes += (static_cast<size_t>(count) * size + 127) / 128 * 128;
-    return at;
-  };
-  l.sums = take(d.rows * tiles_for(d.outputs), sizeof(RowSums));
-  l.gradients = take(d.rows, sizeof(RowGradient));
-  l.losses = take(d.rows, sizeof(double));
-  if (p.weight_dtype != p.dtype) l.weights = take(d.outputs * d.width, dtype_bytes(p.dtype));
-  if (!out.wants_gradient()) return l;
-  const int64_t chunk = std::min(d.rows, kChunkRows);
-  l.dp = take(chunk * d.outputs, dtype_bytes(p.dtype));
-  if (out.db != nullptr) l.db_parts = take(tiles_for(chunk) * d.outputs, sizeof(float));
+  Layout l;
+  WorkspaceCutter cut;
+  l.sums = cut.take(d.rows * tiles_for(d.outputs), sizeof(RowSums));
+  l.gradients = cut.take(d.rows, sizeof(RowGradient));
+  l.losses = cut.take(d.rows, sizeof(double));
+  if (p.weight_dtype != p.dtype) l.weights = cut.take(d.outputs * d.width, dtype_bytes(p.dtype));
+  if (out.wants_gradient()) {
+    const int64_t chunk = std::min(d.rows, kChunkRows);
+    l.dp = cut.take(chunk * d.outputs, dtype_bytes(p.dtype));
+    if (out.db != nullptr) l.db_parts = cut.take(tiles_for(chunk) * d.outputs, sizeof(float));
+  }
+  l.bytes = cut.bytes;
   return l;
-}
-
-template <class T>
-T* at(const Workspace& w, size_t offset) {
-  return reinterpret_cast<T*>(static_cast<char*>(w.data) + offset);
 }
 
 template <class T>
 void run_gradients(const Problem<T>& t, const TransportOutputs& out, const Layout& l,
                    const Workspace& workspace, Stream stream) {
   const TransportDims& d = t.d;
-  T* const dp = at<T>(workspace, l.dp);
-  float* const db_parts = out.db == nullptr ? nullptr : at<float>(workspace, l.db_parts);
+  T* const dp = piece_at<T>(workspace, l.dp);
+  float* const db_parts = out.db == nullptr ? nullptr : piece_at<float>(workspace, l.db_parts);
   for (int64_t first = 0; first < d.rows; first += kChunkRows) {
     const int64_t count = std::min(kChunkRows, d.rows - first);
     const Write mode = first == 0 ? Write::kOverwrite : Write::kAccumulate;
     simt::launch(gradient_kernel<T>,
                  {dim3(tiles_for(count), tiles_for(d.outputs)), kTileThreads, kStagedBytes}, stream,
-                 t, first, at<const RowGradient>(workspace, l.gradients), dp, db_parts);
+                 t, first, piece_at<const RowGradient>(workspace, l.gradients), dp, db_parts);
     if (out.db != nullptr) {
       simt::launch(bias_kernel, {blocks_for(d.outputs), kRowThreads}, stream, db_parts,
                    static_cast<int64_t>(tiles_for(count)), d.outputs, mode, out.db);
@@ -261,55 +191,34 @@ void run_gradients(const Problem<T>& t, const TransportOutputs& out, const Layou
   }
 }
 
-void no_rows(const TransportDims& d, const TransportOutputs& out, Stream stream) {
-  const auto clear = [stream](float* to, int64_t count) {
-    if (to == nullptr) return;
-    simt::launch(fill_zero_kernel, {blocks_for(count), kRowThreads}, stream, to, count);
-  };
-  clear(out.loss, 1);
-  clear(out.dw, d.outputs * d.width);
-  clear(out.db, d.outputs);
-}
-
 }  // namespace
 
-size_t transport_loss_workspace_bytes_cuda(const TransportProblem& problem,
-                                           const TransportOutputs& out) {
+size_t transport_loss_fused_workspace_bytes_cuda(const TransportProblem& problem,
+                                                 const TransportOutputs& out) {
   return problem.dims.rows == 0 ? 0 : layout_of(problem, out).bytes;
 }
 
-void transport_loss_cuda(const TransportProblem& problem, const TransportInputs& in,
-                         const TransportOutputs& out, Workspace workspace, Stream stream) {
+void transport_loss_fused_cuda(const TransportProblem& problem, const TransportInputs& in,
+                               const TransportOutputs& out, Workspace workspace, Stream stream) {
   const TransportDims& d = problem.dims;
-  if (d.rows == 0) return no_rows(d, out, stream);
+  if (d.rows == 0) return clear_transport_outputs(d, out, stream);
   const Layout l = layout_of(problem, out);
+  const void* w =
+      matching_transport_weights(problem, in.w, piece_at<void>(workspace, l.weights), stream);
   with_storage_type(problem.dtype, [&]<class T>(T*) {
-    const void* w = in.w;
-    if (problem.weight_dtype != problem.dtype) {
-      T* const converted = at<T>(workspace, l.weights);
-      const int64_t count = d.outputs * d.width;
-      with_storage_type(problem.weight_dtype, [&]<class Given>(Given*) {
-        simt::launch(convert_kernel<T, Given>, {blocks_for(count), kRowThreads}, stream,
-                     static_cast<const Given*>(in.w), count, converted);
-      });
-      w = converted;
-    }
     const Problem<T> t{d,
                        matrix_source<T>(in.h, d.rows, d.width),
                        matrix_source<T>(w, d.outputs, d.width),
                        problem.bias == Bias::kPresent ? in.b : nullptr,
                        in.y,
                        problem.measure};
-    RowSums* const sums = at<RowSums>(workspace, l.sums);
-    double* const losses = at<double>(workspace, l.losses);
+    RowSums* const sums = piece_at<RowSums>(workspace, l.sums);
     simt::launch(measure_kernel<T>,
                  {dim3(tiles_for(d.rows), tiles_for(d.outputs)), kTileThreads, kStagedBytes},
                  stream, t, sums);
-    simt::launch(row_kernel, {blocks_for(d.rows), kRowThreads}, stream, sums, d, problem.measure,
-                 out, at<RowGradient>(workspace, l.gradients), losses);
-    if (out.loss != nullptr) {
-      simt::launch(loss_kernel, {1, kRowThreads}, stream, losses, d.rows, out.loss);
-    }
+    finish_transport_rows(sums, tiles_for(d.outputs), problem, out,
+                          piece_at<RowGradient>(workspace, l.gradients),
+                          piece_at<double>(workspace, l.losses), stream);
     if (out.wants_gradient()) run_gradients(t, out, l, workspace, stream);
   });
 }

@@ -1,0 +1,74 @@
+// Sums of columns, then products, the way that is chosen.
+
+#include <algorithm>
+#include <string>
+
+#include "kernels/gram/gram_ways_cuda.h"
+#include "kernels/simt/device.h"
+#include "kernels/tuning/measure.h"
+#include "kernels/tuning/product_way.h"
+
+namespace rela {
+namespace {
+
+size_t products_bytes(const GramDims& d, Dtype dtype, ProductWay way) {
+  return way == ProductWay::kTiled ? gram_products_tiled_workspace_bytes_cuda(d, dtype)
+                                   : gram_products_fused_workspace_bytes_cuda(d);
+}
+
+void add_products(const GramInputs& in, const double* own, double* gram, const GramDims& d,
+                  Workspace workspace, Stream stream, ProductWay way) {
+  if (way == ProductWay::kTiled) {
+    gram_products_tiled_cuda(in, own, gram, d, workspace, stream);
+  } else {
+    gram_products_fused_cuda(in, own, gram, d, workspace, stream);
+  }
+}
+
+std::optional<float> milliseconds(const GramDims& d, Dtype dtype, ProductWay way) {
+  MeasuringMemory memory;
+  const GramInputs in{.x = memory.take(d.rows * d.p, dtype),
+                      .y = memory.take(d.rows * d.q, dtype),
+                      .dtype = dtype,
+                      .shift = static_cast<float*>(memory.take(d.columns(), Dtype::kF32))};
+  const auto columns = static_cast<size_t>(d.columns());
+  const auto* own = static_cast<double*>(memory.take(columns * sizeof(double)));
+  auto* gram = static_cast<double*>(memory.take(columns * columns * sizeof(double)));
+  const size_t bytes = products_bytes(d, dtype, way);
+  const Workspace workspace{memory.take(bytes), bytes};
+  if (!memory.suffices()) return std::nullopt;
+  return fastest_milliseconds([&] { add_products(in, own, gram, d, workspace, Stream{}, way); });
+}
+
+ProductWay way_of(const GramDims& d, Dtype dtype) {
+  return product_way("gram " + std::string(dtype_name(dtype)) + " " + std::to_string(d.rows) + "x" +
+                         std::to_string(d.p) + "+" + std::to_string(d.q),
+                     [&](ProductWay way) { return milliseconds(d, dtype, way); });
+}
+
+/// Of this call's sums of the columns, at the front of the workspace.
+size_t own_bytes(const GramDims& d) {
+  return (static_cast<size_t>(d.columns()) * sizeof(double) + 255) / 256 * 256;
+}
+
+}  // namespace
+
+size_t gram_workspace_bytes_cuda(const GramDims& dims, Dtype dtype) {
+  if (dims.rows == 0) return 0;
+  // The products come when the columns are done.
+  return own_bytes(dims) + std::max(gram_columns_workspace_bytes_cuda(dims),
+                                    products_bytes(dims, dtype, way_of(dims, dtype)));
+}
+
+void gram_cuda(const GramInputs& in, const GramSums& sums, const GramDims& dims,
+               Workspace workspace, Stream stream) {
+  if (dims.rows == 0) return;
+  auto* const own = static_cast<double*>(workspace.data);
+  const Workspace rest{static_cast<char*>(workspace.data) + own_bytes(dims),
+                       workspace.bytes - own_bytes(dims)};
+  gram_columns_cuda(in, sums, dims, own, rest, stream);
+  if (sums.gram == nullptr) return;
+  add_products(in, own, sums.gram, dims, rest, stream, way_of(dims, in.dtype));
+}
+
+}  // namespace rela

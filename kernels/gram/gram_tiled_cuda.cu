@@ -1,0 +1,138 @@
+// cuBLASLt multiplies a few chunks of rows at a time, all in one call, into the workspace: f32
+// products [chunks, P, P], which a kernel then adds up in f64, chunk by chunk. The rows that it
+// reads are x itself, or a copy of both sets side by side; from f32 rows the shift is taken on the
+// way.
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/cublas/matmul.h"
+#include "kernels/gram/gram_rows_cuda.h"
+#include "kernels/gram/gram_ways_cuda.h"
+
+namespace rela {
+namespace {
+
+constexpr int64_t kRowChunk = kGramCudaChunk;
+constexpr int kThreads = 256;
+
+/// Rows [first, first + count) of z as the product takes them: to [count, P].
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    join_kernel(JoinedRows<T> z, int64_t first, int64_t count, T* to) {
+  const int64_t columns = z.d.p + z.d.q;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < count * columns) store_f32(to + i, z.at(first + i / columns, i % columns));
+}
+
+/// Adds the chunks' products [chunks, P, P] to the lower half of gram. The first time, from 16-bit
+/// rows, takes out the shift s; with U the sums of the shifted columns, sum z z^T = sum u u^T + U
+/// s^T
+/// + s U^T + N s s^T.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    fold_kernel(const float* products, int64_t chunks, JoinedRows<T> z, const double* own,
+                bool is_first, double* gram) {
+  const int64_t width = z.d.p + z.d.q;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const int64_t row = i / width, column = i % width;
+  if (row >= width || column > row) return;
+  double sum = 0.0;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += products[chunk * width * width + i];
+  if (sizeof(T) == 2 && is_first) {
+    const double a = z.shift[row], b = z.shift[column];
+    sum -= own[row] * b + a * own[column] + static_cast<double>(z.d.rows) * a * b;
+  }
+  gram[i] += sum;
+}
+
+/// Of `chunks` equal chunks of rows.
+MatmulCall product_of(const GramDims& d, Dtype dtype, int64_t rows, int64_t chunks) {
+  return {.m = d.columns(),
+          .n = d.columns(),
+          .k = rows,
+          .layout = MatmulLayout::kTn,
+          .in = dtype,
+          .out = Dtype::kF32,
+          .batch = chunks};
+}
+
+bool needs_copy(const GramDims& d, Dtype dtype) { return dtype == Dtype::kF32 || d.q > 0; }
+
+/// Whole chunks of one call.
+int64_t chunks_of(const GramDims& d, size_t products_bytes) {
+  const int64_t fit =
+      static_cast<int64_t>(products_bytes / sizeof(float)) / (d.columns() * d.columns());
+  return std::clamp<int64_t>(fit, 1, std::max<int64_t>(1, d.rows / kRowChunk));
+}
+
+/// Pieces of the workspace, as byte offsets behind the product's own.
+struct Layout {
+  size_t product = 0, products = 0, rows = 0, bytes = 0;
+};
+Layout layout_of(const GramDims& d, Dtype dtype, int64_t chunks) {
+  Layout l;
+  const auto take = [&l](int64_t count, size_t size) {
+    const size_t at = l.bytes;
+    l.bytes += (static_cast<size_t>(count) * size + 255) / 256 * 256;
+    return at;
+  };
+  const int64_t whole = d.rows / kRowChunk, rest = d.rows % kRowChunk;
+  for (const auto& [rows, count] :
+       {std::pair{kRowChunk, std::min(chunks, whole)}, std::pair{kRowChunk, whole % chunks},
+        std::pair{rest, std::min<int64_t>(rest, 1)}}) {
+    if (count == 0) continue;
+    l.product = std::max(l.product, matmul_workspace_bytes(product_of(d, dtype, rows, count)));
+  }
+  l.bytes = (l.product + 255) / 256 * 256;
+  l.products = take(chunks * d.columns() * d.columns(), sizeof(float));
+  if (needs_copy(d, dtype)) {
+    l.rows = take(std::min(d.rows, chunks * kRowChunk) * d.columns(), dtype_bytes(dtype));
+  }
+  return l;
+}
+
+unsigned blocks_for(int64_t threads) { return static_cast<unsigned>(ceil_div(threads, kThreads)); }
+
+template <class T>
+void add_products(const GramInputs& in, const double* own, double* gram, const GramDims& d,
+                  const Layout& l, int64_t chunks, char* base, Stream stream) {
+  const JoinedRows<T> z = joined_rows<T>(in, d);
+  float* const products = reinterpret_cast<float*>(base + l.products);
+  T* const copy = reinterpret_cast<T*>(base + l.rows);
+  for (int64_t first = 0; first < d.rows;) {
+    const int64_t left = d.rows - first;
+    const int64_t rows = std::min(left, kRowChunk);
+    const int64_t count = std::clamp<int64_t>(left / kRowChunk, 1, chunks);
+    const T* from = z.x + first * d.p;
+    if (needs_copy(d, in.dtype)) {
+      simt::launch(join_kernel<T>, {blocks_for(count * rows * d.columns()), kThreads}, stream, z,
+                   first, count * rows, copy);
+      from = copy;
+    }
+    matmul(product_of(d, in.dtype, rows, count), {.a = from, .b = from, .c = products},
+           {base, l.product}, stream);
+    simt::launch(fold_kernel<T>, {blocks_for(d.columns() * d.columns()), kThreads}, stream,
+                 products, count, z, own, first == 0, gram);
+    first += count * rows;
+  }
+}
+
+}  // namespace
+
+size_t gram_products_tiled_workspace_bytes_cuda(const GramDims& dims, Dtype dtype,
+                                                size_t products_bytes) {
+  return layout_of(dims, dtype, chunks_of(dims, products_bytes)).bytes;
+}
+
+void gram_products_tiled_cuda(const GramInputs& in, const double* own, double* gram,
+                              const GramDims& dims, Workspace workspace, Stream stream,
+                              size_t products_bytes) {
+  const int64_t chunks = chunks_of(dims, products_bytes);
+  const Layout l = layout_of(dims, in.dtype, chunks);
+  with_storage_type(in.dtype, [&]<class T>(T*) {
+    add_products<T>(in, own, gram, dims, l, chunks, static_cast<char*>(workspace.data), stream);
+  });
+}
+
+}  // namespace rela

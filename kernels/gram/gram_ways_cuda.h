@@ -1,0 +1,28 @@
+#pragma once
+// The parts of gram_cuda: sums of columns, and of products in two ways
+// (kernels/tuning/product_way.h).
+
+#include "kernels/gram/gram.h"
+
+namespace rela {
+
+/// Adds to column, weighted and quartic. own [P] f64: gets this call's sums of the columns.
+void gram_columns_cuda(const GramInputs& in, const GramSums& sums, const GramDims& dims,
+                       double* own, Workspace workspace, Stream stream);
+size_t gram_columns_workspace_bytes_cuda(const GramDims& dims);
+
+/// Adds to gram. own: of gram_columns_cuda().
+using GramProductsFn = void(const GramInputs& in, const double* own, double* gram,
+                            const GramDims& dims, Workspace workspace, Stream stream);
+GramProductsFn gram_products_fused_cuda;
+size_t gram_products_fused_workspace_bytes_cuda(const GramDims& dims);
+
+/// f32 products of whole chunks of rows that are in the workspace at once.
+inline constexpr size_t kGramTiledBytes = size_t{32} << 20;
+void gram_products_tiled_cuda(const GramInputs& in, const double* own, double* gram,
+                              const GramDims& dims, Workspace workspace, Stream stream,
+                              size_t products_bytes = kGramTiledBytes);
+size_t gram_products_tiled_workspace_bytes_cuda(const GramDims& dims, Dtype dtype,
+                                                size_t products_bytes = kGramTiledBytes);
+
+}  // namespace rela
