@@ -71,6 +71,12 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout) {
   return found<&cublasLtMatrixLayoutDestroy>("cublasLtMatrixLayoutDestroy")(layout);
 }
 
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                                cublasLtMatrixLayoutAttribute_t name,
+                                                const void* value, size_t bytes) {
+  return found<&cublasLtMatrixLayoutSetAttribute>("cublasLtMatrixLayoutSetAttribute")(layout, name,
+                                                                                      value, bytes);
+}
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t* preference) {
   return found<&cublasLtMatmulPreferenceCreate>("cublasLtMatmulPreferenceCreate")(preference);
 }

@@ -25,6 +25,9 @@ struct MatmulCall {
   auto operator<=>(const MatmulCall&) const = default;
 };
 
+/// Bytes: every matrix begins at a multiple. Weights lie in arenas, closer than cuBLASLt's own
+/// assumption, 256.
+inline constexpr uint32_t kMatmulAlignment = 16;
 struct MatmulTensors {
   const void* a = nullptr;
   const void* b = nullptr;

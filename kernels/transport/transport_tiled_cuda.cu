@@ -12,6 +12,8 @@ namespace rela {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int64_t kAlignedRows =
+    8;  // begin at a multiple of kMatmulAlignment, whatever their width
 
 /// What the kernels read, from row `first` on; p without its bias, [rows, K].
 struct Chunk {
@@ -83,7 +85,8 @@ MatmulCall weights_gradient(const TransportProblem& p, int64_t rows, Write mode)
 }
 
 int64_t chunk_rows(const TransportDims& d, size_t projection_bytes) {
-  const auto fit = static_cast<int64_t>(projection_bytes / sizeof(float)) / d.outputs;
+  int64_t fit = static_cast<int64_t>(projection_bytes / sizeof(float)) / d.outputs;
+  if (fit > kAlignedRows) fit = fit / kAlignedRows * kAlignedRows;
   return std::clamp<int64_t>(fit, 1, d.rows);
 }
 
