@@ -9,7 +9,7 @@ struct TopKDims {
   int64_t candidates = 0;     // M, rows of y, below 2^32
   int64_t width = 0;          // D
   int64_t k = 0;              // 0 <= k <= M
-  Dtype dtype = Dtype::kF32;  // of x and y: f32 or bf16
+  Dtype dtype = Dtype::kF32;  // of x and y, a floating one
 };
 
 /// The largest k of the cuda kernel.
@@ -28,8 +28,10 @@ struct TopKOutput {
 ///
 /// Deterministic, and more: s[n, m] is one chain of f32 multiply-adds over d = 0, 1, ... D - 1
 /// (fused where the CPU fuses them) whatever tile it falls into, edges included. So it depends on
-/// the two rows alone, not on N, M, k, the position of the rows or the number of threads. (cuda and
-/// bf16: tensor cores add in an order of their own, which is the same for the same D.)
+/// the two rows alone, not on N, M, k, the position of the rows or the number of threads. (cuda: so
+/// the own kernel in f32. Tensor cores add in an order of their own, which is the same for the same
+/// D; cuBLASLt, the other way there, in one that may also depend on N and M. See
+/// kernels/tuning/product_way.h.)
 ///
 /// NaN and minus infinity are never chosen; a query with fewer than k others ends with value -inf
 /// and index -1.

@@ -23,8 +23,8 @@ struct TransportDims {
 
 struct TransportProblem {
   TransportDims dims;
-  Dtype dtype = Dtype::kF32;         // of h: f32 or bf16
-  Dtype weight_dtype = Dtype::kF32;  // of w: f32 or bf16
+  Dtype dtype = Dtype::kF32;         // of h, a floating one
+  Dtype weight_dtype = Dtype::kF32;  // of w, a floating one
   Bias bias = Bias::kAbsent;
   TransportMeasure measure = TransportMeasure::kCosine;
 };
@@ -51,8 +51,9 @@ struct TransportOutputs {
 ///   residual_i = |p_i - y_j|^2      cosine_i = 1 - p_i . y_j / (|p_i| |y_j|)      j = i mod B
 ///   loss       = mean over i of the problem's measure, and its gradients
 /// A tile of p is made, measured, turned into its gradient and multiplied on while it is in the
-/// cache; p is never stored whole. Sums are f32; where h is bf16 and the device multiplies bf16, w
-/// and the gradient of p are rounded to bf16 too, p is not. The loss is summed in f64 in the order
+/// cache, or a few rows of p are in the workspace (kernels/tuning/product_way.h); p is never stored
+/// whole. Sums are f32; where h has 16 bits and the device multiplies such numbers, w and the
+/// gradient of p are rounded to its type too, p is not. The loss is summed in f64 in the order
 /// of the rows. Deterministic whatever the number of threads. No rows: loss, dw and db are 0.
 using TransportLossFn = void(const TransportProblem& problem, const TransportInputs& in,
                              const TransportOutputs& out, Workspace workspace, Stream stream);
