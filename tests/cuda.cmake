@@ -9,6 +9,7 @@ rela_tests(cuda_kernel_tests LIGHT
     cuda/test_conv2d.cpp
     cuda/test_elementwise.cpp
     cuda/test_embed.cpp
+    cuda/test_gather.cpp
     cuda/test_gram.cpp
     cuda/test_l2_normalize.cpp
     cuda/test_linear.cpp

@@ -29,6 +29,7 @@ rela_tests(kernels_norm_tests
   SOURCES
     kernels/test_batch_norm.cpp
     kernels/test_elementwise.cpp
+    kernels/test_gather.cpp
     kernels/test_gram.cpp
     kernels/test_loss.cpp
     kernels/test_statistics.cpp

@@ -33,12 +33,18 @@ void Targets::gather(std::span<const int64_t> samples, Tensor& out) const {
   const Shape shape{static_cast<int64_t>(samples.size()), width()};
   RELA_CHECK(out.shape() == shape, ShapeError, "targets: out is ", describe(out), "; f32 ", shape,
              " is needed");
+  check(samples);
   float* to = out.data<float>();
+  for (const int64_t sample : samples) {
+    const std::span<const float> z = file_.row(sample);
+    to = std::copy(z.begin(), z.end(), to);
+  }
+}
+
+void Targets::check(std::span<const int64_t> samples) const {
   for (const int64_t sample : samples) {
     RELA_CHECK(sample >= 0 && sample < size(), ShapeError, "targets: sample ", sample, " of ",
                size());
-    const std::span<const float> z = file_.row(sample);
-    to = std::copy(z.begin(), z.end(), to);
   }
 }
 

@@ -45,6 +45,8 @@ class Targets {
   int64_t width() const { return file_.spec().width; }  // k
   /// Rows of these samples, in their order: out [B, k] f32, overwritten. Any thread.
   void gather(std::span<const int64_t> samples, Tensor& out) const;
+  /// Throws ShapeError for a sample that has no row.
+  void check(std::span<const int64_t> samples) const;
   /// SHA-256 of prior's weights, preprocessing, data set and width: equal for equal targets.
   const std::string& fingerprint() const { return fingerprint_; }
 

@@ -23,8 +23,11 @@ class RelaPhase {
   RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset, int64_t feature_width,
             Device device, ProgressDisplay::Style progress);
 
-  /// Puts the targets of a batch onto the device.  samples [B] i64: positions in the data set.
-  /// Throws DataError for a sample that is not in it.
+  /// Targets of at most so many bytes lie whole in a GPU's memory.
+  static constexpr size_t kTableBytes = size_t{256} << 20;
+
+  /// Puts the targets of a batch onto the device, out of the GPU's own memory where they lie there.
+  /// samples [B] i64: positions in the data set. Throws DataError for a sample that is not in it.
   void fetch_targets(const Tensor& samples);
   /// Loss of the batch whose targets were fetched last, scalar f32.  features [2B, D] on the tape.
   Var loss(const Var& features);
@@ -65,7 +68,9 @@ class RelaPhase {
   Var weight_;
   Var bias_;
   Device device_;
-  Upload upload_;
+  Upload upload_;         // of a batch's targets, or their positions in the table
+  Tensor table_;          // [N, k] f32, on a GPU; undefined: too large, or on the CPU
+  Tensor positions_;      // [B] i64, on the GPU
   Tensor batch_targets_;  // [B, k] f32, on the device
 };
 

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "kernels/types.h"
+
+namespace rela {
+
+struct GatherRowsArgs {
+  const void* x = nullptr;         // [any, cols]
+  const int64_t* index = nullptr;  // [rows], rows of x
+  void* y = nullptr;               // [rows, cols], must not overlap x
+  Dtype dtype = Dtype::kF32;       // of x and y
+  Write mode = Write::kOverwrite;  // kAccumulate: floating dtypes
+};
+
+/// y[i] = x[index[i]] (kAccumulate: y[i] += it, in f32, rounded once): what a batch needs of a
+/// table that lies whole in the device's memory. Indices may repeat. Empty input does nothing.
+using GatherRowsFn = void(const GatherRowsArgs& args, const RowDims& dims, Stream stream);
+GatherRowsFn gather_rows_cpu;
+GatherRowsFn gather_rows_cuda;
+
+}  // namespace rela
