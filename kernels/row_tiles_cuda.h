@@ -83,6 +83,12 @@ inline constexpr int kRowsAhead = kRows == Rows::kWhole&& kArrays * sizeof(T) < 
                                       ? 8 / (kArrays * sizeof(T))
                                       : 1;
 
+/// Half as many of f16, which widens into registers of its own: for kernels that keep so many
+/// coefficients that they would spill.
+template <Rows kRows, class T, int kArrays>
+inline constexpr int kFewRowsAhead =
+    kRowsAhead<kRows, T, std::is_same_v<T, F16> ? 2 * kArrays : kArrays>;
+
 /// Visits the thread's rows: use(i, load(i)), i the index of the thread's first element there. A
 /// few rows are loaded before they are used, to have their accesses under way together.
 template <int kAhead, class Load, class Use>

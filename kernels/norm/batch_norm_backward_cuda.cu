@@ -175,7 +175,7 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
   };
   const F32x8 slope = coefficient(kSlope);
   const F32x8 offset = coefficient(kOffset);
-  for_each_row<kRowsAhead<kRows, T, kArraysRead<kMask>>>(
+  for_each_row<kFewRowsAhead<kRows, T, kArraysRead<kMask>>>(
       me, t.channels, [&](int64_t at) { return load_row<kRows, kMask>(t, a, me, at); },
       [&](int64_t at, const Row& row) {
         F32x8 g;

@@ -143,7 +143,7 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
   const F32x8 gamma = coefficients(args.gamma);
 #pragma unroll
   for (int k = 0; k < kVector; ++k) scale.v[k] *= gamma.v[k];
-  for_each_row<kRowsAhead<kRows, T, kResidual == Residual::kAdded ? 2 : 1>>(
+  for_each_row<kFewRowsAhead<kRows, T, kResidual == Residual::kAdded ? 2 : 1>>(
       me, t.channels,
       [&](int64_t at) {
         In in;
