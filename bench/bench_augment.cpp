@@ -34,15 +34,16 @@ ViewSpec byol_spec(int64_t size) {
   return spec;
 }
 
-template <class T>
+template <Dtype kDtype>
 void bm_view(benchmark::State& state) {
   const Picture picture({state.range(0), state.range(0)});
   const ViewSpec spec = byol_spec(state.range(1));
-  const ViewOutput output{spec.crop_size, imagenet_normalization(), DtypeOf<T>::value};
+  const ViewOutput output{spec.crop_size, imagenet_normalization(), kDtype};
   std::vector<float> scratch(view_workspace_bytes(picture.dims, spec.crop_size) / sizeof(float) +
                              16);
   const Workspace workspace{scratch.data(), scratch.size() * sizeof(float)};
-  std::vector<T> out(static_cast<size_t>(3 * spec.crop_size * spec.crop_size));
+  std::vector<uint8_t> out(static_cast<size_t>(3 * spec.crop_size * spec.crop_size) *
+                           dtype_bytes(kDtype));
   uint64_t sample = 0;
   for (auto _ : state) {
     const ViewParams params = draw_view_params(spec, picture.dims, {.sample = sample++});
@@ -51,12 +52,12 @@ void bm_view(benchmark::State& state) {
   }
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(bm_view<float>)
+BENCHMARK(bm_view<Dtype::kF32>)
     ->Name("view/f32")
     ->ArgNames({"image", "view"})
     ->Args({32, 32})
     ->Args({256, 224});
-BENCHMARK(bm_view<Bf16>)
+BENCHMARK(bm_view<Dtype::kBf16>)
     ->Name("view/bf16")
     ->ArgNames({"image", "view"})
     ->Args({32, 32})

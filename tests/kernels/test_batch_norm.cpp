@@ -205,8 +205,10 @@ TEST(BatchNorm, ErrorsSayWhatCameAndWhatIsAllowed) {
   EXPECT_EQ(
       message_of(Tensor::zeros({7, 5}, Dtype::kF32), {}, Var(Tensor::zeros({7, 5}, Dtype::kBf16))),
       "batch_norm: residual bf16 [7, 5] for x f32 [7, 5]; shape and dtype must agree");
-  EXPECT_EQ(message_of(Tensor::zeros({7, 5}, Dtype::kI64), {}, {}),
-            "batch_norm: x is i64 [7, 5]; f32 and bf16 are allowed; cast it first");
+  EXPECT_EQ(
+      message_of(Tensor::zeros({7, 5}, Dtype::kI64), {}, {}),
+      "batch_norm: x i64 [7, 5] on cpu; f32 and bf16 are allowed, and f16 on cuda; convert it "
+      "first");
 }
 
 }  // namespace

@@ -252,7 +252,7 @@ TEST(Conv2d, SaysWhatDoesNotFit) {
       [&] {
         conv2d(Var(Tensor::zeros({1, 2, 2, 3}, Dtype::kU8)), zeros({8, 1, 1, 3}), {});
       },
-      ThrowsMessage<DtypeError>(HasSubstr("u8 [1, 2, 2, 3]; f32 and bf16 are allowed")));
+      ThrowsMessage<DtypeError>(HasSubstr("u8 [1, 2, 2, 3] on cpu; f32 and bf16 are allowed")));
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ TEST(Linear, SaysWhatDoesNotFit) {
       [&] {
         linear(zeros({5, 3}, Dtype::kI64), zeros({4, 3}));
       },
-      ThrowsMessage<DtypeError>(HasSubstr("i64 [5, 3]; f32 and bf16 are allowed")));
+      ThrowsMessage<DtypeError>(HasSubstr("i64 [5, 3] on cpu; f32 and bf16 are allowed")));
 }
 
 TEST(Linear, BiasGradientDoesNotDependOnTheNumberOfThreads) {

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <limits>
+
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -151,6 +154,42 @@ TEST(Tensor, RefusesADeviceThatThisBuildLacks) {
   if (gpu_facts().build != CudaBuild::kNone) GTEST_SKIP() << "this build has a cuda device";
   EXPECT_THAT([] { (void)Tensor::zeros({1}, Dtype::kF32, Device::kCuda); },
               ThrowsMessage<UnsupportedError>(HasSubstr("device: cuda is not in this build")));
+}
+
+/// What the bits of a half stand for (IEEE 754, binary16).
+double value_of(uint16_t half) {
+  const int exponent = half >> 10 & 31, fraction = half & 1023;
+  const double sign = half >> 15 != 0 ? -1 : 1;
+  if (exponent == 0) return sign * std::ldexp(fraction, -24);
+  return sign * std::ldexp(1024 + fraction, exponent - 25);
+}
+
+TEST(F16, IsReadAndRoundedAsTheStandardSays) {
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const auto half = static_cast<uint16_t>(bits);
+    const float value = to_float(F16{half});
+    if ((half & 0x7c00) == 0x7c00) {
+      EXPECT_EQ(std::isnan(value), (half & 1023) != 0) << half;
+      continue;
+    }
+    ASSERT_EQ(value, value_of(half)) << half;
+    ASSERT_EQ(to_f16(value).bits, half);
+    // Half of the way to the next one up goes to the even one, the next f32 beyond it up.
+    const auto up = static_cast<uint16_t>(half + 1);
+    if ((up & 0x7c00) == 0x7c00) continue;
+    const auto middle = static_cast<float>((value_of(half) + value_of(up)) / 2);
+    ASSERT_EQ(to_f16(middle).bits, half % 2 == 0 ? half : up) << half;
+    ASSERT_EQ(to_f16(std::nextafter(middle, 2 * middle)).bits, up) << half;
+  }
+}
+
+TEST(F16, GoesToInfinityBeyondItsRangeAndKeepsNan) {
+  EXPECT_EQ(to_f16(65519.9f).bits, 0x7bff);
+  EXPECT_EQ(to_f16(65520.0f).bits, 0x7c00);
+  EXPECT_EQ(to_f16(-1e30f).bits, 0xfc00);
+  EXPECT_EQ(to_f16(-0.0f).bits, 0x8000);
+  EXPECT_EQ(to_f16(1e-9f).bits, 0);
+  EXPECT_TRUE(std::isnan(to_float(to_f16(std::numeric_limits<float>::quiet_NaN()))));
 }
 
 TEST(Bf16, RoundsToNearestEvenAndKeepsNan) {
