@@ -61,11 +61,13 @@ ChoiceFile::ChoiceFile(std::string folder, const ChoiceOwner& owner)
 }
 
 std::optional<std::string> ChoiceFile::find(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
   const auto found = choices_.find(key);
   return found == choices_.end() ? std::nullopt : std::optional(found->second);
 }
 
 void ChoiceFile::put(const std::string& key, const std::string& choice) {
+  const std::lock_guard lock(mutex_);
   choices_.merge(read());
   choices_[key] = choice;
   write();

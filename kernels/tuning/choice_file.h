@@ -8,6 +8,7 @@
 //   checksum 0123456789abcdef   FNV-1a of all before it
 
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -20,7 +21,7 @@ struct ChoiceOwner {
 };
 
 /// Choices by key. Never throws for what a file or a disk does: it warns (kernels/tuning/tuning.h)
-/// and goes on without the file. Not thread-safe.
+/// and goes on without the file. Thread-safe.
 class ChoiceFile {
  public:
   /// Reads the owner's file in `folder`, if there is one. A file that is damaged, or speaks of
@@ -44,6 +45,7 @@ class ChoiceFile {
   std::string folder_;
   std::string header_;
   std::string path_;
+  mutable std::mutex mutex_;  // of the choices
   Choices choices_;
 };
 

@@ -38,8 +38,7 @@ class MeasuringMemory {
 /// does not count.
 float fastest_milliseconds(const std::function<void()>& work);
 
-/// The process's file of a library's choices on a device, in tuning().folder. To be used by one
-/// thread at a time.
+/// The process's file of a library's choices on a device, in tuning().folder.
 ChoiceFile& choice_file(int device, const LibraryVersion& library);
 
 }  // namespace rela

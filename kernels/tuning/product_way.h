@@ -8,6 +8,8 @@
 #include <optional>
 #include <string>
 
+#include "kernels/tuning/choice_file.h"
+
 namespace rela {
 
 enum class ProductWay : uint8_t { kFused, kTiled };
@@ -20,5 +22,10 @@ using ProductTimer = std::function<std::optional<float>(ProductWay)>;
 /// (kernels/tuning/tuning.h), what is faster, found the first time and kept with cuBLASLt's
 /// algorithms. `call` names op, type and sizes. In the emulated build always kFused.
 ProductWay product_way(const std::string& call, const ProductTimer& milliseconds);
+
+/// The way that the file names for a call; otherwise the faster one, which is written to the file.
+/// A way that throws simt::Error counts as not measured.
+ProductWay choose_product_way(const std::string& call, const ProductTimer& milliseconds,
+                              ChoiceFile& file);
 
 }  // namespace rela

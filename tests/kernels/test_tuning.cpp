@@ -8,7 +8,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
+#include "kernels/simt/error.h"
+#include "kernels/tuning/product_way.h"
 #include "tests/support/temp_dir.h"
 
 namespace rela::test {
@@ -150,6 +153,66 @@ TEST_F(PlanChoice, AFileWithoutAFolderIsNone) {
   EXPECT_EQ(file.find("call"), "b");
   EXPECT_EQ(ChoiceFile("", kOwner).find("call"), std::nullopt);
   EXPECT_THAT(warnings_, IsEmpty());
+}
+
+TEST_F(PlanChoice, AFileMayBeUsedByManyThreads) {
+  ChoiceFile file("", kOwner);
+  std::vector<std::thread> threads;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    threads.emplace_back([&file, name] {
+      for (int i = 0; i < 4000; ++i) {
+        const std::string key = name + std::to_string(i);
+        file.put(key, name);
+        EXPECT_EQ(file.find(key), name);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const char* name : {"a", "b", "c", "d"}) EXPECT_EQ(file.find(name + std::string("0")), name);
+}
+
+/// Of a product's two ways, by what they take.
+class ProductChoice : public PlanChoice {
+ protected:
+  ProductWay choose(ChoiceFile& file, std::optional<float> fused, std::optional<float> tiled) {
+    return choose_product_way(
+        "top-k",
+        [&](ProductWay way) {
+          measured_.push_back(static_cast<size_t>(way));
+          return way == ProductWay::kFused ? fused : tiled;
+        },
+        file);
+  }
+};
+
+TEST_F(ProductChoice, IsTheFasterWayAndKept) {
+  ChoiceFile file = open();
+  EXPECT_EQ(choose(file, 3.0f, 2.0f), ProductWay::kTiled);
+  EXPECT_EQ(file.find("top-k"), "cuBLASLt tiles");
+  ChoiceFile later = open();
+  EXPECT_EQ(choose(later, 1.0f, 2.0f), ProductWay::kTiled);
+  EXPECT_THAT(measured_, ElementsAre(0, 1));
+}
+
+TEST_F(ProductChoice, IsTheOwnKernelWhereThatIsFasterOrAsFast) {
+  for (const float tiled : {2.0f, 3.0f}) {
+    ChoiceFile file("", kOwner);
+    EXPECT_EQ(choose(file, 2.0f, tiled), ProductWay::kFused);
+    EXPECT_EQ(file.find("top-k"), "own kernel");
+  }
+}
+
+TEST_F(ProductChoice, IsTheWayThatRanWhereTheOtherCouldNot) {
+  ChoiceFile no_memory("", kOwner), refused("", kOwner), neither("", kOwner);
+  EXPECT_EQ(choose(no_memory, std::nullopt, 2.0f), ProductWay::kTiled);
+  const ProductTimer only_fused = [](ProductWay way) -> std::optional<float> {
+    if (way == ProductWay::kTiled) throw simt::Error("no algorithm");
+    return 2.0f;
+  };
+  EXPECT_EQ(choose_product_way("gram", only_fused, refused), ProductWay::kFused);
+  EXPECT_EQ(refused.find("gram"), "own kernel");
+  EXPECT_EQ(choose(neither, std::nullopt, std::nullopt), ProductWay::kFused);
+  EXPECT_EQ(neither.find("top-k"), std::nullopt);
 }
 
 /// Sets variables of the environment while it lives.
