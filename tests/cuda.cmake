@@ -14,6 +14,7 @@ rela_tests(cuda_kernel_tests LIGHT
     cuda/test_l2_normalize.cpp
     cuda/test_linear.cpp
     cuda/test_loss.cpp
+    cuda/test_matmul.cpp
     cuda/test_normalize_u8.cpp
     cuda/test_optimizer.cpp
     cuda/test_pool2d.cpp
