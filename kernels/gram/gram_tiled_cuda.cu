@@ -26,9 +26,8 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 /// Adds the chunks' products [chunks, P, P] to the lower half of gram. The first time, from 16-bit
-/// rows, takes out the shift s; with U the sums of the shifted columns, sum z z^T = sum u u^T + U
-/// s^T
-/// + s U^T + N s s^T.
+/// rows, takes out the shift s: with U the sums of the shifted columns,
+///   sum z z^T = sum u u^T + U s^T + s U^T + N s s^T
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     fold_kernel(const float* products, int64_t chunks, JoinedRows<T> z, const double* own,
