@@ -1,11 +1,16 @@
 // The rate of cuBLASLt's matrix products on a GPU, and the kernels of this project that are bound
-// by products, whose `flops` against that of `product` is their share of it.
+// by products, whose `flops` against that of `product` is their share of it: each in both its ways
+// (kernels/tuning/product_way.h), `way` 0 its own kernel, 1 cuBLASLt's tiles.
+
+#include <algorithm>
+#include <vector>
 
 #include "cuda_timing.h"
 #include "kernels/cublas/matmul.h"
-#include "kernels/gram/gram.h"
-#include "kernels/similarity/top_k.h"
-#include "kernels/transport/transport_loss.h"
+#include "kernels/gram/gram_ways_cuda.h"
+#include "kernels/similarity/top_k_ways_cuda.h"
+#include "kernels/transport/transport_ways_cuda.h"
+#include "kernels/tuning/product_way.h"
 
 namespace rela {
 namespace {
@@ -14,6 +19,15 @@ constexpr Stream kStream{};
 
 DeviceBuffer workspace_of(size_t bytes) { return {static_cast<int64_t>(bytes), Dtype::kU8}; }
 Workspace all_of(const DeviceBuffer& buffer) { return {buffer.data(), buffer.bytes()}; }
+
+ProductWay way_of(const benchmark::State& state) { return static_cast<ProductWay>(state.range(0)); }
+void add_ways(benchmark::internal::Benchmark* bench, std::vector<int64_t> sizes) {
+  sizes.insert(sizes.begin(), 0);
+  for (const ProductWay way : kProductWays) {
+    sizes.front() = static_cast<int64_t>(way);
+    bench->Args(sizes);
+  }
+}
 
 void count_flops(benchmark::State& state, double flops) {
   state.counters["flops"] =
@@ -50,80 +64,105 @@ void product_kinds(benchmark::internal::Benchmark* bench) {
 BENCHMARK(bm_product)->Name("product")->Apply(product_kinds);
 
 void bm_top_k(benchmark::State& state) {
-  const TopKDims d{.queries = state.range(0),
-                   .candidates = state.range(1),
-                   .width = state.range(2),
-                   .k = state.range(3),
-                   .dtype = static_cast<Dtype>(state.range(4))};
+  const bool is_tiled = way_of(state) == ProductWay::kTiled;
+  const TopKDims d{.queries = state.range(1),
+                   .candidates = state.range(2),
+                   .width = state.range(3),
+                   .k = state.range(4),
+                   .dtype = static_cast<Dtype>(state.range(5))};
   const DeviceBuffer x(d.queries * d.width, d.dtype), y(d.candidates * d.width, d.dtype);
   const DeviceBuffer values(d.queries * d.k, Dtype::kF32), indices(d.queries * d.k, Dtype::kI64);
-  const DeviceBuffer scratch = workspace_of(top_k_similarity_workspace_bytes_cuda(d));
+  const TopKOutput out{values.floats(), static_cast<int64_t*>(indices.data())};
+  const DeviceBuffer scratch =
+      workspace_of(is_tiled ? top_k_similarity_tiled_workspace_bytes_cuda(d)
+                            : top_k_similarity_fused_workspace_bytes_cuda(d));
   time_on_device(state, static_cast<int64_t>(x.bytes() + y.bytes()), [&] {
-    top_k_similarity_cuda(x.data(), y.data(),
-                          {values.floats(), static_cast<int64_t*>(indices.data())}, d,
-                          all_of(scratch), kStream);
+    if (is_tiled) {
+      top_k_similarity_tiled_cuda(x.data(), y.data(), out, d, all_of(scratch), kStream);
+    } else {
+      top_k_similarity_fused_cuda(x.data(), y.data(), out, d, all_of(scratch), kStream);
+    }
   });
   count_flops(state, 2.0 * static_cast<double>(d.queries * d.candidates * d.width));
 }
 /// A kNN evaluation of CIFAR-10.
 void top_k_sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"n", "m", "d", "k", "dtype"})->UseManualTime();
+  bench->ArgNames({"way", "n", "m", "d", "k", "dtype"})->UseManualTime();
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
-    bench->Args({10000, 50000, 512, 200, static_cast<int64_t>(dtype)});
+    add_ways(bench, {10000, 50000, 512, 200, static_cast<int64_t>(dtype)});
   }
 }
 BENCHMARK(bm_top_k)->Name("top_k_similarity/cuda")->Apply(top_k_sizes);
 
 void bm_gram(benchmark::State& state) {
-  const GramDims d{.rows = state.range(0), .p = state.range(1), .q = state.range(2)};
-  const auto dtype = static_cast<Dtype>(state.range(3));
+  const bool is_tiled = way_of(state) == ProductWay::kTiled;
+  const GramDims d{.rows = state.range(1), .p = state.range(2), .q = state.range(3)};
+  const auto dtype = static_cast<Dtype>(state.range(4));
   const int64_t columns = d.columns();
   const DeviceBuffer x(d.rows * d.p, dtype), y(d.rows * d.q, dtype);
   const DeviceBuffer shift(columns, Dtype::kF32);
-  const DeviceBuffer sums = workspace_of(static_cast<size_t>(columns * columns) * sizeof(double));
-  const DeviceBuffer scratch = workspace_of(gram_workspace_bytes_cuda(d, dtype));
+  const DeviceBuffer own = workspace_of(static_cast<size_t>(columns) * sizeof(double));
+  const DeviceBuffer gram = workspace_of(static_cast<size_t>(columns * columns) * sizeof(double));
+  const DeviceBuffer scratch =
+      workspace_of(std::max(gram_columns_workspace_bytes_cuda(d),
+                            is_tiled ? gram_products_tiled_workspace_bytes_cuda(d, dtype)
+                                     : gram_products_fused_workspace_bytes_cuda(d)));
+  const GramInputs in{x.data(), y.data(), dtype, shift.floats()};
+  auto* const column_sums = static_cast<double*>(own.data());
+  auto* const sums = static_cast<double*>(gram.data());
   time_on_device(state, static_cast<int64_t>(x.bytes() + y.bytes()), [&] {
-    gram_cuda({x.data(), y.data(), dtype, shift.floats()},
-              {.gram = static_cast<double*>(sums.data())}, d, all_of(scratch), kStream);
+    gram_columns_cuda(in, {.gram = sums}, d, column_sums, all_of(scratch), kStream);
+    if (is_tiled) {
+      gram_products_tiled_cuda(in, column_sums, sums, d, all_of(scratch), kStream);
+    } else {
+      gram_products_fused_cuda(in, column_sums, sums, d, all_of(scratch), kStream);
+    }
   });
   const auto half = static_cast<double>(d.rows * columns * (columns + 1));
   count_flops(state, half);  // two for each pair of the lower half
 }
 /// The moments of 50,000 images' features by two models.
 void gram_sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"rows", "p", "q", "dtype"})->UseManualTime();
+  bench->ArgNames({"way", "rows", "p", "q", "dtype"})->UseManualTime();
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
-    bench->Args({50000, 512, 512, static_cast<int64_t>(dtype)});
+    add_ways(bench, {50000, 512, 512, static_cast<int64_t>(dtype)});
   }
 }
 BENCHMARK(bm_gram)->Name("gram/cuda")->Apply(gram_sizes);
 
 void bm_transport(benchmark::State& state) {
-  const TransportProblem problem{.dims = {.rows = state.range(0),
-                                          .width = state.range(1),
-                                          .outputs = state.range(2),
-                                          .targets = state.range(0) / 2},
-                                 .dtype = static_cast<Dtype>(state.range(3)),
-                                 .weight_dtype = static_cast<Dtype>(state.range(3))};
+  const bool is_tiled = way_of(state) == ProductWay::kTiled;
+  const TransportProblem problem{.dims = {.rows = state.range(1),
+                                          .width = state.range(2),
+                                          .outputs = state.range(3),
+                                          .targets = state.range(1) / 2},
+                                 .dtype = static_cast<Dtype>(state.range(4)),
+                                 .weight_dtype = static_cast<Dtype>(state.range(4))};
   const TransportDims& d = problem.dims;
   const DeviceBuffer h(d.rows * d.width, problem.dtype);
   const DeviceBuffer w(d.outputs * d.width, problem.weight_dtype);
   const DeviceBuffer y(d.targets * d.outputs, Dtype::kF32), loss(1, Dtype::kF32);
   const DeviceBuffer dh(d.rows * d.width, Dtype::kF32);
   const TransportOutputs out{.loss = loss.floats(), .dh = dh.floats()};
-  const DeviceBuffer scratch = workspace_of(transport_loss_workspace_bytes_cuda(problem, out));
+  const TransportInputs in{.h = h.data(), .w = w.data(), .y = y.floats()};
+  const DeviceBuffer scratch =
+      workspace_of(is_tiled ? transport_loss_tiled_workspace_bytes_cuda(problem, out)
+                            : transport_loss_fused_workspace_bytes_cuda(problem, out));
   time_on_device(state, static_cast<int64_t>(h.bytes() + w.bytes() + y.bytes() + dh.bytes()), [&] {
-    transport_loss_cuda(problem, {.h = h.data(), .w = w.data(), .y = y.floats()}, out,
-                        all_of(scratch), kStream);
+    if (is_tiled) {
+      transport_loss_tiled_cuda(problem, in, out, all_of(scratch), kStream);
+    } else {
+      transport_loss_fused_cuda(problem, in, out, all_of(scratch), kStream);
+    }
   });
   count_flops(state, 4.0 * static_cast<double>(d.rows * d.width * d.outputs));
 }
 /// A ReLA step of ResNet-18 and of ResNet-50: two views, and a map of the features' width.
 void transport_sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"rows", "d", "k", "dtype"})->UseManualTime();
+  bench->ArgNames({"way", "rows", "d", "k", "dtype"})->UseManualTime();
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
-    bench->Args({1024, 512, 512, static_cast<int64_t>(dtype)});
-    bench->Args({1024, 2048, 2048, static_cast<int64_t>(dtype)});
+    add_ways(bench, {1024, 512, 512, static_cast<int64_t>(dtype)});
+    add_ways(bench, {1024, 2048, 2048, static_cast<int64_t>(dtype)});
   }
 }
 BENCHMARK(bm_transport)->Name("transport_loss/cuda")->Apply(transport_sizes);
