@@ -32,10 +32,18 @@ std::string libraries_text() {
   return text;
 }
 
+/// Ops with two ways to their products (kernels/tuning/product_way.h).
+bool has_product_ways(std::string_view op) {
+  return op == "gram" || op == "top_k_similarity" || op == "transport_loss";
+}
+
 /// The library behind an op; empty for kernels of this project.
 std::string library_of(std::string_view op, Device device) {
   if (op.starts_with("conv2d")) return device == Device::kCpu ? "oneDNN and own" : "cuDNN";
   if (op == "linear backward bias") return "";
+  if (device == Device::kCuda && has_product_ways(op)) {
+    return "own kernel or cuBLASLt tiles, measured";
+  }
   if (op.starts_with("linear")) return device == Device::kCpu ? "oneDNN" : "cuBLASLt";
   return "";
 }

@@ -15,7 +15,8 @@ namespace rela {
 ///   gpu 0      NVIDIA H100, compute capability 9.0, 132 multiprocessors, 79.1 GiB
 std::string build_report(const GpuFacts& facts);
 
-/// Which kernels serve each op on the device, one op a line: "own", a library, or "none".
+/// Which kernels serve each op on the device, one op a line: "own", a library, both, or
+/// "none".
 std::string kernel_report(Device device);
 /// The same of every device that the build has.
 std::string kernel_reports(const GpuFacts& facts);
