@@ -57,13 +57,22 @@ __device__ inline Kept take_row(const float* scores, const Tile& t, Kept kept, K
   return kept;
 }
 
+/// What lane 0 left before; it alone reads it, because it writes it again.
+__device__ inline Kept resume(const Progress& p, int64_t query) {
+  Kept kept{0, 0};
+  if (threadIdx.x % 32 == 0) kept = {p.count[query], p.bar[query]};
+  kept.count = __shfl_sync(0xffffffffu, kept.count, 0);
+  kept.bar = __shfl_sync(0xffffffffu, kept.bar, 0);
+  return kept;
+}
+
 __global__ void __launch_bounds__(kThreads)
     take_kernel(const float* scores, Tile t, int k, Progress p, TopKOutput out) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int64_t query = (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32;
   if (query >= t.queries) return;
   Key* const slots = p.slots + query * kSlots;
-  Kept kept = t.first == 0 ? Kept{0, 0} : Kept{p.count[query], p.bar[query]};
+  Kept kept = t.first == 0 ? Kept{0, 0} : resume(p, query);
   kept = take_row(scores + query * t.candidates, t, kept, slots, k);
   if (!t.is_last) {
     if (lane == 0) {
