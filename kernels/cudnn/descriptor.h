@@ -73,6 +73,11 @@ class CudnnDescriptor {
   CudnnDescriptor& set(cudnnBackendAttributeName_t name, const std::string& text) {
     return set_raw(name, CUDNN_TYPE_CHAR, text.size() + 1, text.c_str());
   }
+  /// Sets a boolean attribute.
+  CudnnDescriptor& set_flag(cudnnBackendAttributeName_t name) {
+    const bool on = true;
+    return set_raw(name, CUDNN_TYPE_BOOLEAN, 1, &on);
+  }
   CudnnDescriptor& finalize();
 
   int64_t get_int64(cudnnBackendAttributeName_t name) const;

@@ -124,7 +124,7 @@ TEST_P(CudnnPlans, ServeEveryConvolution) {
   int planned = 0;
   for (const ConvolutionCall& call : calls_of(GetParam())) {
     try {
-      const ConvolutionPlan plan = ConvolutionPlan::make(call, h200);
+      const EnginePlan plan = convolution_proposals(call, h200).ranked_plan();
       largest_workspace = std::max(largest_workspace, plan.workspace_bytes());
       ++planned;
     } catch (const CudnnError& refusal) {
@@ -140,7 +140,7 @@ INSTANTIATE_TEST_SUITE_P(ResNets, CudnnPlans, ::testing::ValuesIn(plan_cases()))
 TEST(CudnnPlan, ARefusalGivesCudnnsReason) {
   const CudnnDescriptor h200 = cudnn_device_from_json(kH200);
   ConvolutionCall call{.dims = {.n = 1, .h = 1, .w = 1, .c = 8, .k = 8, .r = 3, .s = 3}};
-  EXPECT_THAT([&] { ConvolutionPlan::make(call, h200); },  // an output without pixels
+  EXPECT_THAT([&] { convolution_proposals(call, h200); },  // an output without pixels
               testing::ThrowsMessage<simt::Error>(testing::HasSubstr("CUDNN_STATUS_BAD_PARAM")));
 }
 
@@ -150,7 +150,7 @@ TEST(CudnnPlan, ProposalsHaveNamesThatAreTheirOwnAndStay) {
       .dims = {.n = 64, .h = 32, .w = 32, .c = 64, .k = 64, .r = 3, .s = 3, .padding = 1},
       .dtype = Dtype::kBf16};
   const auto names = [&] {
-    const ConvolutionProposals proposals(call, h200);
+    const EngineProposals proposals = convolution_proposals(call, h200);
     std::vector<std::string> all;
     for (size_t i = 0; i < proposals.size(); ++i) all.push_back(proposals.name(i));
     return all;

@@ -1,0 +1,95 @@
+#pragma once
+// How cuDNN does one operation: a graph of it, the configurations of engines that it proposes for a
+// device, and the plan that is made of one.
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/cudnn/descriptor.h"
+#include "kernels/types.h"
+
+namespace rela {
+
+/// The device that plans are made for: one that is present, or one described by the text that cuDNN
+/// writes about a device. The second needs no GPU; such plans cannot run.
+CudnnDescriptor cudnn_device(int device);
+CudnnDescriptor cudnn_device_from_json(const std::string& json);
+
+/// A tensor of a graph: extents and strides of its axes, in elements, by cuDNN's order of axes and
+/// not that in memory.
+struct GraphTensor {
+  int64_t id = 0;  // of the tensor in its graph
+  std::array<int64_t, 4> dims{}, strides{};
+  bool operator==(const GraphTensor&) const = default;
+};
+/// In device memory, 16-byte aligned.
+CudnnDescriptor graph_tensor(const GraphTensor& tensor, Dtype dtype);
+/// One f32, read from host memory when the plan runs.
+CudnnDescriptor graph_number(int64_t id);
+
+/// The graph of an operation, last, behind what it refers to.
+std::vector<CudnnDescriptor> graph_of(std::vector<CudnnDescriptor> operands,
+                                      CudnnDescriptor operation);
+
+/// What cuDNN says about an engine's arithmetic.
+using EngineNotes = std::span<const cudnnBackendNumericalNote_t>;
+/// Terms of every call: same bits every time, inputs not rounded further, sums in f32.
+bool keeps_bits_and_sums(EngineNotes notes);
+
+/// What a plan runs on, by id: memory of tensors, and numbers.
+struct GraphMemory {
+  std::vector<std::pair<int64_t, const void*>> tensors;
+  std::vector<std::pair<int64_t, float>> numbers{};
+};
+
+/// A finalised plan with everything it refers to.
+class EnginePlan {
+ public:
+  size_t workspace_bytes() const;
+  /// On the stream of `handle`.
+  void run(cudnnHandle_t handle, const GraphMemory& memory, void* workspace) const;
+
+ private:
+  friend class EngineProposals;
+  using Parts = std::shared_ptr<const std::vector<CudnnDescriptor>>;
+  EnginePlan(Parts parts, CudnnDescriptor plan)
+      : parts_(std::move(parts)), plan_(std::move(plan)) {}
+
+  Parts parts_;
+  CudnnDescriptor plan_;
+};
+
+/// Configurations that cuDNN proposes for a graph and whose engines are acceptable, in the order of
+/// its heuristics. The device outlives them.
+class EngineProposals {
+ public:
+  EngineProposals(std::vector<CudnnDescriptor> graph, const CudnnDescriptor& device,
+                  const std::function<bool(EngineNotes)>& accepts);
+
+  size_t size() const { return parts_->size() - first_; }
+  /// The engine and its knobs: "engine 34, 2=1 13=0".
+  std::string name(size_t i) const;
+  /// Throws CudnnError when cuDNN refuses it after all.
+  EnginePlan plan(size_t i) const;
+  /// The first that finalises with little enough workspace, or else the one that wants the least.
+  /// Throws CudnnError with the last refusal when there is none.
+  EnginePlan ranked_plan() const;
+
+ private:
+  const CudnnDescriptor& config(size_t i) const { return (*parts_)[first_ + i]; }
+
+  const CudnnDescriptor& device_;
+  EnginePlan::Parts parts_;  // the graph, then the configurations
+  size_t first_ = 0;
+};
+
+/// Plans that want more scratch memory come last: a fraction of a percent of speed is not worth
+/// memory that a larger batch could have.
+inline constexpr size_t kPlanWorkspaceLimit = size_t{256} << 20;
+
+}  // namespace rela
