@@ -20,7 +20,7 @@ struct AttentionLayer {
     lse = Tensor::zeros({dims.images, dims.heads, dims.tokens}, Dtype::kF32);
   }
   void forward() {
-    attention_forward_cpu({qkv.raw(), out.raw(), lse.data<float>()}, dims, dtype, {});
+    attention_forward_cpu({qkv.raw(), out.raw(), lse.data<float>()}, dims, dtype, {}, {});
   }
   void backward() {
     attention_backward_cpu({.qkv = qkv.raw(),

@@ -1,9 +1,13 @@
 // Attention, patches and token embeddings on a GPU at ViT-B/16's sizes, 256 images. Bytes are those
 // that must move: attention reads queries, keys, values and writes its output, and backward reads
-// those and the output's gradient and writes three more.
+// those and the output's gradient and writes three more. Forward there are two: the library's as
+// the product takes it, and the own kernel.
+
+#include <initializer_list>
 
 #include "cuda_timing.h"
 #include "kernels/attention/attention.h"
+#include "kernels/cudnn/attention.h"
 #include "kernels/embed/patches.h"
 #include "kernels/embed/token_embed.h"
 
@@ -23,9 +27,9 @@ struct AttentionLayer {
         lse(dims.images * dims.heads * dims.tokens, Dtype::kF32) {}
   int64_t elements() const { return dims.images * dims.tokens * dims.heads * dims.width; }
   int64_t bytes() const { return static_cast<int64_t>(out.bytes()); }
-  void forward() const {
-    attention_forward_cuda({qkv.data(), out.data(), lse.floats()}, dims, dtype, kStream);
-  }
+  AttentionCall call() const { return {dims, dtype}; }
+  AttentionForwardArgs forward_args() const { return {qkv.data(), out.data(), lse.floats()}; }
+  void forward() const { attention_forward_own_cuda(forward_args(), dims, dtype, kStream); }
   void backward() const {
     attention_backward_cuda({.qkv = qkv.data(),
                              .out = out.data(),
@@ -38,9 +42,19 @@ struct AttentionLayer {
   Dtype dtype;
   DeviceBuffer qkv, dqkv, out, dout, lse;
 };
-void bm_attention_forward(benchmark::State& state) {
+void bm_attention_forward_own(benchmark::State& state) {
   const AttentionLayer layer(state);
   time_on_device(state, 4 * layer.bytes(), [&] { layer.forward(); });
+}
+void bm_attention_forward_cudnn(benchmark::State& state) {
+  const AttentionLayer layer(state);
+  if (!has_library_attention(layer.call())) return state.SkipWithError("cuDNN has no plan for it");
+  const DeviceBuffer scratch(static_cast<int64_t>(library_attention_workspace_bytes(layer.call())),
+                             Dtype::kU8);
+  const Workspace workspace{scratch.data(), scratch.bytes()};
+  time_on_device(state, 4 * layer.bytes(), [&] {
+    library_attention(layer.call(), layer.forward_args(), workspace, kStream);
+  });
 }
 void bm_attention_backward(benchmark::State& state) {
   const AttentionLayer layer(state);
@@ -90,12 +104,22 @@ void bm_token_embed_backward(benchmark::State& state) {
   });
 }
 
-void both_dtypes(benchmark::internal::Benchmark* bench) {
+void with_dtypes(benchmark::internal::Benchmark* bench, std::initializer_list<Dtype> dtypes) {
   bench->ArgName("dtype")->UseManualTime();
-  for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) bench->Arg(static_cast<int64_t>(dtype));
+  for (const Dtype dtype : dtypes) bench->Arg(static_cast<int64_t>(dtype));
 }
-BENCHMARK(bm_attention_forward)->Name("attention_forward/cuda")->Apply(both_dtypes);
-BENCHMARK(bm_attention_backward)->Name("attention_backward/cuda")->Apply(both_dtypes);
+void both_dtypes(benchmark::internal::Benchmark* bench) {
+  with_dtypes(bench, {Dtype::kF32, Dtype::kBf16});
+}
+void all_dtypes(benchmark::internal::Benchmark* bench) {
+  with_dtypes(bench, {Dtype::kF32, Dtype::kBf16, Dtype::kF16});
+}
+void narrow_dtypes(benchmark::internal::Benchmark* bench) {
+  with_dtypes(bench, {Dtype::kBf16, Dtype::kF16});
+}
+BENCHMARK(bm_attention_forward_own)->Name("attention_forward_own/cuda")->Apply(all_dtypes);
+BENCHMARK(bm_attention_forward_cudnn)->Name("attention_forward_cudnn/cuda")->Apply(narrow_dtypes);
+BENCHMARK(bm_attention_backward)->Name("attention_backward/cuda")->Apply(all_dtypes);
 BENCHMARK(bm_patches)->Name("patches_forward/cuda")->Apply(both_dtypes);
 BENCHMARK(bm_token_embed_forward)->Name("token_embed_forward/cuda")->Apply(both_dtypes);
 BENCHMARK(bm_token_embed_backward)->Name("token_embed_backward/cuda")->Apply(both_dtypes);

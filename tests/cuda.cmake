@@ -56,6 +56,15 @@ rela_tests(cudnn_plan_tests
     nn
     $<TARGET_NAME_IF_EXISTS:kernels_cudnn>
   LABELS cuda)
+if(RELA_CUDNN_FOUND)
+  find_file(RELA_CUDA_DRIVER_STUB libcuda.so NO_DEFAULT_PATH DOC "the toolkit's stub of the driver"
+    HINTS ${RELA_CUDA_INCLUDE_DIR}/../lib64 ${RELA_CUDA_INCLUDE_DIR}/../lib
+          ${RELA_CUDA_INCLUDE_DIR}/../lib/x86_64-linux-gnu
+    PATH_SUFFIXES stubs)
+  target_sources(cudnn_plan_tests PRIVATE cuda/test_cudnn_attention_plans.cpp)
+  set_source_files_properties(cuda/test_cudnn_attention_plans.cpp PROPERTIES
+    COMPILE_DEFINITIONS RELA_CUDA_DRIVER_STUB="${RELA_CUDA_DRIVER_STUB}")
+endif()
 
 add_custom_target(cuda_tests DEPENDS cuda_kernel_tests cuda_runtime_tests cudnn_plan_tests train_byol)
 

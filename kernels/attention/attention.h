@@ -2,9 +2,12 @@
 // Self-attention of short sequences: softmax(Q K^T / sqrt(D)) V of every head (Vaswani et al. 2017,
 // eq. 1), as a vision transformer needs it. No mask, no dropout.
 //
-// On a GPU, keys and values of one image and head stay in shared memory, and no matrix of T x T is
-// stored: the backward pass makes the weights anew from lse. A GPU's library has faster kernels for
-// this; these are what those are tested against, and what serves where there are none.
+// No matrix of T x T is stored on a GPU: the backward pass makes the weights anew from lse. Its
+// kernels keep keys and values of one image and head in shared memory. Forward, cuDNN serves 16-bit
+// values where it has a plan (kernels/cudnn/attention.h); the own kernel is what that is tested
+// against, and what serves f32 and the rest. The backward pass is always the own one.
+
+#include <compare>
 
 #include "kernels/types.h"
 
@@ -15,6 +18,7 @@ struct AttentionDims {
   int64_t tokens = 0;  // T: of an image, at most kAttentionTokens
   int64_t heads = 0;   // H
   int64_t width = 0;   // D: of a head, a multiple of 16, at most kAttentionWidth
+  auto operator<=>(const AttentionDims&) const = default;
 };
 inline constexpr int64_t kAttentionTokens = 256;
 inline constexpr int64_t kAttentionWidth = 128;
@@ -24,23 +28,33 @@ inline constexpr int64_t kAttentionWidthStep = 16;
 inline constexpr int64_t kAttentionOperandBytes = 64 << 10;
 
 struct AttentionForwardArgs {
-  /// [N, T, 3, H, D] f32 or bf16, 16-byte aligned: the output of one projection whose weights are
-  /// those of Q, K and V one below the other, each by heads (torchvision's in_proj_weight, timm's
-  /// qkv.weight).
+  /// [N, T, 3, H, D] f32 or bf16, on cuda also f16, 16-byte aligned: the output of one projection
+  /// whose weights are those of Q, K and V one below the other, each by heads (torchvision's
+  /// in_proj_weight, timm's qkv.weight).
   const void* qkv = nullptr;
   void* out = nullptr;   // [N, T, H, D] like qkv, 16-byte aligned; no overlap
-  float* lse = nullptr;  // out [N, H, T]
+  float* lse = nullptr;  // out [N, H, T], 16-byte aligned
 };
+
+/// Bytes of workspace that the forward pass needs.
+using AttentionWorkspaceFn = size_t(const AttentionDims& dims, Dtype dtype);
+AttentionWorkspaceFn attention_workspace_bytes_cpu;
+AttentionWorkspaceFn attention_workspace_bytes_cuda;
 
 /// With s[i, j] = q[i] . k[j] / sqrt(D) within an image and head:
 ///   lse[i] = log sum_j exp(s[i, j])      out[i] = sum_j exp(s[i, j] - lse[i]) v[j]
-/// Arithmetic in f32, safe for any finite s; on a GPU, weights of bf16 values are rounded to bf16
-/// before they meet them. NaN and infinities do not leave their image and head. Empty input does
-/// nothing. Deterministic.
+/// Arithmetic in f32, safe for any finite s; on a GPU, weights of 16-bit values are rounded to
+/// their type before they meet them (cuDNN rounds them before, the own kernel after the division by
+/// their sum). NaN and infinities do not leave their image and head. Empty input does nothing.
+/// Deterministic: no engine of cuDNN is taken that is not; which one is, kernels/tuning/tuning.h
+/// decides.
 using AttentionForwardFn = void(const AttentionForwardArgs& args, const AttentionDims& dims,
-                                Dtype dtype, Stream stream);
+                                Dtype dtype, Workspace workspace, Stream stream);
 AttentionForwardFn attention_forward_cpu;
 AttentionForwardFn attention_forward_cuda;
+/// The own kernel, which serves every dtype and shape and needs no workspace.
+void attention_forward_own_cuda(const AttentionForwardArgs& args, const AttentionDims& dims,
+                                Dtype dtype, Stream stream);
 
 struct AttentionBackwardArgs {
   const void* qkv = nullptr;

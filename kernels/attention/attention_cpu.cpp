@@ -239,8 +239,10 @@ void backward(const AttentionBackwardArgs& args, const AttentionDims& d) {
 
 }  // namespace
 
+size_t attention_workspace_bytes_cpu(const AttentionDims&, Dtype) { return 0; }
+
 void attention_forward_cpu(const AttentionForwardArgs& args, const AttentionDims& dims, Dtype dtype,
-                           Stream) {
+                           Workspace, Stream) {
   if (dtype == Dtype::kBf16) {
     forward<Bf16>(args, dims);
   } else {

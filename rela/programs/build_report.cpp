@@ -38,8 +38,9 @@ bool has_product_ways(std::string_view op) {
 }
 
 /// The library behind an op; empty for kernels of this project.
-std::string library_of(std::string_view op, Device device) {
+std::string library_of(std::string_view op, Device device, bool emulated) {
   if (op.starts_with("conv2d")) return device == Device::kCpu ? "oneDNN and own" : "cuDNN";
+  if (op == "attention" && device == Device::kCuda && !emulated) return "cuDNN (bf16, f16) and own";
   if (op == "linear backward bias") return "";
   if (device == Device::kCuda && has_product_ways(op)) {
     return "own kernel or cuBLASLt tiles, measured";
@@ -70,7 +71,7 @@ std::string kernel_report(Device device) {
   for (const KernelEntry& entry : kernel_entries()) {
     if (std::string_view(entry.op).ends_with("workspace")) continue;
     if (!listed.insert(entry.op).second) continue;
-    const std::string library = library_of(entry.op, device);
+    const std::string library = library_of(entry.op, device, emulated);
     text += fmt::format("  {:<34}{}\n", entry.op,
                         !entry.on(device) ? "none"
                         : library.empty() ? "own"

@@ -9,6 +9,9 @@
 namespace rela {
 namespace {
 
+const KernelTable<AttentionWorkspaceFn> kWorkspaceBytes{
+    "attention workspace", attention_workspace_bytes_cpu,
+    RELA_CUDA_KERNEL(attention_workspace_bytes_cuda)};
 const KernelTable<AttentionForwardFn> kForward{"attention", attention_forward_cpu,
                                                RELA_CUDA_KERNEL(attention_forward_cuda)};
 const KernelTable<AttentionBackwardFn> kBackward{"attention backward", attention_backward_cpu,
@@ -44,9 +47,10 @@ Var attention(const Var& qkv, const AttentionOptions& options) {
   const AttentionDims d = checked_dims(value, options.heads);
   Tensor out = Tensor::empty({d.images, d.tokens, d.heads * d.width}, qkv.dtype(), device);
   Tensor lse = Tensor::empty({d.images, d.heads, d.tokens}, Dtype::kF32, device);
+  Scratch scratch(kWorkspaceBytes.at(device)(d, qkv.dtype()), device);
   kForward.launch(
       device, AttentionForwardArgs{.qkv = value.raw(), .out = out.raw(), .lse = lse.ptr<float>()},
-      d, qkv.dtype());
+      d, qkv.dtype(), scratch.workspace());
   return record("attention", out, {qkv},
                 [d, value, out, lse = std::move(lse)](const Tensor& dout, GradSink& to) {
                   to.fill(0, [&](Tensor& dqkv, Write mode) {

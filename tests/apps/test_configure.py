@@ -81,7 +81,7 @@ class Configure(unittest.TestCase):
         library.touch()
         error = self.refusal(RELA_CUDA="ON", CMAKE_CUDA_ARCHITECTURES="90a", CUDNN_LIBRARY=library,
                              CUDNN_INCLUDE_DIR=self.top / "include")
-        self.assertIn("cuDNN 9.1.0 is too old but RELA_CUDA=ON: install cuDNN 9.8 or later", error)
+        self.assertIn("cuDNN 9.1.0 is too old but RELA_CUDA=ON: install cuDNN 9.13 or later", error)
         self.assertIn("set CUDNN_ROOT", error)
 
 

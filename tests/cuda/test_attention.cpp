@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "kernels/attention/attention.h"
+#include "kernels/cudnn/attention.h"
 #include "tests/support/cuda_arrays.h"
 #include "tests/support/oracle/attention.h"
 
@@ -20,6 +21,35 @@ static std::ostream& operator<<(std::ostream& out, const AttentionDims& d) {
 
 namespace rela::test {
 namespace {
+
+/// While it lives, the product takes the library's forward pass where there is one: emulated what
+/// stands in for it, on a GPU it always does.
+class UseLibrary {
+#ifdef RELA_CUDA_SIMT
+ public:
+  UseLibrary() : before_(simt::options().library_attention) {
+    simt::options().library_attention = true;
+  }
+  ~UseLibrary() { simt::options().library_attention = before_; }
+  UseLibrary(const UseLibrary&) = delete;
+  UseLibrary& operator=(const UseLibrary&) = delete;
+
+ private:
+  bool before_;
+#endif
+};
+
+enum class Way : uint8_t { kOwn, kProduct };
+constexpr Way kWays[] = {Way::kOwn, Way::kProduct};
+const char* name_of(Way way) { return way == Way::kOwn ? "own kernel" : "product"; }
+
+void forward(Way way, const AttentionForwardArgs& args, const AttentionDims& dims, Dtype dtype) {
+  if (way == Way::kOwn) return attention_forward_own_cuda(args, dims, dtype, kTestStream);
+  [[maybe_unused]] const UseLibrary library;
+  DeviceWorkspace scratch(attention_workspace_bytes_cuda(dims, dtype));
+  attention_forward_cuda(args, dims, dtype, scratch.get(), kTestStream);
+  simt::stream_synchronize(kTestStream);
+}
 
 constexpr Write kModes[] = {Write::kOverwrite, Write::kAccumulate};
 
@@ -56,12 +86,14 @@ TEST_P(AttentionCuda, ForwardMatchesTheOracle) {
   const Array want = oracle.forward(qkv), want_lse = oracle.lse(qkv);
   for_each_schedule([&] {
     const DeviceValues qkv_device = on_device(qkv, dtype());
-    DeviceValues out(want.numel(), dtype());
-    DeviceArray<float> lse(want_lse.numel());
-    attention_forward_cuda({qkv_device.data(), out.data(), lse.data()}, dims(), dtype(),
-                           kTestStream);
-    expect_near("out", out.download(), want, rounding(dtype(), 2));
-    expect_near("lse", lse.download(), want_lse, rounding(Dtype::kF32, 1));
+    for (const Way way : kWays) {
+      SCOPED_TRACE(name_of(way));
+      DeviceValues out(want.numel(), dtype());
+      DeviceArray<float> lse(want_lse.numel());
+      forward(way, {qkv_device.data(), out.data(), lse.data()}, dims(), dtype());
+      expect_near("out", out.download(), want, rounding(dtype(), 2));
+      expect_near("lse", lse.download(), want_lse, rounding(Dtype::kF32, 1));
+    }
   });
 }
 
@@ -99,12 +131,14 @@ TEST(AttentionCudaKernel, TakesTheLongestSequenceOfTheWidestHeads) {
   const Array want = oracle.forward(qkv);
   for_each_schedule([&] {
     const DeviceValues qkv_device = on_device(qkv, Dtype::kBf16);
-    DeviceValues out(want.numel(), Dtype::kBf16);
-    DeviceArray<float> lse(d.tokens);
-    attention_forward_cuda({qkv_device.data(), out.data(), lse.data()}, d, Dtype::kBf16,
-                           kTestStream);
-    expect_near("out", out.download(), want,
-                {.dtype = Dtype::kBf16, .reduction = d.tokens, .roundings = 2, .slack = 4});
+    for (const Way way : kWays) {
+      SCOPED_TRACE(name_of(way));
+      DeviceValues out(want.numel(), Dtype::kBf16);
+      DeviceArray<float> lse(d.tokens);
+      forward(way, {qkv_device.data(), out.data(), lse.data()}, d, Dtype::kBf16);
+      expect_near("out", out.download(), want,
+                  {.dtype = Dtype::kBf16, .reduction = d.tokens, .roundings = 2, .slack = 4});
+    }
   });
 }
 
@@ -116,14 +150,19 @@ TEST(AttentionCudaKernel, HugeScoresPickTheirKey) {
       qkv[token * 48 + 16 + (token + 1) % 3] = 1e4f;  // key
       qkv[token * 48 + 32] = static_cast<float>(token);
     }
-    const DeviceArray<float> qkv_device(qkv);
-    DeviceArray<float> out(size_t{48}), lse(size_t{3});
-    attention_forward_cuda({qkv_device.data(), out.data(), lse.data()},
-                           {.images = 1, .tokens = 3, .heads = 1, .width = 16}, Dtype::kF32,
-                           kTestStream);
-    const std::vector<float> got = out.download();
-    for (size_t token = 0; token < 3; ++token) {
-      EXPECT_EQ(got[token * 16], static_cast<float>((token + 2) % 3));
+    for (const Dtype dtype : kStorageTypes) {
+      const DeviceValues qkv_device(qkv, dtype);
+      for (const Way way : kWays) {
+        SCOPED_TRACE(name_of(way));
+        DeviceValues out(48, dtype);
+        DeviceArray<float> lse(size_t{3});
+        forward(way, {qkv_device.data(), out.data(), lse.data()},
+                {.images = 1, .tokens = 3, .heads = 1, .width = 16}, dtype);
+        const std::vector<float> got = out.download();
+        for (size_t token = 0; token < 3; ++token) {
+          EXPECT_EQ(got[token * 16], static_cast<float>((token + 2) % 3));
+        }
+      }
     }
   });
 }
@@ -140,9 +179,9 @@ TEST(AttentionCudaKernel, ManyScoresOfMinusInfinityWeighNothing) {
     }
     const DeviceArray<float> qkv_device(qkv);
     DeviceArray<float> out(kTokens * kWidth), lse(kTokens);
-    attention_forward_cuda({qkv_device.data(), out.data(), lse.data()},
-                           {.images = 1, .tokens = kTokens, .heads = 1, .width = kWidth},
-                           Dtype::kF32, kTestStream);
+    attention_forward_own_cuda({qkv_device.data(), out.data(), lse.data()},
+                               {.images = 1, .tokens = kTokens, .heads = 1, .width = kWidth},
+                               Dtype::kF32, kTestStream);
     EXPECT_NEAR(out.download()[0], 37.5f, 1e-4f);  // the mean of 36 to 39
     EXPECT_NEAR(lse.download()[0], std::log(4.0f), 1e-6f);
   });
@@ -186,17 +225,62 @@ TEST(AttentionCudaKernel, NanStaysInItsImageAndHead) {
   for_each_schedule([&] {
     for (const Dtype dtype : kStorageTypes) {
       const DeviceValues qkv_device(qkv, dtype);
-      DeviceValues out(2 * 5 * 32, dtype);
-      DeviceArray<float> lse(size_t{2 * 2 * 5});
-      attention_forward_cuda({qkv_device.data(), out.data(), lse.data()}, d, dtype, kTestStream);
-      const std::vector<float> got = out.download();
-      for (size_t i = 0; i < got.size(); ++i) {
-        const bool is_touched = i / (5 * 32) == 1 && i % 32 / 16 == head;
-        EXPECT_EQ(std::isnan(got[i]), is_touched) << i;
+      for (const Way way : kWays) {
+        SCOPED_TRACE(name_of(way));
+        DeviceValues out(2 * 5 * 32, dtype);
+        DeviceArray<float> lse(size_t{2 * 2 * 5});
+        forward(way, {qkv_device.data(), out.data(), lse.data()}, d, dtype);
+        const std::vector<float> got = out.download();
+        for (size_t i = 0; i < got.size(); ++i) {
+          const bool is_touched = i / (5 * 32) == 1 && i % 32 / 16 == head;
+          EXPECT_EQ(std::isnan(got[i]), is_touched) << i;
+        }
       }
     }
   });
 }
+
+/// A vision transformer's call, straight through the door.
+TEST(LibraryAttention, MatchesTheOracle) {
+  const AttentionDims d{.images = 2, .tokens = 65, .heads = 3, .width = 64};
+  const AttentionOracle oracle(d);
+  Random random(1);
+  const Array qkv = random_array(oracle.qkv_shape(), random, -2, 2);
+  const Array want = oracle.forward(qkv), want_lse = oracle.lse(qkv);
+  for_each_schedule([&] {
+    [[maybe_unused]] const UseLibrary library;
+    for (const Dtype dtype : {Dtype::kBf16, Dtype::kF16}) {
+      const AttentionCall call{d, dtype};
+      ASSERT_TRUE(has_library_attention(call));
+      const DeviceValues qkv_device = on_device(qkv, dtype);
+      DeviceValues out(want.numel(), dtype);
+      DeviceArray<float> lse(want_lse.numel());
+      DeviceWorkspace scratch(library_attention_workspace_bytes(call));
+      library_attention(call, {qkv_device.data(), out.data(), lse.data()}, scratch.get(),
+                        kTestStream);
+      const RoundingModel rounding{.reduction = d.tokens, .slack = 4};
+      RoundingModel narrow = rounding;
+      narrow.dtype = dtype;
+      narrow.roundings = 2;
+      expect_near("out", out.download(), want, narrow);
+      expect_near("lse", lse.download(), want_lse, rounding);
+    }
+  });
+}
+
+#ifdef RELA_CUDA_SIMT
+/// Emulated training is to try the own kernel out. What stands in for the library widens f16.
+TEST(LibraryAttention, ServesOnlyWhenAskedForAndNeverF32) {
+  const AttentionDims d{.images = 1, .tokens = 5, .heads = 1, .width = 16};
+  const auto bytes = [&](Dtype dtype) { return attention_workspace_bytes_cuda(d, dtype); };
+  EXPECT_EQ(bytes(Dtype::kF16), 0u);
+  const UseLibrary library;
+  EXPECT_GT(bytes(Dtype::kF16), 0u);
+  EXPECT_EQ(bytes(Dtype::kF32), 0u);
+  EXPECT_EQ(attention_workspace_bytes_cuda({.tokens = 5, .heads = 1, .width = 16}, Dtype::kF16),
+            0u);
+}
+#endif
 
 }  // namespace
 }  // namespace rela::test

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "nn/backbone.h"
+#include "tests/cuda/described_h200.h"
 #include "tests/cuda/resnet_convolutions.h"
 
 #ifdef RELA_HAS_CUDNN
@@ -48,23 +49,11 @@ TEST(ResNetConvolutions, TableHasTheFiltersOfTheModels) {
 #ifndef RELA_HAS_CUDNN
 
 TEST(CudnnPlans, ServeEveryConvolution) {
-  GTEST_SKIP() << "cuDNN 9.8 or later is not installed (Debian package cudnn9-cuda-13 of NVIDIA's "
+  GTEST_SKIP() << "cuDNN 9.13 or later is not installed (Debian package cudnn9-cuda-13 of NVIDIA's "
                   "repository; CUDNN_ROOT names its folder): its plans are not checked";
 }
 
 #else
-
-/// What cuDNN 9 writes about an H200. (Read back attribute
-/// CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION of a device that is present to get another one.)
-constexpr const char* kH200 =
-    R"({"maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],)"
-    R"("regsPerBlock":65536,"multiProcessorCount":132,"warpSize":32,)"
-    R"("maxSharedMemoryPerBlock":49152,"maxSharedMemoryPerBlockOptin":232448,)"
-    R"("reservedSharedMemoryPerBlock":1024,"maxRegistersPerSM":65536,"maxCtasPerSM":32,)"
-    R"("maxThreadsPerBlock":1024,"maxThreadsPerSM":2048,"pciDeviceId":9013,"isTccDriver":0,)"
-    R"("supportCoopLaunch":1,"totalGlobalMem":150754820096,"smClockRateKHz":1980000,)"
-    R"("memClockRateKHz":3201000,"l2CacheSize":62914560,"cudaDeviceId":0,"deviceVer":900,)"
-    R"("driverVer":13000,"deviceName":"NVIDIA H200"})";
 
 struct Arithmetic {
   const char* name;
@@ -73,6 +62,7 @@ struct Arithmetic {
   int64_t largest_batch_224;
 };
 constexpr Arithmetic kArithmetics[] = {{"bf16", Dtype::kBf16, F32Math::kExact, 256},
+                                       {"f16", Dtype::kF16, F32Math::kExact, 256},
                                        {"f32", Dtype::kF32, F32Math::kExact, 128},
                                        {"f32 by tf32", Dtype::kF32, F32Math::kTf32, 128}};
 
@@ -181,15 +171,17 @@ TEST(CudnnPlan, KeepsToTheTermsOfTheCall) {
     return accepts(call, std::span(&note, 1));
   };
   const ConvolutionCall bf16{.dtype = Dtype::kBf16};
+  const ConvolutionCall f16{.dtype = Dtype::kF16};
   const ConvolutionCall exact{.dtype = Dtype::kF32};
   const ConvolutionCall tf32{.dtype = Dtype::kF32, .f32_math = F32Math::kTf32};
   const ConvolutionCall direct{.dtype = Dtype::kF32, .algorithm = Conv2dAlgorithm::kDirect};
   EXPECT_TRUE(takes(bf16, CUDNN_NUMERICAL_NOTE_TENSOR_CORE));
+  EXPECT_TRUE(takes(f16, CUDNN_NUMERICAL_NOTE_TENSOR_CORE));
   EXPECT_TRUE(takes(tf32, CUDNN_NUMERICAL_NOTE_TENSOR_CORE));
   EXPECT_FALSE(takes(exact, CUDNN_NUMERICAL_NOTE_TENSOR_CORE));
   EXPECT_TRUE(takes(exact, CUDNN_NUMERICAL_NOTE_WINOGRAD));
   EXPECT_FALSE(takes(direct, CUDNN_NUMERICAL_NOTE_WINOGRAD));
-  for (const ConvolutionCall& call : {bf16, exact, tf32}) {
+  for (const ConvolutionCall& call : {bf16, f16, exact, tf32}) {
     EXPECT_FALSE(takes(call, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC));
     EXPECT_FALSE(takes(call, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS));
     EXPECT_FALSE(takes(call, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION));

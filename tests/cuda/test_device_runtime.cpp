@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <numeric>
 #include <vector>
@@ -12,6 +13,9 @@
 #include "runtime/gpu_facts.h"
 #include "runtime/ops/ops.h"
 #include "runtime/tensor.h"
+#ifdef RELA_CUDA_SIMT
+#include "kernels/simt/emulator/options.h"
+#endif
 
 namespace rela {
 namespace {
@@ -161,6 +165,21 @@ TEST_F(CudaOps, RunInTheComputeStreamForwardAndBackward) {
   backward(y, Tensor::full({4}, 2.0f, Device::kCuda));
   EXPECT_THAT(values(parameter_grad(x)), ElementsAre(0, 0, 2, 2));
 }
+
+#ifdef RELA_CUDA_SIMT
+TEST_F(CudaOps, AttentionGivesTheLibraryItsWorkspace) {
+  Tensor numbers = Tensor::empty({2, 5, 96}, Dtype::kF32);
+  for (int64_t i = 0; i < numbers.numel(); ++i) {
+    numbers.data<float>()[i] = std::sin(static_cast<float>(i));
+  }
+  const Var qkv = cast(Var(numbers.to(Device::kCuda)), Dtype::kF16);
+  const auto out = [&] { return values(cast(attention(qkv, {.heads = 2}), Dtype::kF32).value()); };
+  const std::vector<float> own = out();
+  simt::options().library_attention = true;
+  EXPECT_THAT(out(), testing::Pointwise(testing::FloatNear(1e-3f), own));
+  simt::options().library_attention = false;
+}
+#endif
 
 TEST_F(CudaOps, RefuseInputsOnTwoDevices) {
   const Var here(Tensor::zeros({2}, Dtype::kF32));

@@ -1,7 +1,9 @@
-// Every op has a kernel for the cuda device.
+// Every op has a kernel for the cuda device, and the report says whose it is.
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
+#include "rela/programs/build_report.h"
+#include "runtime/gpu_facts.h"
 #include "runtime/kernel_table.h"
 
 namespace rela {
@@ -13,6 +15,16 @@ TEST(KernelCoverage, EveryOpHasAKernelForBothDevices) {
     EXPECT_TRUE(entry.on(Device::kCuda)) << entry.op;
   }
   EXPECT_GE(kernel_entries().size(), 30u) << "the tables are not linked in";
+}
+
+TEST(KernelReport, SaysWhoseAttentionIsTaken) {
+  using testing::ContainsRegex;
+  const std::string text = kernel_report(Device::kCuda);
+  EXPECT_THAT(text, ContainsRegex("\n  attention backward +own\n"));
+  EXPECT_THAT(text, ContainsRegex(gpu_facts().build == CudaBuild::kEmulated
+                                      ? "\n  attention +own\n"
+                                      : "\n  attention +cuDNN \\(bf16, f16\\) and own\n"));
+  EXPECT_THAT(text, ContainsRegex("\n  conv2d +cuDNN\n"));
 }
 
 }  // namespace

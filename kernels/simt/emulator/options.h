@@ -32,6 +32,8 @@ struct Options {
   bool strict_exit = false;  // refuse __syncthreads after other threads of the block returned
   double max_seconds = 60;   // of one launch; 0 is no limit
   ClaimedDevice device;
+  /// Attention forward: what stands in for cuDNN serves, not the own kernel.
+  bool library_attention = false;
   DroppedBarrier dropped;     // starts as RELA_SIMT_DROP says, "file:line"
   std::string broken_kernel;  // one that reads an invalid address: part of its name, as
                               // RELA_SIMT_BREAK says; empty: none
