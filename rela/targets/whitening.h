@@ -23,9 +23,9 @@ struct Whitening {
 };
 
 /// The `wanted` leading directions, without those whose variance is below 1e-6 of the largest. An
-/// eigenvector's sign is that which makes its largest entry positive. Found on the host whatever the
-/// device: once for a prior and its data, and short beside the prior's pass (bench_targets). Throws
-/// NonFiniteError when the features are constant: no direction has variance.
+/// eigenvector's sign is that which makes its largest entry positive. Found on the host whatever
+/// the device: once for a prior and its data, and short beside the prior's pass (bench_targets).
+/// Throws NonFiniteError when the features are constant: no direction has variance.
 Whitening make_whitening(const CovarianceAccumulator& features, int64_t wanted);
 
 }  // namespace rela
