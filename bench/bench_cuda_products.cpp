@@ -78,7 +78,7 @@ void bm_top_k(benchmark::State& state) {
                             : top_k_similarity_fused_workspace_bytes_cuda(d));
   time_on_device(state, static_cast<int64_t>(x.bytes() + y.bytes()), [&] {
     if (is_tiled) {
-      top_k_similarity_tiled_cuda(x.data(), y.data(), out, d, all_of(scratch), kStream);
+      top_k_similarity_tiled_cuda({x.data(), y.data()}, out, d, all_of(scratch), kStream);
     } else {
       top_k_similarity_fused_cuda(x.data(), y.data(), out, d, all_of(scratch), kStream);
     }
@@ -114,9 +114,9 @@ void bm_gram(benchmark::State& state) {
   time_on_device(state, static_cast<int64_t>(x.bytes() + y.bytes()), [&] {
     gram_columns_cuda(in, {.gram = sums}, d, column_sums, all_of(scratch), kStream);
     if (is_tiled) {
-      gram_products_tiled_cuda(in, column_sums, sums, d, all_of(scratch), kStream);
+      gram_products_tiled_cuda(in, {column_sums, sums}, d, all_of(scratch), kStream);
     } else {
-      gram_products_fused_cuda(in, column_sums, sums, d, all_of(scratch), kStream);
+      gram_products_fused_cuda(in, {column_sums, sums}, d, all_of(scratch), kStream);
     }
   });
   const auto half = static_cast<double>(d.rows * columns * (columns + 1));

@@ -16,12 +16,12 @@ size_t products_bytes(const GramDims& d, Dtype dtype, ProductWay way) {
                                    : gram_products_fused_workspace_bytes_cuda(d);
 }
 
-void add_products(const GramInputs& in, const double* own, double* gram, const GramDims& d,
+void add_products(const GramInputs& in, const GramProducts& to, const GramDims& d,
                   Workspace workspace, Stream stream, ProductWay way) {
   if (way == ProductWay::kTiled) {
-    gram_products_tiled_cuda(in, own, gram, d, workspace, stream);
+    gram_products_tiled_cuda(in, to, d, workspace, stream);
   } else {
-    gram_products_fused_cuda(in, own, gram, d, workspace, stream);
+    gram_products_fused_cuda(in, to, d, workspace, stream);
   }
 }
 
@@ -37,7 +37,7 @@ std::optional<float> milliseconds(const GramDims& d, Dtype dtype, ProductWay way
   const size_t bytes = products_bytes(d, dtype, way);
   const Workspace workspace{memory.take(bytes), bytes};
   if (!memory.suffices()) return std::nullopt;
-  return fastest_milliseconds([&] { add_products(in, own, gram, d, workspace, Stream{}, way); });
+  return fastest_milliseconds([&] { add_products(in, {own, gram}, d, workspace, Stream{}, way); });
 }
 
 ProductWay way_of(const GramDims& d, Dtype dtype) {
@@ -68,7 +68,7 @@ void gram_cuda(const GramInputs& in, const GramSums& sums, const GramDims& dims,
                        workspace.bytes - own_bytes(dims)};
   gram_columns_cuda(in, sums, dims, own, rest, stream);
   if (sums.gram == nullptr) return;
-  add_products(in, own, sums.gram, dims, rest, stream, way_of(dims, in.dtype));
+  add_products(in, {own, sums.gram}, dims, rest, stream, way_of(dims, in.dtype));
 }
 
 }  // namespace rela

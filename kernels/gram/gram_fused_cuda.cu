@@ -97,8 +97,8 @@ size_t gram_products_fused_workspace_bytes_cuda(const GramDims& dims) {
   return static_cast<size_t>(plan.parts * plan.pairs * kTileSide * kTileSide) * sizeof(double);
 }
 
-void gram_products_fused_cuda(const GramInputs& in, const double* own, double* gram,
-                              const GramDims& dims, Workspace workspace, Stream stream) {
+void gram_products_fused_cuda(const GramInputs& in, const GramProducts& to, const GramDims& dims,
+                              Workspace workspace, Stream stream) {
   const Plan plan = plan_of(dims);
   double* const products = static_cast<double*>(workspace.data);
   with_storage_type(in.dtype, [&]<class T>(T*) {
@@ -107,7 +107,7 @@ void gram_products_fused_cuda(const GramInputs& in, const double* own, double* g
     simt::launch(product_kernel<T>, {grid, kTileThreads, kTileSharedBytes}, stream, z, plan,
                  products);
     simt::launch(gram_kernel<T>, {static_cast<unsigned>(plan.pairs), kTileThreads}, stream, z, plan,
-                 products, own, gram);
+                 products, to.own, to.gram);
   });
 }
 

@@ -68,9 +68,10 @@ int64_t chunks_of(const GramDims& d, size_t products_bytes) {
 /// Pieces of the workspace, as byte offsets behind the product's own.
 struct Layout {
   size_t product = 0, products = 0, rows = 0, bytes = 0;
+  int64_t chunks = 1;  // of one call
 };
 Layout layout_of(const GramDims& d, Dtype dtype, int64_t chunks) {
-  Layout l;
+  Layout l{.chunks = chunks};
   const auto take = [&l](int64_t count, size_t size) {
     const size_t at = l.bytes;
     l.bytes += (static_cast<size_t>(count) * size + 255) / 256 * 256;
@@ -94,15 +95,16 @@ Layout layout_of(const GramDims& d, Dtype dtype, int64_t chunks) {
 unsigned blocks_for(int64_t threads) { return static_cast<unsigned>(ceil_div(threads, kThreads)); }
 
 template <class T>
-void add_products(const GramInputs& in, const double* own, double* gram, const GramDims& d,
-                  const Layout& l, int64_t chunks, char* base, Stream stream) {
+void add_products(const GramInputs& in, const GramProducts& to, const GramDims& d, const Layout& l,
+                  Workspace workspace, Stream stream) {
+  char* const base = static_cast<char*>(workspace.data);
   const JoinedRows<T> z = joined_rows<T>(in, d);
   float* const products = reinterpret_cast<float*>(base + l.products);
   T* const copy = reinterpret_cast<T*>(base + l.rows);
   for (int64_t first = 0; first < d.rows;) {
     const int64_t left = d.rows - first;
     const int64_t rows = std::min(left, kRowChunk);
-    const int64_t count = std::clamp<int64_t>(left / kRowChunk, 1, chunks);
+    const int64_t count = std::clamp<int64_t>(left / kRowChunk, 1, l.chunks);
     const T* from = z.x + first * d.p;
     if (needs_copy(d, in.dtype)) {
       simt::launch(join_kernel<T>, {blocks_for(count * rows * d.columns()), kThreads}, stream, z,
@@ -112,7 +114,7 @@ void add_products(const GramInputs& in, const double* own, double* gram, const G
     matmul(product_of(d, in.dtype, rows, count), {.a = from, .b = from, .c = products},
            {base, l.product}, stream);
     simt::launch(fold_kernel<T>, {blocks_for(d.columns() * d.columns()), kThreads}, stream,
-                 products, count, z, own, first == 0, gram);
+                 products, count, z, to.own, first == 0, to.gram);
     first += count * rows;
   }
 }
@@ -124,14 +126,11 @@ size_t gram_products_tiled_workspace_bytes_cuda(const GramDims& dims, Dtype dtyp
   return layout_of(dims, dtype, chunks_of(dims, products_bytes)).bytes;
 }
 
-void gram_products_tiled_cuda(const GramInputs& in, const double* own, double* gram,
-                              const GramDims& dims, Workspace workspace, Stream stream,
-                              size_t products_bytes) {
-  const int64_t chunks = chunks_of(dims, products_bytes);
-  const Layout l = layout_of(dims, in.dtype, chunks);
-  with_storage_type(in.dtype, [&]<class T>(T*) {
-    add_products<T>(in, own, gram, dims, l, chunks, static_cast<char*>(workspace.data), stream);
-  });
+void gram_products_tiled_cuda(const GramInputs& in, const GramProducts& to, const GramDims& dims,
+                              Workspace workspace, Stream stream, size_t products_bytes) {
+  const Layout l = layout_of(dims, in.dtype, chunks_of(dims, products_bytes));
+  with_storage_type(in.dtype,
+                    [&]<class T>(T*) { add_products<T>(in, to, dims, l, workspace, stream); });
 }
 
 }  // namespace rela

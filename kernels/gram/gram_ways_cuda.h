@@ -11,16 +11,20 @@ void gram_columns_cuda(const GramInputs& in, const GramSums& sums, const GramDim
                        double* own, Workspace workspace, Stream stream);
 size_t gram_columns_workspace_bytes_cuda(const GramDims& dims);
 
-/// Adds to gram. own: of gram_columns_cuda().
-using GramProductsFn = void(const GramInputs& in, const double* own, double* gram,
-                            const GramDims& dims, Workspace workspace, Stream stream);
+/// What products are added to, and what takes the shift out of those of 16-bit rows.
+struct GramProducts {
+  const double* own = nullptr;  // of gram_columns_cuda()
+  double* gram = nullptr;       // of GramSums
+};
+using GramProductsFn = void(const GramInputs& in, const GramProducts& to, const GramDims& dims,
+                            Workspace workspace, Stream stream);
 GramProductsFn gram_products_fused_cuda;
 size_t gram_products_fused_workspace_bytes_cuda(const GramDims& dims);
 
 /// f32 products of whole chunks of rows that are in the workspace at once.
 inline constexpr size_t kGramTiledBytes = size_t{32} << 20;
-void gram_products_tiled_cuda(const GramInputs& in, const double* own, double* gram,
-                              const GramDims& dims, Workspace workspace, Stream stream,
+void gram_products_tiled_cuda(const GramInputs& in, const GramProducts& to, const GramDims& dims,
+                              Workspace workspace, Stream stream,
                               size_t products_bytes = kGramTiledBytes);
 size_t gram_products_tiled_workspace_bytes_cuda(const GramDims& dims, Dtype dtype,
                                                 size_t products_bytes = kGramTiledBytes);

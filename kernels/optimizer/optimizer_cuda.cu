@@ -167,12 +167,11 @@ struct SquaredNorms {
 };
 
 __global__ void __launch_bounds__(kThreads)
-    lars_norms_kernel(const float* weights, const float* gradients, Scalar<float> gradient_scale,
-                      float decay, const OptimizerPiece* pieces, bool aligned,
+    lars_norms_kernel(OptimizerArrays a, float decay, const OptimizerPiece* pieces, bool aligned,
                       SquaredNorms* norms) {
   const OptimizerPiece piece = pieces[blockIdx.x];
   if (piece.regularized == 0) return;  // the whole block
-  const float unscale = read(gradient_scale);
+  const float unscale = read(a.gradient_scale);
   float ww = 0;  // at most 16 squares a thread
   float gg = 0;
   const auto add = [&](float w, float gradient) {
@@ -183,14 +182,14 @@ __global__ void __launch_bounds__(kThreads)
   const int groups = groups_of(piece, aligned);
   for (int group = static_cast<int>(threadIdx.x); group < groups; group += kThreads) {
     const int64_t i = piece.offset + group * kFour;
-    const F32x4 w = load4(weights + i);
-    const F32x4 g = load4(gradients + i);
+    const F32x4 w = load4(a.weights + i);
+    const F32x4 g = load4(a.gradients + i);
 #pragma unroll
     for (int k = 0; k < kFour; ++k) add(w.v[k], g.v[k]);
   }
   for (int tail = groups * kFour + static_cast<int>(threadIdx.x); tail < piece.size;
        tail += kThreads) {
-    add(weights[piece.offset + tail], gradients[piece.offset + tail]);
+    add(a.weights[piece.offset + tail], a.gradients[piece.offset + tail]);
   }
   const double weight_squares = block_sum(static_cast<double>(ww));
   const double update_squares = block_sum(static_cast<double>(gg));
@@ -271,9 +270,9 @@ void lars_step_cuda(const OptimizerArrays& arrays, const OptimizerLayout& layout
   if (pieces == 0) return;
   SquaredNorms* norms = static_cast<SquaredNorms*>(arrays.workspace.data);  // [pieces]
   float* scales = reinterpret_cast<float*>(norms + pieces);                 // [pieces]
-  simt::launch(lars_norms_kernel, {static_cast<unsigned>(pieces), kThreads}, stream, arrays.weights,
-               arrays.gradients, arrays.gradient_scale, args.weight_decay, layout.pieces,
-               aligned16(arrays.weights, arrays.gradients), norms);
+  simt::launch(lars_norms_kernel, {static_cast<unsigned>(pieces), kThreads}, stream, arrays,
+               args.weight_decay, layout.pieces, aligned16(arrays.weights, arrays.gradients),
+               norms);
   simt::launch(lars_scales_kernel,
                {static_cast<unsigned>(ceil_div(pieces, kThreads / 32)), kThreads}, stream, norms,
                layout.pieces, pieces, args.trust_coefficient, scales);

@@ -15,12 +15,12 @@ size_t workspace_bytes(const TopKDims& d, ProductWay way) {
                                    : top_k_similarity_fused_workspace_bytes_cuda(d);
 }
 
-void run(const void* x, const void* y, TopKOutput out, const TopKDims& d, Workspace workspace,
+void run(const TopKRows& rows, TopKOutput out, const TopKDims& d, Workspace workspace,
          Stream stream, ProductWay way) {
   if (way == ProductWay::kTiled) {
-    top_k_similarity_tiled_cuda(x, y, out, d, workspace, stream);
+    top_k_similarity_tiled_cuda(rows, out, d, workspace, stream);
   } else {
-    top_k_similarity_fused_cuda(x, y, out, d, workspace, stream);
+    top_k_similarity_fused_cuda(rows.x, rows.y, out, d, workspace, stream);
   }
 }
 
@@ -33,7 +33,7 @@ std::optional<float> milliseconds(const TopKDims& d, ProductWay way) {
   const size_t bytes = workspace_bytes(d, way);
   const Workspace workspace{memory.take(bytes), bytes};
   if (!memory.suffices()) return std::nullopt;
-  return fastest_milliseconds([&] { run(x, y, out, d, workspace, Stream{}, way); });
+  return fastest_milliseconds([&] { run({x, y}, out, d, workspace, Stream{}, way); });
 }
 
 ProductWay way_of(const TopKDims& d) {
@@ -52,7 +52,7 @@ size_t top_k_similarity_workspace_bytes_cuda(const TopKDims& dims) {
 
 void top_k_similarity_cuda(const void* x, const void* y, TopKOutput out, const TopKDims& dims,
                            Workspace workspace, Stream stream) {
-  run(x, y, out, dims, workspace, stream, way_of(dims));
+  run({x, y}, out, dims, workspace, stream, way_of(dims));
 }
 
 }  // namespace rela

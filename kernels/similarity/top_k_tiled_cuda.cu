@@ -140,7 +140,7 @@ size_t top_k_similarity_tiled_workspace_bytes_cuda(const TopKDims& dims, const T
   return layout_of(dims, fitted(dims, tiles)).bytes;
 }
 
-void top_k_similarity_tiled_cuda(const void* x, const void* y, TopKOutput out, const TopKDims& dims,
+void top_k_similarity_tiled_cuda(const TopKRows& rows, TopKOutput out, const TopKDims& dims,
                                  Workspace workspace, Stream stream, const TopKTiles& tiles) {
   if (dims.queries == 0 || dims.k == 0) return;
   const TopKTiles size = fitted(dims, tiles);
@@ -159,7 +159,7 @@ void top_k_similarity_tiled_cuda(const void* x, const void* y, TopKOutput out, c
                       .candidates = std::min(size.candidates, dims.candidates - first),
                       .is_last = next >= dims.candidates};
       matmul(product_of(dims, tile.queries, tile.candidates),
-             {.a = row_of(x, query, dims), .b = row_of(y, first, dims), .c = scores},
+             {.a = row_of(rows.x, query, dims), .b = row_of(rows.y, first, dims), .c = scores},
              {base, l.product}, stream);
       simt::launch(take_kernel, {static_cast<unsigned>(ceil_div(tile.queries, kWarps)), kThreads},
                    stream, scores, tile, static_cast<int>(dims.k), progress, out);

@@ -14,8 +14,11 @@ struct TopKTiles {
   int64_t queries = 1024;
   int64_t candidates = 8192;
 };
+struct TopKRows {
+  const void *x = nullptr, *y = nullptr;
+};
 /// For D > 0.
-void top_k_similarity_tiled_cuda(const void* x, const void* y, TopKOutput out, const TopKDims& dims,
+void top_k_similarity_tiled_cuda(const TopKRows& rows, TopKOutput out, const TopKDims& dims,
                                  Workspace workspace, Stream stream, const TopKTiles& tiles = {});
 size_t top_k_similarity_tiled_workspace_bytes_cuda(const TopKDims& dims,
                                                    const TopKTiles& tiles = {});

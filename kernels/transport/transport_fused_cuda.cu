@@ -216,7 +216,7 @@ void transport_loss_fused_cuda(const TransportProblem& problem, const TransportI
     simt::launch(measure_kernel<T>,
                  {dim3(tiles_for(d.rows), tiles_for(d.outputs)), kTileThreads, kStagedBytes},
                  stream, t, sums);
-    finish_transport_rows(sums, tiles_for(d.outputs), problem, out,
+    finish_transport_rows({sums, tiles_for(d.outputs)}, problem, out,
                           piece_at<RowGradient>(workspace, l.gradients),
                           piece_at<double>(workspace, l.losses), stream);
     if (out.wants_gradient()) run_gradients(t, out, l, workspace, stream);

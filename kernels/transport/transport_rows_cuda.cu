@@ -12,13 +12,13 @@ __device__ inline double inverse_norm(double squares) {
 
 /// The formulas of transport_row.h: a thread a row.
 __global__ void __launch_bounds__(kRowThreads)
-    row_kernel(const RowSums* sums, int64_t parts, TransportDims d, TransportMeasure measure,
+    row_kernel(TransportPartSums in, TransportDims d, TransportMeasure measure,
                TransportOutputs out, RowGradient* gradients, double* losses) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (row >= d.rows) return;
   double pp = 0.0, py = 0.0, yy = 0.0, residual = 0.0;
-  for (int64_t part = 0; part < parts; ++part) {
-    const RowSums s = sums[part * d.rows + row];
+  for (int64_t part = 0; part < in.parts; ++part) {
+    const RowSums s = in.sums[part * d.rows + row];
     pp += s.x;
     py += s.y;
     yy += s.z;
@@ -68,12 +68,12 @@ unsigned blocks_for(int64_t threads) {
 
 }  // namespace
 
-void finish_transport_rows(const RowSums* sums, int64_t parts, const TransportProblem& problem,
+void finish_transport_rows(const TransportPartSums& sums, const TransportProblem& problem,
                            const TransportOutputs& out, RowGradient* gradients, double* losses,
                            Stream stream) {
   const TransportDims& d = problem.dims;
-  simt::launch(row_kernel, {blocks_for(d.rows), kRowThreads}, stream, sums, parts, d,
-               problem.measure, out, gradients, losses);
+  simt::launch(row_kernel, {blocks_for(d.rows), kRowThreads}, stream, sums, d, problem.measure, out,
+               gradients, losses);
   if (out.loss != nullptr) {
     simt::launch(loss_kernel, {1, kRowThreads}, stream, losses, d.rows, out.loss);
   }

@@ -14,9 +14,14 @@ struct RowGradient {
   float along_p, along_y;  // of the mean loss: dp = along_p p + along_y y
 };
 
-/// From sums [parts, N] to the rows' measures, their gradients [N], and the loss; losses [N] is
+struct TransportPartSums {
+  const RowSums* sums = nullptr;  // [parts, N]
+  int64_t parts = 1;              // of the columns
+};
+
+/// From sums to the rows' measures, their gradients [N], and the loss; losses [N] is
 /// scratch.
-void finish_transport_rows(const RowSums* sums, int64_t parts, const TransportProblem& problem,
+void finish_transport_rows(const TransportPartSums& sums, const TransportProblem& problem,
                            const TransportOutputs& out, RowGradient* gradients, double* losses,
                            Stream stream);
 

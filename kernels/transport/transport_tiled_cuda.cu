@@ -210,7 +210,7 @@ void transport_loss_tiled_cuda(const TransportProblem& problem, const TransportI
     simt::launch(measure_kernel, {static_cast<unsigned>(ceil_div(32 * c.rows, kThreads)), kThreads},
                  stream, c, sums);
   }
-  finish_transport_rows(sums, 1, problem, out, piece_at<RowGradient>(workspace, l.gradients),
+  finish_transport_rows({sums, 1}, problem, out, piece_at<RowGradient>(workspace, l.gradients),
                         piece_at<double>(workspace, l.losses), stream);
   if (!out.wants_gradient()) return;
   for (int64_t first = 0; first < d.rows; first += size) {

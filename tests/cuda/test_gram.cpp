@@ -56,7 +56,7 @@ void gram_tiled(const GramInputs& in, const GramSums& sums, const GramDims& d, s
   DeviceWorkspace columns_workspace(gram_columns_workspace_bytes_cuda(d));
   gram_columns_cuda(in, sums, d, own.data(), columns_workspace.get(), kTestStream);
   DeviceWorkspace workspace(gram_products_tiled_workspace_bytes_cuda(d, in.dtype, products));
-  gram_products_tiled_cuda(in, own.data(), sums.gram, d, workspace.get(), kTestStream, products);
+  gram_products_tiled_cuda(in, {own.data(), sums.gram}, d, workspace.get(), kTestStream, products);
   simt::stream_synchronize(kTestStream);
 }
 

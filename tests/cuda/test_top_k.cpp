@@ -69,7 +69,8 @@ Best run(ProductWay way, const std::vector<float>& x, const std::vector<float>& 
   const TopKOutput out{values.data(), indices.data()};
   if (way == ProductWay::kTiled && d.width > 0) {
     DeviceWorkspace workspace(top_k_similarity_tiled_workspace_bytes_cuda(d, kTiles));
-    top_k_similarity_tiled_cuda(dx.data(), dy.data(), out, d, workspace.get(), kTestStream, kTiles);
+    top_k_similarity_tiled_cuda({dx.data(), dy.data()}, out, d, workspace.get(), kTestStream,
+                                kTiles);
   } else {
     DeviceWorkspace workspace(top_k_similarity_workspace_bytes_cuda(d));
     top_k_similarity_cuda(dx.data(), dy.data(), out, d, workspace.get(), kTestStream);
