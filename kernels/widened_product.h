@@ -9,6 +9,11 @@
 
 namespace rela {
 
+/// Of an f32 copy of so many elements, in whole lines of 64 bytes.
+constexpr size_t widened_bytes(int64_t count) {
+  return (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
+}
+
 /// Elements of both factors and of the result.
 struct WidenedProduct {
   int64_t first = 0, second = 0, result = 0;
@@ -16,7 +21,9 @@ struct WidenedProduct {
   Dtype out = Dtype::kF16;  // of the result
 
   /// Of the copies, at the front of a workspace.
-  size_t bytes() const { return bytes_of(first) + bytes_of(second) + bytes_of(result); }
+  size_t bytes() const {
+    return widened_bytes(first) + widened_bytes(second) + widened_bytes(result);
+  }
 
   /// multiply(f32 first, f32 second, f32 result, workspace) between the widened factors and
   /// c.
@@ -25,17 +32,12 @@ struct WidenedProduct {
            Multiply&& multiply) const {
     std::byte* const start = static_cast<std::byte*>(workspace.data);
     void* const wide_a = start;
-    void* const wide_b = start + bytes_of(first);
-    void* const wide_c = start + bytes_of(first) + bytes_of(second);
+    void* const wide_b = start + widened_bytes(first);
+    void* const wide_c = start + widened_bytes(first) + widened_bytes(second);
     cast_cpu({.x = a, .from = in, .y = wide_a}, first, Stream{});
     cast_cpu({.x = b, .from = in, .y = wide_b}, second, Stream{});
     multiply(wide_a, wide_b, wide_c, Workspace{start + bytes(), workspace.bytes - bytes()});
     cast_cpu({.x = wide_c, .y = c.data, .to = out, .mode = c.mode}, result, Stream{});
-  }
-
- private:
-  static size_t bytes_of(int64_t count) {
-    return (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
   }
 };
 

@@ -40,7 +40,7 @@ LinearProblem problem_of(const MatmulCall& call) {
 /// The CPU's linear layer takes its bias in f32: a widened copy lies at the front of the workspace.
 size_t widened_bias_bytes(const MatmulCall& call) {
   if (call.bias == Bias::kAbsent || call.out == Dtype::kF32) return 0;
-  return (static_cast<size_t>(call.n) * sizeof(float) + 63) / 64 * 64;
+  return widened_bytes(call.n);
 }
 
 WidenedProduct elements_of(const MatmulCall& call) {

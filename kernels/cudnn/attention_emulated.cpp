@@ -4,15 +4,12 @@
 #include "kernels/elementwise/cast.h"
 #include "kernels/simt/device.h"
 #include "kernels/simt/emulator/options.h"
+#include "kernels/widened_product.h"
 
 namespace rela {
 namespace {
 
 int64_t elements_of(const AttentionDims& d) { return d.images * d.tokens * d.heads * d.width; }
-
-size_t wide_bytes(int64_t count) {
-  return (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
-}
 
 void run(const AttentionCall& call, const AttentionForwardArgs& args, Workspace workspace) {
   if (call.dtype != Dtype::kF16) {
@@ -21,7 +18,7 @@ void run(const AttentionCall& call, const AttentionForwardArgs& args, Workspace 
   // The CPU has no f16: it works on copies in f32.
   const int64_t count = elements_of(call.dims);
   void* const wide_qkv = workspace.data;
-  void* const wide_out = static_cast<std::byte*>(workspace.data) + wide_bytes(3 * count);
+  void* const wide_out = static_cast<std::byte*>(workspace.data) + widened_bytes(3 * count);
   cast_cpu({.x = args.qkv, .from = Dtype::kF16, .y = wide_qkv}, 3 * count, Stream{});
   attention_forward_cpu({.qkv = wide_qkv, .out = wide_out, .lse = args.lse}, call.dims, Dtype::kF32,
                         Workspace{}, Stream{});
@@ -35,7 +32,7 @@ bool has_library_attention(const AttentionCall&) { return simt::options().librar
 size_t library_attention_workspace_bytes(const AttentionCall& call) {
   if (call.dtype != Dtype::kF16) return 0;
   const int64_t count = elements_of(call.dims);
-  return wide_bytes(3 * count) + wide_bytes(count);
+  return widened_bytes(3 * count) + widened_bytes(count);
 }
 
 void library_attention(const AttentionCall& call, const AttentionForwardArgs& args,

@@ -45,7 +45,7 @@ ConvolutionCall widened(ConvolutionCall call) {
 /// the front of the workspace until it is rounded.
 size_t wide_gradient_bytes(const ConvolutionCall& call) {
   if (call.pass != Conv2dPass::kBackwardWeights || call.dtype == Dtype::kF32) return 0;
-  return (static_cast<size_t>(filter_count(call.dims)) * sizeof(float) + 63) / 64 * 64;
+  return widened_bytes(filter_count(call.dims));
 }
 
 void backward_weights(const ConvolutionCall& call, const ConvolutionTensors& t,

@@ -65,8 +65,7 @@ __global__ void __launch_bounds__(kTileThreads)
   }
 }
 
-/// Adds the parts to the lower half of gram. 16-bit rows: takes out the shift s; with U the sums of
-/// the shifted columns, sum z z^T = sum u u^T + U s^T + s U^T + N s s^T.
+/// Adds the parts to the lower half of gram, and takes out the shift of 16-bit rows.
 template <class T>
 __global__ void __launch_bounds__(kTileThreads)
     gram_kernel(JoinedRows<T> z, Plan plan, const double* products, const double* columns,
@@ -82,10 +81,7 @@ __global__ void __launch_bounds__(kTileThreads)
       if (part * plan.part_rows >= z.d.rows) break;
       sum += products[(part * plan.pairs + blockIdx.x) * kTileSide * kTileSide + e];
     }
-    if constexpr (sizeof(T) == 2) {
-      const double a = z.shift[row], b = z.shift[column];
-      sum -= columns[row] * b + a * columns[column] + static_cast<double>(z.d.rows) * a * b;
-    }
+    if constexpr (sizeof(T) == 2) sum -= share_of_shift(z, columns, row, column);
     gram[row * width + column] += sum;
   }
 }

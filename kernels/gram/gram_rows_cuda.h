@@ -38,4 +38,14 @@ JoinedRows<T> joined_rows(const GramInputs& in, const GramDims& d) {
   return {static_cast<const T*>(in.x), static_cast<const T*>(in.y), in.shift, d, is_aligned};
 }
 
+/// What the shift s adds to a sum of products of rows that were not shifted: with U the sums of the
+/// shifted columns,
+///   sum z z^T = sum u u^T + U s^T + s U^T + N s s^T
+template <class T>
+__device__ inline double share_of_shift(const JoinedRows<T>& z, const double* column_sums,
+                                        int64_t row, int64_t column) {
+  const double a = z.shift[row], b = z.shift[column];
+  return column_sums[row] * b + a * column_sums[column] + static_cast<double>(z.d.rows) * a * b;
+}
+
 }  // namespace rela

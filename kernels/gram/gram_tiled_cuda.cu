@@ -9,6 +9,7 @@
 #include "kernels/cublas/matmul.h"
 #include "kernels/gram/gram_rows_cuda.h"
 #include "kernels/gram/gram_ways_cuda.h"
+#include "kernels/workspace_pieces.h"
 
 namespace rela {
 namespace {
@@ -26,8 +27,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 /// Adds the chunks' products [chunks, P, P] to the lower half of gram. The first time, from 16-bit
-/// rows, takes out the shift s: with U the sums of the shifted columns,
-///   sum z z^T = sum u u^T + U s^T + s U^T + N s s^T
+/// rows, takes out the shift.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     fold_kernel(const float* products, int64_t chunks, JoinedRows<T> z, const double* own,
@@ -38,10 +38,7 @@ __global__ void __launch_bounds__(kThreads)
   if (row >= width || column > row) return;
   double sum = 0.0;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += products[chunk * width * width + i];
-  if (sizeof(T) == 2 && is_first) {
-    const double a = z.shift[row], b = z.shift[column];
-    sum -= own[row] * b + a * own[column] + static_cast<double>(z.d.rows) * a * b;
-  }
+  if (sizeof(T) == 2 && is_first) sum -= share_of_shift(z, own, row, column);
   gram[i] += sum;
 }
 
@@ -72,11 +69,6 @@ struct Layout {
 };
 Layout layout_of(const GramDims& d, Dtype dtype, int64_t chunks) {
   Layout l{.chunks = chunks};
-  const auto take = [&l](int64_t count, size_t size) {
-    const size_t at = l.bytes;
-    l.bytes += (static_cast<size_t>(count) * size + 255) / 256 * 256;
-    return at;
-  };
   const int64_t whole = d.rows / kRowChunk, rest = d.rows % kRowChunk;
   for (const auto& [rows, count] :
        {std::pair{kRowChunk, std::min(chunks, whole)}, std::pair{kRowChunk, whole % chunks},
@@ -84,11 +76,13 @@ Layout layout_of(const GramDims& d, Dtype dtype, int64_t chunks) {
     if (count == 0) continue;
     l.product = std::max(l.product, matmul_workspace_bytes(product_of(d, dtype, rows, count)));
   }
-  l.bytes = (l.product + 255) / 256 * 256;
-  l.products = take(chunks * d.columns() * d.columns(), sizeof(float));
+  WorkspaceCutter cut;
+  cut.take(static_cast<int64_t>(l.product), 1);
+  l.products = cut.take(chunks * d.columns() * d.columns(), sizeof(float));
   if (needs_copy(d, dtype)) {
-    l.rows = take(std::min(d.rows, chunks * kRowChunk) * d.columns(), dtype_bytes(dtype));
+    l.rows = cut.take(std::min(d.rows, chunks * kRowChunk) * d.columns(), dtype_bytes(dtype));
   }
+  l.bytes = cut.bytes;
   return l;
 }
 
@@ -97,10 +91,9 @@ unsigned blocks_for(int64_t threads) { return static_cast<unsigned>(ceil_div(thr
 template <class T>
 void add_products(const GramInputs& in, const GramProducts& to, const GramDims& d, const Layout& l,
                   Workspace workspace, Stream stream) {
-  char* const base = static_cast<char*>(workspace.data);
   const JoinedRows<T> z = joined_rows<T>(in, d);
-  float* const products = reinterpret_cast<float*>(base + l.products);
-  T* const copy = reinterpret_cast<T*>(base + l.rows);
+  float* const products = piece_at<float>(workspace, l.products);
+  T* const copy = piece_at<T>(workspace, l.rows);
   for (int64_t first = 0; first < d.rows;) {
     const int64_t left = d.rows - first;
     const int64_t rows = std::min(left, kRowChunk);
@@ -112,7 +105,7 @@ void add_products(const GramInputs& in, const GramProducts& to, const GramDims& 
       from = copy;
     }
     matmul(product_of(d, in.dtype, rows, count), {.a = from, .b = from, .c = products},
-           {base, l.product}, stream);
+           {workspace.data, l.product}, stream);
     simt::launch(fold_kernel<T>, {blocks_for(d.columns() * d.columns()), kThreads}, stream,
                  products, count, z, to.own, first == 0, to.gram);
     first += count * rows;

@@ -7,6 +7,7 @@
 #include "kernels/cublas/matmul.h"
 #include "kernels/similarity/top_k_keys_cuda.h"
 #include "kernels/similarity/top_k_ways_cuda.h"
+#include "kernels/workspace_pieces.h"
 
 namespace rela {
 namespace {
@@ -106,7 +107,7 @@ size_t product_bytes(const TopKDims& d, const TopKTiles& t) {
       bytes = std::max(bytes, matmul_workspace_bytes(product_of(d, queries, candidates)));
     }
   }
-  return (bytes + 255) / 256 * 256;
+  return bytes;
 }
 
 /// Pieces of the workspace, as byte offsets behind the product's own.
@@ -115,17 +116,14 @@ struct Layout {
 };
 Layout layout_of(const TopKDims& d, const TopKTiles& t) {
   Layout l;
-  const auto take = [&l](int64_t count, size_t size) {
-    const size_t at = l.bytes;
-    l.bytes += (static_cast<size_t>(count) * size + 255) / 256 * 256;
-    return at;
-  };
+  WorkspaceCutter cut;
   l.product = product_bytes(d, t);
-  l.bytes = l.product;
-  l.scores = take(t.queries * t.candidates, sizeof(float));
-  l.slots = take(t.queries * kSlots, sizeof(Key));
-  l.bar = take(t.queries, sizeof(Key));
-  l.count = take(t.queries, sizeof(int));
+  cut.take(static_cast<int64_t>(l.product), 1);
+  l.scores = cut.take(t.queries * t.candidates, sizeof(float));
+  l.slots = cut.take(t.queries * kSlots, sizeof(Key));
+  l.bar = cut.take(t.queries, sizeof(Key));
+  l.count = cut.take(t.queries, sizeof(int));
+  l.bytes = cut.bytes;
   return l;
 }
 
@@ -145,11 +143,9 @@ void top_k_similarity_tiled_cuda(const TopKRows& rows, TopKOutput out, const Top
   if (dims.queries == 0 || dims.k == 0) return;
   const TopKTiles size = fitted(dims, tiles);
   const Layout l = layout_of(dims, size);
-  char* const base = static_cast<char*>(workspace.data);
-  float* const scores = reinterpret_cast<float*>(base + l.scores);
-  const Progress progress{reinterpret_cast<int*>(base + l.count),
-                          reinterpret_cast<Key*>(base + l.bar),
-                          reinterpret_cast<Key*>(base + l.slots)};
+  float* const scores = piece_at<float>(workspace, l.scores);
+  const Progress progress{piece_at<int>(workspace, l.count), piece_at<Key>(workspace, l.bar),
+                          piece_at<Key>(workspace, l.slots)};
   for (int64_t query = 0; query < dims.queries; query += size.queries) {
     for (int64_t first = 0; first < dims.candidates; first += size.candidates) {
       const int64_t next = first + size.candidates;
@@ -160,7 +156,7 @@ void top_k_similarity_tiled_cuda(const TopKRows& rows, TopKOutput out, const Top
                       .is_last = next >= dims.candidates};
       matmul(product_of(dims, tile.queries, tile.candidates),
              {.a = row_of(rows.x, query, dims), .b = row_of(rows.y, first, dims), .c = scores},
-             {base, l.product}, stream);
+             {workspace.data, l.product}, stream);
       simt::launch(take_kernel, {static_cast<unsigned>(ceil_div(tile.queries, kWarps)), kThreads},
                    stream, scores, tile, static_cast<int>(dims.k), progress, out);
     }

@@ -4,6 +4,7 @@
 
 #include "kernels/cuda_types.h"
 #include "kernels/transport/transport_loss.h"
+#include "kernels/workspace_pieces.h"
 
 namespace rela {
 
@@ -19,8 +20,7 @@ struct TransportPartSums {
   int64_t parts = 1;              // of the columns
 };
 
-/// From sums to the rows' measures, their gradients [N], and the loss; losses [N] is
-/// scratch.
+/// From sums to the rows' measures, their gradients [N], and the loss; losses [N] is scratch.
 void finish_transport_rows(const TransportPartSums& sums, const TransportProblem& problem,
                            const TransportOutputs& out, RowGradient* gradients, double* losses,
                            Stream stream);
@@ -31,19 +31,5 @@ const void* matching_transport_weights(const TransportProblem& problem, const vo
 
 /// What a batch without rows gives.
 void clear_transport_outputs(const TransportDims& d, const TransportOutputs& out, Stream stream);
-
-/// Pieces of a workspace, as byte offsets.
-struct WorkspaceCutter {
-  size_t bytes = 0;
-  size_t take(int64_t count, size_t size) {
-    const size_t at = bytes;
-    bytes += (static_cast<size_t>(count) * size + 255) / 256 * 256;
-    return at;
-  }
-};
-template <class T>
-T* piece_at(const Workspace& w, size_t offset) {
-  return reinterpret_cast<T*>(static_cast<char*>(w.data) + offset);
-}
 
 }  // namespace rela

@@ -12,8 +12,8 @@ namespace rela {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kAlignedRows =
-    8;  // begin at a multiple of kMatmulAlignment, whatever their width
+/// So many rows begin at a multiple of kMatmulAlignment, whatever their width.
+constexpr int64_t kAlignedRows = 8;
 
 /// What the kernels read, from row `first` on; p without its bias, [rows, K].
 struct Chunk {
