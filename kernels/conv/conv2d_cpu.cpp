@@ -10,7 +10,7 @@
 #include "kernels/conv/weight_gradient_bf16.h"
 #include "kernels/cpu_features.h"
 #include "kernels/dnnl/plan.h"
-#include "kernels/dnnl/plan_cache.h"
+#include "kernels/plan_cache.h"
 #include "kernels/parallel.h"
 
 namespace rela {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kernels/cublas/matmul.h"
-#include "kernels/dnnl/plan_cache.h"
+#include "kernels/plan_cache.h"
 #include "kernels/simt/device.h"
 #include "kernels/simt/error.h"
 #include "kernels/tuning/measure.h"
@@ -108,11 +108,7 @@ OwnedPreference make_preference() {
   return preference;
 }
 
-struct PlanKey {
-  int device = 0;
-  MatmulCall call;
-  auto operator<=>(const PlanKey&) const = default;
-};
+using PlanKey = CallOnDevice<MatmulCall>;
 
 /// A product with its algorithm.
 struct MatmulPlan {

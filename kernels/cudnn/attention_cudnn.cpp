@@ -6,27 +6,23 @@
 
 #include "kernels/cudnn/attention_plan.h"
 #include "kernels/cudnn/plan_choice.h"
-#include "kernels/dnnl/plan_cache.h"
+#include "kernels/plan_cache.h"
 #include "kernels/simt/device.h"
 #include "kernels/tuning/tuning.h"
 
 namespace rela {
 namespace {
 
-struct PlanKey {
-  int device = 0;
-  AttentionCall call;
-  auto operator<=>(const PlanKey&) const = default;
-};
+using PlanKey = CallOnDevice<AttentionCall>;
 struct Answer {
   std::optional<EnginePlan> plan{};
   std::optional<CudnnError> refusal{};
 };
 
-/// Whether cuDNN says that it cannot do a call, and not that something else went wrong.
+/// Whether nothing went wrong on the device itself: then the own kernel can serve, whether cuDNN
+/// cannot do the call or, for want of NVRTC say, cannot make its plan.
 bool is_refusal(const CudnnError& error) {
-  return error.status() / 1000 == CUDNN_STATUS_BAD_PARAM / 1000 ||
-         error.status() / 1000 == CUDNN_STATUS_NOT_SUPPORTED / 1000;
+  return error.status() / 1000 != CUDNN_STATUS_EXECUTION_FAILED / 1000;
 }
 
 GraphMemory measuring_memory(const AttentionCall& call, MeasuringMemory& memory) {

@@ -24,6 +24,24 @@ struct ConvolutionTensors {
   void* result = nullptr;
 };
 
+/// The elements of each, for any pass.
+struct ConvolutionSizes {
+  int64_t first = 0, second = 0, result = 0;
+};
+inline ConvolutionSizes sizes_of(const ConvolutionCall& call) {
+  const Conv2dDims& d = call.dims;
+  const int64_t x = d.n * d.h * d.w * d.c, w = d.k * d.r * d.s * d.c, y = d.n * d.p() * d.q() * d.k;
+  switch (call.pass) {
+    case Conv2dPass::kForward:
+      return {x, w, y};
+    case Conv2dPass::kBackwardData:
+      return {y, w, x};
+    case Conv2dPass::kBackwardWeights:
+      break;
+  }
+  return {x, y, w};
+}
+
 /// The first time also makes the plan: before a stream is recorded, ask for every call that it
 /// holds.
 size_t convolution_workspace_bytes(const ConvolutionCall& call);

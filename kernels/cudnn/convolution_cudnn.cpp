@@ -4,32 +4,19 @@
 
 #include "kernels/cudnn/convolution_plan.h"
 #include "kernels/cudnn/plan_choice.h"
-#include "kernels/dnnl/plan_cache.h"
+#include "kernels/plan_cache.h"
 #include "kernels/simt/device.h"
 
 namespace rela {
 namespace {
 
-struct PlanKey {
-  int device = 0;
-  ConvolutionCall call;
-  auto operator<=>(const PlanKey&) const = default;
-};
+using PlanKey = CallOnDevice<ConvolutionCall>;
 
 ConvolutionTensors measuring_tensors(const ConvolutionCall& call, MeasuringMemory& memory) {
-  const Conv2dDims& d = call.dims;
-  void* x = memory.take(d.n * d.h * d.w * d.c, call.dtype);
-  void* w = memory.take(d.k * d.r * d.s * d.c, call.dtype);
-  void* y = memory.take(d.n * d.p() * d.q() * d.k, call.dtype);
-  switch (call.pass) {
-    case Conv2dPass::kForward:
-      return {x, w, y};
-    case Conv2dPass::kBackwardData:
-      return {y, w, x};
-    case Conv2dPass::kBackwardWeights:
-      return {x, y, w};
-  }
-  return {};
+  const ConvolutionSizes sizes = sizes_of(call);
+  return {.first = memory.take(sizes.first, call.dtype),
+          .second = memory.take(sizes.second, call.dtype),
+          .result = memory.take(sizes.result, call.dtype)};
 }
 
 std::unique_ptr<EnginePlan> make_plan(const PlanKey& key) {

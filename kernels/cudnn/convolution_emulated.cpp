@@ -16,21 +16,9 @@ Conv2dProblem problem_of(const ConvolutionCall& call) {
           .f32_math = call.f32_math};
 }
 
-int64_t filter_count(const Conv2dDims& d) { return d.k * d.r * d.s * d.c; }
-
-/// The elements that a pass reads and makes.
-WidenedProduct elements_of(const ConvolutionCall& call) {
-  const Conv2dDims& d = call.dims;
-  const int64_t x = d.n * d.h * d.w * d.c, w = filter_count(d), y = d.n * d.p() * d.q() * d.k;
-  switch (call.pass) {
-    case Conv2dPass::kForward:
-      return {x, w, y};
-    case Conv2dPass::kBackwardData:
-      return {y, w, x};
-    case Conv2dPass::kBackwardWeights:
-      break;
-  }
-  return {x, y, w};
+WidenedProduct in_f32(const ConvolutionCall& call) {
+  const ConvolutionSizes sizes = sizes_of(call);
+  return {sizes.first, sizes.second, sizes.result};
 }
 
 /// The f32 convolution that stands in for one of f16.
@@ -45,7 +33,7 @@ ConvolutionCall widened(ConvolutionCall call) {
 /// the front of the workspace until it is rounded.
 size_t wide_gradient_bytes(const ConvolutionCall& call) {
   if (call.pass != Conv2dPass::kBackwardWeights || call.dtype == Dtype::kF32) return 0;
-  return widened_bytes(filter_count(call.dims));
+  return widened_bytes(sizes_of(call).result);
 }
 
 void backward_weights(const ConvolutionCall& call, const ConvolutionTensors& t,
@@ -64,12 +52,12 @@ void backward_weights(const ConvolutionCall& call, const ConvolutionTensors& t,
             .y = t.result,
             .to = call.dtype,
             .mode = call.mode},
-           filter_count(call.dims), Stream{});
+           sizes_of(call).result, Stream{});
 }
 
 void run(const ConvolutionCall& call, const ConvolutionTensors& t, Workspace workspace) {
   if (call.dtype == Dtype::kF16) {
-    return elements_of(call).run(
+    return in_f32(call).run(
         t.first, t.second, {t.result, call.mode}, workspace,
         [&](const void* first, const void* second, void* result, Workspace rest) {
           run(widened(call), {first, second, result}, rest);
@@ -90,7 +78,7 @@ void run(const ConvolutionCall& call, const ConvolutionTensors& t, Workspace wor
 
 size_t convolution_workspace_bytes(const ConvolutionCall& call) {
   if (call.dtype == Dtype::kF16) {
-    return elements_of(call).bytes() + convolution_workspace_bytes(widened(call));
+    return in_f32(call).bytes() + convolution_workspace_bytes(widened(call));
   }
   const size_t wide_bytes = wide_gradient_bytes(call);
   const Write mode = wide_bytes > 0 ? Write::kOverwrite : call.mode;

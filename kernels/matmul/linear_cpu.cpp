@@ -8,7 +8,7 @@
 
 #include "kernels/cpu_features.h"
 #include "kernels/dnnl/plan.h"
-#include "kernels/dnnl/plan_cache.h"
+#include "kernels/plan_cache.h"
 #include "kernels/parallel.h"
 
 namespace rela {

@@ -22,10 +22,12 @@
 //                 and store16_streaming for data that is used once
 //   math          expf logf sqrtf rsqrtf tanhf erff __expf __logf __fdividef fmaf min max ...,
 //                 __popc __ffs __clz, __float_as_uint, __uint_as_float
-//   tensor cores  simt::mma_m16n8k16_bf16 and _f16, simt::ldmatrix_x4, ldmatrix_x2 (and
-//   _transposed) async copies  simt::cp_async16, cp_async_commit, cp_async_wait<N> constants
-//   __constant__ variables, set on the host by simt::copy_to_symbol(symbol, value, stream) vector
-//   adds   simt::atomic_add2, simt::atomic_add4 on f32 in global memory
+//   tensor cores  simt::mma_m16n8k16_bf16, simt::mma_m16n8k16_f16, simt::ldmatrix_x4, ldmatrix_x2
+//                 and their _transposed forms
+//   async copies  simt::cp_async16, cp_async_commit, cp_async_wait<N>
+//   constants     __constant__ variables, set on the host by
+//                 simt::copy_to_symbol(symbol, value, stream)
+//   vector adds   simt::atomic_add2, simt::atomic_add4 on f32 in global memory
 //
 // Rules, checked by tests/tools/dialect.py: no <<< >>>, no plain __shared__, no raw asm, no
 // cooperative_groups or CUB outside kernels/simt/; arithmetic in f32, bf16 and f16 only as storage

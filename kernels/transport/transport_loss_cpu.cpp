@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "kernels/cpu_features.h"
-#include "kernels/dnnl/plan_cache.h"
+#include "kernels/plan_cache.h"
 #include "kernels/dnnl/product.h"
 #include "kernels/parallel.h"
 #include "kernels/simd.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "kernels/dnnl/plan_cache.h"
+#include "kernels/plan_cache.h"
 #include "kernels/simt/error.h"
 #include "kernels/tuning/tuning.h"
 

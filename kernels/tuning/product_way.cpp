@@ -3,7 +3,7 @@
 #include <memory>
 #include <utility>
 
-#include "kernels/dnnl/plan_cache.h"
+#include "kernels/plan_cache.h"
 #include "kernels/simt/device.h"
 #include "kernels/tuning/measure.h"
 #include "kernels/tuning/tuning.h"

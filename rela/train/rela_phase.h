@@ -27,7 +27,7 @@ class RelaPhase {
   static constexpr size_t kTableBytes = size_t{256} << 20;
 
   /// Puts the targets of a batch onto the device, out of the GPU's own memory where they lie there.
-  /// samples [B] i64: positions in the data set. Throws DataError for a sample that is not in it.
+  /// samples [B] i64: positions in the data set. Throws ShapeError for a sample that is not in it.
   void fetch_targets(const Tensor& samples);
   /// Loss of the batch whose targets were fetched last, scalar f32.  features [2B, D] on the tape.
   Var loss(const Var& features);

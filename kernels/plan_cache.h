@@ -1,5 +1,7 @@
 #pragma once
+// Plans, made once: of oneDNN, cuDNN and cuBLASLt, and choices between ways.
 
+#include <compare>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,6 +24,14 @@ class PlanCache {
  private:
   std::mutex mutex_;
   std::map<Key, std::unique_ptr<Plan>> plans_;
+};
+
+/// What a plan of a GPU library is made for: a call, on a device.
+template <class Call>
+struct CallOnDevice {
+  int device = 0;
+  Call call;
+  auto operator<=>(const CallOnDevice&) const = default;
 };
 
 }  // namespace rela
