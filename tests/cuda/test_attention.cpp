@@ -270,7 +270,7 @@ TEST(LibraryAttention, MatchesTheOracle) {
 
 #ifdef RELA_CUDA_SIMT
 /// Emulated training is to try the own kernel out. What stands in for the library widens f16.
-TEST(LibraryAttention, ServesOnlyWhenAskedForAndNeverF32) {
+TEST(LibraryAttention, ServesOnlyWhenAskedFor) {
   const AttentionDims d{.images = 1, .tokens = 5, .heads = 1, .width = 16};
   const auto bytes = [&](Dtype dtype) { return attention_workspace_bytes_cuda(d, dtype); };
   EXPECT_EQ(bytes(Dtype::kF16), 0u);
@@ -281,6 +281,21 @@ TEST(LibraryAttention, ServesOnlyWhenAskedForAndNeverF32) {
             0u);
 }
 #endif
+
+TEST(LibraryAttention, NeverServesF32) {
+  const AttentionDims d{.images = 2, .tokens = 65, .heads = 3, .width = 64};
+  const AttentionOracle oracle(d);
+  Random random(1);
+  const DeviceValues qkv = on_device(random_array(oracle.qkv_shape(), random, -2, 2), Dtype::kF32);
+  std::vector<std::vector<float>> outputs;
+  for (const Way way : kWays) {
+    DeviceValues out(d.images * d.tokens * d.heads * d.width, Dtype::kF32);
+    DeviceArray<float> lse(d.images * d.heads * d.tokens);
+    forward(way, {qkv.data(), out.data(), lse.data()}, d, Dtype::kF32);
+    outputs.push_back(out.download());
+  }
+  EXPECT_EQ(outputs[0], outputs[1]);  // the own kernel's bits
+}
 
 }  // namespace
 }  // namespace rela::test
