@@ -8,8 +8,8 @@
 
 #include "kernels/cpu_features.h"
 #include "kernels/dnnl/plan.h"
-#include "kernels/plan_cache.h"
 #include "kernels/parallel.h"
+#include "kernels/plan_cache.h"
 
 namespace rela {
 namespace {

@@ -7,9 +7,9 @@
 #include <cstring>
 
 #include "kernels/cpu_features.h"
-#include "kernels/plan_cache.h"
 #include "kernels/dnnl/product.h"
 #include "kernels/parallel.h"
+#include "kernels/plan_cache.h"
 #include "kernels/simd.h"
 #include "kernels/transport/transport_row.h"
 
