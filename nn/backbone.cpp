@@ -10,11 +10,15 @@ namespace {
 struct KnownResNet {
   const char* name;
   std::vector<int64_t> blocks;
+  ResNet::Block block = ResNet::Block::kBasic;
 };
 
 const std::vector<KnownResNet>& imagenet_resnets() {
-  static const std::vector<KnownResNet> known{{"resnet18", {2, 2, 2, 2}},
-                                              {"resnet34", {3, 4, 6, 3}}};
+  static const std::vector<KnownResNet> known{
+      {"resnet18", {2, 2, 2, 2}},
+      {"resnet34", {3, 4, 6, 3}},
+      {"resnet50", {3, 4, 6, 3}, ResNet::Block::kBottleneck},
+      {"resnet101", {3, 4, 23, 3}, ResNet::Block::kBottleneck}};
   return known;
 }
 
@@ -64,8 +68,10 @@ std::unique_ptr<Backbone> make_backbone(const BackboneSpec& spec) {
   RELA_CHECK(model != nullptr, ConfigError, "backbone.name: no model \"", spec.name,
              "\"; available: ", joined(backbone_names()));
   RELA_CHECK(spec.width >= 1, ConfigError, "backbone.width: ", spec.width, "; at least 1");
-  return std::make_unique<ResNet>(
-      ResNet::Spec{.blocks = model->blocks, .width = spec.width, .cifar_stem = spec.cifar_stem});
+  return std::make_unique<ResNet>(ResNet::Spec{.blocks = model->blocks,
+                                               .width = spec.width,
+                                               .cifar_stem = spec.cifar_stem,
+                                               .block = model->block});
 }
 
 }  // namespace rela

@@ -20,7 +20,7 @@ class Backbone : public Module {
 struct BackboneSpec {
   std::string name = "resnet18";
   bool cifar_stem = false;                       // 3x3 stride-1 first convolution, no max-pool
-  int64_t width = 64;                            // channels of the first stage
+  int64_t width = 64;                            // channels of the first stage's 3x3 convolutions
   ConvInit conv_init = ConvInit::kFanOutNormal;  // of a model that is trained or stays random
 };
 

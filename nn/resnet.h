@@ -18,8 +18,8 @@ enum class Shortcut : uint8_t {
   kPadding,     // option A: every other pixel, zeros for the new channels; no parameters
 };
 
-/// Two 3x3 convolutions beside a shortcut; the addition is fused with the second norm and ReLU.
-class BasicBlock : public Module {
+/// Convolutions beside a shortcut; the addition is fused with the last norm and ReLU.
+class ResidualBlock : public Module {
  public:
   struct Spec {
     int64_t in = 0;
@@ -27,8 +27,13 @@ class BasicBlock : public Module {
     int64_t stride = 1;
     Shortcut shortcut = Shortcut::kProjection;  // when the shape changes
   };
-  explicit BasicBlock(const Spec& spec);
-  Var forward(const Var& x, const ForwardContext& context);
+  virtual Var forward(const Var& x, const ForwardContext& context) = 0;
+
+ protected:
+  explicit ResidualBlock(const Spec& spec) : spec_(spec) {}
+  /// The last child, as in torchvision.
+  void add_shortcut();
+  Var shortcut(const Var& x, const ForwardContext& context);
 
  private:
   /// Shortcut::kProjection: conv1x1, norm. Names: downsample.0, downsample.1.
@@ -38,23 +43,49 @@ class BasicBlock : public Module {
     BatchNorm norm;
   };
 
-  Var shortcut(const Var& x, const ForwardContext& context);
-
   Spec spec_;
+  std::unique_ptr<Downsample> downsample_;
+};
+
+/// Two 3x3 convolutions.
+class BasicBlock : public ResidualBlock {
+ public:
+  explicit BasicBlock(const Spec& spec);
+  Var forward(const Var& x, const ForwardContext& context) override;
+
+ private:
   Conv2d conv1_;
   BatchNorm bn1_;
   Conv2d conv2_;
   BatchNorm bn2_;
-  std::unique_ptr<Downsample> downsample_;
+};
+
+/// 1x1, 3x3 and 1x1 convolutions, the first two with a quarter of the channels. The 3x3 one has the
+/// stride, as in torchvision; in the paper it is the first.
+class BottleneckBlock : public ResidualBlock {
+ public:
+  static constexpr int64_t kExpansion = 4;
+  explicit BottleneckBlock(const Spec& spec);
+  Var forward(const Var& x, const ForwardContext& context) override;
+
+ private:
+  Conv2d conv1_;
+  BatchNorm bn1_;
+  Conv2d conv2_;
+  BatchNorm bn2_;
+  Conv2d conv3_;
+  BatchNorm bn3_;
 };
 
 class ResNet : public Backbone {
  public:
+  enum class Block : uint8_t { kBasic, kBottleneck };
   struct Spec {
     std::vector<int64_t> blocks{2, 2, 2, 2};  // per stage
-    int64_t width = 64;  // channels of the first stage; each stage doubles them
+    int64_t width = 64;  // channels of the first stage's 3x3 convolutions; each stage doubles them
     bool cifar_stem = false;
     Shortcut shortcut = Shortcut::kProjection;
+    Block block = Block::kBasic;
   };
   explicit ResNet(const Spec& spec);
 
@@ -63,15 +94,15 @@ class ResNet : public Backbone {
 
  private:
   struct Stage : Module {
-    std::vector<std::unique_ptr<BasicBlock>> blocks;
-    void add_block(const BasicBlock::Spec& spec);
+    std::vector<std::unique_ptr<ResidualBlock>> blocks;
+    void add_block(std::unique_ptr<ResidualBlock> block);
   };
 
   Conv2d conv1_;
   BatchNorm bn1_;
   bool max_pool_;
   std::vector<std::unique_ptr<Stage>> stages_;
-  int64_t feature_width_;
+  int64_t feature_width_ = 0;
 };
 
 }  // namespace rela

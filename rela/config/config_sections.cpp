@@ -29,7 +29,8 @@ void describe(ConfigTable& table, BackboneConfig& c) {
   table.name("name", c.name, backbone_names(), "network to train");
   table.boolean("cifar_stem", c.cifar_stem,
                 "3x3 stride-1 first convolution and no max-pool, for small images");
-  table.integer("width", c.width, Limits::between(1, 4096), "channels of the first stage");
+  table.integer("width", c.width, Limits::between(1, 4096),
+                "channels of the first stage's 3x3 convolutions; each stage doubles them");
   table.choice<ConvInit>(
       "init", c.init,
       {{"fan_out_normal", ConvInit::kFanOutNormal}, {"fan_in_uniform", ConvInit::kFanInUniform}},

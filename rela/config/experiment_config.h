@@ -18,7 +18,8 @@ struct BackboneConfig {
   std::string name = "resnet18";
   bool cifar_stem =
       true;  // 3x3 stride-1 first convolution and no max-pool; ImageNet-style ResNets only
-  int64_t width = 64;  // channels of the first stage; ImageNet-style ResNets only
+  int64_t width =
+      64;  // channels of the first stage's 3x3 convolutions; ImageNet-style ResNets only
   ConvInit init = ConvInit::kFanOutNormal;
 };
 

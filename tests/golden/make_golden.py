@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what the golden tests compare with: a small ResNet-18, three BYOL steps and three steps of
+"""Writes what the golden tests compare with: two small ResNets, three BYOL steps and three steps of
 the ReLA phase in PyTorch, and ReLA's targets in NumPy.
 
     python3 make_golden.py [FOLDER]        (torch and numpy; the folder of this script by default)
@@ -87,16 +87,40 @@ class Block(nn.Module):
         return functional.relu(self.bn2(self.conv2(hidden)) + shortcut)
 
 
-class ResNet18(nn.Module):
-    def __init__(self):
+class Bottleneck(nn.Module):
+    def __init__(self, inputs, outputs, stride):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, WIDTH, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(WIDTH)
-        inputs = WIDTH
+        inner = outputs // 4
+        self.conv1 = nn.Conv2d(inputs, inner, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.downsample = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        shortcut = x if self.downsample is None else self.downsample(x)
+        narrow = functional.relu(self.bn1(self.conv1(x)))
+        hidden = functional.relu(self.bn2(self.conv2(narrow)))
+        return functional.relu(self.bn3(self.conv3(hidden)) + shortcut)
+
+
+class ResNet(nn.Module):
+    """Four stages of two blocks: with `Block` a ResNet-18."""
+
+    def __init__(self, block, width, expansion):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        inputs = width
         for stage in range(4):
-            outputs = WIDTH << stage
-            blocks = nn.Sequential(Block(inputs, outputs, 1 if stage == 0 else 2),
-                                   Block(outputs, outputs, 1))
+            outputs = (width << stage) * expansion
+            blocks = nn.Sequential(block(inputs, outputs, 1 if stage == 0 else 2),
+                                   block(outputs, outputs, 1))
             setattr(self, f"layer{stage + 1}", blocks)
             inputs = outputs
 
@@ -104,6 +128,10 @@ class ResNet18(nn.Module):
         x = functional.relu(self.bn1(self.conv1(x)))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return x.mean(dim=(2, 3))
+
+
+def resnet18():
+    return ResNet(Block, WIDTH, 1)
 
 
 def head(inputs):
@@ -114,7 +142,7 @@ def head(inputs):
 class Online(nn.Module):
     def __init__(self):
         super().__init__()
-        self.backbone = ResNet18()
+        self.backbone = resnet18()
         self.projector = head(8 * WIDTH)
         self.predictor = head(PROJECTION)
 
@@ -160,8 +188,8 @@ def keep(out, name, tensor):
         out[name + ".norm"] = flat.norm().reshape(1)
 
 
-def resnet_results():
-    model, x, out = ResNet18().double(), images("images"), {}
+def resnet_results(model):
+    model, x, out = model.double(), images("images"), {}
     fill(model)
     features = model.train()(x)
     out["features.train"] = features.detach()
@@ -214,7 +242,7 @@ def rela_results(map_kind):
     """Sun et al. 2024, as released: the cosine distance between the mapped features of both views
     and the image's target, averaged over the views; the optimiser holds the backbone alone unless
     the map is trained. The target network follows the backbone."""
-    model = nn.ModuleDict({"backbone": ResNet18()}).double().train()
+    model = nn.ModuleDict({"backbone": resnet18()}).double().train()
     transfer = nn.ModuleDict({"map": nn.Linear(8 * WIDTH, TARGET_WIDTH)}).double()
     targets = formula("targets", STEPS * BATCH * TARGET_WIDTH, 1.0).reshape(STEPS, BATCH, TARGET_WIDTH)
     fill(model)
@@ -285,7 +313,9 @@ def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
-    write_safetensors(folder / "resnet18.safetensors", resnet_results())
+    write_safetensors(folder / "resnet18.safetensors", resnet_results(resnet18()))
+    # Of this width, no input of a ReLU is closer to 0 than 3e-6: f32 takes the side that double takes.
+    write_safetensors(folder / "bottleneck.safetensors", resnet_results(ResNet(Bottleneck, 6, 4)))
     write_safetensors(folder / "targets.safetensors", target_results())
     for name in ("sgd", "adamw", "lars"):
         results = byol_results(name)

@@ -1,6 +1,8 @@
-// The f32 ResNet against PyTorch in double: see tests/golden/make_golden.py.
+// f32 ResNets against PyTorch in double: see tests/golden/make_golden.py.
 
 #include <gmock/gmock.h>
+
+#include <ostream>
 
 #include "nn/resnet.h"
 #include "tests/support/golden.h"
@@ -21,11 +23,17 @@ constexpr int64_t kBatch = 4;
 constexpr double kForward = 1e-5;
 constexpr double kGradient = 4e-5;
 
-ResNet::Spec small_cifar_resnet() { return {.width = 8, .cifar_stem = true}; }
+struct GoldenCase {
+  const char* file;
+  ResNet::Spec spec;
+  size_t statistics;  // running ones, two a norm
+};
 
-class GoldenResNet : public testing::Test {
+void PrintTo(const GoldenCase& c, std::ostream* out) { *out << c.file; }
+
+class GoldenResNet : public testing::TestWithParam<GoldenCase> {
  protected:
-  GoldenResNet() : model_(small_cifar_resnet()) { test::fill_from_formula(state_of(model_)); }
+  GoldenResNet() { test::fill_from_formula(state_of(model_)); }
 
   Var forward(NormMode norm) {
     return model_.forward(Var(formula_images("images", kBatch)), {.norm = norm});
@@ -34,15 +42,24 @@ class GoldenResNet : public testing::Test {
     return golden_.miss(name, test::torch_order({name, got}));
   }
 
-  GoldenFile golden_{"resnet18"};
-  ResNet model_;
+  GoldenFile golden_{GetParam().file};
+  ResNet model_{GetParam().spec};
 };
 
-TEST_F(GoldenResNet, FeaturesInTrainModeAgree) {
+INSTANTIATE_TEST_SUITE_P(
+    Blocks, GoldenResNet,
+    testing::Values(GoldenCase{"resnet18", {.width = 8, .cifar_stem = true}, 40},
+                    GoldenCase{
+                        "bottleneck",
+                        {.width = 6, .cifar_stem = true, .block = ResNet::Block::kBottleneck},
+                        58}),
+    [](const auto& info) { return info.param.file; });
+
+TEST_P(GoldenResNet, FeaturesInTrainModeAgree) {
   EXPECT_THAT(miss("features.train", forward(NormMode::kTrain).value()), Le(kForward));
 }
 
-TEST_F(GoldenResNet, RunningStatisticsAgree) {
+TEST_P(GoldenResNet, RunningStatisticsAgree) {
   forward(NormMode::kTrain);
   size_t compared = 0;
   for (const NamedBuffer& b : model_.buffers()) {
@@ -50,15 +67,15 @@ TEST_F(GoldenResNet, RunningStatisticsAgree) {
     EXPECT_THAT(miss("running." + b.name, b.value), Le(kForward)) << b.name;
     ++compared;
   }
-  EXPECT_EQ(compared, 40u);
+  EXPECT_EQ(compared, GetParam().statistics);
 }
 
-TEST_F(GoldenResNet, FeaturesInEvalModeAgree) {
+TEST_P(GoldenResNet, FeaturesInEvalModeAgree) {
   forward(NormMode::kTrain);
   EXPECT_THAT(miss("features.eval", forward(NormMode::kEval).value()), Le(kForward));
 }
 
-TEST_F(GoldenResNet, GradientsAgree) {
+TEST_P(GoldenResNet, GradientsAgree) {
   const Var features = forward(NormMode::kTrain);
   backward(features,
            Tensor::from(formula("functional", features.value().numel()), features.shape()));
@@ -69,9 +86,9 @@ TEST_F(GoldenResNet, GradientsAgree) {
   }
 }
 
-TEST_F(GoldenResNet, NothingInTheFileIsLeftOut) {
-  // a gradient per parameter, 40 running statistics, features in two modes
-  EXPECT_EQ(golden_.tensor_count(), model_.parameters().size() + 40 + 2);
+TEST_P(GoldenResNet, NothingInTheFileIsLeftOut) {
+  // a gradient per parameter, running statistics, features in two modes
+  EXPECT_EQ(golden_.tensor_count(), model_.parameters().size() + GetParam().statistics + 2);
 }
 
 }  // namespace

@@ -65,15 +65,21 @@ int64_t parameter_count(const Module& module) {
 TEST(ResNet, HasTorchvisionsNamesAndShapes) {
   const auto file = test::shared_reference("tensor_names.json");
   if (!file) GTEST_SKIP() << test::missing_shared_reference("tensor_names.json");
-  const Shapes published = published_shapes(*file, "resnet18");
-  EXPECT_EQ(published.size(), 120u);
-  EXPECT_EQ(shapes_of(ResNet({})), published);
+  for (const auto& [model, tensors] : {std::pair{"resnet18", 120u}, std::pair{"resnet50", 318u}}) {
+    const Shapes published = published_shapes(*file, model);
+    EXPECT_EQ(published.size(), tensors);
+    EXPECT_EQ(shapes_of(*make_backbone({.name = model})), published);
+  }
 }
 
-TEST(ResNet, HasTheParameterCountsOfThePaper) {
-  EXPECT_EQ(parameter_count(ResNet({})), 11'176'512);  // 11,689,512 less the classifier's 513,000
-  EXPECT_EQ(parameter_count(*make_backbone({.name = "resnet34"})),
-            21'284'672);  // 21,797,672 less it
+TEST(ResNet, HasTorchvisionsParameterCounts) {
+  const std::pair<const char*, int64_t> published[] = {{"resnet18", 11'689'512},
+                                                       {"resnet34", 21'797'672},
+                                                       {"resnet50", 25'557'032},
+                                                       {"resnet101", 44'549'160}};
+  for (const auto& [name, count] : published) {
+    EXPECT_EQ(parameter_count(Classifier({.name = name}, 1000)), count) << name;
+  }
 }
 
 TEST(ResNet, GivesOneFeatureVectorPerImageWithEitherStem) {
@@ -82,6 +88,11 @@ TEST(ResNet, GivesOneFeatureVectorPerImageWithEitherStem) {
     initialize(*model, 1);
     EXPECT_EQ(model->feature_width(), 24);
     EXPECT_EQ(model->forward(Var(formula_images("images", 2)), {}).shape(), (Shape{2, 24}));
+    const auto bottleneck =
+        make_backbone({.name = "resnet50", .cifar_stem = cifar_stem, .width = 3});
+    initialize(*bottleneck, 1);
+    EXPECT_EQ(bottleneck->feature_width(), 96);
+    EXPECT_EQ(bottleneck->forward(Var(formula_images("images", 2)), {}).shape(), (Shape{2, 96}));
     const Tensor odd = Tensor::full({1, 37, 61, 3}, 0.5f);
     EXPECT_EQ(model->forward(Var(odd), {.norm = NormMode::kEval}).shape(), (Shape{1, 24}));
   }
@@ -91,8 +102,8 @@ TEST(ResNet, UnknownNamesAndWidthsAreRefused) {
   EXPECT_THAT([] { make_backbone({.name = "resnet19"}); },
               testing::ThrowsMessage<ConfigError>(
                   "backbone.name: no model \"resnet19\"; available: resnet18, resnet34, "
-                  "resnet20_cifar, resnet32_cifar, resnet44_cifar, resnet56_cifar, "
-                  "resnet110_cifar"));
+                  "resnet50, resnet101, resnet20_cifar, resnet32_cifar, resnet44_cifar, "
+                  "resnet56_cifar, resnet110_cifar"));
   EXPECT_THAT([] { make_backbone({.width = 0}); },
               testing::ThrowsMessage<ConfigError>("backbone.width: 0; at least 1"));
 }
