@@ -10,15 +10,15 @@ namespace {
 struct KnownResNet {
   const char* name;
   std::vector<int64_t> blocks;
-  ResNet::Block block = ResNet::Block::kBasic;
+  ResidualBlock::Kind block = ResidualBlock::Kind::kBasic;
 };
 
 const std::vector<KnownResNet>& imagenet_resnets() {
   static const std::vector<KnownResNet> known{
       {"resnet18", {2, 2, 2, 2}},
       {"resnet34", {3, 4, 6, 3}},
-      {"resnet50", {3, 4, 6, 3}, ResNet::Block::kBottleneck},
-      {"resnet101", {3, 4, 23, 3}, ResNet::Block::kBottleneck}};
+      {"resnet50", {3, 4, 6, 3}, ResidualBlock::Kind::kBottleneck},
+      {"resnet101", {3, 4, 23, 3}, ResidualBlock::Kind::kBottleneck}};
   return known;
 }
 

@@ -1,11 +1,12 @@
 #include "nn/resnet.h"
 
-#include <utility>
+#include <string>
 
 namespace rela {
 namespace {
 
 using BlockSpec = ResidualBlock::Spec;
+using BlockKind = ResidualBlock::Kind;
 
 Conv2d::Spec conv3x3(int64_t in, int64_t out, int64_t stride) {
   return {.in = in, .out = out, .kernel = 3, .stride = stride, .padding = 1};
@@ -19,18 +20,19 @@ Conv2d::Spec stem_conv(const ResNet::Spec& spec) {
   return {.in = 3, .out = spec.width, .kernel = 7, .stride = 2, .padding = 3};
 }
 
-int64_t inner_channels(const BlockSpec& spec) { return spec.out / BottleneckBlock::kExpansion; }
-
-int64_t expansion(ResNet::Block block) {
-  return block == ResNet::Block::kBottleneck ? BottleneckBlock::kExpansion : 1;
-}
-
-std::unique_ptr<ResidualBlock> make_block(ResNet::Block block, const BlockSpec& spec) {
-  if (block == ResNet::Block::kBottleneck) return std::make_unique<BottleneckBlock>(spec);
-  return std::make_unique<BasicBlock>(spec);
+std::vector<Conv2d::Spec> convolutions(const BlockSpec& spec) {
+  if (spec.kind == BlockKind::kBasic) {
+    return {conv3x3(spec.in, spec.out, spec.stride), conv3x3(spec.out, spec.out, 1)};
+  }
+  const int64_t inner = spec.out / kBottleneckExpansion;
+  return {conv1x1(spec.in, inner, 1), conv3x3(inner, inner, spec.stride),
+          conv1x1(inner, spec.out, 1)};
 }
 
 }  // namespace
+
+ResidualBlock::Layer::Layer(const Conv2d::Spec& spec)
+    : conv(spec), norm(spec.out, BatchNorm::Activation::kRelu) {}
 
 ResidualBlock::Downsample::Downsample(const Spec& spec)
     : conv(conv1x1(spec.in, spec.out, spec.stride)), norm(spec.out, BatchNorm::Activation::kNone) {
@@ -38,10 +40,16 @@ ResidualBlock::Downsample::Downsample(const Spec& spec)
   add_child("1", norm);
 }
 
-void ResidualBlock::add_shortcut() {
-  const bool changes_shape = spec_.stride != 1 || spec_.in != spec_.out;
-  if (changes_shape && spec_.shortcut == Shortcut::kProjection) {
-    downsample_ = std::make_unique<Downsample>(spec_);
+ResidualBlock::ResidualBlock(const Spec& spec) : spec_(spec) {
+  for (const Conv2d::Spec& conv : convolutions(spec)) {
+    layers_.push_back(std::make_unique<Layer>(conv));
+    const std::string number = std::to_string(layers_.size());
+    add_child("conv" + number, layers_.back()->conv);
+    add_child("bn" + number, layers_.back()->norm);
+  }
+  const bool changes_shape = spec.stride != 1 || spec.in != spec.out;
+  if (changes_shape && spec.shortcut == Shortcut::kProjection) {
+    downsample_ = std::make_unique<Downsample>(spec);
     add_child("downsample", *downsample_);
   }
 }
@@ -55,49 +63,19 @@ Var ResidualBlock::shortcut(const Var& x, const ForwardContext& context) {
                            .channels_after = spec_.out - spec_.in - before});
 }
 
-BasicBlock::BasicBlock(const Spec& spec)
-    : ResidualBlock(spec),
-      conv1_(conv3x3(spec.in, spec.out, spec.stride)),
-      bn1_(spec.out, BatchNorm::Activation::kRelu),
-      conv2_(conv3x3(spec.out, spec.out, 1)),
-      bn2_(spec.out, BatchNorm::Activation::kRelu) {
-  add_child("conv1", conv1_);
-  add_child("bn1", bn1_);
-  add_child("conv2", conv2_);
-  add_child("bn2", bn2_);
-  add_shortcut();
+Var ResidualBlock::forward(const Var& x, const ForwardContext& context) {
+  Var hidden = x;
+  for (const auto& layer : layers_) {
+    const Var y = layer->conv.forward(hidden);
+    const bool is_last = layer == layers_.back();
+    hidden = is_last ? layer->norm.forward(y, context, shortcut(x, context))
+                     : layer->norm.forward(y, context);
+  }
+  return hidden;
 }
 
-Var BasicBlock::forward(const Var& x, const ForwardContext& context) {
-  const Var hidden = bn1_.forward(conv1_.forward(x), context);
-  return bn2_.forward(conv2_.forward(hidden), context, shortcut(x, context));
-}
-
-BottleneckBlock::BottleneckBlock(const Spec& spec)
-    : ResidualBlock(spec),
-      conv1_(conv1x1(spec.in, inner_channels(spec), 1)),
-      bn1_(inner_channels(spec), BatchNorm::Activation::kRelu),
-      conv2_(conv3x3(inner_channels(spec), inner_channels(spec), spec.stride)),
-      bn2_(inner_channels(spec), BatchNorm::Activation::kRelu),
-      conv3_(conv1x1(inner_channels(spec), spec.out, 1)),
-      bn3_(spec.out, BatchNorm::Activation::kRelu) {
-  add_child("conv1", conv1_);
-  add_child("bn1", bn1_);
-  add_child("conv2", conv2_);
-  add_child("bn2", bn2_);
-  add_child("conv3", conv3_);
-  add_child("bn3", bn3_);
-  add_shortcut();
-}
-
-Var BottleneckBlock::forward(const Var& x, const ForwardContext& context) {
-  const Var narrow = bn1_.forward(conv1_.forward(x), context);
-  const Var hidden = bn2_.forward(conv2_.forward(narrow), context);
-  return bn3_.forward(conv3_.forward(hidden), context, shortcut(x, context));
-}
-
-void ResNet::Stage::add_block(std::unique_ptr<ResidualBlock> block) {
-  blocks.push_back(std::move(block));
+void ResNet::Stage::add_block(const ResidualBlock::Spec& spec) {
+  blocks.push_back(std::make_unique<ResidualBlock>(spec));
   add_child(std::to_string(blocks.size() - 1), *blocks.back());
 }
 
@@ -109,12 +87,13 @@ ResNet::ResNet(const Spec& spec)
   add_child("bn1", bn1_);
   int64_t in = spec.width;
   for (size_t s = 0; s < spec.blocks.size(); ++s) {
-    const int64_t out = (spec.width << s) * expansion(spec.block);
+    const int64_t inner = spec.width << s;
+    const int64_t out = spec.block == BlockKind::kBottleneck ? kBottleneckExpansion * inner : inner;
     stages_.push_back(std::make_unique<Stage>());
     for (int64_t b = 0; b < spec.blocks[s]; ++b) {
       const int64_t stride = b == 0 && s > 0 ? 2 : 1;
-      stages_[s]->add_block(make_block(
-          spec.block, {.in = in, .out = out, .stride = stride, .shortcut = spec.shortcut}));
+      stages_[s]->add_block(
+          {.kind = spec.block, .in = in, .out = out, .stride = stride, .shortcut = spec.shortcut});
       in = out;
     }
     add_child("layer" + std::to_string(s + 1), *stages_[s]);

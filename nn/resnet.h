@@ -21,21 +21,28 @@ enum class Shortcut : uint8_t {
 /// Convolutions beside a shortcut; the addition is fused with the last norm and ReLU.
 class ResidualBlock : public Module {
  public:
+  enum class Kind : uint8_t {
+    kBasic,       // two 3x3 convolutions
+    kBottleneck,  // 1x1, 3x3 and 1x1, the first two with a quarter of the channels; the 3x3 one has
+                  // the stride, as in torchvision (in the paper it is the first)
+  };
   struct Spec {
+    Kind kind = Kind::kBasic;
     int64_t in = 0;
     int64_t out = 0;
     int64_t stride = 1;
     Shortcut shortcut = Shortcut::kProjection;  // when the shape changes
   };
-  virtual Var forward(const Var& x, const ForwardContext& context) = 0;
-
- protected:
-  explicit ResidualBlock(const Spec& spec) : spec_(spec) {}
-  /// The last child, as in torchvision.
-  void add_shortcut();
-  Var shortcut(const Var& x, const ForwardContext& context);
+  explicit ResidualBlock(const Spec& spec);
+  Var forward(const Var& x, const ForwardContext& context);
 
  private:
+  /// Names: conv1, bn1, conv2, bn2, ...
+  struct Layer {
+    explicit Layer(const Conv2d::Spec& spec);
+    Conv2d conv;
+    BatchNorm norm;
+  };
   /// Shortcut::kProjection: conv1x1, norm. Names: downsample.0, downsample.1.
   struct Downsample : Module {
     explicit Downsample(const Spec& spec);
@@ -43,49 +50,23 @@ class ResidualBlock : public Module {
     BatchNorm norm;
   };
 
+  Var shortcut(const Var& x, const ForwardContext& context);
+
   Spec spec_;
+  std::vector<std::unique_ptr<Layer>> layers_;
   std::unique_ptr<Downsample> downsample_;
 };
-
-/// Two 3x3 convolutions.
-class BasicBlock : public ResidualBlock {
- public:
-  explicit BasicBlock(const Spec& spec);
-  Var forward(const Var& x, const ForwardContext& context) override;
-
- private:
-  Conv2d conv1_;
-  BatchNorm bn1_;
-  Conv2d conv2_;
-  BatchNorm bn2_;
-};
-
-/// 1x1, 3x3 and 1x1 convolutions, the first two with a quarter of the channels. The 3x3 one has the
-/// stride, as in torchvision; in the paper it is the first.
-class BottleneckBlock : public ResidualBlock {
- public:
-  static constexpr int64_t kExpansion = 4;
-  explicit BottleneckBlock(const Spec& spec);
-  Var forward(const Var& x, const ForwardContext& context) override;
-
- private:
-  Conv2d conv1_;
-  BatchNorm bn1_;
-  Conv2d conv2_;
-  BatchNorm bn2_;
-  Conv2d conv3_;
-  BatchNorm bn3_;
-};
+/// Of a bottleneck's output over its 3x3 convolution.
+inline constexpr int64_t kBottleneckExpansion = 4;
 
 class ResNet : public Backbone {
  public:
-  enum class Block : uint8_t { kBasic, kBottleneck };
   struct Spec {
     std::vector<int64_t> blocks{2, 2, 2, 2};  // per stage
     int64_t width = 64;  // channels of the first stage's 3x3 convolutions; each stage doubles them
     bool cifar_stem = false;
     Shortcut shortcut = Shortcut::kProjection;
-    Block block = Block::kBasic;
+    ResidualBlock::Kind block = ResidualBlock::Kind::kBasic;
   };
   explicit ResNet(const Spec& spec);
 
@@ -95,7 +76,7 @@ class ResNet : public Backbone {
  private:
   struct Stage : Module {
     std::vector<std::unique_ptr<ResidualBlock>> blocks;
-    void add_block(std::unique_ptr<ResidualBlock> block);
+    void add_block(const ResidualBlock::Spec& spec);
   };
 
   Conv2d conv1_;

@@ -26,6 +26,7 @@ from torch import nn
 from torch.nn import functional
 
 WIDTH = 8
+EXPANSION = 4  # of a bottleneck's output over its 3x3 convolution
 BATCH = 4
 SIDE = 32
 HIDDEN = 32
@@ -70,12 +71,17 @@ def fill(module):
 
 
 class Block(nn.Module):
-    def __init__(self, inputs, outputs, stride):
+    def __init__(self, inputs, outputs, stride, bottleneck):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
+        inner = outputs // EXPANSION
+        convolutions = ([(inputs, inner, 1, 1), (inner, inner, 3, stride), (inner, outputs, 1, 1)]
+                        if bottleneck else
+                        [(inputs, outputs, 3, stride), (outputs, outputs, 3, 1)])
+        self.depth = len(convolutions)
+        for i, (from_channels, to_channels, side, step) in enumerate(convolutions, 1):
+            conv = nn.Conv2d(from_channels, to_channels, side, step, side // 2, bias=False)
+            setattr(self, f"conv{i}", conv)
+            setattr(self, f"bn{i}", nn.BatchNorm2d(to_channels))
         self.downsample = None
         if stride != 1 or inputs != outputs:
             self.downsample = nn.Sequential(
@@ -83,44 +89,24 @@ class Block(nn.Module):
 
     def forward(self, x):
         shortcut = x if self.downsample is None else self.downsample(x)
-        hidden = functional.relu(self.bn1(self.conv1(x)))
-        return functional.relu(self.bn2(self.conv2(hidden)) + shortcut)
-
-
-class Bottleneck(nn.Module):
-    def __init__(self, inputs, outputs, stride):
-        super().__init__()
-        inner = outputs // 4
-        self.conv1 = nn.Conv2d(inputs, inner, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(inner)
-        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(inner)
-        self.conv3 = nn.Conv2d(inner, outputs, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        self.downsample = None
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, x):
-        shortcut = x if self.downsample is None else self.downsample(x)
-        narrow = functional.relu(self.bn1(self.conv1(x)))
-        hidden = functional.relu(self.bn2(self.conv2(narrow)))
-        return functional.relu(self.bn3(self.conv3(hidden)) + shortcut)
+        for i in range(1, self.depth + 1):
+            x = getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(x))
+            x = functional.relu(x + shortcut if i == self.depth else x)
+        return x
 
 
 class ResNet(nn.Module):
-    """Four stages of two blocks: with `Block` a ResNet-18."""
+    """Four stages of two blocks: a ResNet-18 where these are no bottlenecks."""
 
-    def __init__(self, block, width, expansion):
+    def __init__(self, width, bottleneck):
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         inputs = width
         for stage in range(4):
-            outputs = (width << stage) * expansion
-            blocks = nn.Sequential(block(inputs, outputs, 1 if stage == 0 else 2),
-                                   block(outputs, outputs, 1))
+            outputs = (width << stage) * (EXPANSION if bottleneck else 1)
+            blocks = nn.Sequential(Block(inputs, outputs, 1 if stage == 0 else 2, bottleneck),
+                                   Block(outputs, outputs, 1, bottleneck))
             setattr(self, f"layer{stage + 1}", blocks)
             inputs = outputs
 
@@ -131,7 +117,7 @@ class ResNet(nn.Module):
 
 
 def resnet18():
-    return ResNet(Block, WIDTH, 1)
+    return ResNet(WIDTH, bottleneck=False)
 
 
 def head(inputs):
@@ -315,7 +301,7 @@ def main():
     torch.set_num_threads(1)
     write_safetensors(folder / "resnet18.safetensors", resnet_results(resnet18()))
     # Of this width, no input of a ReLU is closer to 0 than 3e-6: f32 takes the side that double takes.
-    write_safetensors(folder / "bottleneck.safetensors", resnet_results(ResNet(Bottleneck, 6, 4)))
+    write_safetensors(folder / "bottleneck.safetensors", resnet_results(ResNet(6, bottleneck=True)))
     write_safetensors(folder / "targets.safetensors", target_results())
     for name in ("sgd", "adamw", "lars"):
         results = byol_results(name)

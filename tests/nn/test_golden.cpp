@@ -51,7 +51,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(GoldenCase{"resnet18", {.width = 8, .cifar_stem = true}, 40},
                     GoldenCase{
                         "bottleneck",
-                        {.width = 6, .cifar_stem = true, .block = ResNet::Block::kBottleneck},
+                        {.width = 6, .cifar_stem = true, .block = ResidualBlock::Kind::kBottleneck},
                         58}),
     [](const auto& info) { return info.param.file; });
 
