@@ -95,8 +95,8 @@ def facts(work):
 # ---- training ----
 
 def compare(work, precision):
-    on_cpu = "fp32" if precision == "fp16-mixed" else precision  # the CPU has no f16
-    here = train_events(work / f"train-{on_cpu}-cpu")
+    on_cpu = work / f"train-{precision}-cpu"
+    here = train_events(on_cpu if on_cpu.exists() else work / "train-fp32-cpu")
     there = train_events(work / f"train-{precision}-cuda")
     allowed = TOLERANCES[precision]
     steps, worst_first, worst = [], 0.0, 0.0
