@@ -95,7 +95,7 @@ def facts(work):
 # ---- training ----
 
 def compare(work, precision):
-    on_cpu = work / f"train-{precision}-cpu"
+    on_cpu = work / f"train-{precision}-cpu"  # there is none of a precision that the CPU lacks
     here = train_events(on_cpu if on_cpu.exists() else work / "train-fp32-cpu")
     there = train_events(work / f"train-{precision}-cuda")
     allowed = TOLERANCES[precision]

@@ -31,31 +31,24 @@ std::vector<Conv2d::Spec> convolutions(const BlockSpec& spec) {
 
 }  // namespace
 
-ResidualBlock::Layer::Layer(const Conv2d::Spec& spec)
-    : conv(spec), norm(spec.out, BatchNorm::Activation::kRelu) {}
-
-ResidualBlock::Downsample::Downsample(const Spec& spec)
-    : conv(conv1x1(spec.in, spec.out, spec.stride)), norm(spec.out, BatchNorm::Activation::kNone) {
-  add_child("0", conv);
-  add_child("1", norm);
-}
-
 ResidualBlock::ResidualBlock(const Spec& spec) : spec_(spec) {
   for (const Conv2d::Spec& conv : convolutions(spec)) {
-    layers_.push_back(std::make_unique<Layer>(conv));
+    layers_.push_back(std::make_unique<ConvNorm>(conv, BatchNorm::Activation::kRelu));
     const std::string number = std::to_string(layers_.size());
     add_child("conv" + number, layers_.back()->conv);
     add_child("bn" + number, layers_.back()->norm);
   }
   const bool changes_shape = spec.stride != 1 || spec.in != spec.out;
   if (changes_shape && spec.shortcut == Shortcut::kProjection) {
-    downsample_ = std::make_unique<Downsample>(spec);
-    add_child("downsample", *downsample_);
+    downsample_ = std::make_unique<ConvNorm>(conv1x1(spec.in, spec.out, spec.stride),
+                                             BatchNorm::Activation::kNone);
+    add_child("downsample.0", downsample_->conv);
+    add_child("downsample.1", downsample_->norm);
   }
 }
 
 Var ResidualBlock::shortcut(const Var& x, const ForwardContext& context) {
-  if (downsample_) return downsample_->norm.forward(downsample_->conv.forward(x), context);
+  if (downsample_) return downsample_->forward(x, context);
   if (spec_.stride == 1 && spec_.in == spec_.out) return x;
   const int64_t before = (spec_.out - spec_.in) / 2;
   return subsample_pad(x, {.stride = spec_.stride,
@@ -66,10 +59,9 @@ Var ResidualBlock::shortcut(const Var& x, const ForwardContext& context) {
 Var ResidualBlock::forward(const Var& x, const ForwardContext& context) {
   Var hidden = x;
   for (const auto& layer : layers_) {
-    const Var y = layer->conv.forward(hidden);
     const bool is_last = layer == layers_.back();
-    hidden = is_last ? layer->norm.forward(y, context, shortcut(x, context))
-                     : layer->norm.forward(y, context);
+    hidden = is_last ? layer->forward(hidden, context, shortcut(x, context))
+                     : layer->forward(hidden, context);
   }
   return hidden;
 }
@@ -80,11 +72,9 @@ void ResNet::Stage::add_block(const ResidualBlock::Spec& spec) {
 }
 
 ResNet::ResNet(const Spec& spec)
-    : conv1_(stem_conv(spec)),
-      bn1_(spec.width, BatchNorm::Activation::kRelu),
-      max_pool_(!spec.cifar_stem) {
-  add_child("conv1", conv1_);
-  add_child("bn1", bn1_);
+    : stem_(stem_conv(spec), BatchNorm::Activation::kRelu), max_pool_(!spec.cifar_stem) {
+  add_child("conv1", stem_.conv);
+  add_child("bn1", stem_.norm);
   int64_t in = spec.width;
   for (size_t s = 0; s < spec.blocks.size(); ++s) {
     const int64_t inner = spec.width << s;
@@ -102,7 +92,7 @@ ResNet::ResNet(const Spec& spec)
 }
 
 Var ResNet::forward(const Var& images, const ForwardContext& context) {
-  Var x = bn1_.forward(conv1_.forward(images), context);
+  Var x = stem_.forward(images, context);
   if (max_pool_) x = max_pool2d(x, {.kernel = 3, .stride = 2, .padding = 1});
   for (const auto& stage : stages_) {
     for (const auto& block : stage->blocks) x = block->forward(x, context);

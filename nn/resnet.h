@@ -18,6 +18,19 @@ enum class Shortcut : uint8_t {
   kPadding,     // option A: every other pixel, zeros for the new channels; no parameters
 };
 
+/// A convolution and the norm behind it. Who holds it names both.
+struct ConvNorm {
+  ConvNorm(const Conv2d::Spec& spec, BatchNorm::Activation activation)
+      : conv(spec), norm(spec.out, activation) {}
+  Var forward(const Var& x, const ForwardContext& context,
+              const std::optional<Var>& residual = std::nullopt) {
+    return norm.forward(conv.forward(x), context, residual);
+  }
+
+  Conv2d conv;
+  BatchNorm norm;
+};
+
 /// Convolutions beside a shortcut; the addition is fused with the last norm and ReLU.
 class ResidualBlock : public Module {
  public:
@@ -37,24 +50,11 @@ class ResidualBlock : public Module {
   Var forward(const Var& x, const ForwardContext& context);
 
  private:
-  /// Names: conv1, bn1, conv2, bn2, ...
-  struct Layer {
-    explicit Layer(const Conv2d::Spec& spec);
-    Conv2d conv;
-    BatchNorm norm;
-  };
-  /// Shortcut::kProjection: conv1x1, norm. Names: downsample.0, downsample.1.
-  struct Downsample : Module {
-    explicit Downsample(const Spec& spec);
-    Conv2d conv;
-    BatchNorm norm;
-  };
-
   Var shortcut(const Var& x, const ForwardContext& context);
 
   Spec spec_;
-  std::vector<std::unique_ptr<Layer>> layers_;
-  std::unique_ptr<Downsample> downsample_;
+  std::vector<std::unique_ptr<ConvNorm>> layers_;  // conv1, bn1, conv2, bn2, ...
+  std::unique_ptr<ConvNorm> downsample_;  // of Shortcut::kProjection: downsample.0, downsample.1
 };
 /// Of a bottleneck's output over its 3x3 convolution.
 inline constexpr int64_t kBottleneckExpansion = 4;
@@ -79,8 +79,7 @@ class ResNet : public Backbone {
     void add_block(const ResidualBlock::Spec& spec);
   };
 
-  Conv2d conv1_;
-  BatchNorm bn1_;
+  ConvNorm stem_;  // conv1, bn1
   bool max_pool_;
   std::vector<std::unique_ptr<Stage>> stages_;
   int64_t feature_width_ = 0;
