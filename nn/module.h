@@ -90,6 +90,7 @@ class Module {
 enum class ConvInit : uint8_t {
   kFanOutNormal,  // kaiming_normal_fan_out: torchvision's ResNets
   kFanInUniform,  // fan_in_uniform: a plain torch layer; a third of the variance and less
+  kFanInStem,     // the first convolution as a plain torch layer, the others as torchvision's
 };
 
 /// Fills every parameter as its Init says, convolutions as `conv` says, from random streams keyed

@@ -33,22 +33,27 @@ void describe(ConfigTable& table, BackboneConfig& c) {
                 "channels of the first stage's 3x3 convolutions; each stage doubles them");
   table.choice<ConvInit>(
       "init", c.init,
-      {{"fan_out_normal", ConvInit::kFanOutNormal}, {"fan_in_uniform", ConvInit::kFanInUniform}},
-      "how convolutions start: N(0, 2 / fan_out), as torchvision's, or "
-      "U(-1, 1) / sqrt(fan_in), as a plain torch layer");
+      {{"fan_out_normal", ConvInit::kFanOutNormal},
+       {"fan_in_uniform", ConvInit::kFanInUniform},
+       {"fan_in_stem", ConvInit::kFanInStem}},
+      "how convolutions start: N(0, 2 / fan_out), as torchvision's ResNets; U(-1, 1) / "
+      "sqrt(fan_in), as a plain torch layer; `fan_in_stem`: the first one as a plain torch layer, "
+      "the others as torchvision's, as in ReLA's released code");
 }
 
 void describe(ConfigTable& table, ByolConfig& c) {
-  using Reduction = ByolConfig::LossReduction;
   table.integer("proj_hidden_dim", c.proj_hidden_dim, Unset::kNull, Limits::between(1, 65536),
                 "hidden width of the projector; null: twice the feature width");
   table.integer("proj_output_dim", c.proj_output_dim, Limits::between(1, 65536),
                 "output width of projector and predictor");
   table.integer("pred_hidden_dim", c.pred_hidden_dim, Unset::kNull, Limits::between(1, 65536),
                 "hidden width of the predictor; null: twice the feature width");
-  table.choice<Reduction>("loss_reduction", c.loss_reduction,
-                          {{"sum", Reduction::kSum}, {"mean", Reduction::kMean}},
-                          "how the losses of the two view orders are joined");
+  table.choice<LossReduction>("loss_reduction", c.loss_reduction,
+                              {{"sum", LossReduction::kSum},
+                               {"mean", LossReduction::kMean},
+                               {"half_mean", LossReduction::kHalfMean}},
+                              "how the losses of the two view orders are joined; `half_mean`, half "
+                              "of the mean, is the scale of ReLA's released code");
 }
 
 void describe(ConfigTable& table, MomentumConfig& c) {

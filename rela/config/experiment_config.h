@@ -11,6 +11,7 @@
 
 #include "kernels/augment/normalize.h"
 #include "nn/module.h"
+#include "runtime/ops/ops.h"
 
 namespace rela {
 
@@ -26,8 +27,6 @@ struct BackboneConfig {
 /// BYOL's heads: projector d -> proj_hidden_dim -> proj_output_dim, predictor the same from
 /// proj_output_dim.
 struct ByolConfig {
-  enum class LossReduction : uint8_t { kSum, kMean };
-
   std::optional<int64_t> proj_hidden_dim;  // none: twice the feature width
   int64_t proj_output_dim = 256;
   std::optional<int64_t> pred_hidden_dim;              // none: twice the feature width

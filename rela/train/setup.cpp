@@ -77,9 +77,7 @@ ByolSpec byol_spec(const ExperimentConfig& config, Device device) {
           .proj_hidden_dim = config.byol.proj_hidden_dim.value_or(0),
           .proj_output_dim = config.byol.proj_output_dim,
           .pred_hidden_dim = config.byol.pred_hidden_dim.value_or(0),
-          .loss_reduction = config.byol.loss_reduction == ByolConfig::LossReduction::kSum
-                                ? LossReduction::kSum
-                                : LossReduction::kMean,
+          .loss_reduction = config.byol.loss_reduction,
           .compute = compute_dtype(config),
           .device = device};
 }

@@ -24,6 +24,19 @@ void check_inputs(const Tensor& q, const Tensor& z) {
   check_same_device("byol_loss", q, "z", z);
 }
 
+/// What the mean over all rows of l(q, z) is multiplied with.
+float scale_of(LossReduction reduction) {
+  switch (reduction) {
+    case LossReduction::kSum:
+      return 2.0f;
+    case LossReduction::kMean:
+      return 1.0f;
+    case LossReduction::kHalfMean:
+      return 0.5f;
+  }
+  throw InternalError("unknown LossReduction");
+}
+
 }  // namespace
 
 Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction) {
@@ -34,12 +47,11 @@ Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction) {
   Tensor loss = Tensor::empty({}, Dtype::kF32, x.device());
   Tensor dq;  // of the loss; scaled by the gradient that arrives
   if (q.requires_grad() && !grad_disabled()) dq = Tensor::empty(x.shape(), Dtype::kF32, x.device());
-  const ByolLossArgs args{
-      .q = x.raw(),
-      .z = z.raw(),
-      .loss = loss.ptr<float>(),
-      .dq = dq.defined() ? dq.ptr<float>() : nullptr,
-      .scale = reduction == LossReduction::kSum ? 2.0f * mean_scale : mean_scale};
+  const ByolLossArgs args{.q = x.raw(),
+                          .z = z.raw(),
+                          .loss = loss.ptr<float>(),
+                          .dq = dq.defined() ? dq.ptr<float>() : nullptr,
+                          .scale = scale_of(reduction) * mean_scale};
   Scratch scratch(byol_loss_workspace_bytes(dims), x.device());
   kLoss.launch(x.device(), args, dims, x.dtype(), scratch.workspace());
   return record("byol_loss", std::move(loss), {q}, [dq](const Tensor& dy, GradSink& to) {

@@ -129,11 +129,12 @@ Var token_embed(const Var& x, const TokenEmbedParams& params);
 /// scalar f32. A label outside [0, K) is a DataError; labels on cuda are not looked at.
 Var softmax_cross_entropy(const Var& logits, const Tensor& labels);
 
-enum class LossReduction : uint8_t { kSum, kMean };
+enum class LossReduction : uint8_t { kSum, kMean, kHalfMean };
 /// Symmetric BYOL loss (Grill et al. 2020, eq. 2).  q, z [2B, D]: view 1 in rows [0, B), view 2 in
 /// [B, 2B); row i of q is compared with row i of the other view of z, and no gradient flows into z.
-///   sum:  mean over B of l(q1, z2) + l(q2, z1), l(q, z) = 2 - 2 cos(q, z);   mean: half of it. ->
-///   scalar f32. A row of norm <= 1e-12 counts as zero: its cosine is 0, and it gets no gradient.
+///   sum:  mean over B of l(q1, z2) + l(q2, z1), l(q, z) = 2 - 2 cos(q, z);   mean: half of it;
+///   half_mean: a quarter, the scale of ReLA's released code. -> scalar f32. A row of norm <= 1e-12
+///   counts as zero: its cosine is 0, and it gets no gradient.
 Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction);
 
 /// Loss of a linear transport map: mean over the rows of 1 - cos(W h_i + b, z_j), j = i mod B. W h

@@ -37,12 +37,13 @@ class SameBits(ProgramTest):
 
 
 class Steps(ProgramTest):
-    def test_summed_loss_is_twice_the_mean_loss(self):
+    def test_summed_loss_is_twice_the_mean_loss_and_four_times_half_the_mean(self):
         first = {}
-        for reduction in ("sum", "mean"):
+        for reduction in ("sum", "mean", "half_mean"):
             run = self.trained(reduction, "--max-steps", 1, changes={"byol.loss_reduction": reduction})
             first[reduction] = run.losses()[0][1]
         self.assertEqual(first["sum"], 2 * first["mean"])
+        self.assertEqual(first["sum"], 4 * first["half_mean"])
 
     def test_rates_advance_once_per_optimiser_step_when_gradients_accumulate(self):
         changes = {"max_steps": 6, "scheduler.name": "cosine", "momentum.base_tau": 0.9,

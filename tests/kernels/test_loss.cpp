@@ -70,14 +70,19 @@ Tensor random_tensor(const Shape& shape, unsigned seed) {
   return to_tensor(random_array(shape, random), Dtype::kF32);
 }
 
-TEST(ByolLoss, SumIsTwiceMeanToTheBit) {
+TEST(ByolLoss, SumIsTwiceMeanAndFourTimesHalfMeanToTheBit) {
   for (const int64_t pairs : {1, 3, 31, 97}) {
     const Tensor q = random_tensor({2 * pairs, 33}, 1);
     const Tensor z = random_tensor({2 * pairs, 33}, 2);
     const ByolRun sum = run_byol(q, z, LossReduction::kSum);
     const ByolRun mean = run_byol(q, z, LossReduction::kMean);
+    const ByolRun half_mean = run_byol(q, z, LossReduction::kHalfMean);
     EXPECT_EQ(sum.loss, 2 * mean.loss);
-    for (size_t i = 0; i < sum.dq.size(); ++i) ASSERT_EQ(sum.dq[i], 2 * mean.dq[i]) << i;
+    EXPECT_EQ(sum.loss, 4 * half_mean.loss);
+    for (size_t i = 0; i < sum.dq.size(); ++i) {
+      ASSERT_EQ(sum.dq[i], 2 * mean.dq[i]) << i;
+      ASSERT_EQ(sum.dq[i], 4 * half_mean.dq[i]) << i;
+    }
   }
 }
 

@@ -280,6 +280,19 @@ TEST(Initialize, DrawsConvolutionsAsATorchLayerOnDemand) {
   }
 }
 
+TEST(Initialize, DrawsOnlyTheStemAsATorchLayerOnDemand) {
+  const auto weights = [](ConvInit conv) {
+    const ResNet model({.width = 3});
+    initialize(model, 3, conv);
+    std::vector<std::vector<float>> all;
+    for (const NamedParameter& p : model.parameters()) all.push_back(copy(p.var.value()));
+    return all;
+  };
+  std::vector<std::vector<float>> expected = weights(ConvInit::kFanOutNormal);
+  expected[0] = weights(ConvInit::kFanInUniform)[0];
+  EXPECT_EQ(weights(ConvInit::kFanInStem), expected);
+}
+
 TEST(Initialize, DrawsFromTorchsDistributions) {
   const Conv2d conv({.in = 32, .out = 64, .kernel = 3});
   const Linear linear(100, 90);
