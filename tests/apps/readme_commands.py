@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Runs every command of README.md, in order, in a scratch copy of the checkout.
+"""Runs every command of every README.md, in order, in a scratch copy of the checkout.
 
 usage: readme_commands.py SOURCE_FOLDER BUILD_FOLDER
 
-Only what takes long is short-cut: the data are a few hundred small pictures in CIFAR-10's format,
+Only what takes long is cut short: the data are a few hundred small pictures in CIFAR-10's format,
 training stops after two steps, building is taken as done (BUILD_FOLDER holds the programs), and
-tests/check.sh, which runs this test, and the scripts for GPUs only check their options.
+tests/check.sh, which runs this test, and the scripts for GPUs and PyTorch only check their options.
+The commands in bench/results/ say how numbers were measured; of those, programs only check their
+arguments (train_byol --check, experiment --dry-run, benchmarks list what they would time).
 """
 
 import os
@@ -18,6 +20,9 @@ import sys
 import tempfile
 
 PROGRAMS = ("train_byol", "evaluate", "embed", "experiment", "transport")
+BENCHMARKS = ("bench_kernels", "bench_step", "bench_loader", "bench_targets")
+SCRIPTS = ("tests/check.sh", "tests/tools/mutate_barriers.py", "tests/tools/nvcc_report.py", "bench/bundle.sh",
+           "bench/gpu_report.sh", "bench/compare_pytorch.py", "bench/compare_top_k.py")
 TRAINING_STEPS = 2
 BATCH_SIZE = 16
 TRAINING_IMAGES_PER_FILE = 40
@@ -65,20 +70,42 @@ def precision_of_experiments():
     return " --set precision=fp32"
 
 
+def script_check(script):
+    """A command that reads the script as its interpreter would, and asks it for its help."""
+    if script.suffix == ".sh":
+        return f'bash -n "{script}" && exec "{script}" "$@" --help\n'
+    return f'exec "{sys.executable}" "{script}" --help\n'
+
+
 def make_checkout(source, build, checkout):
     """A checkout whose programs stop early and whose tools do not build, install or recurse."""
     shutil.copytree(source / "apps", checkout / "apps")
-    shutil.copy(source / "README.md", checkout)
+    for readme in readmes(source):
+        (checkout / readme).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / readme, checkout / readme)
     make_data(checkout / "data/cifar-10-batches-bin")
+    for name in SCRIPTS:
+        write_program(checkout / name, script_check(source / name))
+    write_program(checkout / "bin/cmake", 'if [[ $1 != --install ]]; then exit 0; fi\n'
+                  f'shift 2; exec "{shutil.which("cmake")}" --install "{build}" "$@"\n')
+
+
+def write_programs(build, checkout, measured):
+    """The programs, cut short; for the commands behind a measurement, only their arguments checked."""
+    short = {"train_byol": f"--max-steps {TRAINING_STEPS} --set batch_size={BATCH_SIZE}",
+             "experiment": f"--set max_steps={TRAINING_STEPS} --set epochs=null"
+                           f" --set batch_size={BATCH_SIZE}{precision_of_experiments()}"}
+    if measured:
+        short = {"train_byol": "--check --set precision=fp32", "experiment": "--dry-run --set precision=fp32"}
     for program in PROGRAMS:
-        short = {"train_byol": f" --max-steps {TRAINING_STEPS} --set batch_size={BATCH_SIZE}",
-                 "experiment": f" --set max_steps={TRAINING_STEPS} --set epochs=null"
-                               f" --set batch_size={BATCH_SIZE}{precision_of_experiments()}"}.get(program, "")
-        write_program(checkout / "build/apps" / program, f'exec "{build}/apps/{program}" "$@"{short}\n')
-    for name in ("tests/check.sh", "bench/bundle.sh", "bench/gpu_report.sh"):
-        script = source / name
-        write_program(checkout / name, f'bash -n "{script}" && exec "{script}" "$@" --help\n')
-    write_program(checkout / "bin/cmake", "exit 0\n")
+        write_program(checkout / "build/apps" / program,
+                      f'exec "{build}/apps/{program}" "$@" {short.get(program, "")}\n')
+    for program in BENCHMARKS:
+        if (build / "bench" / program).exists():
+            command = f'exec "{build}/bench/{program}" "$@"{" --benchmark_list_tests" if measured else ""}\n'
+        else:
+            command = f'echo "{program} was not built: Google Benchmark is missing"\n'
+        write_program(checkout / "build/bench" / program, command)
 
 
 def run(block, checkout):
@@ -91,22 +118,37 @@ def run(block, checkout):
         sys.exit(f"FAILED with exit code {result.returncode}")
 
 
+def readmes(source):
+    """Paths of all README.md below the rooms, the project's own first; results last."""
+    rooms = ("kernels", "runtime", "nn", "rela", "apps", "bench", "tests")
+    found = [path.relative_to(source) for room in rooms for path in sorted((source / room).rglob("README.md"))]
+    return [pathlib.Path("README.md"), *sorted(found, key=is_measurement)]
+
+
+def is_measurement(readme):
+    return readme.parts[:2] == ("bench", "results")
+
+
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     source, build = (pathlib.Path(arg).resolve() for arg in sys.argv[1:])
-    blocks = shell_blocks((source / "README.md").read_text(encoding="utf-8"))
-    if not any("apps/quickstart.sh" in block for block in blocks):
-        sys.exit("FAILED: README.md has no quickstart")
+    count = 0
     with tempfile.TemporaryDirectory() as folder:
         checkout = pathlib.Path(folder, "rela")
         make_checkout(source, build, checkout)
-        for block in blocks:
-            run(block, checkout)
+        for readme in readmes(source):
+            write_programs(build, checkout, is_measurement(readme))
+            blocks = shell_blocks((source / readme).read_text(encoding="utf-8"))
+            if readme == pathlib.Path("README.md") and not any("apps/quickstart.sh" in block for block in blocks):
+                sys.exit("FAILED: README.md has no quickstart")
+            for block in blocks:
+                run(block, checkout)
+            count += len(blocks)
         missing = [name for name in RUN_LEAVES if not (checkout / "runs/lightly" / name).exists()]
         if missing:
             sys.exit(f"FAILED: runs/lightly lacks {', '.join(missing)}")
-    print(f"{len(blocks)} blocks of README.md ran")
+    print(f"{count} blocks of {len(readmes(source))} READMEs ran")
 
 
 if __name__ == "__main__":
