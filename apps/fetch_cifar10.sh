@@ -77,11 +77,26 @@ from_shared() {
   accept "$1" "$shared"
 }
 
+# Gives up soon where nothing answers. A name that is not found and a transfer that breaks off are
+# tried once more.
+download() {
+  local attempt status
+  for attempt in 1 2; do
+    status=0
+    curl --fail --location --silent --show-error --connect-timeout 10 --max-time 900 \
+      --speed-limit 1000 --speed-time 20 --output "$1" "$url" || status=$?
+    case $status in
+      6 | 18 | 56) if [[ $attempt -eq 1 ]]; then sleep 1; fi ;;
+      *) return "$status" ;;
+    esac
+  done
+  return "$status"
+}
+
 from_network() {
   local archive=$1/cifar-10-binary.tar.gz
   say "downloading $url"
-  curl --fail --location --silent --show-error --connect-timeout 10 --max-time 900 --retry 2 \
-    --output "$archive" "$url" || return 1
+  download "$archive" || return 1
   echo "$archive_md5  $archive" | md5sum --check --status ||
     { say "$url: MD5 is not $archive_md5"; return 1; }
   tar -xzf "$archive" -C "$1" --strip-components=1 || return 1

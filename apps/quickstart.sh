@@ -8,19 +8,20 @@ usage() {
 usage: apps/quickstart.sh [experiment options]
 
 Installs the build's Debian packages (as root or with passwordless sudo), builds the programs into
-build/apps, finds CIFAR-10 (apps/fetch_cifar10.sh says where), and trains the two runs of
+build/apps, finds pictures (apps/fetch_data.sh --help says where), and trains the two runs of
 apps/experiments/quickstart.json into runs/quickstart: BYOL, and BYOL with ReLA, at the same small
 budget. Ends with their accuracies and a picture. About 6 minutes on two cores, all in all; stopped, it
 goes on where it was. Options are handed to the program experiment, e.g. --set epochs=20.
 
-  RELA_DATA              folder that holds CIFAR-10; without it the data are looked for and fetched,
-                         and where they cannot be had, the built-in synthetic pictures serve
+  RELA_DATA              folder that holds CIFAR-10, or MNIST, Fashion-MNIST or the like; without it,
+                         CIFAR-10 is looked for and fetched, and where it cannot be had, Debian's
+                         package of Fashion-MNIST or else the built-in synthetic pictures serve
   RELA_PRIOR             weights of resnet20_cifar to be ReLA's prior; without them, and where
                          ../shared/data/priors has none, the student's own untrained network is
   RELA_QUICKSTART_STEPS  stop each run after so many steps: a trial that all is in place
   RELA_QUICKSTART_OUT    the folder of the runs (default runs/quickstart)
 
-Exit codes: those of the programs (README.md lists them); 6: RELA_DATA holds no CIFAR-10.
+Exit codes: those of the programs (README.md lists them); 6: RELA_DATA holds no such data.
 HELP
 }
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then usage; exit 0; fi
@@ -35,9 +36,11 @@ tests/check.sh --deps-only --packages build
 say "data"
 prior=""
 status=0
-data=$(apps/fetch_cifar10.sh) || status=$?
-case $status in
-  0)
+found=$(apps/fetch_data.sh) || status=$?
+if [[ $status -ne 0 ]]; then exit "$status"; fi
+format=${found%% *} data=${found#* }
+case $format in
+  cifar10)
     echo "CIFAR-10 in $data"
     options+=(--set "data.train_path=$data")
     data_options=(--data "$data")
@@ -45,13 +48,17 @@ case $status in
     prior=${RELA_PRIOR:-}
     if [[ -z $prior && -f $published ]]; then prior=$published; fi
     ;;
-  5)
+  idx)
+    echo "Images in IDX form in $data: accuracies are of these, not of CIFAR-10"
+    options+=(--set data.format=idx --set "data.train_path=$data")
+    data_options=(--format idx --data "$data")
+    ;;
+  synthetic)
     echo "No CIFAR-10: training on synthetic pictures instead. What follows shows that the programs"
     echo "work; its accuracies say nothing about CIFAR-10."
     options+=(--set data.format=synthetic --set data.synthetic_images=10000)
     data_options=(--format synthetic)
     ;;
-  *) exit "$status" ;;
 esac
 
 say "build"

@@ -47,13 +47,16 @@ rela_tests(data_tests
   SOURCES
     rela/data/test_cifar.cpp
     rela/data/test_eval_loader.cpp
+    rela/data/test_idx.cpp
+    rela/data/test_idx_file.cpp
     rela/data/test_loader.cpp
     rela/data/test_loader_options.cpp
     rela/data/test_sampler.cpp
     rela/data/test_subset.cpp
     rela/data/test_synthetic.cpp
   LINKS
-    rela)
+    rela
+    ZLIB::ZLIB)
 
 rela_tests(targets_tests
   SOURCES

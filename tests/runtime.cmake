@@ -2,6 +2,7 @@
 
 rela_tests(runtime_io_tests
   SOURCES
+    runtime/content_reader_test.cpp
     runtime/file_lock_test.cpp
     runtime/file_test.cpp
     runtime/hash_test.cpp
@@ -11,7 +12,8 @@ rela_tests(runtime_io_tests
     runtime/safetensors_hostile_test.cpp
     runtime/safetensors_test.cpp
   LINKS
-    runtime)
+    runtime
+    ZLIB::ZLIB)
 
 rela_tests(runtime_tests
   SOURCES

@@ -110,10 +110,15 @@ void describe(ConfigTable& table, DataConfig& c) {
       .choice<Format>("format", c.format,
                       {{"cifar10", Format::kCifar10},
                        {"cifar100", Format::kCifar100},
+                       {"idx", Format::kIdx},
                        {"synthetic", Format::kSynthetic}},
-                      "how the images are stored")
+                      "how the images are stored; `idx`: files as MNIST's, also gzipped, of MNIST, "
+                      "Fashion-MNIST, KMNIST or EMNIST")
       .is_required = true;
-  table.path("train_path", c.train_path, "file or folder of the data; not for `synthetic`");
+  table.path(
+      "train_path", c.train_path,
+      "file or folder of the data; not for `synthetic`. Of several `idx` sets in one folder, the "
+      "file of the training images");
   table.path("val_path", c.val_path,
              "data to evaluate on; null: the test split beside the training images");
   table.real("ratio", c.ratio, Limits::above_up_to(0, 1),

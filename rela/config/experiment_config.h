@@ -110,7 +110,7 @@ struct RelaConfig {
 };
 
 struct DataConfig {
-  enum class Format : uint8_t { kCifar10, kCifar100, kSynthetic };
+  enum class Format : uint8_t { kCifar10, kCifar100, kIdx, kSynthetic };
 
   Format format = Format::kCifar10;
   std::string train_path;  // absolute after loading; empty only for kSynthetic

@@ -36,7 +36,7 @@ enum class Split : uint8_t { kTrain, kTest };
 const char* split_name(Split split);  // "train", "test"
 
 struct DatasetSource {
-  std::string format;          // cifar10 | cifar100 | synthetic
+  std::string format;          // cifar10 | cifar100 | idx | synthetic
   std::filesystem::path path;  // unused by synthetic
   Split split = Split::kTrain;
   uint64_t synthetic_seed = 0;

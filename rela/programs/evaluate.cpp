@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -16,8 +17,6 @@
 namespace rela {
 namespace {
 
-constexpr int64_t kPixelsSide = 32;  // of images without a model
-
 struct Arguments {
   FrozenModelArguments model;
   KnnOptions knn;
@@ -33,11 +32,18 @@ void describe_common(CLI::App& app, Arguments& a) {
   app.add_option("--out", a.out, "write the result there too (JSON)");
 }
 
+/// Of the images that are compared without a model: as they are stored.
+int64_t stored_side(const ImageDataset& dataset) {
+  std::vector<uint8_t> buffer;
+  const ImageDims dims = dataset.image(0, buffer).dims;
+  return std::min(dims.height, dims.width);
+}
+
 EvalResult run_knn(const Arguments& a) {
   const auto train = open_data(a.model, Split::kTrain);
   const auto test = open_data(a.model, Split::kTest);
   if (a.pixels) {
-    const int64_t side = a.model.image_size.value_or(kPixelsSide);
+    const int64_t side = a.model.image_size.value_or(stored_side(*train));
     EvalResult result =
         knn_evaluate(raw_pixel_features(*train, side), raw_pixel_features(*test, side), a.knn);
     result.protocol = "knn_pixels";
@@ -106,7 +112,9 @@ ExitCode run(int argc, const char* const* argv) {
   describe_common(*knn, a);
   knn->add_option("--k", a.knn.k, "neighbours that vote")->capture_default_str();
   knn->add_option("--temperature", a.knn.temperature, "of the votes")->capture_default_str();
-  knn->add_flag("--pixels", a.pixels, "the pixels themselves as features: no model");
+  knn->add_flag("--pixels", a.pixels,
+                "the pixels themselves as features: no model; at the size of the first training "
+                "image unless --image-size says another");
   CLI::App* linear = app.add_subcommand("linear", "a linear classifier on frozen features");
   describe_common(*linear, a);
   linear->add_option("--probe", a.probe, "rela or sgd")->capture_default_str();

@@ -38,9 +38,10 @@ void describe_arguments(CLI::App& app, FrozenModelArguments& a) {
   app.add_flag("--cifar-stem", a.cifar_stem,
                "--model begins with a 3x3 convolution and no max-pool; otherwise as the weights "
                "show");
-  app.add_option("--data", a.data, "folder of the data set");
+  app.add_option("--data", a.data, "file or folder of the data set");
   app.add_option("--test-data", a.test_data, "folder of its test split; otherwise --data");
-  app.add_option("--format", a.format, "cifar10, cifar100 or synthetic")->capture_default_str();
+  app.add_option("--format", a.format, "cifar10, cifar100, idx or synthetic")
+      ->capture_default_str();
   app.add_option("--synthetic-images", a.synthetic_images,
                  "training images of the synthetic data set; otherwise 5,000")
       ->check(CLI::PositiveNumber);

@@ -23,6 +23,8 @@ const char* format_name(DataConfig::Format format) {
       return "cifar10";
     case DataConfig::Format::kCifar100:
       return "cifar100";
+    case DataConfig::Format::kIdx:
+      return "idx";
     case DataConfig::Format::kSynthetic:
       return "synthetic";
   }

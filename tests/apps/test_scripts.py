@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""apps/fetch_cifar10.sh and apps/quickstart.sh, with stand-ins for the programs and the network.
+"""apps/fetch_*.sh and apps/quickstart.sh, with stand-ins for the programs, the network and apt-get.
 
 usage: test_scripts.py SOURCE_FOLDER
 """
@@ -14,6 +14,7 @@ import tempfile
 import unittest
 
 SOURCE = pathlib.Path(sys.argv.pop()).resolve()
+IDX_FILES = [f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 FILES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
 # A program that says how it was called, prints a result, and leaves what `experiment` leaves.
 STAND_IN = """#!/usr/bin/env bash
@@ -27,6 +28,14 @@ if [[ -n $out ]]; then
   printf 'words\\n| run | kNN |\\n' >"$out/results.md"
 fi
 """
+# An apt-get that installs Fashion-MNIST where APT_INSTALLS names its folder, and otherwise fails.
+APT = """#!/usr/bin/env bash
+echo "$(basename "$0") $*" >>"$CALLS"
+if [[ "$*" != *install* ]]; then exit 0; fi
+[[ -n ${APT_INSTALLS:-} ]] || exit 100
+mkdir -p "$APT_INSTALLS"
+touch "$APT_INSTALLS"/{train,t10k}-images-idx3-ubyte.gz "$APT_INSTALLS"/{train,t10k}-labels-idx1-ubyte.gz
+"""
 
 
 class Scripts(unittest.TestCase):
@@ -38,15 +47,21 @@ class Scripts(unittest.TestCase):
         shutil.copytree(SOURCE / "apps", self.checkout / "apps")
         self.calls = self.top / "calls"
         for name in ("bin/cmake", "tests/check.sh", "build/apps/experiment", "build/apps/evaluate"):
-            path = self.checkout / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(STAND_IN)
-            path.chmod(0o755)
+            self.program(name, STAND_IN)
+        self.program("bin/apt-get", APT)
+        self.program("bin/sudo", '#!/usr/bin/env bash\n[[ $1 == -n ]] && shift\nexec "$@"\n')
+
+    def program(self, name, text):
+        path = self.checkout / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
 
     def run_script(self, name, *args, **env):
         base = {k: v for k, v in os.environ.items() if not k.startswith("RELA_")}
         base.update(PATH=f"{self.checkout / 'bin'}:{base['PATH']}", CALLS=str(self.calls),
-                    RELA_CIFAR10_URL=f"file://{self.top}/nowhere.tar.gz")
+                    RELA_CIFAR10_URL=f"file://{self.top}/nowhere.tar.gz",
+                    RELA_FASHION_MNIST=str(self.top / "fashion-mnist"))
         base.update(env)
         return subprocess.run([self.checkout / "apps" / name, *args], env=base, text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -71,12 +86,59 @@ class Scripts(unittest.TestCase):
 
     def test_wrong_given_folder_is_an_error_that_says_what_was_looked_for(self):
         self.pictures(self.top / "mine", FILES[:5])
-        for script in ("fetch_cifar10.sh", "quickstart.sh"):
+        for script in ("fetch_cifar10.sh", "fetch_data.sh", "quickstart.sh"):
             done = self.run_script(script, RELA_DATA=str(self.top / "mine"))
             self.assertEqual(done.returncode, 6, done.stderr)
             self.assertIn(f"RELA_DATA={self.top}/mine: neither it nor its cifar-10-batches-bin holds "
                           "data_batch_1.bin", done.stderr)
+        self.assertIn("nor does it hold IDX files", done.stderr)
         self.assertEqual(self.called("experiment"), [])
+
+    def test_given_data_are_recognised(self):
+        cifar10 = self.pictures(self.top / "cifar10")
+        idx = self.pictures(self.top / "with a space", IDX_FILES)
+        emnist = self.pictures(self.top / "emnist", [f"emnist-{name}-{split}-images-idx3-ubyte.gz"
+                                                     for name in ("digits", "letters")
+                                                     for split in ("train", "test")])
+        letters = emnist / "emnist-letters-train-images-idx3-ubyte.gz"
+        for given, said in ((cifar10, f"cifar10 {cifar10}"), (idx, f"idx {idx}"), (emnist, f"idx {emnist}"),
+                            (letters, f"idx {letters}")):
+            done = self.run_script("fetch_data.sh", RELA_DATA=str(given))
+            self.assertEqual((done.returncode, done.stdout), (0, said + "\n"), done.stderr)
+        (idx / IDX_FILES[0]).unlink()
+        self.assertEqual(self.run_script("fetch_data.sh", RELA_DATA=str(idx)).returncode, 6)
+        self.assertEqual(self.called("apt-get"), [])
+
+    def test_without_cifar10_fashion_mnist_is_used_as_it_is_or_installed(self):
+        folder = self.top / "fashion-mnist"
+        done = self.run_script("fetch_data.sh")
+        self.assertEqual((done.returncode, done.stdout), (0, "synthetic\n"), done.stderr)
+        self.assertIn("dataset-fashion-mnist could not be installed", done.stderr)
+        done = self.run_script("fetch_data.sh", APT_INSTALLS=str(folder))
+        self.assertEqual((done.returncode, done.stdout), (0, f"idx {folder}\n"), done.stderr)
+        installs = [call for call in self.called("apt-get") if " install " in call]
+        self.assertEqual(len(installs), 2)
+        self.assertIn("dataset-fashion-mnist", installs[1])
+        done = self.run_script("fetch_data.sh")
+        self.assertEqual((done.returncode, done.stdout), (0, f"idx {folder}\n"), done.stderr)
+        self.assertEqual(len([call for call in self.called("apt-get") if " install " in call]), 2)
+
+    def test_what_cannot_be_fetched_is_given_up_soon(self):
+        for status, attempts in ((6, 2), (56, 2), (7, 1), (28, 1), (22, 1)):
+            self.calls.unlink(missing_ok=True)
+            self.program("bin/curl", f'#!/usr/bin/env bash\necho "curl $*" >>"$CALLS"\nexit {status}\n')
+            self.assertEqual(self.run_script("fetch_cifar10.sh").returncode, 5)
+            calls = self.called("curl")
+            self.assertEqual(len(calls), attempts, f"curl's exit code {status}")
+            self.assertTrue(all("--connect-timeout 10" in call for call in calls))
+
+    def test_quickstart_trains_on_idx_files(self):
+        idx = self.pictures(self.top / "mine", IDX_FILES)
+        done = self.run_script("quickstart.sh", RELA_DATA=str(idx))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        (call,) = self.called("experiment")
+        self.assertIn(f"--set data.format=idx --set data.train_path={idx}", call)
+        self.assertEqual(self.called("evaluate"), [f"evaluate knn --pixels --format idx --data {idx}"])
 
     def test_what_is_not_the_official_archive_is_refused_and_leaves_nothing(self):
         self.pictures(self.top / "cifar-10-batches-bin")
@@ -132,7 +194,7 @@ class Scripts(unittest.TestCase):
             self.assertIn("not free of them", done.stdout)
 
     def test_help(self):
-        for script in ("fetch_cifar10.sh", "quickstart.sh"):
+        for script in ("fetch_cifar10.sh", "fetch_data.sh", "quickstart.sh"):
             done = self.run_script(script, "--help")
             self.assertEqual(done.returncode, 0)
             self.assertTrue(done.stdout.startswith(f"usage: apps/{script}"))

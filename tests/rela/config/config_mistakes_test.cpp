@@ -46,7 +46,7 @@ TEST(ConfigMistakes, WhatIsRequiredIsNamed) {
             "data: missing; this section is required\n"
             "epochs, max_steps: missing; exactly one of them must be given");
   EXPECT_EQ(mistakes_of(R"({"method": "byol", "max_steps": 1, "data": {}})"),
-            "data.format: missing; must be one of \"cifar10\", \"cifar100\", "
+            "data.format: missing; must be one of \"cifar10\", \"cifar100\", \"idx\", "
             "\"synthetic\"\n"
             "data.train_path: missing; every format but \"synthetic\" needs it");
   EXPECT_EQ(

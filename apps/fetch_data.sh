@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Finds small pictures to train on and prints their format and place. See --help.
+set -euo pipefail
+apps=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+fashion=${RELA_FASHION_MNIST:-/usr/share/datasets/fashion-mnist}  # where Debian's package puts it
+package=dataset-fashion-mnist
+
+usage() {
+  cat <<HELP
+usage: apps/fetch_data.sh
+
+Prints one line: a value of data.format and, behind a space, one of data.train_path. The first that is there:
+  RELA_DATA     if set, this and nothing else: CIFAR-10's binary version ("cifar10 FOLDER"), or MNIST,
+                Fashion-MNIST, KMNIST or EMNIST as their IDX files ("idx FOLDER"; of EMNIST's several
+                sets in one folder, the file of the training images)
+  CIFAR-10      "cifar10 FOLDER": at hand or downloaded, as apps/fetch_cifar10.sh --help says
+  Fashion-MNIST "idx FOLDER": Debian's package $package, installed (31 MB) where that is allowed
+                without a password
+  otherwise     "synthetic": the built-in pictures, which need no files
+
+Exit codes: 0 done; 2 wrong usage; 6 RELA_DATA holds no data that can be read.
+HELP
+}
+
+say() { echo "fetch_data: $*" >&2; }
+
+# Whether a folder has training and test images in IDX form, or a file is named as such.
+has_idx() {
+  local images=$1 split
+  if [[ -f $images ]]; then
+    [[ $(basename "$images") == *-images[-.]idx3-ubyte* ]]
+    return
+  fi
+  for split in train 't[1e][0s][kt]'; do  # t10k, test
+    [[ -n $(find -L "$images/" -maxdepth 1 -name "*$split-images[-.]idx3-ubyte*" -print -quit 2>/dev/null) ]] ||
+      return 1
+  done
+}
+
+# The absolute path of a file or folder.
+absolute() { if [[ -d $1 ]]; then (cd "$1" && pwd); else echo "$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"; fi; }
+
+install_fashion_mnist() {
+  command -v apt-get >/dev/null || { say "no apt-get to install $package with"; return 1; }
+  local as_root=()
+  if [[ $(id -u) -ne 0 ]]; then
+    sudo -n true 2>/dev/null || { say "installing $package needs root: sudo apt-get install $package"; return 1; }
+    as_root=(sudo -n)
+  fi
+  local quick=(-qq -o Acquire::Retries=1 -o Acquire::http::Timeout=10 -o Acquire::https::Timeout=10)
+  say "installing $package"
+  "${as_root[@]}" apt-get "${quick[@]}" update </dev/null >&2 || true  # an old list may do
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get "${quick[@]}" install -y \
+    --no-install-recommends "$package" </dev/null >&2 || { say "$package could not be installed"; return 1; }
+}
+
+case ${1:-} in
+  -h | --help) usage; exit 0 ;;
+  ?*) say "no argument is known; see --help"; exit 2 ;;
+esac
+
+if [[ -n ${RELA_DATA:-} ]] && has_idx "$RELA_DATA"; then
+  echo "idx $(absolute "$RELA_DATA")"
+  exit
+fi
+status=0
+folder=$("$apps/fetch_cifar10.sh") || status=$?
+case $status in
+  0) echo "cifar10 $folder"; exit ;;
+  5) ;;
+  6) say "RELA_DATA=$RELA_DATA: nor does it hold IDX files, train-images-idx3-ubyte and t10k-images-idx3-ubyte"
+     exit 6 ;;
+  *) exit "$status" ;;
+esac
+if has_idx "$fashion" || { install_fashion_mnist && has_idx "$fashion"; }; then
+  say "no CIFAR-10: Fashion-MNIST instead, Debian's $package"
+  echo "idx $fashion"
+else
+  say "neither CIFAR-10 nor Fashion-MNIST is within reach: the built-in synthetic pictures serve"
+  echo synthetic
+fi
