@@ -18,6 +18,7 @@ rela_tests(eval_tests
     rela/eval/knn_test.cpp
     rela/eval/linear_probe_test.cpp
     rela/eval/metrics_test.cpp
+    rela/eval/neighbours_test.cpp
     rela/report/browser_test.cpp
     rela/report/chart_test.cpp
     rela/report/heat_map_test.cpp
@@ -30,6 +31,14 @@ rela_tests(eval_tests
 # gcc 12 takes the deliberately undefined registers of its own AVX-512 header for a mistake.
 set_source_files_properties(rela/transport/test_linear_map.cpp PROPERTIES COMPILE_OPTIONS
                             "-Wno-unknown-warning-option;-Wno-maybe-uninitialized")
+
+rela_tests(picture_tests
+  SOURCES
+    rela/pictures/canvas_test.cpp
+    rela/pictures/neighbour_sheet_test.cpp
+  LINKS
+    rela
+    PNG::PNG)
 
 rela_tests(train_tests
   SOURCES

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <map>
 
+#include "rela/experiments/accuracy_chart.h"
 #include "rela/report/html.h"
 #include "runtime/io/file.h"
 
@@ -143,22 +143,6 @@ std::string unfinished_markdown(const Plan& plan, const std::vector<CellResult>&
   return text.empty() ? "" : "\nNot done:\n\n" + text;
 }
 
-/// A row's kNN by images seen.
-ChartSeries mean_curve(const std::vector<const CellResult*>& cells, int64_t images_per_step) {
-  std::map<int64_t, Spread> by_step;
-  for (const CellResult* cell : cells) {
-    for (const EvalPoint& point : cell->curve) {
-      by_step[point.step].values.push_back(100 * point.top1);
-    }
-  }
-  ChartSeries series;
-  for (const auto& [step, spread] : by_step) {
-    series.x.push_back(static_cast<double>(step * images_per_step));
-    series.y.push_back(spread.mean());
-  }
-  return series;
-}
-
 }  // namespace
 
 double Spread::mean() const {
@@ -223,50 +207,13 @@ std::string results_markdown(const Plan& plan, const std::vector<CellResult>& re
   return text + "\n![kNN top-1 against images seen](accuracy.svg)\n";
 }
 
-Chart accuracy_chart(const Plan& plan, const std::vector<CellResult>& results) {
-  Chart chart{.title = "kNN top-1 against images seen",
-              .x_label = "images seen",
-              .note = plan.title + ". Mean over the seeds. " + plan.note,
-              .unit = "%",
-              .scale = ChartScale::kLinear,
-              .height = 346};
-  std::vector<std::string> runs;
-  std::vector<double> ratios;
-  const auto index_in = [](auto& list, const auto& item) {
-    const auto found = std::find(list.begin(), list.end(), item);
-    const auto index = found - list.begin();
-    if (found == list.end()) list.push_back(item);
-    return static_cast<int>(index);
-  };
-  for (const Cell& cell : plan.cells) {
-    if (std::count(ratios.begin(), ratios.end(), cell.ratio()) == 0) ratios.push_back(cell.ratio());
-  }
-  std::sort(ratios.begin(), ratios.end());
-  for (const ResultRow& row : result_rows(plan, results)) {
-    std::vector<const CellResult*> cells;
-    int64_t images_per_step = 0;
-    for (size_t i = 0; i < plan.cells.size(); ++i) {
-      if (plan.cells[i].run != row.run || plan.cells[i].ratio() != row.ratio) continue;
-      cells.push_back(&results.at(i));
-      images_per_step = plan.cells[i].config.effective_batch();
-    }
-    ChartSeries series = mean_curve(cells, images_per_step);
-    series.name = fmt::format("{}, ratio {}", row.run, ratio_text(row.ratio));
-    series.style = LineStyle::kDots;
-    series.color = index_in(runs, row.run) % kChartColors;
-    series.dash = index_in(ratios, row.ratio) % kChartDashes;
-    chart.series.push_back(std::move(series));
-  }
-  return chart;
-}
-
 void write_results(const Plan& plan, const std::vector<CellResult>& results) {
   const fs::path out(plan.out);
+  const JsonValue json = results_json(plan, results);
   write_file_atomic((out / "results.json").string(),
-                    to_json_text(results_json(plan, results), JsonLayout::kIndented) + "\n");
+                    to_json_text(json, JsonLayout::kIndented) + "\n");
   write_file_atomic((out / "results.md").string(), results_markdown(plan, results));
-  write_file_atomic((out / "accuracy.svg").string(),
-                    to_svg_document(accuracy_chart(plan, results)));
+  write_file_atomic((out / "accuracy.svg").string(), to_svg_document(accuracy_chart(json)));
 }
 
 }  // namespace rela

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "rela/experiments/cell_result.h"
-#include "rela/report/svg_chart.h"
 #include "runtime/io/json.h"
 
 namespace rela {
@@ -43,10 +42,6 @@ std::vector<ResultRow> result_rows(const Plan& plan, const std::vector<CellResul
 /// { "title", "note", "rows": [...], "cells": [...] }
 JsonValue results_json(const Plan& plan, const std::vector<CellResult>& results);
 std::string results_markdown(const Plan& plan, const std::vector<CellResult>& results);
-
-/// kNN top-1 against images seen: a line per row, the mean over the seeds that have got there. A
-/// colour per run, dashes by ratio.
-Chart accuracy_chart(const Plan& plan, const std::vector<CellResult>& results);
 
 /// Writes results.json, results.md and accuracy.svg into the plan's folder. Throws IoError.
 void write_results(const Plan& plan, const std::vector<CellResult>& results);

@@ -9,6 +9,7 @@
 #include "rela/eval/linear_probe.h"
 #include "rela/eval/raw_pixels.h"
 #include "rela/programs/frozen_model.h"
+#include "rela/programs/neighbours.h"
 #include "rela/programs/program.h"
 #include "runtime/io/file.h"
 #include "runtime/io/hash.h"
@@ -122,7 +123,16 @@ ExitCode run(int argc, const char* const* argv) {
   CLI::App* classify = app.add_subcommand(
       "classify", "the model's own classifier, counted on the test split: top-1 and top-5");
   describe_common(*classify, a);
+  NeighboursArguments sheet;
+  CLI::App* neighbours = app.add_subcommand(
+      "neighbours", "a picture of the training images that are nearest to some test images");
+  describe_neighbours(*neighbours, sheet);
   if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
+  if (neighbours->parsed()) {
+    const JsonValue result = draw_neighbours(*neighbours, sheet);
+    std::printf("%s\n", to_json_text(result, JsonLayout::kCompact).c_str());
+    return ExitCode::kDone;
+  }
   report(a, classify->parsed() ? run_classify(a) : knn->parsed() ? run_knn(a) : run_linear(a));
   return ExitCode::kDone;
 }

@@ -3,10 +3,12 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "rela/experiments/accuracy_chart.h"
 #include "rela/experiments/driver.h"
 #include "rela/experiments/results.h"
 #include "rela/experiments/table.h"
 #include "rela/programs/program.h"
+#include "runtime/io/file.h"
 #include "runtime/io/nearest.h"
 #include "runtime/log.h"
 
@@ -16,6 +18,7 @@ namespace {
 struct Arguments {
   PlanOptions plan;
   std::vector<std::string> only;
+  std::string draw;
   bool dry_run = false;
   bool table_help = false;
   bool quiet = false;
@@ -23,7 +26,7 @@ struct Arguments {
 
 void describe(CLI::App& app, Arguments& a) {
   app.add_option("TABLE", a.plan.table, "table of runs (JSON), e.g. apps/experiments/cpu.json");
-  app.add_option("--out", a.plan.out, "folder of all runs and of the results");
+  app.add_option("--out", a.plan.out, "folder of all runs and of the results; picture of --draw");
   app.add_option("--set", a.plan.overrides,
                  "override a config key of every run, or of the runs of one name; may be repeated")
       ->type_name("[NAME:]KEY=VALUE")
@@ -32,6 +35,9 @@ void describe(CLI::App& app, Arguments& a) {
                  "do these alone: names of runs, or of cells like byol-r0.2-s1; may be repeated")
       ->type_name("NAME")
       ->allow_extra_args(false);
+  app.add_option("--draw", a.draw,
+                 "draw accuracy.svg of a finished table anew, from its results.json, and stop")
+      ->type_name("RESULTS");
   app.add_flag("--dry-run", a.dry_run, "check everything, say what is to do, and stop");
   app.add_flag("--table-help", a.table_help, "print a table of all keys of TABLE and stop");
   app.add_flag("-q,--quiet", a.quiet, "no progress of the training programs");
@@ -81,6 +87,24 @@ void print_plan(const Plan& plan, const std::vector<CellResult>& results,
   }
 }
 
+/// The picture of a results.json, and as last line what it shows.
+void draw(const std::string& results, const std::string& picture) {
+  RELA_CHECK(picture.ends_with(".svg"), UsageError, "--out: \"", picture,
+             "\"; with --draw it names the picture, a file that ends in .svg");
+  const std::string text = read_file(results);
+  try {
+    const Chart chart = accuracy_chart(parse_json(text));
+    write_file_atomic(picture, to_svg_document(chart));
+    const JsonValue::Object summary{{"picture", picture},
+                                    {"lines", static_cast<int64_t>(chart.series.size())}};
+    std::printf("%s\n", to_json_text(summary, JsonLayout::kCompact).c_str());
+  } catch (const JsonError& error) {
+    throw DataError(cat(results, ": not JSON: ", error.what()));
+  } catch (const DataError& error) {
+    throw DataError(cat(results, ": ", error.what()));
+  }
+}
+
 ExitCode run(int argc, const char* const* argv) {
   CLI::App app(
       "Trains and evaluates the runs of a table, one after the other; goes on where it was stopped "
@@ -91,6 +115,10 @@ ExitCode run(int argc, const char* const* argv) {
   if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
   if (a.table_help) {
     std::fputs(table_markdown().c_str(), stdout);
+    return ExitCode::kDone;
+  }
+  if (!a.draw.empty()) {
+    draw(a.draw, a.plan.out);
     return ExitCode::kDone;
   }
   RELA_CHECK(!a.plan.table.empty(), UsageError,

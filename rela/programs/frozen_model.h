@@ -30,6 +30,8 @@ struct FrozenModelArguments {
   std::string normalize;
 };
 void describe_arguments(CLI::App& app, FrozenModelArguments& arguments);
+/// Those of them that name the data.
+void describe_data(CLI::App& app, FrozenModelArguments& arguments);
 
 /// The model that the arguments name, and the images it gets. Throws UsageError for arguments that
 /// do not go together.

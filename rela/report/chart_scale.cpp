@@ -9,15 +9,15 @@
 
 namespace rela {
 
-std::vector<double> linear_ticks(double low, double high, int wanted) {
+std::vector<double> linear_ticks(double low, double high, int wanted, double finest) {
   std::vector<double> ticks;
   if (!(low < high) || !std::isfinite(high - low)) return ticks;
   const double raw = (high - low) / std::max(wanted, 1);
   const double power = std::pow(10.0, std::floor(std::log10(raw)));
-  const double step = power * (raw < 1.5 * power ? 1
-                               : raw < 3 * power ? 2
-                               : raw < 7 * power ? 5
-                                                 : 10);
+  const double step = std::max(finest, power * (raw < 1.5 * power ? 1
+                                                : raw < 3 * power ? 2
+                                                : raw < 7 * power ? 5
+                                                                  : 10));
   const double slack = step * 1e-9;  // rounding must not lose a tick at the very end
   for (double i = std::ceil((low - slack) / step); i * step <= high + slack; ++i) {
     ticks.push_back(i == 0 ? 0 : i * step);  // never -0
@@ -110,21 +110,29 @@ double Axis::at(double value) const {
   return from + share * (to - from);
 }
 
-Axis fit_axis(const Extent& values, ChartScale scale) {
+Axis fit_axis(const Extent& values, ChartScale scale, double highest) {
   constexpr double kPad = 0.05;  // of the span, on each side
   if (!values.any) return {};
   const auto [low, high, any] = values;
+  const double ceiling = std::max(highest, high);  // a value above it is shown all the same
   const bool wants_log =
       scale == ChartScale::kLog || (scale == ChartScale::kAuto && high > 100 * low);
   if (wants_log && low > 0 && low < high) {
     const double factor = std::pow(high / low, kPad);
-    return {.low = low / factor, .high = high * factor, .is_log = true};
+    return {.low = low / factor, .high = std::min(high * factor, ceiling), .is_log = true};
   }
   const double span = high - low;
   const double pad = span > 0 ? span * kPad : low != 0 ? std::abs(low) * 0.1 : 1;
-  Axis axis{.low = low - pad, .high = high + pad};
+  Axis axis{.low = low - pad, .high = std::min(high + pad, ceiling)};
   if (low >= 0 && axis.low < 0) axis.low = 0;  // what is never negative needs no negative axis
   return axis;
+}
+
+Axis fit_count_axis(const Extent& values) {
+  if (!values.any) return {};
+  const auto [low, high, any] = values;
+  if (low < high) return {.low = low, .high = high};
+  return {.low = low > 0 ? low - 1 : low, .high = high + 1};
 }
 
 }  // namespace rela

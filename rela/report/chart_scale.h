@@ -2,14 +2,15 @@
 // From values to positions: ranges, ticks, and which points of a long series to draw.
 
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace rela {
 
-/// Positions of about `wanted` ticks in [low, high]: multiples of 1, 2 or 5 times a power of ten.
-/// Empty unless low < high, both finite.
-std::vector<double> linear_ticks(double low, double high, int wanted);
+/// Positions of about `wanted` ticks in [low, high]: multiples of 1, 2 or 5 times a power of ten,
+/// at least `finest` apart (1: integers). Empty unless low < high, both finite.
+std::vector<double> linear_ticks(double low, double high, int wanted, double finest = 0);
 
 /// Powers of ten in [low, high], both above 0; with 2 and 5 times them when there are fewer than
 /// three. Of many, every second, third, ...: at most about `wanted`.
@@ -48,9 +49,14 @@ struct Extent {
   void add(double value);
 };
 
-/// What an axis covers, given what its values cover: a little more on both sides; for a single
-/// value a symmetric surrounding; for none [0, 1]. kAuto is log for positive values over more than
-/// two decades; kLog falls back to linear when a value is not positive.
-Axis fit_axis(const Extent& values, ChartScale scale);
+/// What an axis covers, given what its values cover: a little more on both sides, but nothing above
+/// `highest`, the largest value that there can be; for a single value its surroundings; for none
+/// [0, 1]. kAuto is log for positive values over more than two decades; kLog falls back to linear
+/// when a value is not positive.
+Axis fit_axis(const Extent& values, ChartScale scale,
+              double highest = std::numeric_limits<double>::infinity());
+
+/// The axis of a count: exactly what its values cover; for a single one its neighbours too.
+Axis fit_count_axis(const Extent& values);
 
 }  // namespace rela

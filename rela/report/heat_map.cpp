@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "rela/report/html.h"
+#include "rela/report/palette.h"
 
 namespace rela {
 namespace {
@@ -51,13 +52,15 @@ class HeatMapWriter {
     const double side = kCell * static_cast<double>(map_.names.size());
     const double width =
         std::max(left_ + side, kMargin + 9 * static_cast<double>(map_.title.size()));
-    add(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {:.0f} {:.0f}" role="img" )",
-        width + kMargin, top_ + side + kMargin);
-    add(R"(aria-label="{}" font-family="system-ui,sans-serif" font-size="12">)",
-        escape_html(map_.title));
-    out_ += R"(<rect width="100%" height="100%" fill="#fff"/>)";
-    add(R"(<text x="{}" y="26" font-size="15" font-weight="600" fill="#1a2433">{}</text>)", kMargin,
-        escape_html(map_.title));
+    const double height = top_ + side + kMargin;
+    add(R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {0:.0f} {1:.0f}" width="{0:.0f}" )",
+        width + kMargin, height);
+    add(R"(height="{:.0f}" role="img" aria-label="{}" font-family="sans-serif" font-size="12">)",
+        height, escape_html(map_.title));
+    add(R"(<rect width="{:.0f}" height="{:.0f}" fill="{}"/>)", width + kMargin, height,
+        colors_.card);
+    add(R"(<text x="{}" y="26" font-size="15" font-weight="bold" fill="{}">{}</text>)", kMargin,
+        colors_.text, escape_html(map_.title));
     add_label(map_.row_label, left_ - 8, top_ - 8, "end");
     add_label(map_.column_label, left_, kTitle - 6, "start");
     for (size_t i = 0; i < map_.names.size(); ++i) add_names(i);
@@ -74,16 +77,16 @@ class HeatMapWriter {
     fmt::format_to(std::back_inserter(out_), text, std::forward<Args>(args)...);
   }
   void add_label(const std::string& text, double x, double y, const char* anchor) {
-    add(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" font-style="italic" fill="#5a6675">{}</text>)",
-        x, y, anchor, escape_html(text));
+    add(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" font-style="italic" fill="{}">{}</text>)",
+        x, y, anchor, colors_.soft, escape_html(text));
   }
   void add_names(size_t i) {
     const std::string name = escape_html(shortened(map_.names[i]));
     const double middle = kCell * (static_cast<double>(i) + 0.5);
-    add(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="end" fill="#1a2433">{}</text>)", left_ - 8,
-        top_ + middle + 4, name);
-    add(R"svg(<text transform="translate({:.1f} {:.1f}) rotate(-90)" fill="#1a2433">{}</text>)svg",
-        left_ + middle + 4, top_ - 8, name);
+    add(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="end" fill="{}">{}</text>)", left_ - 8,
+        top_ + middle + 4, colors_.text, name);
+    add(R"svg(<text transform="translate({:.1f} {:.1f}) rotate(-90)" fill="{}">{}</text>)svg",
+        left_ + middle + 4, top_ - 8, colors_.text, name);
   }
   void add_cell(size_t row, size_t column) {
     const double value = map_.values[row * map_.names.size() + column];
@@ -94,15 +97,16 @@ class HeatMapWriter {
     add(R"(<g><title>{} to {}: {}</title>)", escape_html(map_.names[row]),
         escape_html(map_.names[column]), is_number ? format_number(value) : "no value");
     add(R"(<rect x="{:.1f}" y="{:.1f}" width="{}" height="{}" rx="3" fill="{}"/>)", x + 1, y + 1,
-        kCell - 2, kCell - 2, is_number ? color_at(share) : "#e3e6ea");
+        kCell - 2, kCell - 2, is_number ? color_at(share) : colors_.grid);
     if (is_number) {
       add(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle" fill="{}">{:.3f}</text>)",
-          x + kCell / 2, y + kCell / 2 + 4, share > kDark ? "#fff" : "#1a2433", value);
+          x + kCell / 2, y + kCell / 2 + 4, share > kDark ? colors_.card : colors_.text, value);
     }
     out_ += "</g>";
   }
 
   const HeatMap& map_;
+  const Palette& colors_ = light_palette();
   double names_ = 0, left_ = 0, top_ = 0;
   std::string out_;
 };

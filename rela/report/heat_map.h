@@ -14,7 +14,7 @@ struct HeatMap {
   double low = 0, high = 1;                 // pale and dark end of the colours
 };
 
-/// A whole <svg> document with its own colours: a square of cells, each with its number.
+/// A whole <svg> document on white, with plain attributes: a square of cells, each with its number.
 std::string to_svg(const HeatMap& map);
 
 }  // namespace rela

@@ -2,43 +2,10 @@
 
 namespace rela {
 
-const char* const kChartStyle = R"css(
-:root {
-  color-scheme: light dark;
-  --page: #f5f6f8; --card: #ffffff; --edge: #e2e5ea; --text: #1c2127; --soft: #67707c;
-  --grid: #eceef2; --good: #15803d; --busy: #1d5fd1; --warn: #b45309; --bad: #c02626;
-  --s0: #2b67e0; --s1: #e4701e; --s2: #0f9488; --s3: #8b3fe0; --s4: #b7860b; --s5: #5d6b7e;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --page: #0e1116; --card: #161b22; --edge: #29303a; --text: #e4e8ee; --soft: #929cab;
-    --grid: #222933; --good: #4fc777; --busy: #74a7ff; --warn: #eda24a; --bad: #ff7b72;
-    --s0: #6da2ff; --s1: #ff9d57; --s2: #43cdbf; --s3: #c294ff; --s4: #e3b94a; --s5: #9aa7b8;
-  }
-}
-.chart text { font-size: 11.5px; fill: var(--soft); }
-.grid { stroke: var(--grid); } .axis { stroke: var(--edge); }
-.tick.y, .tick.end, text.end { text-anchor: end; }
-.tick.x, text.empty { text-anchor: middle; }
-rect.empty { fill: none; stroke: var(--edge); stroke-dasharray: 5 5; }
-.line { fill: none; stroke: var(--c); stroke-width: 1.9; stroke-linejoin: round; stroke-linecap: round; }
-.line.faint { stroke-width: 1; opacity: 0.32; }
-.dots { fill: var(--card); stroke: var(--c); stroke-width: 1.8; }
-.s0 { --c: var(--s0); } .s1 { --c: var(--s1); } .s2 { --c: var(--s2); }
-.s3 { --c: var(--s3); } .s4 { --c: var(--s4); } .s5 { --c: var(--s5); }
-.line.d1 { stroke-dasharray: 7 4; } .line.d2 { stroke-dasharray: 1.5 4; } .line.d3 { stroke-dasharray: 10 4 1.5 4; }
-path.reference { stroke: var(--soft); stroke-dasharray: 6 4; opacity: 0.75; fill: none; }
-.chart text.reference { paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round; }
-.marker path { stroke: var(--warn); stroke-dasharray: 2 3; fill: none; stroke-width: 1.2; }
-.chart .marker text { fill: var(--warn); font-size: 10.5px; }
-svg.document { font: 11.5px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; font-variant-numeric: tabular-nums; }
-rect.card { fill: var(--card); } text.title { font-size: 14.5px; font-weight: 650; fill: var(--text); }
-text.key, text.note { font-size: 10.5px; fill: var(--soft); } text.key tspan { font-weight: 600; fill: var(--text); }
-text.note { font-size: 10px; }
-)css";
-
 const char* const kPageStyle = R"css(
 * { box-sizing: border-box; }
+.s0 { --c: var(--s0); } .s1 { --c: var(--s1); } .s2 { --c: var(--s2); }
+.s3 { --c: var(--s3); } .s4 { --c: var(--s4); } .s5 { --c: var(--s5); }
 body {
   margin: 0; background: var(--page); color: var(--text);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;

@@ -7,6 +7,7 @@
 
 #include "rela/report/html.h"
 #include "rela/report/page_style.h"
+#include "rela/report/palette.h"
 #include "rela/report/report_charts.h"
 #include "rela/report/run_folder.h"
 #include "runtime/io/file.h"
@@ -209,7 +210,7 @@ std::string render_report(const std::filesystem::path& out_dir) {
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       "<title>{}: {}</title>\n<style>{}{}</style></head>\n<body><main>\n",
-      escape_html(run.name), escape_html(run_state(run).name), kChartStyle, kPageStyle);
+      escape_html(run.name), escape_html(run_state(run).name), page_variables(), kPageStyle);
   page += header(run) + cards(run) + notices(run);
   page += "<section class=\"charts\">\n";
   for (const Chart& chart : run_charts(run.log)) page += to_figure(chart);

@@ -9,6 +9,8 @@
 namespace rela {
 namespace {
 
+constexpr double kAllPercent = 100;
+
 ChartSeries train_series(const RunLog& log, const char* name, double TrainPoint::*member) {
   ChartSeries s{.name = name};
   for (const TrainPoint& p : log.train) {
@@ -55,11 +57,12 @@ Chart accuracy_chart(const RunLog& log) {
     s.x.push_back(static_cast<double>(e.step));
     s.y.push_back(e.top1 * 100);
   }
-  Chart chart{.title = "Accuracy", .unit = "%", .scale = ChartScale::kLinear};
+  Chart chart{
+      .title = "Accuracy", .unit = "%", .scale = ChartScale::kLinear, .highest = kAllPercent};
   for (auto& [protocol, series] : by_protocol) {
     series.name = protocol_name(protocol);
     series.style = series.y.size() <= 80 ? LineStyle::kDots : LineStyle::kLine;
-    series.color = static_cast<int>(chart.series.size() % 6);
+    series.color = static_cast<int>(chart.series.size() % kChartColors);
     chart.series.push_back(std::move(series));
   }
   return chart;
@@ -88,6 +91,7 @@ Chart data_wait_chart(const RunLog& log) {
           .unit = "%",
           .scale = ChartScale::kLinear,
           .start = AxisStart::kZero,
+          .highest = kAllPercent,
           .series = std::move(series)};
 }
 
@@ -105,6 +109,7 @@ std::vector<Chart> run_charts(const RunLog& log) {
                     .series = {train_series(log, "rate", &TrainPoint::lr)}});
   charts.push_back({.title = "Target momentum τ",
                     .scale = ChartScale::kLinear,
+                    .highest = 1,
                     .series = {train_series(log, "τ", &TrainPoint::tau)}});
   charts.push_back({.title = "Speed",
                     .scale = ChartScale::kLinear,

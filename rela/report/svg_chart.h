@@ -1,11 +1,12 @@
 #pragma once
-// Line charts as SVG. Colours, fonts and line widths come from a style sheet (page_style.h):
-// classes chart, grid, tick, line, s0 ... s5, d0 ... d3, faint, dots, reference, marker.
+// Line charts as SVG: inside a page, and as files that look the same in every program.
 
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "rela/report/chart_scale.h"
+#include "rela/report/palette.h"
 
 namespace rela {
 
@@ -15,17 +16,16 @@ enum class LineStyle : unsigned char {
   kDots,   // each point marked, for few and far between
 };
 
-inline constexpr int kChartColors = 6;
 inline constexpr int kChartDashes = 4;
 
-/// One line. x ascends; a y that is not finite is a gap.
+/// One line. x counts something (steps, images) and ascends; a y that is not finite is a gap.
 struct ChartSeries {
   std::string name{};
   std::vector<double> x{};
   std::vector<double> y{};
   LineStyle style = LineStyle::kLine;
-  int color = 0;  // class s<color>
-  int dash = 0;   // class d<dash>; 0: a solid line
+  int color = 0;  // of the palette's series
+  int dash = 0;   // 0: a solid line
 };
 
 /// A horizontal line to compare with.
@@ -50,6 +50,7 @@ struct Chart {
   std::string unit{};  // after the values of y, e.g. "%"
   ChartScale scale = ChartScale::kAuto;
   AxisStart start = AxisStart::kData;
+  double highest = std::numeric_limits<double>::infinity();  // y that there can be: the axis ends
   std::vector<ChartSeries> series{};
   std::vector<ChartReference> references{};
   std::vector<ChartMarker> markers{};
@@ -57,11 +58,12 @@ struct Chart {
 };
 
 /// A <svg> element that scales to the width of its container. With no finite point it says that
-/// there is no data yet. Long series are thinned so that no spike and no gap is lost.
+/// there is no data yet. Long series are thinned so that no spike and no gap is lost. Its colours
+/// are the page's variables (palette.h).
 std::string to_svg(const Chart& chart);
 
-/// The chart as a file of its own: title, legend with the latest values, the chart, its note; light
-/// or dark by the reader's setting.
+/// The chart as a file: title, legend with the latest values, the chart, its note, on white. Plain
+/// attributes alone, no style sheet.
 std::string to_svg_document(const Chart& chart);
 
 /// A <figure>: title, legend with the latest values, the chart, its note.

@@ -75,6 +75,14 @@ def write_cifar10(folder, images_per_file=12, test_images=30):
     return folder
 
 
+def shared_data(name):
+    """The folder shared/data/NAME above the sources; None when it is nowhere."""
+    for folder in (SOURCE, *SOURCE.parents):
+        if (folder / "shared/data" / name).exists():
+            return folder / "shared/data" / name
+    return None
+
+
 def read_safetensors_header(path):
     """The header as a dict, and the number of bytes that follow it."""
     data = path.read_bytes()

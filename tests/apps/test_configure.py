@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What CMake says when something that a build needs is missing or too old: its name, what to install, what to set.
 
-RELA_DNNL holds the include folder and the library of oneDNN, which are given to builds that find nothing else.
+RELA_DNNL holds the include folder and the library of oneDNN, RELA_PNG the include folders of libpng and of zlib; they
+are given to builds that find nothing else.
 """
 
 import os
@@ -33,9 +34,11 @@ class Configure(unittest.TestCase):
     def nothing_in(self, *kinds):
         """Settings with which CMake finds no headers or libraries outside an empty folder."""
         include, library = os.environ["RELA_DNNL"].split(";")
+        png, zlib = os.environ["RELA_PNG"].split(";")
         empty = self.top / "empty"
         empty.mkdir()
-        return {"DNNL_INCLUDE_DIR": include, "DNNL_LIBRARY": library, "CMAKE_FIND_ROOT_PATH": empty,
+        return {"DNNL_INCLUDE_DIR": include, "DNNL_LIBRARY": library, "PNG_PNG_INCLUDE_DIR": png,
+                "ZLIB_INCLUDE_DIR": zlib, "CMAKE_FIND_ROOT_PATH": empty,
                 **{f"CMAKE_FIND_ROOT_PATH_MODE_{kind}": "ONLY" for kind in kinds}}
 
     def header(self, name, text=""):

@@ -5,15 +5,7 @@ import json
 import lzma
 import unittest
 
-from programs import DONE, SOURCE, ProgramTest, run_program
-
-
-def shared_data(name):
-    """The folder shared/data/NAME above the sources; None when it is nowhere."""
-    for folder in (SOURCE, *SOURCE.parents):
-        if (folder / "shared/data" / name).exists():
-            return folder / "shared/data" / name
-    return None
+from programs import DONE, ProgramTest, run_program, shared_data
 
 
 class PublishedCounts(ProgramTest):

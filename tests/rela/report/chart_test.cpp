@@ -44,7 +44,7 @@ TEST(Chart, EveryTickOfXHasItsTextInsideThePictureAndTheNameOfTheAxisStandsBelow
   std::vector<std::string> texts;
   std::vector<double> right_ends;
   std::string row;
-  const std::regex tick(R"re(<text class="tick x" x="([0-9.]+)" y="([0-9.]+)">([^<]*))re");
+  const std::regex tick(R"re(<text x="([0-9.]+)" y="([0-9.]+)"[^>]* class="tick">([^<]*))re");
   for (std::sregex_iterator it(svg.begin(), svg.end(), tick), end; it != end; ++it) {
     row = (*it)[2];
     texts.push_back((*it)[3]);
@@ -53,8 +53,8 @@ TEST(Chart, EveryTickOfXHasItsTextInsideThePictureAndTheNameOfTheAxisStandsBelow
   EXPECT_THAT(texts, ElementsAre("0", "100,000", "200,000", "300,000", "400,000", "500,000"));
   EXPECT_THAT(right_ends, testing::Each(testing::Le(560)));
   std::smatch name;
-  ASSERT_TRUE(
-      std::regex_search(svg, name, std::regex(R"re(tick end" x="[0-9.]+" y="([0-9.]+)")re")));
+  ASSERT_TRUE(std::regex_search(svg, name,
+                                std::regex(R"re(<text x="[0-9.]+" y="([0-9.]+)"[^>]*>images)re")));
   EXPECT_GE(std::stod(name[1]), std::stod(row) + 14);
   EXPECT_LE(std::stod(name[1]), chart.height);
 }
@@ -97,6 +97,17 @@ TEST(Axis, SurroundsASingleValueAndNeedsNoValueAtAll) {
   EXPECT_GT(axis.high, 0.99);
   const Axis none = fit_axis({}, ChartScale::kAuto);
   EXPECT_LT(none.low, none.high);
+}
+
+TEST(Axis, EndsAtTheHighestValueThereCanBe) {
+  Extent tau;
+  tau.add(0.99);
+  EXPECT_GT(fit_axis(tau, ChartScale::kLinear).high, 1);
+  EXPECT_EQ(fit_axis(tau, ChartScale::kLinear, 1).high, 1);
+  tau.add(1);
+  EXPECT_EQ(fit_axis(tau, ChartScale::kLinear, 1).high, 1);
+  tau.add(1.5);  // an impossible value is not cut off
+  EXPECT_EQ(fit_axis(tau, ChartScale::kLinear, 1).high, 1.5);
 }
 
 TEST(Decimation, KeepsEveryPointOfAShortSeries) {
@@ -151,7 +162,35 @@ TEST(Chart, BreaksALineAtGapsAndDotsALonelyPoint) {
   const std::string path = svg.substr(svg.find("class=\"line"));
   EXPECT_EQ(std::count(path.begin(), path.begin() + path.find("/>"), 'M'), 3);
   EXPECT_EQ(std::count(path.begin(), path.begin() + path.find("/>"), 'L'), 1);
-  EXPECT_EQ(std::count(path.begin(), path.begin() + path.find("/>"), 'h'), 2);
+  EXPECT_THAT(svg, HasSubstr("<title>a: 1 at  3</title></circle>"));
+  EXPECT_THAT(svg, HasSubstr("<title>a: 0 at  5</title></circle>"));
+  EXPECT_EQ(svg.find("<circle"), svg.find("<circle cx=\"350"));  // none of the line's own points
+}
+
+std::vector<std::string> x_ticks(const Chart& chart) {
+  const std::string svg = to_svg(chart);
+  std::vector<std::string> texts;
+  const std::regex tick(R"re(class="tick">([^<]*))re");
+  for (std::sregex_iterator it(svg.begin(), svg.end(), tick), end; it != end; ++it) {
+    texts.push_back((*it)[1]);
+  }
+  return texts;
+}
+
+TEST(Chart, CountsAlongXInWholeNumbers) {
+  const auto chart = [](std::vector<double> x) {
+    std::vector<double> y(x.size(), 1.0);
+    return Chart{.series = {{.x = std::move(x), .y = std::move(y)}}};
+  };
+  EXPECT_THAT(x_ticks(chart({0, 1, 2})), ElementsAre("0", "1", "2"));
+  EXPECT_THAT(x_ticks(chart({0, 4})), ElementsAre("0", "1", "2", "3", "4"));
+  EXPECT_THAT(x_ticks(chart({10})), ElementsAre("9", "10", "11"));
+  EXPECT_THAT(x_ticks(chart({0})), ElementsAre("0", "1"));
+}
+
+TEST(Chart, OfOnePointShowsIt) {
+  const std::string svg = to_svg({.series = {{.name = "a", .x = {7}, .y = {0.5}}}});
+  EXPECT_THAT(svg, testing::ContainsRegex("<circle cx=\"301.00\" cy=\"[0-9.]+\" r=\"3\""));
 }
 
 TEST(Chart, SaysWhenThereIsNothingToShow) {
@@ -177,19 +216,30 @@ TEST(Chart, DrawsReferencesMarkersAndSafeNames) {
   EXPECT_THAT(figure, Not(HasSubstr("outside")));
 }
 
-TEST(Chart, AsADocumentBringsLegendStyleAndNote) {
+TEST(Chart, AsADocumentBringsLegendAndNoteAndPlainColoursAlone) {
   const Chart chart{.title = "a < b",
                     .note = std::string(90, 'n') + " and " + std::string(90, 'm'),
                     .unit = "%",
                     .series = {{.name = "x & y", .x = {0, 100}, .y = {10, 20}},
                                {.name = "dashed", .x = {0, 100}, .y = {10, 30}, .dash = 2},
                                {.name = "empty"}},
+                    .references = {{.name = "healthy", .y = 30}},
+                    .markers = {{.name = "resumed", .x = 50}},
                     .height = 300};
   const std::string svg = to_svg_document(chart);
-  for (const char* part : {"<svg xmlns=", "a &lt; b</text>", "x &amp; y <tspan>20%</tspan>",
-                           "class=\"line s0 d2\"", ".line.d2 {", "nn and</text>"})
+  for (const char* part : {"<svg xmlns=", "a &lt; b</text>", "x &amp; y <tspan", ">20%</tspan>",
+                           "stroke=\"#2b67e0\" stroke-dasharray=\"1.5 4\"", "nn and</text>"})
     EXPECT_THAT(svg, HasSubstr(part));
-  EXPECT_THAT(svg, Not(HasSubstr("empty <tspan>")));
+  for (const char* part : {"empty <tspan", "var(", "light-dark", "<style", "currentColor"})
+    EXPECT_THAT(svg, Not(HasSubstr(part)));
+}
+
+TEST(Chart, InAPageTakesItsColoursFromThePage) {
+  const Chart chart{.title = "t", .series = {{.name = "a", .x = {0, 1}, .y = {0, 1}, .color = 2}}};
+  const std::string svg = to_svg(chart);
+  EXPECT_THAT(svg, HasSubstr("stroke=\"var(--s2)\""));
+  EXPECT_THAT(svg, Not(testing::ContainsRegex("(fill|stroke)=\"#")));
+  EXPECT_THAT(page_variables(), HasSubstr("--s2: " + light_palette().series[2] + ";"));
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <limits>
 
+#include "rela/report/palette.h"
+
 namespace rela {
 namespace {
 
@@ -26,7 +28,7 @@ TEST(HeatMap, ShowsEveryNumberAndLeavesTheOthersEmpty) {
 TEST(HeatMap, DarkCellsAreLargeValuesAndBeyondTheRangeNothingIsDarker) {
   const auto color = [](double value) {
     const std::string svg = to_svg(HeatMap{.title = "T", .names = {"a"}, .values = {value}});
-    const size_t at = svg.find("fill=\"#", svg.find("<g>"));
+    const size_t at = svg.find("fill=\"#", svg.find("<g>"));  // of the first cell
     return svg.substr(at + 6, 7);
   };
   EXPECT_EQ(color(0), "#f4f7fb");
@@ -42,7 +44,7 @@ TEST(HeatMap, NamesAreMadeSafeAndLongOnesKeepTheirEnd) {
   EXPECT_THAT(svg, HasSubstr("&lt;T&gt;"));
   EXPECT_THAT(svg, HasSubstr("a&lt;b"));
   EXPECT_THAT(svg, HasSubstr("xxx-the-end</text>"));
-  EXPECT_THAT(svg, Not(HasSubstr("fill=\"#1a2433\">" + std::string(40, 'x'))));
+  EXPECT_THAT(svg, Not(HasSubstr("fill=\"" + light_palette().text + "\">" + std::string(40, 'x'))));
 }
 
 TEST(HeatMap, OfNoModelsIsStillAPicture) {

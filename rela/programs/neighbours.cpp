@@ -1,0 +1,193 @@
+#include "rela/programs/neighbours.h"
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <numeric>
+
+#include "rela/config/experiment_config.h"
+#include "rela/data/image_subset.h"
+#include "rela/data/sampler.h"
+#include "rela/eval/neighbours.h"
+#include "rela/eval/raw_pixels.h"
+#include "rela/pictures/neighbour_sheet.h"
+#include "rela/prior/prior.h"
+#include "rela/train/target_setup.h"
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+#include "runtime/io/hash.h"
+#include "runtime/log.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct NamedModel {
+  std::string name;
+  std::string weights_sha256;  // empty: none
+  std::function<FeatureSet(const ImageDataset&)> features;
+};
+
+NamedModel frozen(const ModelSource& source, std::string name) {
+  const auto model = std::make_shared<FrozenModel>(load_backbone(source), source);
+  return {std::move(name), sha256_file(source.weights_file),
+          [model](const ImageDataset& images) { return features_of(*model, images); }};
+}
+
+std::string folder_name(const std::string& folder) {
+  const fs::path path = fs::absolute(folder).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+/// The network of a run as its config and seed draw it.
+NamedModel untrained(const std::string& folder) {
+  constexpr int64_t kBatch = 256;
+  const fs::path file = fs::path(folder) / "config.resolved.json";
+  RELA_CHECK(fs::exists(file), IoError, "--untrained: ", file.string(),
+             " is not there; name the folder of a run of train_byol");
+  PriorSpec spec = prior_spec(load_config(file.string()));
+  spec.model = "random";
+  spec.weights.clear();
+  spec.normalize.reset();
+  const auto model = std::make_shared<Prior>(spec);
+  log_info("made ", model->description());
+  const auto embed = [model](const Tensor& images) { return model->embed(images); };
+  return {"untrained", model->weights_sha256(), [model, embed](const ImageDataset& images) {
+            return extract_features(images, model->eval_options(kBatch), embed,
+                                    log_progress("features of"));
+          }};
+}
+
+NamedModel raw_pixels(const ImageDataset& train) {
+  std::vector<uint8_t> buffer;
+  const int64_t side = train.image(0, buffer).dims.height;
+  return {"pixels", "",
+          [side](const ImageDataset& images) { return raw_pixel_features(images, side); }};
+}
+
+void check_arguments(const NeighboursArguments& a) {
+  const size_t models =
+      a.runs.size() + a.untrained.size() + a.weights.size() + (a.pixels ? 1U : 0U);
+  RELA_CHECK(models > 0, UsageError,
+             "--run, --untrained, --weights, --pixels: no model was named; name one or more");
+  RELA_CHECK(a.models.size() == a.weights.size(), UsageError, "--model: given ", a.models.size(),
+             " times for ", a.weights.size(),
+             " times --weights; each --weights needs its model's name, e.g. resnet18");
+  RELA_CHECK(a.names.empty() || a.names.size() == models, UsageError, "--names: ", a.names.size(),
+             " names for ", models, " models; give one for each, in the order of the models");
+  RELA_CHECK(!a.out.empty(), UsageError, "--out: no file was named for the picture");
+}
+
+/// The models in the order of the command line.
+std::vector<NamedModel> load_models(const CLI::App& app, const NeighboursArguments& a,
+                                    const ImageDataset& train) {
+  std::vector<NamedModel> models;
+  size_t run = 0, fresh = 0, file = 0;
+  for (const CLI::Option* option : app.parse_order()) {
+    if (option->check_name("--run")) {
+      const std::string& folder = a.runs[run++];
+      models.push_back(frozen(exported_model(folder), folder_name(folder)));
+    } else if (option->check_name("--untrained")) {
+      models.push_back(untrained(a.untrained[fresh++]));
+    } else if (option->check_name("--weights")) {
+      const std::string& name = a.models[file];
+      models.push_back(frozen(named_model(name, a.weights[file++]), name));
+    } else if (option->check_name("--pixels")) {
+      models.push_back(raw_pixels(train));
+    }
+  }
+  for (size_t i = 0; i < a.names.size(); ++i) models[i].name = a.names[i];
+  return models;
+}
+
+/// Training images to search, in the order of the data set.
+std::vector<int64_t> choose_candidates(const NeighboursArguments& a, int64_t size) {
+  std::vector<int64_t> chosen(static_cast<size_t>(size));
+  std::iota(chosen.begin(), chosen.end(), 0);
+  if (a.candidates > 0 && a.candidates < size) {
+    draw_epoch_order(a.seed, /*epoch=*/1, size, a.candidates, chosen);
+    std::sort(chosen.begin(), chosen.end());
+  }
+  return chosen;
+}
+
+JsonValue to_json(const std::vector<int64_t>& integers, int64_t begin, int64_t end) {
+  return JsonValue::Array(integers.begin() + begin, integers.begin() + end);
+}
+
+JsonValue to_json(const NamedModel& model, const Neighbours& found, int64_t k) {
+  const auto total = std::ssize(found.rows);
+  JsonValue::Array rows;
+  for (int64_t i = 0; i < total; i += k) rows.push_back(to_json(found.rows, i, i + k));
+  JsonValue::Object object{
+      {"name", model.name},
+      {"same_class", found.same_class},
+      {"total", static_cast<int64_t>(total)},
+      {"share", static_cast<double>(found.same_class) / static_cast<double>(total)},
+      {"neighbours", std::move(rows)}};
+  if (!model.weights_sha256.empty()) object.emplace_back("weights_sha256", model.weights_sha256);
+  return object;
+}
+
+}  // namespace
+
+void describe_neighbours(CLI::App& app, NeighboursArguments& a) {
+  app.allow_extras();
+  const auto repeated = [&](const char* name, std::vector<std::string>& values, const char* text) {
+    app.add_option(name, values, text)->allow_extra_args(false);
+  };
+  repeated("--run", a.runs, "folder of a finished run: its exported backbone; may be repeated");
+  repeated("--untrained", a.untrained,
+           "folder of a run: its network before the first step; may be repeated");
+  repeated("--weights", a.weights,
+           "safetensors file with torchvision's names; may be repeated, each with a --model");
+  repeated("--model", a.models, "model of --weights, e.g. resnet18");
+  app.add_flag("--pixels", a.pixels, "the pixels themselves as features: no model");
+  app.add_option("--names", a.names, "titles of the models, in their order; otherwise their own")
+      ->delimiter(',')
+      ->type_name("NAME,...");
+  describe_data(app, a.data);
+  app.add_option("--queries", a.queries, "test images, one of each class if there are enough")
+      ->capture_default_str();
+  app.add_option("--k", a.k, "neighbours of each")->capture_default_str();
+  app.add_option("--candidates", a.candidates,
+                 "search so many training images, drawn at random; otherwise all")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--scale", a.scale, "magnify the images so many times; otherwise as they need")
+      ->check(CLI::Range(1, 16));
+  app.add_option("--seed", a.seed, "of what is drawn at random")->capture_default_str();
+  app.add_option("--out", a.out, "the picture (PNG)");
+}
+
+JsonValue draw_neighbours(const CLI::App& app, const NeighboursArguments& a) {
+  check_arguments(a);
+  const auto train = open_data(a.data, Split::kTrain);
+  const auto test = open_data(a.data, Split::kTest);
+  const ImageSubset candidates(*train, choose_candidates(a, train->size()));
+  const ImageSubset queries(*test, choose_queries(*test, a.queries, a.seed));
+  RELA_CHECK(a.k >= 1 && a.k <= candidates.size(), ConfigError, "--k: ", a.k, "; 1 to ",
+             candidates.size(), " are allowed, as many as there are training images to search");
+  NeighbourSheet sheet{.train = *train, .test = *test, .k = a.k, .scale = a.scale};
+  for (int64_t i = 0; i < queries.size(); ++i) sheet.queries.push_back(queries.in_whole(i));
+  JsonValue::Array models;
+  for (const NamedModel& model : load_models(app, a, *train)) {
+    log_info("neighbours by ", model.name);
+    Neighbours found = find_neighbours(model.features(candidates), model.features(queries), a.k);
+    for (int64_t& row : found.rows) row = candidates.in_whole(row);
+    models.push_back(to_json(model, found, a.k));
+    sheet.groups.push_back({model.name, std::move(found.rows)});
+  }
+  write_file_atomic(a.out, to_png(draw_neighbour_sheet(sheet)));
+  return JsonValue::Object{{"protocol", "neighbours"},
+                           {"picture", a.out},
+                           {"queries", a.queries},
+                           {"k", a.k},
+                           {"candidates", candidates.size()},
+                           {"seed", a.seed},
+                           {"query_images", to_json(sheet.queries, 0, std::ssize(sheet.queries))},
+                           {"models", std::move(models)}};
+}
+
+}  // namespace rela
