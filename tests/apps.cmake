@@ -8,7 +8,7 @@ target_compile_definitions(readme_tests PRIVATE RELA_SOURCE_DIR="${CMAKE_SOURCE_
 
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(tool dialect nvcc_report rules selection)
+  foreach(tool check_scripts dialect nvcc_report rules selection)
     add_test(NAME tools.${tool}
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_${tool}.py)
     set_tests_properties(tools.${tool} PROPERTIES TIMEOUT 120)
