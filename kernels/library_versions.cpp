@@ -1,6 +1,6 @@
 #include "kernels/library_versions.h"
 
-#include <dnnl.h>
+#include "kernels/dnnl/library.h"
 
 #if RELA_HAS_CUDA && !RELA_CUDA_SIMT
 #define RELA_NEEDS_GPU_LIBRARIES 1
@@ -11,10 +11,7 @@
 namespace rela {
 
 std::vector<LibraryVersion> library_versions() {
-  const dnnl_version_t* dnnl = dnnl_version();
-  std::vector<LibraryVersion> all{{"oneDNN", std::to_string(dnnl->major) + "." +
-                                                 std::to_string(dnnl->minor) + "." +
-                                                 std::to_string(dnnl->patch)}};
+  std::vector<LibraryVersion> all{{"oneDNN", dnnl_version_text()}};
 #if RELA_NEEDS_GPU_LIBRARIES
   for (LibraryVersion& library : gpu_library_versions()) all.push_back(std::move(library));
 #endif

@@ -2,6 +2,7 @@
 // What a machine says about its GPUs, and what that means for this build.
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>

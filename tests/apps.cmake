@@ -8,7 +8,7 @@ target_compile_definitions(readme_tests PRIVATE RELA_SOURCE_DIR="${CMAKE_SOURCE_
 
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(tool dialect nvcc_report rules)
+  foreach(tool check_scripts dialect nvcc_report rules selection)
     add_test(NAME tools.${tool}
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_${tool}.py)
     set_tests_properties(tools.${tool} PROPERTIES TIMEOUT 120)
@@ -35,7 +35,7 @@ if(Python3_FOUND)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_published.py)
   set_tests_properties(apps.published PROPERTIES LABELS "apps;slow" TIMEOUT 300
     ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:evaluate>;OMP_WAIT_POLICY=passive")
-  set(tests_of_programs evaluate experiment idx neighbours pictures rela resume training transport usage)
+  set(tests_of_programs evaluate experiment idx install neighbours pictures rela resume training transport usage)
   if(NOT RELA_CUDA STREQUAL "OFF")
     list(APPEND tests_of_programs cuda cuda_mixed)
   endif()
@@ -43,7 +43,7 @@ if(Python3_FOUND)
     add_test(NAME apps.${name}
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_${name}.py)
     set_tests_properties(apps.${name} PROPERTIES LABELS apps TIMEOUT 300
-      ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:train_byol>;OMP_WAIT_POLICY=passive;RELA_SANITIZE=${RELA_SANITIZE};RELA_CUDA=${RELA_CUDA}")
+      ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:train_byol>;RELA_BUILD=${CMAKE_BINARY_DIR};OMP_WAIT_POLICY=passive;RELA_SANITIZE=${RELA_SANITIZE};RELA_CUDA=${RELA_CUDA}")
   endforeach()
   if(NOT RELA_CUDA STREQUAL "OFF")
     set_tests_properties(apps.cuda apps.cuda_mixed PROPERTIES LABELS "apps;cuda")

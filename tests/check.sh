@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The one command that checks everything: packages, build, tests, lint. See --help.
+# The one command that checks: packages, build, tests; with --full everything that CI checks. See --help.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -7,21 +7,29 @@ usage() {
   cat <<'HELP'
 usage: tests/check.sh [options]
 
-Installs missing Debian packages (as root or with passwordless sudo), configures, builds, runs every
-test, lints, does the same for the CUDA kernels, emulated on the CPU and compiled by nvcc, where
-CUDA's headers are, and ends with a table of the steps. Exit code 0 only when every step passed.
+Installs missing Debian packages (as root or with passwordless sudo), configures, builds with warnings
+as errors, runs every test and the project's rules of form, and ends with a table of the steps. Exit
+code 0 only when every step passed.
+
+  --full            as CI does: also benchmarks, formatting, shellcheck and clang-tidy; where CUDA's
+                    headers are, the CUDA kernels, emulated on the CPU and compiled by nvcc, under the
+                    address and thread sanitizers, with the share of their lines that ran and their
+                    barriers dropped one by one; the kernels on Debian 13. Of clang-tidy and barriers
+                    what changed lately and a third of the rest, which the commit chooses
+  --thorough        --full without that choice, then everything once more under the address and
+                    undefined-behaviour sanitizers, and the whole suite on Debian 13
+  --quick           no tests labelled slow or readme
+  --kernels         only the tests of kernels/
 
   --preset NAME     CMake preset: cpu (default), debug, asan
-  --thorough        then everything once more under the address and undefined-behaviour sanitizers
-  --no-cuda         no CUDA kernels: neither emulated nor compiled by nvcc
-  --no-sanitizers   of the CUDA kernels, no sanitizers (address, undefined behaviour, thread), no
-                    share of the lines that ran and no barriers dropped one by one
-  --quick           no lint, and no tests labelled slow or readme
-  --no-lint         no lint
-  --no-tidy         no clang-tidy; the rest of the lint runs
-  --full-lint       clang-tidy on tests and benchmarks too, not only on the product
+  --no-lint         of --full: no formatting, no shellcheck, no clang-tidy
+  --no-tidy         of --full: no clang-tidy
+  --no-cuda         of --full: no CUDA kernels
+  --no-sanitizers   of --full: for the CUDA kernels, no sanitizers, no share of lines, no barriers
+  --no-debian       of --full: no Debian 13
+  --tidy-tests      clang-tidy on tests and benchmarks too, not only on the product
   --deps-only       install packages and stop
-  --packages GROUP  only the packages of one group of tests/packages.txt: build, test or lint
+  --packages GROUP  only the packages of one group of tests/packages.txt; may be repeated
   --jobs N          parallel jobs (default: the number of cores)
   -h, --help        this text
 
@@ -30,41 +38,55 @@ them (the command to run is printed).
 HELP
 }
 
-preset=cpu quick=false lint=true full_lint=false thorough=false cuda=true sanitizers=true tidy=true
-deps_only=false packages=all
+preset=cpu quick=false full=false thorough=false kernels=false deps_only=false
+lint=true tidy=true tidy_tests=false cuda=true sanitizers=true debian=true
+groups=()
 jobs=$(nproc)
 
-need_value() { [[ $# -ge 2 ]] || { echo "check.sh: $1 needs a value; see --help" >&2; exit 2; }; }
+stop() { echo "check.sh: $*" >&2; exit 2; }
+need_value() { [[ $# -ge 2 ]] || stop "$1 needs a value; see --help"; }
 
 while [[ $# -gt 0 ]]; do
   case $1 in
     --preset) need_value "$@"; preset=$2; shift ;;
-    --packages) need_value "$@"; packages=$2; shift ;;
+    --packages) need_value "$@"; groups+=("$2"); shift ;;
     --jobs) need_value "$@"; jobs=$2; shift ;;
+    --full) full=true ;;
+    --thorough) full=true thorough=true ;;
     --quick) quick=true ;;
+    --kernels) kernels=true ;;
     --no-lint) lint=false ;;
-    --thorough) thorough=true ;;
+    --no-tidy) tidy=false ;;
     --no-cuda) cuda=false ;;
     --no-sanitizers) sanitizers=false ;;
-    --no-tidy) tidy=false ;;
-    --full-lint) full_lint=true ;;
+    --no-debian) debian=false ;;
+    --tidy-tests) tidy_tests=true ;;
     --deps-only) deps_only=true ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "check.sh: unknown option $1; see --help" >&2; exit 2 ;;
+    *) stop "unknown option $1; see --help" ;;
   esac
   shift
 done
 case $preset in
   cpu) build_dir=build ;;
   debug | asan) build_dir=build-$preset ;;
-  *) echo "check.sh: --preset $preset; there are cpu, debug, asan" >&2; exit 2 ;;
+  *) stop "--preset $preset; there are cpu, debug, asan" ;;
 esac
-case $packages in
-  all | build | test | lint) ;;
-  *) echo "check.sh: --packages $packages; there are build, test, lint" >&2; exit 2 ;;
-esac
-[[ $jobs =~ ^[1-9][0-9]*$ ]] || { echo "check.sh: --jobs $jobs; a whole number from 1" >&2; exit 2; }
-if $quick; then lint=false thorough=false cuda=false; fi
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || stop "--jobs $jobs; a whole number from 1"
+if $kernels && $full; then stop "--kernels is for a short check: not with --full or --thorough"; fi
+if ! $full; then lint=false cuda=false debian=false; fi
+
+known_groups=$(awk '$1 != "#" { print $1 }' tests/packages.txt | sort -u)
+for group in ${groups[@]+"${groups[@]}"}; do
+  grep -qx -- "$group" <<<"$known_groups" || stop "--packages $group; there are ${known_groups//$'\n'/, }"
+done
+if [[ ${#groups[@]} -eq 0 ]]; then
+  groups=(build test)
+  if ! $kernels; then groups+=(browser); fi
+  if $full; then groups+=(bench); fi
+  if $lint; then groups+=(lint); fi
+  if $debian; then groups+=(debian); fi
+fi
 
 # ---- steps: each runs in a subshell that stops at its first failing command ----
 
@@ -106,7 +128,7 @@ missing_packages() {
   local group package
   while read -r group package; do
     if [[ -z $group || $group == '#' ]]; then continue; fi
-    if [[ $packages != all && $packages != "$group" ]]; then continue; fi
+    if [[ " ${groups[*]} " != *" $group "* ]]; then continue; fi
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
   done <tests/packages.txt | sort -u
 }
@@ -143,7 +165,7 @@ export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 # Several test processes share the cores: idle OpenMP threads must sleep, not spin.
 export OMP_WAIT_POLICY=passive
 
-configure() { cmake --preset "$1"; }
+configure() { cmake --preset "$1" -DRELA_WERROR=ON; }
 build() {  # <build folder> [options]
   local folder=$1
   shift
@@ -173,8 +195,8 @@ check_shell() {
 check_tidy() {  # <build folder> [options]
   local folder=$1 scope=product
   shift
-  if $full_lint; then scope=all; fi
-  python3 tests/tools/tidy.py --build-dir "$folder" --scope "$scope" --jobs "$jobs" "$@"
+  if $tidy_tests; then scope=all; fi
+  python3 tests/tools/tidy.py --build-dir "$folder" --scope "$scope" --parts "$parts" --jobs "$jobs" "$@"
 }
 
 # ---- CUDA kernels, without a GPU: emulated on the CPU, and compiled by nvcc ----
@@ -221,7 +243,7 @@ check_gpu_host_code() {
 
 check_mutations() {
   python3 tests/tools/mutate_barriers.py --tests build-simt/tests/cuda_kernel_tests \
-    --tsan build-simt-tsan/tests/cuda_kernel_tests --jobs "$jobs"
+    --tsan build-simt-tsan/tests/cuda_kernel_tests --parts "$parts" --jobs "$jobs"
 }
 
 check_cuda() {
@@ -254,24 +276,40 @@ check_cuda() {
   if $passed; then step "simt: barriers dropped" check_mutations; fi
 }
 
+# ---- another Debian, for other versions of compiler and libraries ----
+
+check_debian() {
+  if [[ $(id -u) -ne 0 ]] || ! unshare --mount --pid --fork true 2>/dev/null; then
+    echo "no right to make a chroot: Debian 13 is not tried"
+    record "Debian 13" 0 "skipped: needs root and the right to mount"
+  elif $thorough; then
+    step "Debian 13" tests/tools/on_debian.sh trixie tests/check.sh --jobs "$jobs"
+  else
+    step "Debian 13: kernels" tests/tools/on_debian.sh trixie tests/check.sh --kernels --jobs "$jobs"
+  fi
+}
+
 step packages install_packages
 if ! $passed; then exit 2; fi
 if $deps_only; then exit 0; fi
 
-test_filter=()
+parts=3  # of clang-tidy and the barriers, one in each run
+if $thorough; then parts=1; fi
+test_filter=() target=()
 if $quick; then test_filter=(-LE 'slow|readme'); fi
+if $kernels; then test_filter+=(-L kernels) target=(--target kernel_tests); fi
 
 step configure configure "$preset"
-if $passed; then step build build "$build_dir"; fi
+if $passed; then step build build "$build_dir" ${target[@]+"${target[@]}"}; fi
 built=$passed
 if $built; then
   step tests run_tests "$build_dir" ${test_filter[@]+"${test_filter[@]}"}
 else
   record tests 0 "not run"
 fi
+step rules check_rules
 if $lint; then
   step format check_format
-  step rules check_rules
   step shell check_shell
   if ! $tidy; then
     record clang-tidy 0 "not asked for"
@@ -287,6 +325,7 @@ if $cuda && [[ -z $(cuda_headers) ]]; then
   cuda=false
 fi
 if $cuda && $built; then check_cuda; fi
+if $debian && $built; then check_debian; fi
 if $thorough && $built && [[ $preset != asan ]]; then
   # Whole programs and the README's commands gain nothing from a second, slower pass.
   sanitized=asan

@@ -1,6 +1,6 @@
-# Tests of kernels/
+# Tests of kernels/, labelled kernels: they build without nn/ and rela/. The target kernel_tests builds them.
 
-rela_tests(kernels_op_tests
+rela_tests(kernels_op_tests LIGHT
   SOURCES
     kernels/cases/attention.cpp
     kernels/cases/batch_norm.cpp
@@ -21,11 +21,12 @@ rela_tests(kernels_op_tests
     kernels/test_op_list.cpp
     kernels/test_pool2d.cpp
     kernels/test_transport.cpp
-  LINKS rela)
+  LINKS runtime
+  LABELS kernels)
 target_compile_definitions(kernels_op_tests PRIVATE
   RELA_OPS_HEADER="${CMAKE_SOURCE_DIR}/runtime/ops/ops.h")
 
-rela_tests(kernels_norm_tests
+rela_tests(kernels_norm_tests LIGHT
   SOURCES
     kernels/test_batch_norm.cpp
     kernels/test_elementwise.cpp
@@ -33,35 +34,43 @@ rela_tests(kernels_norm_tests
     kernels/test_gram.cpp
     kernels/test_loss.cpp
     kernels/test_statistics.cpp
-  LINKS rela)
-rela_tests(kernels_optimizer_tests
+  LINKS runtime
+  LABELS kernels)
+rela_tests(kernels_optimizer_tests LIGHT
   SOURCES
     kernels/test_ema.cpp
     kernels/test_optimizer.cpp
-  LINKS kernels)
-rela_tests(similarity_tests
+  LINKS kernels
+  LABELS kernels)
+rela_tests(similarity_tests LIGHT
   SOURCES
     kernels/top_k_test.cpp
   LINKS
-    kernels)
+    kernels
+  LABELS kernels)
 
 rela_tests(tuning_tests LIGHT
   SOURCES
     kernels/test_shared_library.cpp
     kernels/test_tuning.cpp
   LINKS
-    kernels)
+    kernels
+  LABELS kernels)
 
 # The same operations as on a CPU without AVX-512: no bf16 arithmetic, no Winograd.
 add_test(NAME kernels_op_tests_on_avx2 COMMAND kernels_op_tests --gtest_filter=*onv2d*:*inear*:*ransport*)
 set_tests_properties(kernels_op_tests_on_avx2 PROPERTIES ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2"
-                                                         TIMEOUT 120)
+                                                         LABELS kernels TIMEOUT 120)
 
-rela_tests(kernels_data_tests
+rela_tests(kernels_data_tests LIGHT
   SOURCES
     kernels/augment/test_color.cpp
     kernels/augment/test_resize.cpp
     kernels/augment/test_view.cpp
     kernels/test_philox.cpp
   LINKS
-    kernels)
+    kernels
+  LABELS kernels)
+
+add_custom_target(kernel_tests DEPENDS kernels_data_tests kernels_norm_tests kernels_op_tests
+                                       kernels_optimizer_tests similarity_tests tuning_tests)

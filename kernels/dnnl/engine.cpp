@@ -1,9 +1,6 @@
 #include "kernels/dnnl/engine.h"
 
-#include <omp.h>
-
-#include "kernels/cpu_features.h"
-#include "kernels/parallel.h"
+#include "kernels/dnnl/library.h"
 
 namespace rela {
 
@@ -14,14 +11,18 @@ const dnnl::engine& dnnl_engine() {
 
 dnnl::stream& dnnl_stream() {
   thread_local dnnl::stream stream(dnnl_engine());
-  // OpenMP's setting belongs to the thread that made it, cpu_threads() to the process.
-  if (omp_get_max_threads() != cpu_threads()) omp_set_num_threads(cpu_threads());
+  dnnl_use_cpu_threads();
   return stream;
 }
 
-bool cpu_has_bf16() {
-  const auto isa = dnnl::get_effective_cpu_isa();
-  return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
+dnnl::memory dnnl_memory(const dnnl::memory::desc& desc, const void* data) {
+  return {desc, dnnl_engine(), const_cast<void*>(data)};
+}
+
+dnnl::primitive_attr user_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
 }
 
 }  // namespace rela

@@ -1,56 +1,23 @@
 #pragma once
 
+#include <memory>
 #include <span>
-#include <vector>
 
-#include "kernels/dnnl/engine.h"
+#include "kernels/types.h"
 
 namespace rela {
 
-/// One tensor of a primitive: the layout and type that the caller has, and those that the primitive
-/// works with.
-struct DnnlArgument {
-  int id = 0;  // DNNL_ARG_*
-  dnnl::memory::desc given;
-  dnnl::memory::desc wanted;
-};
-
-/// A primitive of several inputs and one output, ready to run: each input is brought into the
-/// layout that the primitive wants, the primitive runs, and its output is brought back, all through
-/// a workspace of the caller. Immutable after construction, so threads may share it.
+/// An operation of oneDNN with several inputs and one output, made once for its shapes and for the
+/// number of threads. Immutable, so threads may share it.
 class DnnlPlan {
  public:
-  DnnlPlan(dnnl::primitive primitive, const dnnl::memory::desc& scratchpad,
-           const std::vector<DnnlArgument>& inputs, const DnnlArgument& output);
+  virtual ~DnnlPlan() = default;
 
-  size_t workspace_bytes(Write mode) const;
-  /// `inputs` in the order of construction. The output is f32 or bf16.
-  void run(std::span<const void* const> inputs, GradOut output, Workspace workspace) const;
-
- private:
-  /// A tensor, the reorder between its two layouts if they differ, and where in the workspace its
-  /// second form lies.
-  struct Slot {
-    DnnlArgument argument;
-    dnnl::reorder reorder;  // empty when the layouts agree
-    size_t offset = 0;
-    bool needs_reorder() const { return static_cast<bool>(reorder); }
-    void bring(dnnl::stream& stream, dnnl::memory from, dnnl::memory to) const;
-  };
-  Slot make_slot(const DnnlArgument& argument, const dnnl::memory::desc& from,
-                 const dnnl::memory::desc& to);
-  size_t reserve(size_t bytes);
-
-  dnnl::primitive primitive_;
-  dnnl::memory::desc scratchpad_;
-  std::vector<Slot> inputs_;
-  Slot output_;
-  size_t scratchpad_offset_ = 0;
-  size_t bytes_ = 0;             // without accumulation
-  size_t accumulate_bytes_ = 0;  // one more output in the caller's layout, after the rest
+  virtual size_t workspace_bytes(Write mode) const = 0;
+  /// `inputs` in the order that the plan's maker names. The output is f32 or bf16. The workspace
+  /// holds workspace_bytes(output.mode).
+  virtual void run(std::span<const void* const> inputs, GradOut output,
+                   Workspace workspace) const = 0;
 };
-
-/// The attributes every plan needs: scratch memory comes from the caller.
-dnnl::primitive_attr user_scratchpad();
 
 }  // namespace rela

@@ -2,17 +2,25 @@
 
 #include <omp.h>
 
-#include "kernels/dnnl/plan.h"
+#include "kernels/dnnl/primitive_descs.h"
 
 namespace rela {
 namespace {
 
 using dnnl::memory;
 
-// oneDNN takes pointers to mutable memory for inputs too; it does not write to them.
-memory memory_on(const memory::desc& desc, const void* data) {
-  return {desc, dnnl_engine(), const_cast<void*>(data)};
-}
+/// While it lives, oneDNN makes and runs primitives for the calling thread alone. Take
+/// dnnl_stream() first: it sets threads.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
 
 dnnl::primitive_attr attributes_for(Write mode) {
   dnnl::primitive_attr attributes = user_scratchpad();
@@ -24,46 +32,62 @@ dnnl::primitive_attr attributes_for(Write mode) {
   return attributes;
 }
 
+memory::format_tag tag_of(DnnlProductSpec::Layout layout) {
+  return layout == DnnlProductSpec::Layout::kRows ? memory::format_tag::ab : memory::format_tag::ba;
+}
+
 }  // namespace
 
-DnnlOneThread::DnnlOneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-DnnlOneThread::~DnnlOneThread() { omp_set_num_threads(before_); }
+struct DnnlProduct::Impl {
+  explicit Impl(const DnnlProductSpec& spec);
 
-DnnlProduct::DnnlProduct(const DnnlProductSpec& spec)
-    : a_({spec.m, spec.k}, dnnl_type(spec.dtype), spec.a),
-      b_given_({spec.k, spec.n}, dnnl_type(spec.b_given), spec.b),
-      c_({spec.m, spec.n}, memory::data_type::f32, memory::format_tag::ab) {
-  const DnnlOneThread one;
+  memory::desc a, b_given, b_packed, bias, c, scratchpad;
+  dnnl::matmul primitive;
+  dnnl::reorder pack;
+};
+
+DnnlProduct::Impl::Impl(const DnnlProductSpec& spec)
+    : a({spec.m, spec.k}, dnnl_type(spec.dtype), tag_of(spec.a)),
+      b_given({spec.k, spec.n}, dnnl_type(spec.b_given), tag_of(spec.b)),
+      c({spec.m, spec.n}, memory::data_type::f32, memory::format_tag::ab) {
+  const OneThread one;
   const bool packs = spec.b_use == DnnlProductSpec::Operand::kPacked;
   const memory::desc b({spec.k, spec.n}, dnnl_type(spec.dtype),
-                       packs ? memory::format_tag::any : spec.b);
-  if (spec.bias) bias_ = {{1, spec.n}, memory::data_type::f32, memory::format_tag::ab};
-  const dnnl::matmul::desc what =
-      spec.bias ? dnnl::matmul::desc(a_, b, bias_, c_) : dnnl::matmul::desc(a_, b, c_);
-  const dnnl::matmul::primitive_desc pd(what, attributes_for(spec.mode), dnnl_engine());
-  primitive_ = dnnl::matmul(pd);
-  b_packed_ = pd.weights_desc();
-  scratchpad_ = pd.scratchpad_desc();
-  pack_ = dnnl::reorder(dnnl::reorder::primitive_desc(dnnl_engine(), b_given_, dnnl_engine(),
-                                                      b_packed_, user_scratchpad()));
+                       packs ? memory::format_tag::any : tag_of(spec.b));
+  if (spec.bias) bias = {{1, spec.n}, memory::data_type::f32, memory::format_tag::ab};
+  const dnnl::matmul::primitive_desc pd =
+      matmul_desc({.x = a, .w = b, .b = bias, .y = c}, attributes_for(spec.mode));
+  primitive = dnnl::matmul(pd);
+  b_packed = pd.weights_desc();
+  scratchpad = pd.scratchpad_desc();
+  pack = dnnl::reorder(dnnl::reorder::primitive_desc(dnnl_engine(), b_given, dnnl_engine(),
+                                                     b_packed, user_scratchpad()));
 }
+
+DnnlProduct::DnnlProduct(const DnnlProductSpec& spec) : impl_(std::make_unique<const Impl>(spec)) {}
+DnnlProduct::~DnnlProduct() = default;
+
+size_t DnnlProduct::packed_bytes() const { return impl_->b_packed.get_size(); }
+size_t DnnlProduct::scratch_bytes() const { return impl_->scratchpad.get_size(); }
 
 void DnnlProduct::pack(const void* b, void* packed) const {
   dnnl::stream& stream = dnnl_stream();
-  const DnnlOneThread one;
-  memory from = memory_on(b_given_, b), to = memory_on(b_packed_, packed);
-  pack_.execute(stream, from, to);
+  const OneThread one;
+  memory from = dnnl_memory(impl_->b_given, b), to = dnnl_memory(impl_->b_packed, packed);
+  impl_->pack.execute(stream, from, to);
 }
 
 void DnnlProduct::run(const Operands& operands, void* scratch) const {
   dnnl::stream& stream = dnnl_stream();
-  const DnnlOneThread one;
-  std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, memory_on(a_, operands.a)},
-                                            {DNNL_ARG_WEIGHTS, memory_on(b_packed_, operands.b)},
-                                            {DNNL_ARG_DST, memory_on(c_, operands.c)},
-                                            {DNNL_ARG_SCRATCHPAD, memory_on(scratchpad_, scratch)}};
-  if (operands.bias != nullptr) arguments.emplace(DNNL_ARG_BIAS, memory_on(bias_, operands.bias));
-  primitive_.execute(stream, arguments);
+  const OneThread one;
+  std::unordered_map<int, memory> arguments{
+      {DNNL_ARG_SRC, dnnl_memory(impl_->a, operands.a)},
+      {DNNL_ARG_WEIGHTS, dnnl_memory(impl_->b_packed, operands.b)},
+      {DNNL_ARG_DST, dnnl_memory(impl_->c, operands.c)},
+      {DNNL_ARG_SCRATCHPAD, dnnl_memory(impl_->scratchpad, scratch)}};
+  if (operands.bias != nullptr)
+    arguments.emplace(DNNL_ARG_BIAS, dnnl_memory(impl_->bias, operands.bias));
+  impl_->primitive.execute(stream, arguments);
 }
 
 }  // namespace rela

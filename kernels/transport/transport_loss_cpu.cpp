@@ -16,7 +16,7 @@
 namespace rela {
 namespace {
 
-using Tag = dnnl::memory::format_tag;
+using Layout = DnnlProductSpec::Layout;
 using Operand = DnnlProductSpec::Operand;
 
 constexpr int64_t kTileRows = 128;
@@ -49,7 +49,7 @@ struct Plan {
                  .k = k.width,
                  .n = k.outputs,
                  .dtype = k.compute,
-                 .b = Tag::ba,
+                 .b = Layout::kTransposed,
                  .b_given = k.weight_dtype,
                  .b_use = Operand::kPacked,
                  .bias = k.bias == Bias::kPresent}),
@@ -63,7 +63,7 @@ struct Plan {
                    .k = k.rows,
                    .n = k.width,
                    .dtype = k.compute,
-                   .a = Tag::ba,
+                   .a = Layout::kTransposed,
                    .b_given = k.compute,
                    .mode = Write::kAccumulate}) {}
 

@@ -73,7 +73,7 @@ function(rela_cuda_objects name)
   else()
     target_compile_options(${name} PRIVATE
                            "$<$<COMPILE_LANGUAGE:CUDA>:-lineinfo;--expt-relaxed-constexpr>"
-                           "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Werror;${RELA_FALSE_ALARMS}>")
+                           "$<$<COMPILE_LANGUAGE:CXX>:${RELA_WARNINGS};${RELA_FALSE_ALARMS}>")
   endif()
   foreach(room ${ARG_ROOMS})
     target_include_directories(${name} PRIVATE ${CMAKE_BINARY_DIR}/rooms/${room})
@@ -105,6 +105,9 @@ endfunction()
 
 # Kernels look at memory through other types, as CUDA allows. Their warnings are nvcc's to give:
 # #pragma unroll, and parameters of templates that only the device reads.
-set(RELA_FALSE_ALARMS -Wno-restrict)  # of GCC 12, for "text" + std::string
+set(RELA_FALSE_ALARMS "")
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND RELA_FALSE_ALARMS -Wno-restrict)  # of GCC 12, for "text" + std::string
+endif()
 set(RELA_EMULATED_OPTIONS -fno-strict-aliasing -Wno-unknown-pragmas -Wno-unused-parameter
                           ${RELA_FALSE_ALARMS})

@@ -8,15 +8,17 @@ if(RELA_CCACHE)
 endif()
 
 add_library(rela_options INTERFACE)
-target_compile_options(rela_options INTERFACE -Wall -Wextra -Werror)
+target_compile_options(rela_options INTERFACE ${RELA_WARNINGS})
 if(RELA_NATIVE)
   target_compile_options(rela_options INTERFACE -march=native)
 endif()
 if(RELA_SANITIZE)
   target_compile_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE} -fno-omit-frame-pointer
-                                                -fno-sanitize-recover=all
-                                                -Wno-uninitialized -Wno-maybe-uninitialized)  # false alarms of GCC 12
-  if(RELA_SANITIZE MATCHES "thread")
+                                                -fno-sanitize-recover=all)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(rela_options INTERFACE -Wno-uninitialized -Wno-maybe-uninitialized)  # false alarms of GCC 12
+  endif()
+  if(RELA_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(rela_options INTERFACE -Wno-tsan)  # fences: it sees the atomics around them
   endif()
   target_link_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE})

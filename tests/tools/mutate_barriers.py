@@ -6,7 +6,7 @@ catches must stand in the reviewed list, one line each:
 
     kernels/family/op_cuda.cu | the line with its comment | why dropping it changes nothing that tests can see
 
-usage: mutate_barriers.py --tests BINARY [--tsan BINARY] [--allow FILE] [--jobs N] [--only TEXT]
+usage: mutate_barriers.py --tests BINARY [--tsan BINARY] [--allow FILE] [--jobs N] [--only TEXT] [--parts N]
 """
 
 import argparse
@@ -18,6 +18,7 @@ import sys
 import time
 
 import dialect
+import selection
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT_S = 600
@@ -72,14 +73,18 @@ def main():
     parser.add_argument("--allow", type=pathlib.Path, default=ROOT / "tests/cuda/barrier_allowlist.txt")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="drops whose path:line holds this text")
+    selection.add_argument(parser)
     args = parser.parse_args()
     start = time.monotonic()
     allowed = read_allowed(args.allow)
-    unused = set(allowed)
+    picks = selection.Selection(args.parts)
+    print(f"barriers of {picks}")
 
     if (failed := fails(args.tests, "")):
         sys.exit(f"the tests fail without a drop: {failed}")
-    drops = list(all_drops(args.only))
+    every = list(all_drops(args.only))
+    unused = set(allowed) - {(path.as_posix(), line) for path, _, line in every}
+    drops = [drop for drop in every if picks.has_changed(drop[0]) or picks.draws(f"{drop[0]}:{drop[2]}")]
 
     def attempt(drop):
         path, number, line = drop
@@ -97,11 +102,10 @@ def main():
     for (path, number, line), (outcome, by) in zip(drops, results):
         print(f"{outcome:8} {path}:{number}: {line}   ({by})")
         missed += outcome == "MISSED"
-        unused.discard((path.as_posix(), line))
     for path, line in sorted(unused) if not args.only else ():
         print(f"STALE    {path} | {line}: in the reviewed list, but no such barrier")
         missed += 1
-    print(f"barriers: {len(drops)} dropped one by one in {time.monotonic() - start:.0f} s, "
+    print(f"barriers: {len(drops)} of {len(every)} dropped one by one in {time.monotonic() - start:.0f} s, "
           f"{missed} to look at")
     sys.exit(1 if missed else 0)
 

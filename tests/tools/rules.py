@@ -21,6 +21,7 @@ TEXT_SUFFIXES = SOURCE_SUFFIXES | {".cmake", ".json", ".md", ".py", ".sh", ".txt
 # (what is wrong, where it is looked for, pattern). The text is stripped of comments and literals
 # where the suffix says "code".
 HEAVY_INCLUDE = re.compile(r'#\s*include\s*[<"](?:nlohmann/json\.hpp|spdlog/|Eigen/|CLI/)[^>"]*[>"]')
+DNNL_INCLUDE = re.compile(r'#\s*include\s*[<"](?:oneapi/dnnl/)?dnnl[\w.]*[>"]')
 RELATIVE_INCLUDE = re.compile(r'#\s*include\s*"\.\.?/')
 MACHINE_PATH = re.compile(r"(?<![\w.}])/(?:work|root|home|farm|tmp/bash_jobs)/")
 UNFINISHED = re.compile(r"\b(?:TO[D]O|FIX[M]E|XX[X])\b")
@@ -61,8 +62,9 @@ def text_breaches(text):
         yield text.count("\n") + 1, "no newline at the end"
 
 
-def source_breaches(text, room, suffix):
+def source_breaches(text, relative):
     code = blank(text)
+    room, suffix = relative.parts[0], relative.suffix
     yield from find(RELATIVE_INCLUDE, text, "include from the root of the project")
     if suffix in (".h", ".cuh"):
         if "#pragma once" not in text:
@@ -71,6 +73,8 @@ def source_breaches(text, room, suffix):
     if room in PRODUCT_ROOMS:
         yield from find(ENDS_PROCESS, code, "ends the process; throw instead")
         yield from find(RAW_LAUNCH, code, "kernel launch outside the launch door")
+        if relative.parts[:2] != ("kernels", "dnnl"):  # a benchmark may call the library that it measures
+            yield from find(DNNL_INCLUDE, text, "oneDNN outside kernels/dnnl")
     if room == "tests":
         yield from find(BARE_SKIP, text, "skip without a reason")
         yield from find(DISABLED_TEST, code, "test that is off")
@@ -87,7 +91,7 @@ def breaches(root):
         text = path.read_text(encoding="utf-8")
         found = list(text_breaches(text))
         if path.suffix in SOURCE_SUFFIXES:
-            found += source_breaches(text, relative.parts[0], path.suffix)
+            found += source_breaches(text, relative)
         if path.suffix in SOURCE_SUFFIXES | {".py", ".sh"} and text.count("\n") > MAX_LINES:
             found.append((MAX_LINES, f"{text.count(chr(10))} lines, at most {MAX_LINES}; split it"))
         for line, what in sorted(found):

@@ -38,6 +38,14 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.found("nn/a.h", heavy.format("_fwd")), [])
         self.assert_found("nn/a.h", heavy.format(""), 2, "heavy include in a header")
 
+    def test_one_dnn(self):
+        for header in ("<dnnl.hpp>", "<dnnl.h>", "<oneapi/dnnl/dnnl.hpp>"):
+            self.assert_found("kernels/conv/a.cpp", f"#include {header}\n", 1, "oneDNN outside kernels/dnnl")
+            (self.root / "kernels/conv/a.cpp").unlink()
+            for inside in ("kernels/dnnl/a.cpp", "bench/a.cpp"):
+                self.assertEqual(self.found(inside, f"#include {header}\n"), [])
+        self.assertEqual(self.found("kernels/conv/a.cpp", '#include "kernels/dnnl/plan.h"\n'), [])
+
     def test_relative_include(self):
         self.assert_found("nn/a.cpp", '#include "../runtime/a.h"\n', 1, "include from the root")
 

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 
+import selection
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PRODUCT_ROOMS = ("kernels", "runtime", "nn", "rela", "apps")
 ALL_ROOMS = PRODUCT_ROOMS + ("bench", "tests")
@@ -47,6 +49,21 @@ def wanted(build_dir, rooms):
     return [e for e in entries if pathlib.Path(e["file"]).relative_to(ROOT).parts[0] in rooms]
 
 
+def chosen(entries, picks):
+    """Of the entries, those whose source changed, for each changed header the one that includes the fewest
+    files, and the commit's part of the rest."""
+    kept, fewest = set(), {}
+    for entry in entries:
+        files = {str(p.relative_to(ROOT)) for p in own_files(pathlib.Path(entry["file"]), set())}
+        source = str(pathlib.Path(entry["file"]).relative_to(ROOT))
+        if picks.has_changed(source) or picks.draws(source):
+            kept.add(entry["file"])
+        for header in files & picks.changed:
+            fewest[header] = min(fewest.get(header, (len(files), entry["file"])), (len(files), entry["file"]))
+    kept.update(file for _, file in fewest.values())
+    return [entry for entry in entries if entry["file"] in kept]
+
+
 def check(entry, build_dir, stamp):
     """What clang-tidy found in one source; empty when it is clean, which the stamp remembers."""
     options = [KERNEL_CHECKS] if entry["file"].endswith(".cu") else []
@@ -66,6 +83,7 @@ def main():
     parser.add_argument("--scope", choices=("product", "all"), default="product")
     parser.add_argument("--except-in", type=pathlib.Path, metavar="DIR",
                         help="leave out the sources that this other build has")
+    selection.add_argument(parser)
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     build_dir = args.build_dir.resolve()
@@ -77,12 +95,15 @@ def main():
         entries = [e for e in entries if e["file"] not in others]
     if not entries:
         sys.exit(f"{build_dir}: no sources to check; configure first")
+    picks = selection.Selection(args.parts)
+    print(f"clang-tidy on {picks}")
+    stamped, entries = entries, chosen(entries, picks)
     cache = build_dir / "tidy-cache"
     cache.mkdir(exist_ok=True)
     version = subprocess.run(["clang-tidy", "--version"], stdout=subprocess.PIPE, check=True).stdout
     tool = version + (ROOT / ".clang-tidy").read_bytes() + KERNEL_CHECKS.encode()
 
-    stamps = {e["file"]: cache / fingerprint(e, tool) for e in entries}
+    stamps = {e["file"]: cache / fingerprint(e, tool) for e in stamped}
     stale = [e for e in entries if not stamps[e["file"]].exists()]
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         findings = list(pool.map(lambda e: check(e, build_dir, stamps[e["file"]]), stale))
