@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "core_peak.h"
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/parallel.h"
 #include "kernels/random/random_stream.h"
@@ -25,10 +26,8 @@ TopKDims dims_of(const benchmark::State& state) {
   return {state.range(0), state.range(1), state.range(2), state.range(3)};
 }
 
-void count_flops(benchmark::State& state, const TopKDims& d) {
-  const double flops = 2.0 * static_cast<double>(d.queries * d.candidates) * d.width;
-  state.counters["flops"] =
-      benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
+double flops_of(const TopKDims& d) {
+  return 2.0 * static_cast<double>(d.queries * d.candidates) * static_cast<double>(d.width);
 }
 
 void top_k_similarity(benchmark::State& state) {
@@ -40,12 +39,13 @@ void top_k_similarity(benchmark::State& state) {
   const size_t bytes = top_k_similarity_workspace_bytes_cpu(d);
   const std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(64, bytes),
                                                            &std::free);
+  const CoreShare share;
   for (auto _ : state) {
     top_k_similarity_cpu(x.data(), y.data(), {values.data(), indices.data()}, d,
                          {memory.get(), bytes}, Stream{});
     benchmark::ClobberMemory();
   }
-  count_flops(state, d);
+  share.report(state, flops_of(d));
   state.counters["extra_bytes"] = static_cast<double>(bytes);  // beside rows and results
 }
 
@@ -57,6 +57,7 @@ void bare_product(benchmark::State& state) {
   const auto x = unit_rows(d.queries, d.width, 1);
   const auto y = unit_rows(d.candidates, d.width, 2);
   std::vector<float> s(d.queries * kColumns);
+  const CoreShare share;
   for (auto _ : state) {
     for (int64_t m = 0; m < d.candidates; m += kColumns) {
       const int64_t columns = std::min(kColumns, d.candidates - m);
@@ -65,13 +66,14 @@ void bare_product(benchmark::State& state) {
     }
     benchmark::ClobberMemory();
   }
-  count_flops(state, d);
+  share.report(state, flops_of(d));
 }
 
 void shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"n", "m", "d", "k"})->Unit(benchmark::kMillisecond)->UseRealTime();
-  bench->Args({1000, 50000, 128, 200});
-  bench->Args({1000, 50000, 512, 200});
+  bench->Args({1000, 60000, 128, 200});
+  bench->Args({1000, 60000, 512, 200});
+  bench->Args({10000, 60000, 784, 200});  // kNN of Fashion-MNIST's raw pixels
   bench->Args({10000, 50000, 512, 200});  // kNN of CIFAR-10: test images against training images
 }
 

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "core_peak.h"
 #include "kernels/random/random_stream.h"
 #include "runtime/ops/gram.h"
 #include "runtime/ops/ops.h"
@@ -113,12 +114,13 @@ BENCHMARK(rows_unfused)->Name("transport_rows_unfused/cpu")->Apply(row_shapes);
 void moments(benchmark::State& state) {
   const int64_t n = state.range(0), p = state.range(1);
   const Tensor x = random_rows(n, p, 1), y = random_rows(n, p, 2);
+  const CoreShare share;
   for (auto _ : state) {
     MomentSums sums(p, p);
     sums.add(x, y);
     benchmark::ClobberMemory();
   }
-  count_flops(state, 6.0 * static_cast<double>(n * p * p));
+  share.report(state, 6.0 * static_cast<double>(n * p * p));
 }
 
 /// The three matrix products alone, whole and not only their lower halves, by the library.
@@ -130,13 +132,14 @@ void products(benchmark::State& state) {
     dnnl_sgemm('T', 'N', p, p, n, 1.0f, a.data<float>(), p, b.data<float>(), p, 0.0f, gram.data(),
                p);
   };
+  const CoreShare share;
   for (auto _ : state) {
     multiply(x, x);
     multiply(x, y);
     multiply(y, y);
     benchmark::ClobberMemory();
   }
-  count_flops(state, 6.0 * static_cast<double>(n * p * p));
+  share.report(state, 6.0 * static_cast<double>(n * p * p));
 }
 void moment_shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"n", "p"})->Unit(benchmark::kMillisecond)->UseRealTime();

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
-#ifdef __AVX512F__
+#ifdef __SSE2__
 #include <immintrin.h>
 #endif
 

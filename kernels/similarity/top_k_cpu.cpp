@@ -63,29 +63,27 @@ Buffers cut_buffers(std::byte* memory, const TopKDims& d) {
 template <int64_t Rows, class T>
 void pack(const T* from, int64_t count, int64_t width, float* to) {
   if (count < Rows) std::fill(to, to + Rows * width, 0.0f);
-  for (int64_t i = 0; i < count; ++i) {
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const T* rows = from + i * width;
+    int64_t d = 0;
+    for (; d + 4 <= width; d += 4) transpose_4x4(rows + d, width, to + d * Rows + i, Rows);
+    for (; d < width; ++d) {
+      for (int64_t r = 0; r < 4; ++r) to[d * Rows + i + r] = to_float(rows[r * width + d]);
+    }
+  }
+  for (; i < count; ++i) {
     for (int64_t d = 0; d < width; ++d) to[d * Rows + i] = to_float(from[i * width + d]);
   }
 }
 
 /// Bit j: s[j] > bar, for j in [0, kPanel).
 uint64_t above(const float* s, float bar) {
-#ifdef __AVX512F__
-  const __m512 b = _mm512_set1_ps(bar);
   uint64_t hits = 0;
-  for (int64_t v = 0; v < kTileVectors; ++v) {
-    const __mmask16 m = _mm512_cmp_ps_mask(_mm512_load_ps(s + v * kLanes), b, _CMP_GT_OQ);
-    hits |= static_cast<uint64_t>(m) << (v * kLanes);
+  for (int64_t j = 0; j < kPanel; j += kRegisterLanes) {
+    hits |= static_cast<uint64_t>(lanes_above(s + j, bar)) << j;
   }
   return hits;
-#else
-  float best = s[0];
-  for (int64_t j = 1; j < kPanel; ++j) best = s[j] > best ? s[j] : best;
-  uint64_t hits = 0;
-  if (best <= bar) return hits;
-  for (int64_t j = 0; j < kPanel; ++j) hits |= static_cast<uint64_t>(s[j] > bar) << j;
-  return hits;
-#endif
 }
 
 void add_hits(const float* s, uint64_t hits, int64_t first_index, TopKRow& row) {

@@ -25,6 +25,32 @@ inline float top_k_key_value(uint64_t key) {
 }
 inline uint32_t top_k_key_index(uint64_t key) { return ~static_cast<uint32_t>(key); }
 
+/// Puts the k largest of `count` > k >= 1 different keys first, the k-th of them at keys[k - 1].
+/// A quickselect without branches on what it compares: those would be mispredicted half of the
+/// time.
+inline void select_largest(uint64_t* keys, int64_t count, int64_t k) {
+  int64_t begin = 0, end = count;
+  for (int rounds = 2 * std::bit_width(static_cast<uint64_t>(count)); rounds > 0; --rounds) {
+    if (end - begin < 8) break;
+    uint64_t &first = keys[begin], &middle = keys[begin + (end - begin) / 2], &last = keys[end - 1];
+    const uint64_t pivot =
+        std::max(std::min(first, middle), std::min(std::max(first, middle), last));
+    std::swap(first, pivot == first ? first : pivot == middle ? middle : last);
+    int64_t larger = begin + 1;
+    for (int64_t i = begin + 1; i < end; ++i) {
+      const uint64_t key = keys[i];
+      keys[i] = keys[larger];
+      keys[larger] = key;
+      larger += static_cast<int64_t>(key > pivot);
+    }
+    std::swap(keys[begin], keys[larger - 1]);  // where the pivot belongs
+    if (larger == k) return;
+    (larger < k ? begin : end) = larger < k ? larger : larger - 1;
+  }
+  // What is left is short, or the pivots were unlucky.
+  std::nth_element(keys + begin, keys + (k - 1), keys + end, std::greater<>());
+}
+
 /// Keeps the best k of what it is given, in a buffer of capacity >= k + 1 that the caller owns.
 /// When the buffer is full, it drops all but the k best, and the k-th becomes the bar that later
 /// values must exceed. Indices come in ascending order, so a later value equal to the bar has lost
@@ -56,7 +82,7 @@ class TopKRow {
 
  private:
   void compact() {
-    std::nth_element(buffer_, buffer_ + (k_ - 1), buffer_ + size_, std::greater<>());
+    select_largest(buffer_, size_, k_);
     size_ = k_;
     bar_ = top_k_key_value(buffer_[k_ - 1]);
   }
