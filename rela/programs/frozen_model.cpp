@@ -30,9 +30,10 @@ Normalization parse_normalization(const std::string& text) {
 }  // namespace
 
 void describe_data(CLI::App& app, FrozenModelArguments& a) {
-  app.add_option("--data", a.data, "folder of the data set");
+  app.add_option("--data", a.data, "file or folder of the data set");
   app.add_option("--test-data", a.test_data, "folder of its test split; otherwise --data");
-  app.add_option("--format", a.format, "cifar10, cifar100 or synthetic")->capture_default_str();
+  app.add_option("--format", a.format, "cifar10, cifar100, idx or synthetic")
+      ->capture_default_str();
   app.add_option("--synthetic-images", a.synthetic_images,
                  "training images of the synthetic data set; otherwise 5,000")
       ->check(CLI::PositiveNumber);
@@ -47,17 +48,7 @@ void describe_arguments(CLI::App& app, FrozenModelArguments& a) {
   app.add_flag("--cifar-stem", a.cifar_stem,
                "--model begins with a 3x3 convolution and no max-pool; otherwise as the weights "
                "show");
-<<<<<<< HEAD
-  app.add_option("--data", a.data, "file or folder of the data set");
-  app.add_option("--test-data", a.test_data, "folder of its test split; otherwise --data");
-  app.add_option("--format", a.format, "cifar10, cifar100, idx or synthetic")
-      ->capture_default_str();
-  app.add_option("--synthetic-images", a.synthetic_images,
-                 "training images of the synthetic data set; otherwise 5,000")
-      ->check(CLI::PositiveNumber);
-=======
   describe_data(app, a);
->>>>>>> h-pics
   app.add_option("--image-size", a.image_size,
                  "side of the images that the model sees; otherwise as it was trained");
   app.add_option("--normalize", a.normalize,

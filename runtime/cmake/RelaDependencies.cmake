@@ -62,10 +62,7 @@ rela_require("fmt" libfmt-dev fmt)
 rela_require("spdlog" libspdlog-dev spdlog)
 rela_require("CLI11" libcli11-dev CLI11)
 rela_require("Eigen" libeigen3-dev Eigen3)
-<<<<<<< HEAD
 rela_require("zlib" zlib1g-dev ZLIB)
-=======
 rela_require("libpng" libpng-dev PNG)
->>>>>>> h-pics
 rela_optional("GoogleTest" "libgtest-dev libgmock-dev" RELA_TESTS GTest)
 rela_optional("Google Benchmark" libbenchmark-dev RELA_BENCH benchmark)
