@@ -7,19 +7,18 @@ usage() {
   cat <<'HELP'
 usage: apps/quickstart.sh [experiment options]
 
-Installs the build's Debian packages (as root or with passwordless sudo), builds the programs into
-build/apps, finds pictures (apps/fetch_data.sh --help says where), and trains the two runs of
-apps/experiments/quickstart.json into runs/quickstart: BYOL, and BYOL with ReLA, at the same small
-budget. Ends with their accuracies and a picture. About 6 minutes on two cores, all in all; stopped, it
-goes on where it was. Options are handed to the program experiment, e.g. --set epochs=20.
+Installs the Debian packages that the build needs (as root or with passwordless sudo), builds the
+programs into build/apps, finds pictures (apps/fetch_data.sh --help says where), and trains two runs
+with the same small budget and no labels: BYOL, and BYOL with ReLA. Ends with their accuracies beside
+those of raw pixels and of the untrained network, an accuracy plot, and a picture of nearest neighbours.
+About 6 minutes on two cores; if stopped, the same command continues. Options are passed on to the
+program experiment, e.g. --set epochs=20.
 
-  RELA_DATA              folder that holds CIFAR-10, or MNIST, Fashion-MNIST or the like; without it,
-                         CIFAR-10 is looked for and fetched, and where it cannot be had, Debian's
-                         package of Fashion-MNIST or else the built-in synthetic pictures serve
-  RELA_PRIOR             weights of resnet20_cifar to be ReLA's prior; without them, and where
-                         ../shared/data/priors has none, the student's own untrained network is
-  RELA_QUICKSTART_STEPS  stop each run after so many steps: a trial that all is in place
-  RELA_QUICKSTART_OUT    the folder of the runs (default runs/quickstart)
+  RELA_DATA              folder with CIFAR-10, MNIST, Fashion-MNIST or the like; otherwise CIFAR-10 is
+                         looked for and downloaded; where that fails, Debian's package of
+                         Fashion-MNIST is used, and failing that, synthetic pictures
+  RELA_QUICKSTART_STEPS  stop each run after so many steps: to try whether everything is in place
+  RELA_QUICKSTART_OUT    folder of the runs (default runs/quickstart)
 
 Exit codes: those of the programs (README.md lists them); 6: RELA_DATA holds no such data.
 HELP
@@ -34,30 +33,26 @@ say "packages"
 tests/check.sh --deps-only --packages build
 
 say "data"
-prior=""
-status=0
-found=$(apps/fetch_data.sh) || status=$?
-if [[ $status -ne 0 ]]; then exit "$status"; fi
+found=$(apps/fetch_data.sh) || exit "$?"
 format=${found%% *} data=${found#* }
+table=apps/experiments/quickstart.json
 case $format in
   cifar10)
     echo "CIFAR-10 in $data"
     options+=(--set "data.train_path=$data")
     data_options=(--data "$data")
-    published=../shared/data/priors/akamaster_resnet_cifar10/resnet20.safetensors
-    prior=${RELA_PRIOR:-}
-    if [[ -z $prior && -f $published ]]; then prior=$published; fi
     ;;
   idx)
-    echo "Images in IDX form in $data: accuracies are of these, not of CIFAR-10"
-    options+=(--set data.format=idx --set "data.train_path=$data")
+    echo "IDX files in $data; accuracies are those of these pictures, not of CIFAR-10"
+    table=apps/experiments/quickstart-fashion.json
+    options+=(--set "data.train_path=$data")
     data_options=(--format idx --data "$data")
     ;;
   synthetic)
-    echo "No CIFAR-10: training on synthetic pictures instead. What follows shows that the programs"
-    echo "work; its accuracies say nothing about CIFAR-10."
-    options+=(--set data.format=synthetic --set data.synthetic_images=10000)
-    data_options=(--format synthetic)
+    echo "No pictures within reach: training on synthetic ones. What follows shows that the programs"
+    echo "work; its accuracies mean nothing else."
+    options+=(--set data.format=synthetic --set data.train_path=null --set data.synthetic_images=10000)
+    data_options=(--format synthetic --synthetic-images 10000)
     ;;
 esac
 
@@ -75,23 +70,22 @@ fi
 if [[ -n ${RELA_QUICKSTART_STEPS:-} ]]; then
   options+=(--set epochs=null --set "max_steps=$RELA_QUICKSTART_STEPS")
 fi
-if [[ -n $prior ]]; then
-  echo "ReLA's prior: $prior (trained with CIFAR-10's labels: what it teaches is not free of them)"
-  options+=(--set rela:rela.prior.model=resnet20_cifar --set "rela:rela.prior.weights=$prior")
-else
-  echo "ReLA's prior: random, the student's own untrained network"
-fi
-build/apps/experiment apps/experiments/quickstart.json --out "$out" "${options[@]}"
+build/apps/experiment "$table" --out "$out" "${options[@]}"
 
-say "top-1 on the test images"
-# top1_of <JSON line>: its top-1 accuracy, in percent.
-top1_of() { sed -nE 's/.*"top1": ?([0-9.eE+-]+).*/\1/p' <<<"$1" | awk '{ printf "%5.1f %%", 100 * $1 }'; }
-pixels=$(build/apps/evaluate knn --pixels "${data_options[@]}" | tail -n 1)
-untrained=$(grep -hE '"event": ?"eval", ?"step": ?0,.*"knn"' "$out"/byol*/metrics.jsonl | head -n 1)
-echo "kNN of raw pixels         $(top1_of "$pixels")"
-echo "kNN of untrained network  $(top1_of "$untrained")"
-grep '^|' "$out/results.md"
+say "kNN top-1 on the test images"
+# knn <line of JSON> <name>: its accuracy in percent.
+knn() { sed -nE 's/.*"top1": ?([0-9.eE+-]+).*/\1/p' <<<"$1" | awk -v name="$2" '{ printf "  %-20s %5.1f %%\n", name, 100 * $1 }'; }
+knn_events() { grep -hE '"event": ?"eval".*"protocol": ?"knn"' "$out/$1/metrics.jsonl"; }
+knn "$(build/apps/evaluate knn --pixels "${data_options[@]}" | tail -n 1)" "raw pixels"
+knn "$(knn_events byol | head -n 1)" "untrained network"
+knn "$(knn_events byol | tail -n 1)" "BYOL"
+knn "$(knn_events rela | tail -n 1)" "BYOL with ReLA"
+
+say "pictures"
+build/apps/evaluate neighbours --untrained "$out/byol" --run "$out/byol" --run "$out/rela" \
+  --names "untrained,BYOL,BYOL with ReLA" "${data_options[@]}" --out "$out/neighbours.png" | tail -n 1 >"$out/neighbours.json"
+echo "nearest neighbours  $out/neighbours.png"
+echo "accuracy            $out/accuracy.svg"
+for run in "$out"/*/report.html; do echo "report              $run"; done
 echo
-echo "These minutes are a start: apps/experiments/cpu.json goes on for longer."
-echo "picture  $out/accuracy.svg"
-for run in "$out"/*/report.html; do echo "report   $run"; done
+echo "These minutes are a start; apps/experiments/cpu.json trains longer."

@@ -21,11 +21,14 @@ STAND_IN = """#!/usr/bin/env bash
 echo "$(basename "$0") $*" >>"$CALLS"
 echo '{"protocol": "knn", "correct": 1, "total": 4, "top1": 0.25}'
 out=$(sed -nE 's/.*--out ([^ ]+).*/\\1/p' <<<"$*")
-if [[ -n $out ]]; then
-  mkdir -p "$out/byol-s1"
-  echo '{"event": "eval", "step": 0, "protocol": "knn", "top1": 0.125}' >"$out/byol-s1/metrics.jsonl"
-  echo report >"$out/byol-s1/report.html"
-  printf 'words\\n| run | kNN |\\n' >"$out/results.md"
+if [[ $(basename "$0") == experiment ]]; then
+  for run in byol rela; do
+    mkdir -p "$out/$run"
+    echo '{"event": "eval", "step": 0, "protocol": "knn", "top1": 0.125}' >"$out/$run/metrics.jsonl"
+    echo report >"$out/$run/report.html"
+  done
+  echo '{"event": "eval", "step": 9, "protocol": "knn", "top1": 0.375}' >>"$out/byol/metrics.jsonl"
+  echo '{"event": "eval", "step": 9, "protocol": "knn", "top1": 0.5}' >>"$out/rela/metrics.jsonl"
 fi
 """
 # An apt-get that installs Fashion-MNIST where APT_INSTALLS names its folder, and otherwise fails.
@@ -137,8 +140,10 @@ class Scripts(unittest.TestCase):
         done = self.run_script("quickstart.sh", RELA_DATA=str(idx))
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         (call,) = self.called("experiment")
-        self.assertIn(f"--set data.format=idx --set data.train_path={idx}", call)
-        self.assertEqual(self.called("evaluate"), [f"evaluate knn --pixels --format idx --data {idx}"])
+        self.assertTrue(call.startswith("experiment apps/experiments/quickstart-fashion.json "), call)
+        self.assertIn(f"--set data.train_path={idx}", call)
+        for call in self.called("evaluate"):
+            self.assertIn(f"--format idx --data {idx}", call)
 
     def test_what_is_not_the_official_archive_is_refused_and_leaves_nothing(self):
         self.pictures(self.top / "cifar-10-batches-bin")
@@ -161,7 +166,7 @@ class Scripts(unittest.TestCase):
     def test_without_data_and_network_the_quickstart_trains_on_synthetic_pictures_and_says_so(self):
         done = self.run_script("quickstart.sh")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("No CIFAR-10: training on synthetic pictures instead", done.stdout)
+        self.assertIn("No pictures within reach: training on synthetic ones", done.stdout)
         (call,) = self.called("experiment")
         self.assertIn("--set data.format=synthetic", call)
         self.assertTrue(all("--format synthetic" in call for call in self.called("evaluate")))
@@ -175,23 +180,15 @@ class Scripts(unittest.TestCase):
         for part in ("--out runs/other", f"--set data.train_path={mine}", "--set max_steps=3", "--set epochs=null",
                      "--set epochs=9", "--set precision="):
             self.assertIn(part, call)
-        self.assertEqual(self.called("evaluate"), [f"evaluate knn --pixels --data {mine}"])
-        for line in ("ReLA's prior: random", "kNN of raw pixels          25.0 %", "kNN of untrained network   12.5 %",
-                     "| run | kNN |", "report   runs/other/byol-s1/report.html"):
+        pixels, sheet = self.called("evaluate")
+        self.assertEqual(pixels, f"evaluate knn --pixels --data {mine}")
+        self.assertEqual(sheet, "evaluate neighbours --untrained runs/other/byol --run runs/other/byol --run "
+                         f"runs/other/rela --names untrained,BYOL,BYOL with ReLA --data {mine} --out "
+                         "runs/other/neighbours.png")
+        for line in ("raw pixels            25.0 %", "untrained network     12.5 %", "BYOL                  37.5 %",
+                     "BYOL with ReLA        50.0 %", "nearest neighbours  runs/other/neighbours.png",
+                     "report              runs/other/byol/report.html"):
             self.assertIn(line, done.stdout)
-
-    def test_quickstart_takes_a_prior_that_is_at_hand_and_says_that_it_saw_labels(self):
-        mine = self.pictures(self.top / "mine")
-        weights = self.top / "above/shared/data/priors/akamaster_resnet_cifar10/resnet20.safetensors"
-        weights.parent.mkdir(parents=True)
-        weights.write_bytes(b"")
-        for given, expected in ((None, "../shared/data/priors/akamaster_resnet_cifar10/resnet20.safetensors"),
-                                ("/mine/prior.safetensors", "/mine/prior.safetensors")):
-            env = {"RELA_DATA": str(mine)} | ({"RELA_PRIOR": given} if given else {})
-            done = self.run_script("quickstart.sh", **env)
-            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            self.assertIn(f"--set rela:rela.prior.weights={expected}", self.called("experiment")[-1])
-            self.assertIn("not free of them", done.stdout)
 
     def test_help(self):
         for script in ("fetch_cifar10.sh", "fetch_data.sh", "quickstart.sh"):
