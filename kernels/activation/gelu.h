@@ -7,7 +7,7 @@
 
 namespace rela {
 
-/// gelu(h) = h Phi(h), Phi the normal distribution's function, or h times an approximation of it:
+/// gelu(h) = h Phi(h), where Phi is the normal CDF or an approximation of it:
 ///   kErf    (1 + erf(h / sqrt(2))) / 2
 ///   kTanh   (1 + tanh(u)) / 2,  u = sqrt(2 / pi) (h + 0.044715 h^3)     (their section 2)
 ///   kQuick  1 / (1 + exp(-1.702 h))                                     (QuickGELU, as in CLIP)

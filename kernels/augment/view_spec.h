@@ -90,8 +90,7 @@ struct ViewKey {
 };
 
 /// Decides a view. Pure: the same arguments give the same view, and switching one operation off
-/// changes nothing in the others (each has a random stream of its own). The image must not be
-/// empty.
+/// changes nothing in the others (each has a separate random stream). The image must not be empty.
 ViewParams draw_view_params(const ViewSpec& spec, ImageDims image, const ViewKey& key);
 
 }  // namespace rela

@@ -9,7 +9,7 @@ namespace rela {
 
 inline constexpr int kPoolThreads = 256;
 
-/// Pooling windows with the indices that a thread computes with: every axis fits 32 bits.
+/// Pooling dims in the index type of the threads: every axis fits 32 bits.
 struct PoolShape {
   explicit PoolShape(const Pool2dDims& d)
       : h(static_cast<int>(d.h)),
@@ -46,7 +46,7 @@ struct PoolPlace {
   int row, column;
   int channel, channels;
 };
-/// The place of this thread in images of `rows` by `columns` pixels; false: none.
+/// Finds this thread's place in images of `rows` by `columns` pixels; false: it has none.
 __device__ inline bool find_place(int rows, int columns, int channels, PoolPlace* place) {
   const int vectors = (channels + kVector - 1) / kVector;
   const int item = static_cast<int>(blockIdx.y * kPoolThreads + threadIdx.x);
