@@ -50,8 +50,9 @@ constexpr int64_t batch_norm_mask_bytes(int64_t channels) { return (channels + 7
 ///   merged in double, so a large mean does not cancel. The running statistics then take, group
 ///   after group, momentum times the mean and the unbiased variance (for a single row the biased
 ///   one, 0). kRunning: mean and variance are the running ones, for every group, and are not
-///   updated. Deterministic for any thread count; a group's result does not depend on the other
-///   groups. NaN in x reaches y. No rows or no channels: does nothing.
+///   updated.
+/// Deterministic for any thread count; a group's result does not depend on the other groups. NaN in
+/// x reaches y. No rows or no channels: does nothing.
 using BatchNormForwardFn = void(const BatchNormForwardArgs&, const BatchNormConfig&,
                                 const BatchNormDims&, Workspace, Stream);
 BatchNormForwardFn batch_norm_forward_cpu;
