@@ -143,7 +143,7 @@ std::string unfinished_markdown(const Plan& plan, const std::vector<CellResult>&
   return text.empty() ? "" : "\nNot done:\n\n" + text;
 }
 
-/// A row's kNN by images seen.
+/// A row's kNN accuracy by images seen.
 ChartSeries mean_curve(const std::vector<const CellResult*>& cells, int64_t images_per_step) {
   std::map<int64_t, Spread> by_step;
   for (const CellResult* cell : cells) {
