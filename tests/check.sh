@@ -8,14 +8,14 @@ usage() {
 usage: tests/check.sh [options]
 
 Installs missing Debian packages (as root or with passwordless sudo), configures, builds, runs every
-test, lints, does the same for the CUDA kernels, emulated on the CPU and compiled by nvcc, where
+test, lints, and does the same for the CUDA kernels, emulated on the CPU and compiled by nvcc, where
 CUDA's headers are, and ends with a table of the steps. Exit code 0 only when every step passed.
 
   --preset NAME     CMake preset: cpu (default), debug, asan
-  --thorough        then everything once more under the address and undefined-behaviour sanitizers
+  --thorough        then everything again under the address and undefined-behaviour sanitizers
   --no-cuda         no CUDA kernels: neither emulated nor compiled by nvcc
-  --no-sanitizers   of the CUDA kernels, no sanitizers (address, undefined behaviour, thread), no
-                    share of the lines that ran and no barriers dropped one by one
+  --no-sanitizers   for the CUDA kernels: no sanitizers (address, undefined behaviour, thread), no
+                    line coverage and no mutation test of the barriers
   --quick           no lint, and no tests labelled slow or readme
   --no-lint         no lint
   --no-tidy         no clang-tidy; the rest of the lint runs
@@ -73,7 +73,7 @@ failed=false passed=true
 
 record() { names+=("$1"); seconds+=("$2"); results+=("$3"); }
 
-# step <name> <command>...: runs it, times it, notes the outcome, also in `passed`. Not for use in a
+# step <name> <command>...: runs and times it, records the outcome, also in `passed`. Not for use in a
 # condition: there, bash would not stop the command at its first failure.
 step() {
   local name=$1 start=$SECONDS status
@@ -138,7 +138,7 @@ install_packages() {
     "${missing[@]}" </dev/null
 }
 
-# Object files are found again in the compiler cache wherever the checkout lies.
+# Makes cache hits independent of the location of the checkout.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 # Several test processes share the cores: idle OpenMP threads must sleep, not spin.
 export OMP_WAIT_POLICY=passive
@@ -150,7 +150,7 @@ build() {  # <build folder> [options]
   cmake --build "$folder" -j "$jobs" "$@"
 }
 
-# run_tests <build folder> [ctest options]: the summary line of ctest, then what was skipped and why.
+# run_tests <build folder> [ctest options]: prints the summary line of ctest, then what was skipped and why.
 run_tests() {
   local folder=$1 status=0
   shift
@@ -179,7 +179,7 @@ check_tidy() {  # <build folder> [options]
 
 # ---- CUDA kernels, without a GPU: emulated on the CPU, and compiled by nvcc ----
 
-# The folder with the CUDA headers, as CMake looks for it; nothing when there is none.
+# Prints the folder with the CUDA headers, found as in CMake; nothing if there is none.
 cuda_headers() {
   local folder
   for folder in "${CUDAToolkit_ROOT:-}" "${CUDA_HOME:-}" "${CUDA_PATH:-}" /usr/local/cuda /opt/cuda /usr \
@@ -191,7 +191,7 @@ cuda_headers() {
   done
 }
 
-# Under a sanitizer, one process a test would mostly start and stop: one process a binary and core.
+# Under a sanitizer, a process per test would mostly start and stop: use one per binary and core.
 check_sanitized() {  # <build folder>
   local binary shard process processes status=0
   for binary in simt_emulator_tests cuda_kernel_tests; do
@@ -205,7 +205,7 @@ check_sanitized() {  # <build folder>
   return "$status"
 }
 
-# What only a build for GPUs compiles, beside the kernels themselves: calls of CUDA, cuDNN and cuBLASLt.
+# Code that only GPU builds compile, besides the kernels: calls of CUDA, cuDNN and cuBLASLt.
 can_build_for_gpus() {
   [[ -n $(PATH=$PATH:$(cuda_headers)/../bin command -v nvcc) ]] &&
     grep -q kernels_cudnn build-simt/build.ninja

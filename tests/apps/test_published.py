@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Published weights on the whole test set of CIFAR-10: counts that are known to the image."""
+"""Published weights on the whole test set of CIFAR-10: the known counts must match to the image."""
 
 import json
 import lzma
@@ -9,7 +9,7 @@ from programs import DONE, SOURCE, ProgramTest, run_program
 
 
 def shared_data(name):
-    """The folder shared/data/NAME above the sources; None when it is nowhere."""
+    """The folder shared/data/NAME above the sources; None if there is none."""
     for folder in (SOURCE, *SOURCE.parents):
         if (folder / "shared/data" / name).exists():
             return folder / "shared/data" / name
