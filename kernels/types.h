@@ -62,7 +62,7 @@ struct GradOut {
   Write mode = Write::kOverwrite;
 };
 
-/// Where a kernel runs in order. The CPU has one implicit stream and ignores it.
+/// The queue that a kernel runs in, in order. The CPU has one implicit stream and ignores it.
 struct Stream {
   void* handle = nullptr;
 };
@@ -81,8 +81,8 @@ struct Scalar {
   T get() const { return pointer == nullptr ? value : *pointer; }
 };
 
-/// Scratch memory that the caller owns: at least what the op's *_workspace_bytes() asked for,
-/// 64-byte aligned.
+/// Scratch memory that the caller owns: at least as large as the op's *_workspace_bytes(), 64-byte
+/// aligned.
 struct Workspace {
   void* data = nullptr;
   size_t bytes = 0;

@@ -19,7 +19,7 @@
 
 namespace rela {
 
-/// What memory is used for: an out-of-memory message breaks usage down by it.
+/// The purpose of memory; out-of-memory messages break usage down by it.
 enum class MemoryUse : uint8_t { kActivations, kParameters, kOptimizer, kData, kWorkspace };
 inline constexpr size_t kMemoryUses = 5;
 

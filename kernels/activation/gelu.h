@@ -28,8 +28,8 @@ struct GeluBackwardArgs {
   const void* dy = nullptr;     // [rows, cols]
   const void* x = nullptr;      // as in the forward pass
   const float* bias = nullptr;  // as in the forward pass
-  void* dx = nullptr;           // like dy; may be dy; null: not wanted
-  float* dbias = nullptr;       // [cols]; null: not wanted
+  void* dx = nullptr;           // like dy; may be dy; null: not needed
+  float* dbias = nullptr;       // [cols]; null: not needed
   Write dx_mode = Write::kOverwrite;
   Write dbias_mode = Write::kOverwrite;
   Gelu kind = Gelu::kErf;

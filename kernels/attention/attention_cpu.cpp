@@ -132,7 +132,7 @@ float softmax_row(float* s, int64_t tokens, float scale) {
   return largest + std::log(sum);
 }
 
-/// Where one image and head begins in [N, T, 3, H, D], in [N, T, H, D] and in [N, H, T].
+/// Offsets of one image and head in [N, T, 3, H, D], in [N, T, H, D] and in [N, H, T].
 struct HeadPlace {
   HeadPlace(const AttentionDims& d, int64_t index)
       : part(d.heads * d.width),

@@ -1,6 +1,6 @@
 #pragma once
-// What the attention kernels of both passes share: a warp multiplies sixteen tokens, its rows, with
-// the tokens in shared memory, its columns. 16-bit types use tensor cores, f32 uses multiply-adds.
+// Shared by the attention kernels of both passes: a warp multiplies sixteen tokens (its rows) with
+// the tokens in shared memory (its columns). 16-bit types use tensor cores, f32 uses multiply-adds.
 // Only .cu files include this.
 //
 // A warp's scores, 16 rows by 32 columns, are laid out as tensor cores produce them, in both types:

@@ -1,7 +1,7 @@
 #pragma once
-// What a random view of an image may be (ViewSpec), and what one particular view is (ViewParams).
-// Distributions are those of torchvision's RandomResizedCrop, RandomHorizontalFlip, ColorJitter,
-// RandomGrayscale, GaussianBlur and RandomSolarize, in this order.
+// The distribution of random views of an image (ViewSpec), and the parameters of one view
+// (ViewParams). Distributions are those of torchvision's RandomResizedCrop, RandomHorizontalFlip,
+// ColorJitter, RandomGrayscale, GaussianBlur and RandomSolarize, in this order.
 
 #include <array>
 #include <cstdint>

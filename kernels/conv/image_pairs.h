@@ -21,7 +21,7 @@ struct alignas(32) PairOfDy {
 /// With an odd number of images the last pair has no second image; it is treated as zeros.
 enum class ImagePair : uint8_t { kBoth, kFirst };
 
-/// Where pixels go: data[block * plane + pixel].
+/// The destination of pixels: data[block * plane + pixel].
 template <class Pair>
 struct PairPlanes {
   Pair* data;

@@ -150,7 +150,7 @@ void run(const MatmulPlan& plan, const MatmulTensors& tensors, Workspace workspa
 
 using Algorithms = std::vector<cublasLtMatmulHeuristicResult_t>;
 
-/// In the order of cuBLASLt's heuristics; at least one.
+/// The proposals in the order of cuBLASLt's heuristics; at least one.
 Algorithms proposals(const MatmulPlan& plan) {
   const OwnedOperation operation = make_operation(plan.call);
   const OwnedPreference preference = make_preference();

@@ -29,9 +29,9 @@ TokenEmbedForwardFn token_embed_forward_cuda;
 
 struct TokenEmbedBackwardArgs {
   const void* dy = nullptr;       // [N, T + 1, D]
-  void* dx = nullptr;             // [N, T, D] like dy; null: not wanted
-  float* dclass_token = nullptr;  // [D]; null: not wanted
-  float* dposition = nullptr;     // [T + 1, D]; null: not wanted
+  void* dx = nullptr;             // [N, T, D] like dy; null: not needed
+  float* dclass_token = nullptr;  // [D]; null: not needed
+  float* dposition = nullptr;     // [T + 1, D]; null: not needed
   Write dx_mode = Write::kOverwrite;
   Write dclass_token_mode = Write::kOverwrite;
   Write dposition_mode = Write::kOverwrite;

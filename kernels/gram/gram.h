@@ -20,7 +20,7 @@ struct GramInputs {
 };
 
 /// Sums over rows, f64, added to the existing values. With u = z - shift, a_i = |x part of u_i|^2
-/// and b_i = |y part of u_i|^2. Null: not wanted.
+/// and b_i = |y part of u_i|^2. Null: not needed.
 struct GramSums {
   double* gram = nullptr;      // [P, P] sum_i u_i u_i^T, the lower half with the diagonal
   double* column = nullptr;    // [P] sum_i u_i

@@ -7,7 +7,7 @@
 
 namespace rela {
 
-/// What to look for, where, and what to tell users who do not have it.
+/// Which library to look for, where, and what to tell users who do not have it.
 struct SharedLibrarySource {
   std::string name;       // "cuDNN"
   std::string file;       // "libcudnn.so.9"

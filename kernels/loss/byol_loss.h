@@ -11,7 +11,7 @@ struct ByolLossArgs {
   const void* q = nullptr;  // [rows, cols] f32 or bf16: predictions, view 1 then view 2
   const void* z = nullptr;  // like q: targets, view 1 then view 2
   float* loss = nullptr;    // out: scalar
-  float* dq = nullptr;      // out [rows, cols]: gradient of the loss; null: not wanted
+  float* dq = nullptr;      // out [rows, cols]: gradient of the loss; null: not needed
   float scale = 1.0f;       // 2 / rows for "sum", 1 / rows for "mean"
 };
 /// Grill et al. 2020, eq. 2, l2 normalisation and its gradient in one pass. Row i of q is paired

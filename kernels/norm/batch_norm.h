@@ -37,7 +37,7 @@ struct BatchNormForwardArgs {
   float* running_var = nullptr;    // [channels]
   float* mean = nullptr;           // out [groups, channels]
   float* inv_std = nullptr;        // out [groups, channels], 1 / sqrt(var + eps)
-  uint8_t* mask = nullptr;         // out, cuda only: where the ReLU is active; null: not wanted
+  uint8_t* mask = nullptr;         // out, cuda only: where the ReLU is active; null: not needed
 };
 
 /// The mask of a ReLU, one bit per element: [groups * rows, batch_norm_mask_bytes(channels)] bytes;
@@ -68,10 +68,10 @@ struct BatchNormBackwardArgs {
   const float* beta = nullptr;
   const float* mean = nullptr;     // [groups, channels], from the forward pass
   const float* inv_std = nullptr;  // [groups, channels]
-  void* dx = nullptr;              // null: not wanted
-  void* dresidual = nullptr;       // null: not wanted; may be dx if it accumulates
-  float* dgamma = nullptr;         // [channels]; null: not wanted
-  float* dbeta = nullptr;          // [channels]; null: not wanted
+  void* dx = nullptr;              // null: not needed
+  void* dresidual = nullptr;       // null: not needed; may be dx if it accumulates
+  float* dgamma = nullptr;         // [channels]; null: not needed
+  float* dbeta = nullptr;          // [channels]; null: not needed
   Write dx_mode = Write::kOverwrite;
   Write dresidual_mode = Write::kOverwrite;
   Write dgamma_mode = Write::kOverwrite;

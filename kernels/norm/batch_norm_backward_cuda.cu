@@ -21,8 +21,8 @@ struct Arrays {
   const T* x;
   const T* y;
   const uint8_t* mask;
-  T* dx;         // null: not wanted
-  T* dresidual;  // null: not wanted, or not in this pass
+  T* dx;         // null: not needed
+  T* dresidual;  // null: not needed, or not in this pass
   const float* gamma;
   const float* beta;
   const float* mean;
@@ -108,8 +108,8 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
 struct Finish {
   const float* gamma;
   const float* inv_std;
-  float* dgamma;  // null: not wanted
-  float* dbeta;   // null: not wanted
+  float* dgamma;  // null: not needed
+  float* dbeta;   // null: not needed
   Write dgamma_mode;
   Write dbeta_mode;
   NormStatistics statistics;

@@ -1,6 +1,5 @@
 #pragma once
-// What the GPU kernels of both passes of batch normalisation share: the layout of their scratch
-// memory.
+// Shared by the GPU kernels of both batch normalisation passes: the layout of scratch memory.
 
 #include "kernels/norm/batch_norm.h"
 #include "kernels/reduce/merge_columns_cuda.h"

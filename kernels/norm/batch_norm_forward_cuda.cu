@@ -118,7 +118,7 @@ struct Normalise {
   const T* x;
   const T* residual;
   T* y;           // may be residual
-  uint8_t* mask;  // null: not wanted
+  uint8_t* mask;  // null: not needed
   const float* gamma;
   const float* beta;
   const float* mean;

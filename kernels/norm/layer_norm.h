@@ -36,9 +36,9 @@ struct LayerNormBackwardArgs {
   const float* gamma = nullptr;
   const float* mean = nullptr;     // [rows], from the forward pass
   const float* inv_std = nullptr;  // [rows]
-  void* dx = nullptr;              // like dy; may be dy; null: not wanted
-  float* dgamma = nullptr;         // [cols]; null: not wanted
-  float* dbeta = nullptr;          // [cols]; null: not wanted
+  void* dx = nullptr;              // like dy; may be dy; null: not needed
+  float* dgamma = nullptr;         // [cols]; null: not needed
+  float* dbeta = nullptr;          // [cols]; null: not needed
   Write dx_mode = Write::kOverwrite;
   Write dgamma_mode = Write::kOverwrite;
   Write dbeta_mode = Write::kOverwrite;

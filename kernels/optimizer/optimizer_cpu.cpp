@@ -9,7 +9,7 @@
 namespace rela {
 namespace {
 
-/// What follows every update: the rounded copy and the target.
+/// The work that follows every update: the rounded copy and the target.
 struct Followers {
   const OptimizerArrays& a;
 

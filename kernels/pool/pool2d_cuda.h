@@ -40,7 +40,8 @@ __device__ inline PoolRange windows_of_pixel(const PoolShape& d, int in, int cou
   return {(first + d.stride - 1) / d.stride, min(last / d.stride + 1, count)};
 }
 
-/// Where a thread works: image, row and column of a pixel, and up to eight channels there.
+/// The position of a thread's work: image, row and column of a pixel, and up to eight channels
+/// there.
 struct PoolPlace {
   int64_t image;
   int row, column;

@@ -1,5 +1,5 @@
 #pragma once
-// What both GPU algorithms for the k best share: keys that order like similarities, ties by index,
+// Shared by both GPU algorithms for the k best: keys that order like similarities, ties by index,
 // and a warp sort of them. Keys are unique, so the best k do not depend on the order in which
 // threads find them. Only .cu files include this.
 

@@ -29,8 +29,8 @@ struct DeviceFacts {
   int runtime_version = 0;
 };
 
-/// Usable devices; 0 when there is no GPU or no driver (see device_problem()). Emulated: as set in
-/// kernels/simt/emulator/options.h, 1.
+/// Usable devices; 0 when there is no GPU or no driver (see device_problem()). Emulated: set in
+/// kernels/simt/emulator/options.h, by default 1.
 int device_count();
 /// Why device_count() is 0, in the driver's words; empty otherwise.
 std::string device_problem();

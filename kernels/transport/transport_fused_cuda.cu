@@ -19,7 +19,7 @@ constexpr int kRowThreads = 256;
 constexpr int kWarps = kTileThreads / 32;
 static_assert(kStagedBytes >= kTileSharedBytes);
 
-/// What the kernels read.
+/// The inputs of the kernels.
 template <class T>
 struct Problem {
   TransportDims d;

@@ -36,7 +36,7 @@ struct TransportInputs {
   const float* y = nullptr;  // [B, K]
 };
 
-/// Every output may be null: not wanted. All are overwritten.
+/// Every output may be null: not needed. All are overwritten.
 struct TransportOutputs {
   float* residual = nullptr;  // [N]
   float* cosine = nullptr;    // [N]

@@ -1,5 +1,5 @@
 #pragma once
-// What both GPU algorithms for the transport loss share: turning row sums into measures and the
+// Shared by both GPU algorithms for the transport loss: turning row sums into measures and the
 // terms of the gradient. Only .cu files include this.
 
 #include "kernels/cuda_types.h"

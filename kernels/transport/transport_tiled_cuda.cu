@@ -15,7 +15,7 @@ constexpr int kThreads = 256;
 /// Every kAlignedRows-th row starts at a multiple of kMatmulAlignment, whatever the width.
 constexpr int64_t kAlignedRows = 8;
 
-/// What the kernels read, from row `first` on; p without its bias, [rows, K].
+/// The inputs of the kernels, from row `first` on; p without its bias, [rows, K].
 struct Chunk {
   TransportDims d;
   int64_t first, rows;

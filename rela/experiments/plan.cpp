@@ -153,7 +153,7 @@ class Planner {
     }
   }
 
-  /// Those for every run, and those for `run`.
+  /// Applies the overrides for every run, and those for `run`.
   void apply_overrides(JsonValue& document, const RunSpec* run, ConfigIssues& issues) const {
     for (const Override& o : overrides_) {
       const bool is_meant = o.run.empty() || (run != nullptr && o.run == run->name);

@@ -119,7 +119,7 @@ class Training(CudaTest):
             self.assertAlmostEqual(there, here, delta=1e-3 * abs(here), msg=f"loss of step {step}")
 
     def test_recorded_steps_give_the_bits_of_those_that_are_not(self):
-        # Rates, decay and tau change from step to step; the ReLA phase ends half way.
+        # Rates, decay and tau change from step to step; the ReLA phase ends halfway.
         changes = self.with_images(**{
             "max_steps": 14, "backbone.width": 4, "checkpoint.every_steps": 0,
             "eval.knn_every_epochs": 1, "scheduler": {"name": "warmup_cosine", "warmup_epochs": 1},

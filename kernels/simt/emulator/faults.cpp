@@ -62,7 +62,7 @@ std::string describe(const Fault& what) {
     Machine::instance().set_error(std::move(text));
   }
   Machine::instance().suspend(*self);
-  __builtin_unreachable();  // nobody resumes a lane of a launch that failed
+  __builtin_unreachable();  // lanes of a failed launch are never resumed
 }
 
 #if defined(__x86_64__)
