@@ -63,7 +63,7 @@ class ConfigField {
   virtual std::string allowed() const = 0;
   /// JSON Schema keywords of the value.
   virtual JsonValue::Object schema() const = 0;
-  /// Whether an override's text is the value itself, without parsing.
+  /// Whether an override's text is the value verbatim, even if it parses as JSON.
   virtual bool takes_text() const { return false; }
   /// Whether the text is a path, relative to a folder.
   virtual bool is_path() const { return false; }
