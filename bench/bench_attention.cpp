@@ -30,7 +30,7 @@ struct AttentionLayer {
                             .dqkv = {dqkv.raw()}},
                            dims, dtype, {});
   }
-  /// Of so many products of all queries and keys.
+  /// The operations of `products` products of all queries and keys.
   benchmark::Counter flops(int products) const {
     const int64_t pairs = dims.images * dims.heads * dims.tokens * dims.tokens;
     return {2.0 * products * static_cast<double>(pairs * dims.width),

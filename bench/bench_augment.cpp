@@ -1,4 +1,4 @@
-// One random view of one image on one thread: the whole pipeline, and its parts at the size of the
+// One random view of one image on one thread: the whole pipeline, and its stages at the size of the
 // view.
 
 #include <benchmark/benchmark.h>
@@ -25,7 +25,7 @@ struct Picture {
   std::vector<uint8_t> pixels;
 };
 
-/// Everything on, with BYOL's probabilities of its second view.
+/// Everything on, with the probabilities of BYOL's second view.
 ViewSpec byol_spec(int64_t size) {
   ViewSpec spec;
   spec.crop_size = size;

@@ -1,5 +1,5 @@
 // conv2d at the shapes of ResNet-18 with the CIFAR stem: c channels at hw x hw for width 64, and
-// the same for width 16. The counter flops is nominal: padding counts, Winograd does fewer.
+// the same for width 16. The flops counter is nominal: padding counts, and Winograd does fewer.
 
 #include <benchmark/benchmark.h>
 

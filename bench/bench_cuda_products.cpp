@@ -1,6 +1,6 @@
-// The rate of cuBLASLt's matrix products on a GPU, and the kernels of this project that are bound
-// by products, whose `flops` against that of `product` is their share of it: each in both its ways
-// (kernels/tuning/product_way.h), `way` 0 its own kernel, 1 cuBLASLt's tiles.
+// The rate of cuBLASLt's matrix products on a GPU, and our kernels that are bound by products:
+// their `flops` relative to that of `product` is the fraction of it that they reach. Each runs with
+// both algorithms (kernels/tuning/product_way.h): `way` 0 is our kernel, 1 cuBLASLt's tiles.
 
 #include <algorithm>
 #include <vector>
@@ -34,7 +34,7 @@ void count_flops(benchmark::State& state, double flops) {
       benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-/// [n, n] by [n, n]: large enough to be bound by nothing else.
+/// [n, n] by [n, n]: large enough to be bound by arithmetic alone.
 void bm_product(benchmark::State& state) {
   const int64_t n = state.range(0);
   const auto dtype = static_cast<Dtype>(state.range(1));
@@ -120,7 +120,7 @@ void bm_gram(benchmark::State& state) {
     }
   });
   const auto half = static_cast<double>(d.rows * columns * (columns + 1));
-  count_flops(state, half);  // two for each pair of the lower half
+  count_flops(state, half);  // two per pair of the lower half
 }
 /// The moments of 50,000 images' features by two models.
 void gram_sizes(benchmark::internal::Benchmark* bench) {

@@ -1,7 +1,7 @@
 // The memory-bound kernels of a GPU at the sizes of real steps: ResNet-18 with a CIFAR stem at 1024
-// images, ResNet-50 at 512 images of 224 pixels, ViT-B/16 at 256 images. bytes_per_second against
-// that of `copy` is the share of the memory's speed. Bytes are those that must move: an array that
-// a kernel reads in two passes counts twice unless it fits the cache.
+// images, ResNet-50 at 512 images of 224 pixels, ViT-B/16 at 256 images. bytes_per_second relative
+// to that of `copy` is the fraction of the memory bandwidth. Bytes are those that must move: an
+// array that a kernel reads in two passes counts twice unless it fits in the cache.
 
 #include "cuda_timing.h"
 #include "kernels/activation/gelu.h"
@@ -115,8 +115,8 @@ void bm_batch_norm_forward(benchmark::State& state) {
   const BatchNormLayer layer(state);
   time_on_device(state, (layer.has_residual ? 4 : 3) * layer.bytes(), [&] { layer.forward(); });
 }
-/// Reads x and dy twice and writes dx; with a residual the second pass reads dresidual, written in
-/// the first one beside a read of y, in the place of dy.
+/// Reads x and dy twice and writes dx; with a residual, the first pass also reads y and writes
+/// dresidual, which the second pass reads instead of dy.
 void bm_batch_norm_backward(benchmark::State& state) {
   const BatchNormLayer layer(state);
   layer.forward();
@@ -174,7 +174,7 @@ void bm_layer_norm_forward(benchmark::State& state) {
                             m.dims, m.dtype, kStream);
   });
 }
-/// dx is added to what the residual path brought.
+/// dx is added to the gradient from the residual path.
 void bm_layer_norm_backward(benchmark::State& state) {
   const Matrix m(state);
   const DeviceBuffer x = m.buffer(), dy = m.buffer(), dx = m.buffer();

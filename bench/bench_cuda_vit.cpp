@@ -1,7 +1,7 @@
 // Attention, patches and token embeddings on a GPU at ViT-B/16's sizes, 256 images. Bytes are those
 // that must move: attention reads queries, keys, values and writes its output, and backward reads
-// those and the output's gradient and writes three more. Forward there are two: the library's as
-// the product takes it, and the own kernel.
+// those and the output's gradient and writes three more. Forward there are two variants: the
+// library's, as used in training, and our kernel.
 
 #include <initializer_list>
 

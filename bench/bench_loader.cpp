@@ -1,4 +1,4 @@
-// Images per second that the loader gives to a consumer that does nothing else: two views of each.
+// Images per second from the loader to a consumer that does nothing else: two views of each.
 
 #include <benchmark/benchmark.h>
 
@@ -17,7 +17,7 @@ void bm_two_view_loader(benchmark::State& state) {
   options.dtype = state.range(1) == 16 ? Dtype::kBf16 : Dtype::kF32;
   TwoViewLoader loader(*set, options);
   for (int i = 0; i < options.prefetch + 1; ++i)
-    loader.next();  // what was made before the clock started
+    loader.next();  // discard what was made before the clock started
   for (auto _ : state) benchmark::DoNotOptimize(loader.next().images.raw());
   state.SetItemsProcessed(state.iterations() * options.batch_size);
   state.SetLabel("items are images of 32x32, two views each");

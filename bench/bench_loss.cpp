@@ -1,4 +1,4 @@
-// The losses of one step, and the watches of the trainer.
+// The losses of one step, and the statistics that the trainer monitors.
 
 #include <benchmark/benchmark.h>
 
@@ -22,7 +22,7 @@ void bm_byol_loss(benchmark::State& state) {
     zero_grad(q);
     backward(byol_loss(q, z, LossReduction::kSum));
   }
-  // q and z are read, the gradient is written, read and written scaled.
+  // q and z are read, the gradient is written, then read and written again when scaled.
   state.SetBytesProcessed(state.iterations() * 5 * static_cast<int64_t>(z.bytes()));
 }
 BENCHMARK(bm_byol_loss)->Arg(64)->Arg(256)->UseRealTime()->Unit(benchmark::kMicrosecond);

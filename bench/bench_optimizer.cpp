@@ -1,5 +1,5 @@
-// One fused optimiser step over the parameters of a ResNet-18-sized network with BYOL's heads, cut
-// into segments of convolution size and of norm size.
+// One fused optimiser step over the parameters of a ResNet-18-sized network with BYOL's heads,
+// split into segments of convolution size and of norm size.
 
 #include <benchmark/benchmark.h>
 
@@ -64,8 +64,8 @@ void bm_optimizer_step(benchmark::State& state) {
         break;
     }
   }
-  // Read and written: weights, moments; read: the gradient, and by LARS weights and gradient once
-  // more for the norms; read and written over its own size: the target.
+  // Read and written: weights, moments; read: the gradient, and for LARS weights and gradient once
+  // more for the norms; read and written at its smaller size: the target.
   const int64_t n = net.weights.numel();
   const int64_t once = rule == Rule::kAdamW ? 28 : rule == Rule::kLars ? 28 : 20;
   const int64_t copy = bf16 ? 2 : 0;

@@ -49,8 +49,8 @@ void top_k_similarity(benchmark::State& state) {
   state.counters["extra_bytes"] = static_cast<double>(bytes);  // beside rows and results
 }
 
-/// What the similarities alone cost: the library's matrix product into a small [N, 1024] buffer,
-/// again and again over y. It selects nothing.
+/// The cost of the similarities alone: the library's matrix product into a small [N, 1024] buffer,
+/// repeated over y. It selects nothing.
 void bare_product(benchmark::State& state) {
   const TopKDims d = dims_of(state);
   constexpr int64_t kColumns = 1024;

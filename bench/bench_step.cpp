@@ -17,10 +17,10 @@ void bm_byol_step(benchmark::State& state) {
       /*seed=*/1);
   Optimizer optimizer(step_optimizer(), byol.parameters(), byol.target());
   Tensor pixels = Tensor::empty({kViews * images, 32, 32, 3}, Dtype::kF32);
-  for (int64_t i = 0; i < pixels.numel(); ++i)  // any values of the size of normalised pixels
+  for (int64_t i = 0; i < pixels.numel(); ++i)  // arbitrary, on the scale of normalised pixels
     pixels.data<float>()[i] = static_cast<float>(i * 7919 % 1000) / 250.0f - 2.0f;
   const TwoViewBatch batch{.images = cast(Var(pixels), compute).value()};
-  byol_training_step(byol, optimizer, batch);  // makes plans and memory
+  byol_training_step(byol, optimizer, batch);  // makes plans and allocates memory
   for (auto _ : state) byol_training_step(byol, optimizer, batch);
   state.SetItemsProcessed(state.iterations() * images);
   state.SetLabel(compute == Dtype::kBf16 ? "bf16-mixed" : "fp32");

@@ -1,4 +1,4 @@
-// What ReLA's targets cost beside the prior's forward passes, on images of CIFAR's size.
+// The cost of ReLA's targets relative to the prior's forward passes, on images of CIFAR's size.
 
 #include <benchmark/benchmark.h>
 
@@ -16,12 +16,12 @@ namespace {
 
 constexpr int64_t kImages = 20 * FeaturePass::kBatch;
 
-/// Times do not depend on the weights: random ones serve.
+/// Times do not depend on the weights: random ones will do.
 Prior make_prior(const char* model) {
   return Prior({.student = {.name = model, .cifar_stem = true}, .seed = 1});
 }
 
-/// The whole: images, forward passes, covariance, eigenvectors, projection, both files.
+/// Everything: images, forward passes, covariance, eigenvectors, projection, both files.
 void bm_targets(benchmark::State& state, const char* model) {
   const auto images = make_synthetic(kImages, Split::kTrain, 0);
   const Prior prior = make_prior(model);
@@ -36,7 +36,7 @@ void bm_targets(benchmark::State& state, const char* model) {
   state.SetItemsProcessed(state.iterations() * kImages);
 }
 
-/// The forward passes alone: one batch, already in memory, again and again.
+/// The forward passes alone: one batch, already in memory, repeatedly.
 void bm_bare_forward(benchmark::State& state, const char* model) {
   const auto images = make_synthetic(FeaturePass::kBatch, Split::kTrain, 0);
   const Prior prior = make_prior(model);
@@ -49,7 +49,7 @@ void bm_bare_forward(benchmark::State& state, const char* model) {
   state.SetItemsProcessed(state.iterations() * kImages);
 }
 
-/// Eigenvectors of the covariance of features so wide: once for a prior and its data.
+/// Eigenvectors of the covariance of features of this width: needed once per prior and data set.
 void bm_whitening(benchmark::State& state) {
   const int64_t width = state.range(0), rows = 2 * width;
   std::vector<float> features(static_cast<size_t>(rows * width));

@@ -1,4 +1,4 @@
-// The transport loss and the moments, beside the same work done by separate operations.
+// The transport loss and the moments, compared with the same work done by separate operations.
 
 #include <benchmark/benchmark.h>
 #include <dnnl.h>
@@ -26,7 +26,7 @@ void count_flops(benchmark::State& state, double flops) {
       benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-/// A step's loss: features of two views, a map, targets..
+/// A step's loss: features of two views, a map, targets.
 struct Step {
   explicit Step(const benchmark::State& state)
       : rows(state.range(0)),
@@ -44,7 +44,7 @@ struct Step {
   Tensor z, z_twice;
 };
 
-/// The product's gradient of h alone: the map is fixed.
+/// Our op with only the gradient of h: the map is fixed.
 void fused(benchmark::State& state) {
   const Step s(state);
   for (auto _ : state) {
@@ -123,7 +123,7 @@ void moments(benchmark::State& state) {
   share.report(state, 6.0 * static_cast<double>(n * p * p));
 }
 
-/// The three matrix products alone, whole and not only their lower halves, by the library.
+/// Only the three matrix products, computed by the library in full rather than as lower halves.
 void products(benchmark::State& state) {
   const int64_t n = state.range(0), p = state.range(1);
   const Tensor x = random_rows(n, p, 1), y = random_rows(n, p, 2);

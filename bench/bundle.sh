@@ -8,11 +8,11 @@ usage() {
   cat <<'HELP'
 usage: bench/bundle.sh [options]
 
-Builds for a GPU with nvcc, here, where no GPU is needed, and packs the programs, the shared libraries
-they need and gpu_report.sh into one folder that runs from wherever it is put. Not packed are glibc
-(2.36 or newer), the GPU's driver, and what programs load when they need it: cuBLASLt of CUDA 13, cuDNN 9.
+Builds for a GPU with nvcc (no GPU is needed for that) and packs the programs, the shared libraries they
+need and gpu_report.sh into one relocatable folder. Not included: glibc (2.36 or newer), the GPU's driver,
+and the libraries that programs load on demand: cuBLASLt of CUDA 13 and cuDNN 9.
 
-  --out DIR     default: build-bundle/rela-gpu; DIR.tar.gz is written beside it
+  --out DIR     default: build-bundle/rela-gpu; DIR.tar.gz is written next to it
   --arch A;B    GPU architectures, as CMake names them; default: 90a-real (H100, H200)
   --cpu NAME    processor, as gcc's -march names it; default: x86-64-v3; native: this one
   --jobs N      parallel jobs; default: the number of cores
@@ -41,11 +41,11 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 out=${out:-$build/rela-gpu}
-max_mib=60  # of the archive
+max_mib=60  # limit on the archive
 programs=(apps/train_byol tests/cuda_kernel_tests tests/cuda_runtime_tests bench/bench_cuda)
 scripts=(gpu_report.sh gpu_report.py gpu_tests.py)
 
-# The programs' own path to libraries holds for the libraries' needs too (--disable-new-dtags).
+# The programs' library path applies to the libraries' dependencies too (--disable-new-dtags).
 if $compile; then
   export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
   processor=(-DRELA_NATIVE=OFF "-DCMAKE_CXX_FLAGS=-march=$cpu")
@@ -66,9 +66,9 @@ for program in "${programs[@]}"; do
 done
 cp "${scripts[@]/#/$here/}" "$out/bench"
 
-# What the target machine brings: glibc.
+# What the target machine provides: glibc.
 brought='^(linux-vdso|ld-linux-x86-64|lib(c|m|dl|pthread|rt))\.so'
-# needed: "name path" of every shared library of the bundle's programs.
+# needed: prints "name path" for every shared library of the bundle's programs.
 needed() {
   for program in "$out"/bin/*; do ldd "$program"; done | sed -nE 's/^\s*(\S+) => (\S+).*/\1 \2/p' | sort -u
 }
@@ -77,7 +77,7 @@ while read -r name path; do
   if [[ ! $name =~ $brought ]]; then cp -L "$path" "$out/lib/$name"; fi
 done < <(needed)
 
-# Everything else must now come from the bundle, wherever it lies.
+# Everything else must now come from the bundle, wherever it is.
 status=0
 while read -r name path; do
   if [[ ! $name =~ $brought && $(realpath "$path") != "$(realpath "$out")"/* ]]; then

@@ -3,10 +3,10 @@
 //
 //   byol_step MODEL.safetensors IMAGES.safetensors WIDTH PRECISION THREADS
 //
-// Weights carry the names of a checkpoint's model.safetensors (no buffers needed); "images" is [2B,
-// H, W, 3] f32. Each line "N" on stdin runs N steps (AdamW 1e-3, tau .99) and answers one JSON line
-// with the loss of the first of them, the seconds per step and the requests to the system's memory
-// allocator.
+// Weights have the names of a checkpoint's model.safetensors (no buffers needed); "images" is [2B,
+// H, W, 3] f32. Each line "N" on stdin runs N steps (AdamW 1e-3, tau .99) and prints one JSON line
+// with the loss of the first of them, the seconds per step and the number of requests to the
+// system's memory allocator.
 #include <chrono>
 #include <cstdio>
 #include <iostream>

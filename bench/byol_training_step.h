@@ -1,5 +1,5 @@
 #pragma once
-// The step that is timed: what a training run does for one batch, without loading it.
+// The step that is timed: what a training run does per batch, without loading.
 
 #include "nn/optimizer.h"
 #include "rela/train/byol.h"
@@ -11,7 +11,7 @@ inline OptimizerSpec step_optimizer() {
   return {.weight_decay = 0.01f, .exclude_bias_and_norm = false};
 }
 
-/// Forward, loss, backward, AdamW 1e-3 and EMA .99. Gives the loss.
+/// Forward, loss, backward, AdamW 1e-3 and EMA .99. Returns the loss.
 inline float byol_training_step(Byol& byol, Optimizer& optimizer, const TwoViewBatch& batch) {
   byol.parameters().zero_grad();
   const Var loss = byol.loss(byol.encode(batch.images), batch);

@@ -171,7 +171,7 @@ def main():
         sides = {"rela": OurSide(args, folder), "pytorch": PyTorchSide(model, images, args.precision)}
         best = dict.fromkeys(sides, float("inf"))
         first_loss = {}
-        for r in range(args.rounds + 1):  # the first round only warms up, and compares the losses
+        for r in range(args.rounds + 1):  # the first round only warms up and compares the losses
             for side, runner in sides.items():
                 loss, seconds = runner.run(args.steps)
                 first_loss.setdefault(side, loss)
@@ -180,7 +180,7 @@ def main():
             print(f"round {r}/{args.rounds}: " + ", ".join(f"{s} best {args.batch / t:.1f} img/s" for s, t in best.items()),
                   file=sys.stderr)
     gap = abs(first_loss["rela"] - first_loss["pytorch"])
-    allowed = 1e-4 if args.precision == "fp32" else 2e-2  # bf16 keeps 8 bits and autocast rounds at other places
+    allowed = 1e-4 if args.precision == "fp32" else 2e-2  # bf16 keeps 8 bits, and autocast rounds in other places
     result = {
         "width": args.width, "batch": args.batch, "precision": args.precision, "threads": args.threads,
         "pytorch_version": torch.__version__, "pytorch_blas": blas, "loss": first_loss, "loss_difference": gap,

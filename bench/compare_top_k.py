@@ -4,8 +4,8 @@
     bench/compare_top_k.py [--threads 2] [--rounds 3] [--binary build/bench/bench_kernels] [--out FILE.json]
 
 Needs python3-torch and libopenblas0-pthread (Debian). 10,000 queries, 50,000 candidates of width 512, k = 200, fp32: the
-kNN evaluation of CIFAR-10. The bare product is oneDNN's into a small buffer, without a choice. The figure of each side is
-its best round.
+kNN evaluation of CIFAR-10. The bare product is oneDNN's, into a small buffer, without selection. The figure of each
+side is its best round.
 """
 import argparse
 import json

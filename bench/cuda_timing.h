@@ -1,5 +1,5 @@
 #pragma once
-// Times kernels on a GPU by events, one launch at a time, with nothing of the data in the cache.
+// Times kernels on a GPU with events, one launch at a time, with none of the data in the cache.
 
 #include <benchmark/benchmark.h>
 
@@ -14,7 +14,7 @@
 
 namespace rela {
 
-/// Device memory that holds numbers in [-1, 1) of the dtype (other types: their bits).
+/// Device memory filled with numbers in [-1, 1) of the dtype (other types: those bits).
 class DeviceBuffer {
  public:
   DeviceBuffer(int64_t elements, Dtype dtype)
@@ -38,7 +38,7 @@ class DeviceBuffer {
   size_t bytes() const { return bytes_; }
 
  private:
-  /// A pattern from the host, copied on until the memory is full.
+  /// Copies a pattern from the host repeatedly until the memory is full.
   void fill(Dtype dtype) {
     constexpr size_t kPattern = 1 << 20;
     std::vector<uint8_t> pattern(std::min(kPattern, bytes_));
@@ -71,10 +71,10 @@ class DeviceBuffer {
   void* data_;
 };
 
-/// Runs `work` as the benchmark's body. `bytes`: what must move to and from memory in one run.
+/// Runs `work` as the benchmark's body. `bytes`: memory traffic of one run.
 template <class Work>
 void time_on_device(benchmark::State& state, int64_t bytes, Work&& work) {
-  constexpr size_t kCacheBytes = size_t{256} << 20;  // more than any GPU caches
+  constexpr size_t kCacheBytes = size_t{256} << 20;  // more than any GPU's cache
   void* flush = simt::device_malloc(kCacheBytes);
   const simt::Event start = simt::event_create();
   const simt::Event end = simt::event_create();

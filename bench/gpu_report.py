@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""What gpu_report.sh does with its numbers: from the files in a work folder to JSON, Markdown, words.
+"""Evaluates the numbers of gpu_report.sh: turns the files in a work folder into JSON, Markdown and text.
 
 usage: gpu_report.py facts|steps|kernels|resumed WORK
        gpu_report.py compare WORK fp32|bf16-mixed|fp16-mixed
        gpu_report.py summary OUT SECTION...
 
-Each prints what it found, the last line in a few words. Exit code 1: what was measured is not as it
-should be.
+Each prints its findings, the last line being a short summary. Exit code 1: a measurement failed its check.
 """
 
 import ctypes
@@ -18,9 +17,9 @@ import statistics
 import sys
 import time
 
-# Largest relative distance of a loss from the CPU's: of the first steps, before steps make more of
-# the rounding, and of all. bf16 keeps 8 bits of every activation, and the devices round at other
-# places. f16 keeps 11, beside the CPU's f32.
+# Largest relative difference between a loss and the CPU's: in the first steps, before later steps amplify rounding, and
+# in all steps. bf16 keeps 8 bits of every activation, and the devices round in different places. f16 keeps 11 bits; it
+# is compared with the CPU's f32.
 TOLERANCES = {"fp32": {"first": 1e-3, "all": 1e-2}, "bf16-mixed": {"first": 2e-2, "all": 5e-2},
               "fp16-mixed": {"first": 1e-2, "all": 5e-2}}
 FIRST_STEPS = 5
@@ -44,8 +43,8 @@ def train_events(run):
 # ---- facts ----
 
 def cudnn_device(library=None, description=None):
-    """How cuDNN describes device 0, as text; with `description`, a device described so and read back."""
-    types = {"device": 38, "int32": 23, "char": 24}  # of cudnn_graph.h, version 9
+    """cuDNN's description of device 0, as text; with `description`, that of a device made from it."""
+    types = {"device": 38, "int32": 23, "char": 24}  # from cudnn_graph.h, version 9
     device_id, representation = 2700, 2702
     cudnn = ctypes.CDLL(library or "libcudnn.so.9")
 
@@ -95,7 +94,7 @@ def facts(work):
 # ---- training ----
 
 def compare(work, precision):
-    on_cpu = work / f"train-{precision}-cpu"  # there is none of a precision that the CPU lacks
+    on_cpu = work / f"train-{precision}-cpu"  # absent for a precision that the CPU lacks
     here = train_events(on_cpu if on_cpu.exists() else work / "train-fp32-cpu")
     there = train_events(work / f"train-{precision}-cuda")
     allowed = TOLERANCES[precision]
@@ -145,7 +144,7 @@ def steps(work):
 def kernels(work):
     runs, failed = [], {}
     for log in sorted((work / "bench").glob("*.log")):
-        try:  # what a family that crashed has left is no JSON
+        try:  # a family that crashed leaves invalid JSON
             runs += json.loads(log.with_suffix(".json").read_text())["benchmarks"]
         except (OSError, ValueError):
             failed[log.stem] = (log.read_text(errors="replace").splitlines() or ["no output"])[-1]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a GPU says of this code, in one run that can be continued. See --help.
+# Tests and measures this code on a GPU, in one run that can be continued. See --help.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -7,36 +7,36 @@ usage() {
   cat <<'HELP'
 usage: bench/gpu_report.sh [options]
 
-Runs, in the order of their worth, each within a time limit of its own:
+Runs the following sections, the most valuable first, each with its own time limit:
 
-  facts      the GPU, its driver, the libraries, what cuDNN says about the device
-  ops        every test of the kernels and of the cuda device, one process a suite; those that fail,
+  facts      the GPU, its driver, the libraries, cuDNN's description of the device
+  ops        every test of the kernels and of the cuda device, one process per suite; those that fail,
              crash or hang run again, each alone
-  training   the losses of 20 steps beside the CPU's: fp32, bf16-mixed, fp16-mixed; where the CPU
-             lacks one, beside its fp32
-  kernels    rates of a copy and of cuBLASLt's products, and every kernel's share of them
+  training   the losses of 20 steps compared with the CPU's: fp32, bf16-mixed, fp16-mixed; a precision
+             that the CPU lacks is compared with its fp32
+  kernels    rates of a copy and of cuBLASLt's products, and every kernel's fraction of them
   steps      images per second of BYOL, ResNet-18 at batch 512: fp32, bf16-mixed, fp16-mixed
-  resume     a run that was killed and goes on ends with the same bits
+  resume     a run that is killed and resumed ends with the same bits
   memcheck   compute-sanitizer over small shapes
   racecheck  the same, for races in shared memory
 
-A section that fails is reported and the rest goes on. The same command again does what is left:
-sections that passed or failed stand, those that the time cut off go on. After another build, all
-are done anew.
+A section that fails is reported and the others still run. Running the same command again continues:
+results of sections that passed or failed are kept, those cut off by the time limit continue. After
+another build, everything is run again.
 
   --build DIR    folder of the programs: a bundle (bench/bundle.sh) or a build folder; default: the
                  bundle around this script, else build-cuda of the checkout
   --out DIR      default: bench/results/<GPU>; gets results.json, results.md, and work.tar.gz with logs
   --limit S      seconds for everything; default 480
-  --only A,B     these sections alone
-  --again        do everything anew
+  --only A,B     only these sections
+  --again        run everything again
   -h, --help     this text
 
-With programs whose GPU is emulated on the CPU, sections that need the real one are skipped and the
-others run with tiny sizes; their times mean nothing.
+With programs whose GPU is emulated on the CPU, sections that need a real one are skipped and the
+others run with tiny sizes; their times are meaningless.
 
 Exit codes: 0 every section passed or was skipped; 1 one failed; 2 wrong usage or no programs; 8 no
-usable GPU; 75 the time was up before the end, the same command goes on.
+usable GPU; 75 time ran out before the end, run the same command again to continue.
 HELP
 }
 
@@ -68,7 +68,7 @@ fi
 [[ -d $build ]] || { say "--build $build: no such folder; bench/bundle.sh makes one"; exit 2; }
 build=$(cd "$build" && pwd)
 
-# program <name>: its path, in a bundle or in a build folder; nothing when there is none.
+# program <name>: prints its path, in a bundle or in a build folder; nothing if there is none.
 program() {
   local folder
   for folder in bin apps tests bench; do
@@ -80,7 +80,7 @@ train=$(program train_byol)
 
 # ---- the libraries and the GPU ----
 
-# Folders where CUDA's libraries may lie beside those that the loader knows: a Python environment's
+# Folders where CUDA's libraries may be, besides those that the loader knows: a Python environment's
 # packages, toolkits, the driver.
 library_folders() {
   python3 -c 'import glob, sys
@@ -149,12 +149,12 @@ echo "$identity" >"$work/identity"
 echo "$check" >"$work/check.txt"
 
 # ---- sections: each a function; 0 passed, 77 skipped, 124 cut off by the time ----
-# $note, or else the last line that the section prints, says what came out.
+# $note, or else the last line that the section prints, is the summary of its result.
 
 start=$SECONDS section_end=$SECONDS note=''
 suite_limit=${RELA_SUITE_SECONDS:-60} test_limit=${RELA_TEST_SECONDS:-20}
 left() { echo $((section_end - SECONDS)); }
-# limited <command>...: within what is left of the section's time; 124 when that is not enough.
+# limited <command>...: runs it within the remaining time of the section; 124 if that is not enough.
 limited() {
   local seconds
   seconds=$(left)
@@ -177,7 +177,7 @@ isolated() {
   shift
   while [[ $1 != -- ]]; do
     path=$(program "$1")
-    programs+=("${path:-$build/bin/$1}")  # one that is missing is a failure
+    programs+=("${path:-$build/bin/$1}")  # a missing one is a failure
     shift
   done
   shift
@@ -213,7 +213,7 @@ training() {
     train "train-$precision-cpu" "precision=$precision" device=cpu || refused=$?
     case $refused in
       0) ;;
-      8) rm -rf "$work/train-$precision-cpu" ;;  # not this CPU's: its fp32 stands for it
+      8) rm -rf "$work/train-$precision-cpu" ;;  # the CPU does not support it: its fp32 run is used instead
       *) return "$refused" ;;
     esac
     helper compare "$work" "$precision" || status=1
@@ -240,7 +240,7 @@ kernels() {
   families=$(limited "$bench" --benchmark_list_tests | cut -d / -f 1 | uniq) || return
   rm -rf "$work/bench"
   mkdir -p "$work/bench"
-  for family in $families; do  # of its own each: one that fails takes no other with it
+  for family in $families; do  # one process each: a failure does not affect the others
     limited timeout 60 "$bench" --benchmark_filter="^$family/" --benchmark_min_time=0.1 \
       --benchmark_out="$work/bench/$family.json" >"$work/bench/$family.log" 2>&1 || status=$?
     if [[ $(left) -le 0 ]]; then return 124; fi
@@ -251,7 +251,7 @@ kernels() {
 
 resume() {
   local folder=$work/cut length=$run_steps pid
-  if ! $emulated; then length=60; fi  # there must be time to kill it
+  if ! $emulated; then length=60; fi  # long enough to kill it in time
   local changes=(--set checkpoint.every_steps=1 --set "max_steps=$length")
   train whole checkpoint.every_steps=1 "max_steps=$length" || return
   rm -rf "$folder"

@@ -3,10 +3,10 @@
 
 usage: gpu_tests.py [options] PROGRAM...
 
-Every suite is one process. Tests that did not come out well there, or were not reached, run once
-more, each alone. Results are kept in --out as they come; a second call goes on where they end.
+Every suite is one process. Tests that failed there, or were not reached, run once more, each alone.
+Results are saved in --out as they arrive; a second call continues from there.
 
-Exit codes: 0 all passed; 1 some failed; 2 wrong usage; 124 the time was up before all had run.
+Exit codes: 0 all passed; 1 some failed; 2 wrong usage; 124 time ran out before all had run.
 """
 
 import argparse
@@ -33,7 +33,7 @@ NOISE = re.compile(r"^(={9} (COMPUTE-SANITIZER|\s|$)|Running main|Note: |\[[-= ]
 
 
 def first_message(lines):
-    """What a test's output says about its failure: from the first line that sounds like one."""
+    """The failure message in a test's output: from the first line that looks like one."""
     lines = [line.strip() for line in lines if not NOISE.match(line)]
     start = next((i for i, line in enumerate(lines)
                   if re.search(r"failure|error|={9}|terminate|exception", line, re.I)), 0)
@@ -49,7 +49,7 @@ def ending(code):
 
 
 class Processes:
-    """Starts programs in process groups of their own, and leaves none behind."""
+    """Starts programs in separate process groups, and leaves none running."""
 
     def __init__(self, wrapper, deadline):
         self.wrapper = wrapper
@@ -61,7 +61,7 @@ class Processes:
         return self.deadline - time.monotonic()
 
     def run(self, command, limit):
-        """(exit code or HUNG, lines of output); (None, []) when the time is up."""
+        """(exit code or HUNG, lines of output); (None, []) if time ran out."""
         limit = min(limit, self.left())
         if limit <= 0:
             return None, []
@@ -95,7 +95,7 @@ class Processes:
 
 
 def tests_of(program, processes, first):
-    """{suite: [test, ...]}, of every parameterised test the `first` cases alone when that is not 0."""
+    """{suite: [test, ...]}, only the `first` cases of every parameterised test unless that is 0."""
     code, lines = processes.run([program, "--gtest_list_tests"], limit=60)
     if code != 0:
         raise RuntimeError(f"{first_message(lines) or 'no output'} ({ending(code or 0)})")
@@ -112,7 +112,7 @@ def tests_of(program, processes, first):
 
 
 def outcomes(code, lines):
-    """{test: (status, message)} as one process printed them. The one it died in has FAIL."""
+    """{test: (status, message)} as printed by one process. The test it died in has FAIL."""
     found, running, text = collections.OrderedDict(), None, []
     for line in lines:
         match = LINE.match(line)
@@ -132,7 +132,7 @@ def outcomes(code, lines):
 
 
 class Results:
-    """What is known of each test, kept in a file."""
+    """The known results of all tests, kept in a file."""
 
     def __init__(self, path, build):
         self.path = path
@@ -162,7 +162,7 @@ class Results:
 
 
 def run_alone(program, test, processes, limit):
-    """(status, message), or None when the time was up."""
+    """(status, message), or None if time ran out."""
     code, lines = processes.run([program, f"--gtest_filter={test}"], limit)
     if code is None:
         return None
@@ -182,7 +182,7 @@ def run_suite(program, tests, processes, results, options):
         return
     together = outcomes(code, lines)
     bad = [test for test in tests if together.get(test, (FAILED, ""))[0] == FAILED]
-    if not bad and code != 0:  # it does not say which
+    if not bad and code != 0:  # it does not say which test failed
         bad = tests
     results.add({label + test: together[test] for test in tests if test not in bad})
     for test in bad:

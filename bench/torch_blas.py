@@ -1,4 +1,4 @@
-"""Which BLAS PyTorch multiplies with: Debian's python3-torch takes the system's, and the reference one is 50 times slower."""
+"""Finds the BLAS that PyTorch uses: python3-torch takes the system's, and the reference BLAS is 50 times slower."""
 import os
 import re
 import sys
@@ -9,7 +9,7 @@ REFERENCE = r"/(blas|lapack|lib|x86_64-linux-gnu)/libblas\.so"
 
 
 def blas_library():
-    """The file of the BLAS that this process has loaded, the reference one before others; `built in` when there is none."""
+    """The file of the BLAS loaded in this process, the reference BLAS before others; `built in` if there is none."""
     torch.ones(8, 8) @ torch.ones(8, 8)
     with open("/proc/self/maps", encoding="utf-8") as maps:
         files = {line.split()[-1] for line in maps if re.search(r"/lib(blas|openblas|blis|mkl_rt)[^/]*\.so", line)}
@@ -17,7 +17,7 @@ def blas_library():
 
 
 def require_fast_blas():
-    """blas_library(), or an end with a message where it is the reference BLAS: no fair opponent."""
+    """blas_library(), or exits with a message if it is the reference BLAS: the comparison would not be fair."""
     library = blas_library()
     if re.search(REFERENCE, library):
         sys.exit(f"PyTorch multiplies with {library}, the unoptimised reference BLAS; a comparison needs a fast one: "

@@ -1,6 +1,6 @@
 #pragma once
-// How CUDA kernels see the storage types of kernels/types.h: always as f32, one element or eight
-// (16 or 32 bytes) at a time. Only .cu files include this.
+// How CUDA kernels read and write the storage types of kernels/types.h: as f32, one element or
+// eight (16 or 32 bytes) at a time. Only .cu files include this.
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -10,7 +10,7 @@
 #include "kernels/storage_type.h"
 #include "kernels/types.h"
 
-// After the system headers: it makes macros of the thread indices.
+// Must follow the system headers: it defines the thread indices as macros.
 #include "kernels/simt/simt.h"
 
 namespace rela {
@@ -21,7 +21,7 @@ __device__ inline float to_f32(Bf16 x) {
 }
 __device__ inline float to_f32(F16 x) { return __half2float(__ushort_as_half(x.bits)); }
 
-/// To the nearest number of storage type T, ties to even; NaN becomes NaN.
+/// Rounds to the nearest value of storage type T, ties to even; NaN stays NaN.
 template <class T>
 __device__ inline T narrow(float x);
 template <>
@@ -46,13 +46,13 @@ __device__ inline void store_f32(T* p, float x) {
   *p = narrow<T>(x);
 }
 
-/// x as it comes back from storage of type T.
+/// x after a round trip through storage type T.
 template <class T>
 __device__ inline float round_to(float x) {
   return to_f32(narrow<T>(x));
 }
 
-/// Two neighbours of a 16-bit type T in one word, the first in its lower half.
+/// Two adjacent elements of a 16-bit type T in one word, the first in the lower half.
 template <class T>
 __device__ inline unsigned pack2(float first, float second) {
   return narrow<T>(first).bits | static_cast<unsigned>(narrow<T>(second).bits) << 16;
@@ -119,10 +119,10 @@ __device__ inline void write8(T* p, F32x8 y, Write mode) {
   store8(p, y);
 }
 
-/// Rows whose width is no multiple of eight, or that are not aligned, are kRagged.
+/// Rows are kRagged if their width is not a multiple of eight or they are not aligned.
 enum class Rows : uint8_t { kWhole, kRagged };
 
-/// The first `count` of eight elements; ragged, one by one, and those beyond are 0.
+/// The first `count` of eight elements; kRagged loads them one by one and sets the rest to 0.
 template <Rows kRows, class T>
 __device__ inline F32x8 load_upto8(const T* p, int count) {
   if constexpr (kRows == Rows::kWhole) {
@@ -157,7 +157,7 @@ __device__ inline void write_upto8(T* p, F32x8 y, int count, Write mode) {
 
 // ---- host side ----
 
-/// Whether load8() may be used on all of them (null counts as aligned).
+/// Whether load8() may be used on all pointers (null counts as aligned).
 template <class... Pointers>
 bool aligned16(const Pointers*... pointers) {
   return ((reinterpret_cast<uintptr_t>(pointers) % 16 == 0) && ...);

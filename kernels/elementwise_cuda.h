@@ -1,6 +1,6 @@
 #pragma once
-// One way to run over flat arrays: eight elements at a time where every array is 16-byte aligned,
-// the ragged tail (or everything, when one is not aligned) one by one. Only .cu files include this.
+// A loop over flat arrays: eight elements at a time where every array is 16-byte aligned, and the
+// ragged tail (or everything, if one is not aligned) one by one. Only .cu files include this.
 
 #include <algorithm>
 
@@ -20,14 +20,14 @@ FlatRange flat_range(int64_t n, const Pointers*... arrays) {
   return {n, aligned16(arrays...) ? n / kVector : 0};
 }
 
-/// Blocks for for_each_element(); enough for one vector (or element) a thread, at most 2^20.
+/// Blocks for for_each_element(); enough for one vector (or element) per thread, at most 2^20.
 inline unsigned elementwise_blocks(const FlatRange& range) {
   const int64_t items = std::max(range.vectors, range.n - range.vectors * kVector);
   constexpr int64_t kMost = 1 << 20;
   return static_cast<unsigned>(std::clamp(ceil_div(items, kElementwiseThreads), int64_t{1}, kMost));
 }
 
-/// eight(i) for the first of every eight elements, one(i) for those left over. The threads of the
+/// Calls eight(i) for the first of every eight elements and one(i) for the rest. The threads of the
 /// whole grid share the range.
 template <class Eight, class One>
 __device__ inline void for_each_element(const FlatRange& range, Eight&& eight, One&& one) {

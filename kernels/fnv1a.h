@@ -4,7 +4,7 @@
 
 namespace rela {
 
-/// 64-bit FNV-1a, fed in any number of pieces. Quick, and not cryptographic.
+/// 64-bit FNV-1a, fed in any number of pieces. Fast, not cryptographic.
 /// http://www.isthe.com/chongo/tech/comp/fnv/
 class Fnv1a64 {
  public:

@@ -12,12 +12,12 @@ struct LibraryVersion {
 };
 std::vector<LibraryVersion> library_versions();
 
-/// Those of a build for GPUs alone; "not found" where one is not on this machine.
+/// Libraries of GPU builds only; "not found" if one is not on this machine.
 LibraryVersion cudnn_version();
 LibraryVersion cublaslt_version();
 std::vector<LibraryVersion> gpu_library_versions();
 
-/// Which library that a GPU needs cannot be loaded, and what to do; empty when there is none.
+/// Which library required by the GPU cannot be loaded, and what to do; empty if none is missing.
 std::string gpu_library_problem();
 
 }  // namespace rela

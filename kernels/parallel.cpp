@@ -10,7 +10,7 @@ namespace {
 
 int usable_cores() {
 #ifdef __SANITIZE_THREAD__
-  return 1;  // the sanitizer does not see how OpenMP's threads meet
+  return 1;  // the sanitizer does not see how OpenMP's threads synchronise
 #else
   cpu_set_t set;
   CPU_ZERO(&set);

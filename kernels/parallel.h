@@ -1,5 +1,5 @@
 #pragma once
-// One way to use the CPU's cores inside a kernel.
+// Parallel loops inside CPU kernels.
 
 #include <cstdint>
 
@@ -11,7 +11,7 @@ namespace rela {
 int cpu_threads();
 void set_cpu_threads(int count);
 
-/// Half-open range of part `index` when [0, n) is cut into `parts` nearly equal pieces.
+/// Half-open range of part `index` when [0, n) is split into `parts` nearly equal pieces.
 struct Range {
   int64_t begin = 0;
   int64_t end = 0;
@@ -23,8 +23,8 @@ constexpr Range part_of(int64_t n, int64_t parts, int64_t index) {
 /// Pieces of work below this many elements are not worth a second thread.
 inline constexpr int64_t kParallelGrain = 16 * 1024;
 
-/// Runs body(i) for i in [0, n), on as many threads as are set. The order is unspecified: body must
-/// not depend on it. Reductions stay deterministic when the caller fixes the number of parts by the
+/// Runs body(i) for i in [0, n), on cpu_threads() threads. The order is unspecified: body must not
+/// depend on it. Reductions stay deterministic when the caller fixes the number of parts by the
 /// problem's size (never by the thread count) and adds the partial results in order.
 template <class Body>
 void parallel_for(int64_t n, Body&& body) {
@@ -36,7 +36,7 @@ void parallel_for(int64_t n, Body&& body) {
   for (int64_t i = 0; i < n; ++i) body(i);
 }
 
-/// Cuts [0, n) into pieces of about kParallelGrain elements and runs body(begin, end) on each.
+/// Splits [0, n) into pieces of about kParallelGrain elements and runs body(begin, end) on each.
 template <class Body>
 void parallel_ranges(int64_t n, Body&& body) {
   const int64_t parts = n < 2 * kParallelGrain ? 1 : cpu_threads();

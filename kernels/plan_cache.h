@@ -1,5 +1,5 @@
 #pragma once
-// Plans, made once: of oneDNN, cuDNN and cuBLASLt, and choices between ways.
+// A cache of plans of oneDNN, cuDNN and cuBLASLt, and of choices between algorithms.
 
 #include <compare>
 #include <functional>
@@ -9,8 +9,8 @@
 
 namespace rela {
 
-/// Plans by what they were made for: making one costs milliseconds, a look-up nothing that counts.
-/// Thread-safe. Key is ordered. Plans are never dropped: a run meets few shapes.
+/// Plans by key: making one costs milliseconds, a look-up next to nothing. Thread-safe. Key must be
+/// ordered. Plans are never dropped: a run uses few shapes.
 template <class Key, class Plan>
 class PlanCache {
  public:
@@ -26,7 +26,7 @@ class PlanCache {
   std::map<Key, std::unique_ptr<Plan>> plans_;
 };
 
-/// What a plan of a GPU library is made for: a call, on a device.
+/// The key of a GPU library's plan: a call, on a device.
 template <class Call>
 struct CallOnDevice {
   int device = 0;

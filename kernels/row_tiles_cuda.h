@@ -1,6 +1,6 @@
 #pragma once
-// How GPU kernels walk a matrix whose columns are channels: to reduce over rows, or to give every
-// channel its own coefficients.
+// How GPU kernels traverse a matrix whose columns are channels: to reduce over rows, or to apply
+// coefficients per channel.
 //
 // A block covers one part of the rows and one tile of the channels. Each of its threads keeps eight
 // neighbouring channels and visits every `slots`-th row of the part, so that their coefficients and
@@ -11,12 +11,12 @@
 namespace rela {
 
 inline constexpr int kTileThreads = 256;
-inline constexpr int kTileBlocks = 3;  // on a multiprocessor: 85 registers a thread
+inline constexpr int kTileBlocks = 3;  // per multiprocessor: 85 registers per thread
 inline constexpr int kTileLanes = 32;  // threads across a row of a tile, at most
 inline constexpr int kTileChannels = kTileLanes * kVector;
 
-/// `groups` matrices of [rows, channels], one after the other, cut into parts and tiles by their
-/// size alone: what is summed part by part does not depend on the device.
+/// `groups` matrices of [rows, channels], one after the other, split into parts and tiles by size
+/// alone: sums over parts do not depend on the device.
 struct RowTiles {
   RowTiles(int64_t group_count, int64_t group_rows, int64_t channel_count)
       : groups(group_count), rows(group_rows), channels(channel_count) {
@@ -35,17 +35,17 @@ struct RowTiles {
   }
 
   int64_t groups, rows, channels;  // none of them 0
-  int64_t parts;                   // of a group
+  int64_t parts;                   // per group
   int64_t part_rows;
   int64_t tiles;
   int lanes;
 
  private:
-  static constexpr int64_t kBlocks = kTileBlocks * 132;  // an H100's multiprocessors, at once
+  static constexpr int64_t kBlocks = kTileBlocks * 132;  // fills the multiprocessors of an H100
   static constexpr int64_t kMinRows = 64;                // fewer are not worth a block
 };
 
-/// The second pass over the same memory goes back: what was read last is still in the cache.
+/// The second pass over the same memory goes backwards: what was read last is still in the cache.
 enum class Sweep : uint8_t { kThere, kBack };
 
 /// What one thread visits. A thread without work has no rows.
@@ -77,20 +77,20 @@ __device__ inline TileThread find_tile_thread(const RowTiles& t, Sweep sweep) {
   return me;
 }
 
-/// Rows of so many arrays of T that a thread loads before it uses them: 64 bytes under way.
+/// Rows of kArrays arrays of T that a thread loads before it uses them: 64 bytes in flight.
 template <Rows kRows, class T, int kArrays>
 inline constexpr int kRowsAhead = kRows == Rows::kWhole&& kArrays * sizeof(T) < 8
                                       ? 8 / (kArrays * sizeof(T))
                                       : 1;
 
-/// Half as many of f16, which widens into registers of its own: for kernels that keep so many
+/// Half as many for f16, whose widened values take extra registers: for kernels that keep so many
 /// coefficients that they would spill.
 template <Rows kRows, class T, int kArrays>
 inline constexpr int kFewRowsAhead =
     kRowsAhead<kRows, T, std::is_same_v<T, F16> ? 2 * kArrays : kArrays>;
 
 /// Visits the thread's rows: use(i, load(i)), i the index of the thread's first element there. A
-/// few rows are loaded before they are used, to have their accesses under way together.
+/// few rows are loaded before they are used, to have their accesses in flight together.
 template <int kAhead, class Load, class Use>
 __device__ inline void for_each_row(const TileThread& me, int64_t channels, const Load& load,
                                     const Use& use) {

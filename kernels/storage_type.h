@@ -1,5 +1,5 @@
 #pragma once
-// From a dtype to the type that kernels are templates of. Only kernels/ includes this.
+// Maps a dtype to the type that kernels are instantiated with. Only kernels/ includes this.
 
 #include <stdexcept>
 #include <string>

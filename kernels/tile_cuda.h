@@ -1,7 +1,7 @@
 #pragma once
-// The product of one tile per thread block, for GPU kernels that use each tile at once and never
-// store the whole product: 16-bit types on tensor cores, f32 as exact chains of multiply-adds. Only
-// .cu files include this.
+// The product of one tile per thread block, for GPU kernels that consume each tile immediately and
+// never store the whole product: 16-bit types on tensor cores, f32 as exact chains of
+// multiply-adds. Only .cu files include this.
 //
 //   extern: SIMT_DYN_SHARED(uint4, memory) of kTileSharedBytes
 //   TileSums<T> sums;
@@ -17,7 +17,7 @@ namespace rela {
 
 inline constexpr int kTileSide = 128;     // rows and columns of a tile
 inline constexpr int kTileThreads = 256;  // 16 bits: 2 x 4 warps of 64 x 32; f32: 16 x 16 threads
-inline constexpr int kTileElements = kTileSide * kTileSide / kTileThreads;  // of each thread
+inline constexpr int kTileElements = kTileSide * kTileSide / kTileThreads;  // per thread
 
 /// Depth of one stage of shared memory: 64 bytes of a row.
 template <class T>
@@ -27,14 +27,15 @@ inline constexpr int kChunk = 16 / static_cast<int>(sizeof(T));  // elements of 
 
 enum class TileOrder : uint8_t { kRowOuter, kDepthOuter };
 
-/// Elements from one outer index to the next, with 16 bytes that keep rows apart in the banks.
+/// Elements from one outer index to the next, padded by 16 bytes so that rows fall in different
+/// banks.
 template <class T, TileOrder kOrder>
 inline constexpr int kStagePitch =
     (kOrder == TileOrder::kRowOuter ? kStageDepth<T> : kTileSide) + kChunk<T>;
-inline constexpr int kStageBytes = 10240;  // of one operand: the larger of both orders
+inline constexpr int kStageBytes = 10240;  // per operand: the larger of both orders
 inline constexpr int kTileSharedBytes = 4 * kStageBytes;
 
-/// A matrix in global memory. Elements beyond it count as zero.
+/// A matrix in global memory. Elements outside it count as zero.
 template <class T>
 struct MatrixSource {
   const T* data = nullptr;
@@ -60,7 +61,7 @@ struct TileSums {
   float v[kTileElements];
 };
 
-/// Where element e of the calling thread lies in the tile.
+/// Position in the tile of element e of the calling thread.
 template <class T>
 __device__ inline int tile_row(int e) {
   const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = thread % 32;
@@ -121,7 +122,7 @@ __device__ inline void multiply_stage(const float* a, const float* b, TileSums<f
   }
 }
 
-/// The address that this lane gives to ldmatrix for four 8 x 8 tiles of an operand: tile t covers
+/// The address that this lane passes to ldmatrix for four 8 x 8 tiles of an operand: tile t covers
 /// rows 8 (t / 2 or t % 2) and depths 8 (the other one) from (row, depth) on.
 template <TileOrder kOrder, bool kRowsFirst, class T>
 __device__ inline const T* tile_address(const T* stage, int row, int depth) {
@@ -172,20 +173,20 @@ __device__ inline void multiply_stage(const T* a, const T* b, TileSums<T>& sums)
   }
 }
 
-/// Depths [begin, end) of a product; where end is not the operands' own, it is a multiple of the
-/// stage's depth away from begin.
+/// Depths [begin, end) of a product; unless end is the operands' depth, end - begin is a multiple
+/// of the stage's depth.
 struct DepthRange {
   int64_t begin = 0, end = 0;
 };
 
-/// The first row of each operand that a tile takes.
+/// The first row of each operand in a tile.
 struct TileRows {
   int64_t a = 0, b = 0;
 };
 
 /// sums[r, c] = sum over the depths of a[rows.a + r, d] b[rows.b + c, d]. `shared`:
-/// kTileSharedBytes, 16-byte aligned, free again on return. The whole block comes, and meets at a
-/// barrier or more.
+/// kTileSharedBytes, 16-byte aligned, free again on return. The whole block must call it; it passes
+/// at least one barrier.
 template <class T, TileOrder kA, TileOrder kB, class SourceA, class SourceB>
 __device__ inline void multiply_tile_cuda(const SourceA& a, const SourceB& b, TileRows rows,
                                           DepthRange depths, void* shared, TileSums<T>& sums) {
@@ -202,17 +203,17 @@ __device__ inline void multiply_tile_cuda(const SourceA& a, const SourceB& b, Ti
   load(depths.begin, 0);
   int buffer = 0;
   int64_t depth = depths.begin;
-  do {  // once even without any depth: the caller counts on the barriers
+  do {  // once even for an empty depth: the caller relies on the barriers
     if (depth + kStageDepth<T> < depths.end) {
       load(depth + kStageDepth<T>, 1 - buffer);
-      simt::cp_async_wait<1>();  // this thread's copies of this stage; the next is under way
+      simt::cp_async_wait<1>();  // this thread's copies of this stage; the next is in flight
     } else {
       simt::cp_async_wait<0>();  // this thread's copies of the last stage
     }
     __syncthreads();  // every thread's part of this stage has arrived
     const T* const stage = memory + buffer * 2 * kStage;
     multiply_stage<kA, kB>(stage, stage + kStage, sums);
-    __syncthreads();  // this stage has been read: the next load but one may overwrite it
+    __syncthreads();  // this stage has been read: the load after next may overwrite it
     buffer = 1 - buffer;
     depth += kStageDepth<T>;
   } while (depth < depths.end);

@@ -1,7 +1,7 @@
 #pragma once
-// Words that every kernel signature uses.
+// Types that every kernel signature uses.
 //
-// Letters for axes, everywhere: N images, H W rows and columns, C input channels, K output
+// Letters for axes, used everywhere: N images, H W rows and columns, C input channels, K output
 // channels, R S filter rows and columns, P Q output rows and columns, D width of a feature vector.
 // Images are [N, H, W, C], filters [K, R, S, C], outermost axis first, contiguous.
 
@@ -44,45 +44,45 @@ constexpr const char* dtype_name(Dtype d) {
   return "?";
 }
 
-/// Whether arithmetic is done on numbers stored so: f32, bf16 and f16.
+/// Whether values of this dtype take part in arithmetic: f32, bf16 and f16.
 constexpr bool is_floating(Dtype d) {
   return d == Dtype::kF32 || d == Dtype::kBf16 || d == Dtype::kF16;
 }
 
-/// How products of f32 numbers may be taken. kTf32 lets a device round factors to 10 bits of
-/// mantissa where that is faster; sums stay f32. A device without such a unit takes exact products.
+/// How f32 numbers may be multiplied. kTf32 lets a device round factors to 10 bits of mantissa
+/// where that is faster; sums stay f32. A device without such a unit multiplies exactly.
 enum class F32Math : uint8_t { kExact, kTf32 };
 
 /// How a kernel treats what its output already holds.
 enum class Write : uint8_t { kOverwrite, kAccumulate };
 
-/// A gradient that a kernel produces: where, and whether it adds to what is there.
+/// A gradient that a kernel produces: where, and whether it is added to the existing values.
 struct GradOut {
   void* data = nullptr;
   Write mode = Write::kOverwrite;
 };
 
-/// Where a kernel runs in order. The CPU has one implicit stream and ignores it.
+/// The queue that a kernel runs in, in order. The CPU has one implicit stream and ignores it.
 struct Stream {
   void* handle = nullptr;
 };
 
-/// A number given by value, or read where the kernel runs, when it runs: a recorded graph then sees
-/// today's value and not that of its recording.
+/// A number given by value, or read on the device when the kernel runs: a graph then sees the
+/// current value, not the one at capture time.
 template <class T>
 struct Scalar {
   T value{};
-  const T* pointer = nullptr;  // in the device's memory; not null: counts instead of `value`
+  const T* pointer = nullptr;  // in device memory; if not null, used instead of `value`
 
   constexpr Scalar() = default;
   constexpr Scalar(T v) : value(v) {}  // NOLINT: a plain number is one
   constexpr explicit Scalar(const T* p) : pointer(p) {}
-  /// For kernels on the CPU.
+  /// For CPU kernels.
   T get() const { return pointer == nullptr ? value : *pointer; }
 };
 
-/// Scratch memory that the caller owns: at least what the op's *_workspace_bytes() asked for,
-/// 64-byte aligned.
+/// Scratch memory that the caller owns: at least as large as the op's *_workspace_bytes(), 64-byte
+/// aligned.
 struct Workspace {
   void* data = nullptr;
   size_t bytes = 0;
@@ -114,7 +114,7 @@ struct F16 {
   uint16_t bits = 0;
 };
 
-/// Rounds to nearest, ties to even; beyond the range to infinity; NaN stays NaN.
+/// Rounds to nearest, ties to even; out of range becomes infinity; NaN stays NaN.
 inline F16 to_f16(float x) {
   const uint32_t u = std::bit_cast<uint32_t>(x);
   const uint32_t sign = (u >> 16) & 0x8000u;
@@ -122,7 +122,7 @@ inline F16 to_f16(float x) {
   uint32_t bits = 0;
   if (magnitude > 0x7f800000u) {
     bits = 0x7fffu;
-  } else if (magnitude >= 0x477ff000u) {  // from 65520 on, half of the way to 65536
+  } else if (magnitude >= 0x477ff000u) {  // from 65520 on, halfway to 65536
     bits = 0x7c00u;
   } else if (magnitude < 0x38800000u) {  // below 2^-14: the sum has steps of 2^-24, as f16 has here
     bits = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u;

@@ -1,6 +1,6 @@
 #pragma once
-// How the emulated build multiplies what the CPU's kernels do not: they do it in f32, on copies of
-// the factors, and their result is rounded. Only kernels/ includes this.
+// How the emulated build computes products that the CPU kernels lack: in f32, on copies of the
+// factors, with the result rounded. Only kernels/ includes this.
 
 #include <cstddef>
 
@@ -9,24 +9,24 @@
 
 namespace rela {
 
-/// Of an f32 copy of so many elements, in whole lines of 64 bytes.
+/// Bytes of an f32 copy of `count` elements, in whole lines of 64 bytes.
 constexpr size_t widened_bytes(int64_t count) {
   return (static_cast<size_t>(count) * sizeof(float) + 63) / 64 * 64;
 }
 
-/// Elements of both factors and of the result.
+/// Numbers of elements of both factors and of the result.
 struct WidenedProduct {
   int64_t first = 0, second = 0, result = 0;
   Dtype in = Dtype::kF16;   // of the factors
   Dtype out = Dtype::kF16;  // of the result
 
-  /// Of the copies, at the front of a workspace.
+  /// Bytes of the copies, at the front of a workspace.
   size_t bytes() const {
     return widened_bytes(first) + widened_bytes(second) + widened_bytes(result);
   }
 
-  /// multiply(f32 first, f32 second, f32 result, workspace) between the widened factors and
-  /// c.
+  /// multiply(f32 first, f32 second, f32 result, workspace) on the widened factors; the result is
+  /// stored to c.
   template <class Multiply>
   void run(const void* a, const void* b, GradOut c, Workspace workspace,
            Multiply&& multiply) const {

@@ -1,5 +1,5 @@
 #pragma once
-// How a workspace is cut into pieces that kernels use at the same time. Only kernels/ includes
+// How a workspace is split into pieces that are in use at the same time. Only kernels/ includes
 // this.
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace rela {
 
-/// Offsets of pieces, one behind the other, in bytes; each begins at a multiple of 256.
+/// Byte offsets of consecutive pieces; each begins at a multiple of 256.
 struct WorkspaceCutter {
   size_t bytes = 0;  // of all pieces so far
 

@@ -6,7 +6,7 @@
 namespace rela {
 namespace {
 
-/// Models of one kind differ in the blocks of their stages.
+/// Models of one family differ in the number of blocks per stage.
 struct KnownResNet {
   const char* name;
   std::vector<int64_t> blocks;

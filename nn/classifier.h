@@ -8,12 +8,12 @@
 
 namespace rela {
 
-/// What published weights call the classifier on top of a backbone: "linear" for the CIFAR nets,
-/// "fc" for the others.
+/// The name of the classifier on top of a backbone in published weights: "linear" for the CIFAR
+/// nets, "fc" for the others.
 std::string classifier_name(const std::string& backbone);
 
-/// A backbone under a linear classifier, with the names of published weights: the backbone's
-/// without a prefix, then "fc.weight" and "fc.bias" (or "linear.*").
+/// A backbone with a linear classifier on top, named as in published weights: the backbone without
+/// a prefix, then "fc.weight" and "fc.bias" (or "linear.*").
 class Classifier : public Module {
  public:
   Classifier(const BackboneSpec& spec, int64_t num_classes);

@@ -1,5 +1,5 @@
 #pragma once
-// The layers that backbones and heads are made of.
+// The layers that backbones and heads are built from.
 
 #include <optional>
 
@@ -36,7 +36,7 @@ class BatchNorm : public Module {
 
  private:
   BatchNormParams params_;
-  Tensor num_batches_;  // [] i64: forward passes that changed the running statistics
+  Tensor num_batches_;  // [] i64: number of forward passes that updated the running statistics
   Activation activation_;
 };
 
@@ -51,7 +51,7 @@ class Linear : public Module {
   Var bias_;
 };
 
-/// BYOL's projector and predictor: Linear, batch norm, ReLU, Linear. Names as in a torch
+/// BYOL's projector and predictor: Linear, batch norm, ReLU, Linear. Named as in a torch
 /// Sequential: 0, 1, 3.
 class MlpHead : public Module {
  public:

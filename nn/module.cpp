@@ -14,7 +14,7 @@ std::string join(std::string_view prefix, const std::string& name) {
   return std::string(prefix) + "." + name;
 }
 
-/// A fingerprint of the name, cut to the 48 bits that name a sample in a random stream.
+/// A fingerprint of the name, truncated to the 48 bits that identify a sample in a random stream.
 uint64_t stream_index(const std::string& name) {
   Fnv1a64 hash;
   hash.update(name.data(), static_cast<int64_t>(name.size()));

@@ -1,5 +1,5 @@
 #pragma once
-// A layer or a model: parameters and buffers under dotted names, the ones that torchvision uses.
+// A layer or a model: parameters and buffers under the dotted names that torchvision uses.
 
 #include <cstdint>
 #include <string>
@@ -12,13 +12,13 @@ namespace rela {
 
 enum class ParameterKind : uint8_t { kConvWeight, kLinearWeight, kBias, kNormWeight, kNormBias };
 
-/// Biases and the parameters of normalisation layers: left out of weight decay, and of LARS's
+/// Biases and the parameters of normalisation layers: excluded from weight decay and from LARS's
 /// adaptation.
 constexpr bool is_bias_or_norm(ParameterKind kind) {
   return kind != ParameterKind::kConvWeight && kind != ParameterKind::kLinearWeight;
 }
 
-/// How a parameter starts.
+/// How a parameter is initialised.
 struct Init {
   enum class Kind : uint8_t { kNormal, kUniform, kConstant };
   Kind kind = Kind::kConstant;
@@ -36,20 +36,21 @@ struct NamedParameter {
   Init init;
 };
 
-/// State that no gradient changes: running statistics (f32) and counters (i64, shape []).
+/// State without gradients: running statistics (f32) and counters (i64, shape []).
 struct NamedBuffer {
   std::string name;
   Tensor value;
 };
 
-/// What a forward pass is told. Passed down to every layer.
+/// Options of a forward pass, passed down to every layer.
 struct ForwardContext {
   NormMode norm = NormMode::kTrain;
-  int64_t groups = 1;          // views that lie one after the other in the batch
-  float norm_momentum = 0.1f;  // weight of the batch in the running statistics; 0 leaves them alone
+  int64_t groups = 1;          // views that follow one another in the batch
+  float norm_momentum = 0.1f;  // weight of the batch in the running statistics; 0: no update
 };
 
-/// Base of layers and models. Children are members of the derived class: neither copied nor moved.
+/// Base of layers and models. Children are members of the derived class, so modules are neither
+/// copied nor moved.
 class Module {
  public:
   Module() = default;
@@ -57,17 +58,18 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
-  /// In the order of registration, this module's own before its children's.
+  /// In registration order, this module's parameters before its children's.
   std::vector<NamedParameter> parameters(std::string_view prefix = "") const;
   std::vector<NamedBuffer> buffers(std::string_view prefix = "") const;
 
-  /// Moves the buffers of this module and its children; lists of buffers taken before keep the old
-  /// memory. Counters (i64) stay on the host, which counts. Parameters move with their arena.
+  /// Moves the buffers of this module and its children; lists of buffers obtained earlier still
+  /// refer to the old memory. Counters (i64) stay on the host, which does the counting. Parameters
+  /// move with their arena.
   void move_buffers(Device device);
 
  protected:
   Var add_parameter(std::string name, const Shape& shape, ParameterKind kind, Init init);
-  /// `buffer` is a member of the derived class, with its first value.
+  /// `buffer` is a member of the derived class, holding its initial value.
   void add_buffer(std::string name, Tensor& buffer);
   /// A child without a name adds nothing to the names below it.
   void add_child(std::string name, Module& child);
@@ -86,16 +88,16 @@ class Module {
   std::vector<Child> children_;
 };
 
-/// How convolutions start, which decides how far a few hundred steps come.
+/// How convolutions are initialised, which determines how much a few hundred steps achieve.
 enum class ConvInit : uint8_t {
   kFanOutNormal,  // kaiming_normal_fan_out: torchvision's ResNets
   kFanInUniform,  // fan_in_uniform: a plain torch layer; a third of the variance and less
   kFanInStem,     // the first convolution as a plain torch layer, the others as torchvision's
 };
 
-/// Fills every parameter as its Init says, convolutions as `conv` says, from random streams keyed
-/// by (seed, name): the values do not depend on what else the model holds or on the order of
-/// construction.
+/// Fills every parameter according to its Init, convolutions according to `conv`, from random
+/// streams keyed by (seed, name): the values do not depend on the rest of the model or on the order
+/// of construction.
 void initialize(const Module& module, uint64_t seed, ConvInit conv = ConvInit::kFanOutNormal);
 
 }  // namespace rela

@@ -23,7 +23,7 @@ struct OptimizerSpec {
   bool exclude_bias_and_norm = true;  // from weight decay, and from LARS's adaptation
 };
 
-/// State of an optimiser under a name: a flat f32 array in the arena's layout.
+/// Named state of an optimiser: a flat f32 array in the arena's layout.
 struct NamedState {
   std::string name;  // "exp_avg", "exp_avg_sq", "momentum"
   Tensor value;      // [arena size]
@@ -36,36 +36,36 @@ class Optimizer {
   /// `target`: null, or an arena that is a prefix of `arena`; throws InternalError otherwise.
   Optimizer(const OptimizerSpec& spec, ParameterArena& arena, ParameterArena* target);
 
-  /// From now on the segments from number `first` on rest: steps leave their weights, moments and
-  /// target alone, and their own count of steps stands still. wake() ends it.
+  /// From now on the segments from number `first` on are frozen: steps leave their weights, moments
+  /// and target alone and do not advance their step count. wake() ends it.
   void rest_from(int64_t first);
   void wake();
 
-  /// A sum of squares as start_sum_of_squares() gives it: steps from now on change nothing while it
-  /// is not finite. The tensor's memory is read when a step runs.
+  /// A sum of squares from start_sum_of_squares(): from now on, steps change nothing if it is not
+  /// finite. The tensor is read when a step runs.
   void watch(const Tensor& gradient_squares) { gradient_squares_ = gradient_squares; }
-  /// Gradients are multiplied by it first: 1 / the scale of the loss that they come from. Lies in
-  /// the device's memory where it changes.
+  /// Gradients are first multiplied by this: 1 / the scale of their loss. In device memory if it
+  /// changes.
   void set_gradient_scale(Scalar<float> scale) { gradient_scale_ = scale; }
 
   /// One step: weights, target and the rounded copies of both. target <- tau target + (1 - tau)
   /// weights. The same as begin_step() and update().
   void step(float lr, float tau);
-  /// Counts a step and puts what changes from step to step into the device's memory.
+  /// Counts a step and writes the numbers that change between steps to device memory.
   void begin_step(float lr, float tau);
-  /// The kernels of the step that begin_step() began: the same work every time, while the same
-  /// segments rest, so that it can be recorded once and replayed.
+  /// The kernels of the step started by begin_step(): identical work as long as the same segments
+  /// are frozen, so that it can be recorded once and replayed.
   void update();
-  /// The step that begin_step() began has changed nothing, as watch() says: it does not count.
+  /// Uncounts the step started by begin_step() because it changed nothing: see watch().
   void forget_step();
-  /// The tau of the step, where the device's kernels read it.
+  /// The tau of the step, where kernels read it.
   Scalar<float> tau() const { return Scalar<float>(&numbers_.pointer()->tau); }
 
   /// Steps done so far: Adam's bias correction depends on it.
   struct Counters {
     int64_t steps = 0;
-    int64_t rested = 0;       // of these, steps that the last segments rested
-    int64_t rested_from = 0;  // number of the first of those segments
+    int64_t rested = 0;       // of these, steps in which the last segments were frozen
+    int64_t rested_from = 0;  // index of the first of those segments
   };
   int64_t steps() const { return counters_.steps; }
   const Counters& counters() const { return counters_; }
@@ -74,12 +74,12 @@ class Optimizer {
   std::vector<NamedState> state() const;
 
  private:
-  /// What changes from step to step.
+  /// Numbers that change between steps.
   struct StepNumbers {
     float lr = 0;
     float tau = 0;
-    int64_t steps = 0;         // done with this one: of all segments, or of those that never rest
-    int64_t waking_steps = 0;  // of those that have rested
+    int64_t steps = 0;         // including this one: of all segments, or of those never frozen
+    int64_t waking_steps = 0;  // of those that have been frozen
   };
   OptimizerLayout layout() const;
   OptimizerArrays arrays();
@@ -89,10 +89,10 @@ class Optimizer {
   ParameterArena& arena_;
   ParameterArena* target_;
   std::vector<OptimizerSegment> segments_;
-  Tensor pieces_;  // of the segments, for kernels on cuda
+  Tensor pieces_;  // pieces of the segments, for kernels on cuda
   Tensor moment1_;
   Tensor moment2_;           // adamw only
-  Tensor gradient_squares_;  // f64; undefined: every step counts
+  Tensor gradient_squares_;  // f64; undefined: every step is taken
   Scalar<float> gradient_scale_ = 1.0f;
   DeviceValue<StepNumbers> numbers_;
   Counters counters_;

@@ -1,6 +1,7 @@
 #pragma once
 // All parameters of a network in one flat array, their gradients in another of the same layout,
-// their 16-bit copies in a third: optimiser, EMA and casts are one kernel over one array.
+// their 16-bit copies in a third: the optimiser, the EMA and casts are each one kernel over one
+// array.
 
 #include <span>
 #include <string>
@@ -10,7 +11,7 @@
 
 namespace rela {
 
-/// Where one parameter lies in the arena's arrays.
+/// The position of one parameter in the arena's arrays.
 struct ArenaSegment {
   std::string name;
   int64_t offset = 0;  // elements; a multiple of 16, so that every segment is 64-byte aligned
@@ -21,8 +22,8 @@ struct ArenaSegment {
 class ParameterArena {
  public:
   /// Moves the values of the parameters into an arena on `device` and points the parameters there,
-  /// in the given order. Gaps between segments hold zeros. Where `compute` is not f32, ops compute
-  /// with the arena's copy rounded to it.
+  /// in the given order. Gaps between segments hold zeros. If `compute` is not f32, ops use the
+  /// arena's copy rounded to it.
   ParameterArena(std::vector<NamedParameter> parameters, Dtype compute,
                  Device device = Device::kCpu);
 
@@ -36,13 +37,13 @@ class ParameterArena {
 
   /// The next backward() overwrites the gradients.
   void zero_grad();
-  /// Gives zeros to the parameters that no backward() reached since zero_grad().
+  /// Zeroes the gradients of parameters that no backward() has reached since zero_grad().
   void finish_gradients();
-  /// Rounds all values anew, after they changed by other means than an optimiser.
+  /// Rounds all values again, after something other than an optimiser changed them.
   void refresh_rounded();
 
-  /// True when the first segments of `larger` are exactly this arena's: then an array op over this
-  /// arena's size serves both, as EMA does for a target without the predictor.
+  /// True when the first segments of `larger` are exactly this arena's: then one array op over this
+  /// arena's size covers both, such as the EMA of a target without the predictor.
   bool is_prefix_of(const ParameterArena& larger) const;
 
  private:

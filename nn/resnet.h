@@ -11,14 +11,13 @@
 
 namespace rela {
 
-/// How a block that changes shape carries its input past the convolutions: section 3.3 of the
-/// paper.
+/// How the shortcut of a block that changes the shape works: section 3.3 of the paper.
 enum class Shortcut : uint8_t {
   kProjection,  // option B: 1x1 convolution and norm
   kPadding,     // option A: every other pixel, zeros for the new channels; no parameters
 };
 
-/// A convolution and the norm behind it. Who holds it names both.
+/// A convolution and the norm after it. Its owner names both.
 struct ConvNorm {
   ConvNorm(const Conv2d::Spec& spec, BatchNorm::Activation activation)
       : conv(spec), norm(spec.out, activation) {}
@@ -31,13 +30,13 @@ struct ConvNorm {
   BatchNorm norm;
 };
 
-/// Convolutions beside a shortcut; the addition is fused with the last norm and ReLU.
+/// Convolutions in parallel with a shortcut; the addition is fused with the last norm and ReLU.
 class ResidualBlock : public Module {
  public:
   enum class Kind : uint8_t {
     kBasic,       // two 3x3 convolutions
-    kBottleneck,  // 1x1, 3x3 and 1x1, the first two with a quarter of the channels; the 3x3 one has
-                  // the stride, as in torchvision (in the paper it is the first)
+    kBottleneck,  // 1x1, 3x3 and 1x1, the first two with a quarter of the channels; the 3x3 one is
+                  // strided, as in torchvision (in the paper, the first)
   };
   struct Spec {
     Kind kind = Kind::kBasic;
@@ -54,9 +53,9 @@ class ResidualBlock : public Module {
 
   Spec spec_;
   std::vector<std::unique_ptr<ConvNorm>> layers_;  // conv1, bn1, conv2, bn2, ...
-  std::unique_ptr<ConvNorm> downsample_;  // of Shortcut::kProjection: downsample.0, downsample.1
+  std::unique_ptr<ConvNorm> downsample_;  // with Shortcut::kProjection: downsample.0, downsample.1
 };
-/// Of a bottleneck's output over its 3x3 convolution.
+/// Ratio of the channels of a bottleneck's output to those of its 3x3 convolution.
 inline constexpr int64_t kBottleneckExpansion = 4;
 
 class ResNet : public Backbone {

@@ -18,7 +18,7 @@ struct LrSchedule {
 /// Rate of step k = 0, 1, ...:
 ///   warm-up, k < W:  peak (k + 1) / W
 ///   cosine, else:    min + (peak - min) (1 + cos(pi (k - W) / (K - W))) / 2
-/// At and beyond total_steps the cosine stays at its end.
+/// From total_steps on the cosine stays at its final value.
 double learning_rate_at(const LrSchedule& schedule, int64_t step);
 
 struct TauSchedule {

@@ -61,7 +61,7 @@ void read_tensor(const SafetensorsReader& file, const std::string& name, StateTe
   if (!on_host) t.value.copy_from(value);
 }
 
-/// Names of one kind of mistake, counted in full and listed up to ten.
+/// Names with one kind of mistake: all are counted, up to ten listed.
 struct Mismatch {
   const char* kind;
   std::vector<std::string> names;

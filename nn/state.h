@@ -11,7 +11,7 @@
 
 namespace rela {
 
-/// One tensor of a model's state: a parameter's value or a buffer.
+/// One tensor of a model's state: a parameter or a buffer.
 struct StateTensor {
   std::string name;
   Tensor value;  // shares the model's memory
@@ -21,19 +21,20 @@ struct StateTensor {
 /// Parameters and buffers of a module, names prefixed with "<prefix>." unless it is empty.
 std::vector<StateTensor> state_of(const Module& module, std::string_view prefix = "");
 
-/// Writes the tensors under their names. The same state gives the same bytes.
+/// Writes the tensors under their names. Equal states give equal bytes.
 void save_state(const std::string& path, std::span<const StateTensor> state,
                 const SafetensorsMetadata& metadata = {});
 
 struct LoadOptions {
-  std::string file_prefix = {};  // the file's names carry "<file_prefix>." in front
-  /// Names in the file that may be left over, e.g. "fc.".
+  std::string file_prefix = {};  // names in the file start with "<file_prefix>."
+  /// Prefixes of extra names in the file to ignore, e.g. "fc.".
   std::vector<std::string> ignored_prefixes = {};
 };
 
-/// Fills the tensors from a file. Strict: every tensor of `state` must be there with its shape, and
-/// nothing else may be. Throws WeightsError that counts and lists (ten of each) missing, unexpected
-/// and mismatched names; nothing is changed then. Counters that a file lacks stay as they are.
+/// Fills the tensors from a file. Strict: every tensor of `state` must be present with its shape,
+/// and nothing else may be. Throws WeightsError that counts and lists (ten of each) missing,
+/// unexpected and mismatched names; then nothing is changed. Counters that a file lacks are left
+/// unchanged.
 void load_state(const SafetensorsReader& file, std::span<StateTensor> state,
                 const LoadOptions& options = {});
 

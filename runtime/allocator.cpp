@@ -76,7 +76,8 @@ Allocator::Block Allocator::allocate(size_t bytes) {
 }
 
 Allocator::Block Allocator::take_cached(Cache& cache, size_t rounded) {
-  // A block up to a quarter larger than asked for is good enough; more would waste memory for good.
+  // A block up to a quarter larger than requested is good enough; more would waste memory
+  // permanently.
   const auto it = cache.lower_bound(rounded);
   if (it == cache.end() || it->first > rounded + rounded / 4) return {};
   const Block block{it->second, it->first};

@@ -1,10 +1,10 @@
 #pragma once
-// Memory of tensors. Freed blocks are kept and reused, so that a training step in steady state asks
-// the system for nothing; the counters prove it.
+// Memory of tensors. Freed blocks are kept and reused, so that a training step in steady state
+// requests nothing from the system; the counters prove it.
 //
-// A block of a GPU may be handed out anew while kernels that use its former contents still wait:
-// all kernels of a process run in one stream, in order. Who uses a block in another stream keeps it
-// until that stream is through with it.
+// A block on a GPU may be reused while kernels that use its former contents are still queued: all
+// kernels of a process run in one stream, in order. Code that uses a block in another stream must
+// keep it until that stream is done with it.
 
 #include <array>
 #include <cstddef>
@@ -19,11 +19,12 @@
 
 namespace rela {
 
-/// What memory is for: the message of an exhausted device says who holds how much.
+/// The purpose of memory; out-of-memory messages break usage down by it.
 enum class MemoryUse : uint8_t { kActivations, kParameters, kOptimizer, kData, kWorkspace };
 inline constexpr size_t kMemoryUses = 5;
 
-/// Blocks that this thread asks for while the object lives are for `use`; activations otherwise.
+/// Blocks that this thread allocates while the object lives count as `use`; otherwise as
+/// activations.
 class MemoryUseGuard {
  public:
   explicit MemoryUseGuard(MemoryUse use);
@@ -39,23 +40,24 @@ struct AllocatorStats {
   size_t active_bytes = 0;          // handed out now
   size_t peak_active_bytes = 0;     // largest active_bytes so far
   size_t reserved_bytes = 0;        // taken from the system: active + cached
-  uint64_t system_allocations = 0;  // requests that the cache could not serve
+  uint64_t system_allocations = 0;  // requests that the cache could not satisfy
   uint64_t requests = 0;
   std::array<size_t, kMemoryUses> active_by_use{};
 };
 
 class MemoryReserve;
 
-/// What allocate() leaves in a block: whatever was there, or bytes 0xff, NaN in every float format.
+/// Initial contents of an allocated block: whatever was there, or bytes 0xff, NaN in every float
+/// format.
 enum class FreshMemory : uint8_t { kUndefined, kNan };
 
 /// Caching allocator over one source of memory. Thread-safe. Blocks are 64-byte aligned.
 class Allocator {
  public:
   /// The allocator of a device; lives as long as the process. Throws UnsupportedError or
-  /// DeviceError where there is no such device.
+  /// DeviceError if there is no such device.
   static Allocator& of(Device device);
-  /// Host memory that a GPU copies from and to in the background; the CPU's own without one.
+  /// Host memory for asynchronous copies to and from a GPU; the CPU's allocator without a GPU.
   static Allocator& pinned();
 
   explicit Allocator(MemorySource& source = system_memory()) : source_(source) {}
@@ -65,13 +67,13 @@ class Allocator {
 
   struct Block {
     void* data = nullptr;
-    size_t bytes = 0;  // capacity, at least what was asked for
+    size_t bytes = 0;  // capacity, at least the requested size
     MemoryUse use = MemoryUse::kActivations;
     uint64_t reserve = 0;  // number of the MemoryReserve that it came from; 0: none
   };
 
-  /// Contents are what set_fresh_memory() chose. Zero bytes give a null block. Throws
-  /// OutOfMemoryError that says how much was wanted, held (and for what), free and allowed.
+  /// Contents are as set by set_fresh_memory(). Zero bytes give a null block. Throws
+  /// OutOfMemoryError that says how much was requested, held (and for what), free and allowed.
   Block allocate(size_t bytes);
   void free(Block block) noexcept;
 
@@ -80,9 +82,9 @@ class Allocator {
 
   AllocatorStats stats() const;
   void reset_peak();
-  /// Upper bound of reserved_bytes; 0 means none. Lets tests meet an exhausted device.
+  /// Upper bound of reserved_bytes; 0 means none. Lets tests simulate an exhausted device.
   void set_limit(size_t bytes);
-  /// Lets tests see elements that nobody wrote.
+  /// Lets tests detect elements that were never written.
   void set_fresh_memory(FreshMemory fresh);
 
  private:
@@ -103,20 +105,20 @@ class Allocator {
   FreshMemory fresh_memory_ = FreshMemory::kUndefined;
 };
 
-/// Blocks of an allocator for work that is recorded and replayed: every replay writes to the same
-/// addresses, so that nobody else may be given these blocks in between. One thread.
+/// Blocks of an allocator for recorded work: every replay writes to the same addresses, so these
+/// blocks must not be used for anything else in between. For use by one thread.
 class MemoryReserve {
  public:
-  /// Takes over what the allocator has cached.
+  /// Takes over the allocator's cached blocks.
   explicit MemoryReserve(Allocator& allocator);
-  /// The blocks serve everybody again; those in use once they are freed.
+  /// Returns the blocks to the allocator; those in use follow once they are freed.
   ~MemoryReserve();
   MemoryReserve(const MemoryReserve&) = delete;
   MemoryReserve& operator=(const MemoryReserve&) = delete;
 
-  /// Whether the reserve may grow. Where it may not, a block that is not there is an InternalError.
+  /// Whether the reserve may grow. If it may not, a missing block is an InternalError.
   enum class Growth : uint8_t { kAllowed, kRefused };
-  /// While it lives, what this thread asks the allocator for comes out of the reserve.
+  /// While it lives, this thread's allocations come out of the reserve.
   class Guard {
    public:
     Guard(MemoryReserve& reserve, Growth growth);

@@ -1,10 +1,10 @@
 #pragma once
 // The GPU of this process: its memory, its streams, its properties. A build without CUDA has the
-// same functions; those that need a GPU throw UnsupportedError there.
+// same functions, but those that need a GPU throw UnsupportedError.
 //
 // Kernels run in one compute stream, in the order in which they were launched. Copies from pinned
-// memory may run beside them in the copy stream; events order the two. The host waits nowhere but
-// in synchronize(), in copies to or from ordinary host memory, and where a header says so.
+// memory can overlap with them in the copy stream; events order the two. The host waits only in
+// synchronize(), in copies to or from pageable host memory, and where a header says so.
 
 #include <cstddef>
 #include <memory>
@@ -17,7 +17,8 @@
 namespace rela {
 
 /// Starts the GPU, once per process. Throws UnsupportedError in a build without CUDA, DeviceError
-/// with the reason where no GPU can be used: runtime/gpu_facts.h. Everything below does it too.
+/// with the reason if no GPU can be used: runtime/gpu_facts.h. Everything below calls it
+/// implicitly.
 void open_cuda();
 /// True from the first success of open_cuda() on.
 bool cuda_is_ready() noexcept;
@@ -28,10 +29,10 @@ MemorySource& cuda_pinned_memory();
 Stream cuda_compute_stream();
 Stream cuda_copy_stream();
 
-/// Throws DeviceError for what kernels/simt reports: a launch, a call or a kernel that failed.
+/// Rethrows an error of kernels/simt (a failed launch, call or kernel) as DeviceError.
 [[noreturn]] void throw_device_error(const char* what);
 
-/// Where a device's kernels run. The CPU has no streams: what it is told is done on return.
+/// The stream that a device's kernels run in. The CPU has no streams: its work is done on return.
 inline Stream compute_stream(Device device) {
   return device == Device::kCpu ? Stream{} : cuda_compute_stream();
 }
@@ -39,16 +40,16 @@ inline Stream compute_stream(Device device) {
 /// failed.
 void synchronize(Device device);
 
-/// Copies in the given stream; returns at once. Host memory must be pinned and stay as it is until
-/// the stream has come this far.
+/// Copies in the given stream; returns at once. Host memory must be pinned and stay unchanged until
+/// the copy has run.
 using CopyKind = simt::CopyKind;
 void cuda_copy_async(void* to, const void* from, size_t bytes, CopyKind kind, Stream stream);
 /// Sets every byte in the given stream.
 void cuda_fill_async(void* to, int byte, size_t bytes, Stream stream);
-/// Copies in the compute stream and waits for it; any host memory will do.
+/// Copies in the compute stream and waits; any host memory is allowed.
 void cuda_copy(void* to, const void* from, size_t bytes, CopyKind kind);
 
-/// A point in the work of a stream, that others can wait for.
+/// A point in a stream's work that others can wait for.
 class CudaEvent {
  public:
   CudaEvent();
@@ -58,9 +59,9 @@ class CudaEvent {
   CudaEvent(const CudaEvent&) = delete;
   CudaEvent& operator=(const CudaEvent&) = delete;
 
-  /// The point that the stream has been told to reach so far.
+  /// Marks the end of the work queued in the stream so far.
   void record(Stream stream);
-  /// What is launched into the stream from now on waits for the point. Nothing recorded: no wait.
+  /// Makes later work in the stream wait for the point. No wait if nothing was recorded.
   void hold_back(Stream stream) const;
   /// The host waits for the point.
   void wait() const;
@@ -70,8 +71,8 @@ class CudaEvent {
   std::unique_ptr<Impl> impl_;
 };
 
-/// What the compute stream was given between begin() and end(), to be launched as one:
-/// kernels/simt/device.h says what may not happen meanwhile.
+/// The work given to the compute stream between begin() and end(), launched as a unit.
+/// kernels/simt/device.h lists what is not allowed in between.
 class CudaGraph {
  public:
   CudaGraph() = default;  // nothing recorded
@@ -82,9 +83,9 @@ class CudaGraph {
   CudaGraph& operator=(const CudaGraph&) = delete;
 
   static void begin();
-  /// Throws DeviceError when something came between that cannot be recorded.
+  /// Throws DeviceError if something in between could not be recorded.
   static CudaGraph end();
-  /// Ends a recording and forgets it.
+  /// Ends a recording and discards it.
   static void abandon() noexcept;
 
   bool defined() const { return graph_.handle != nullptr; }

@@ -1,4 +1,4 @@
-// The cuda device of a build that has one: a GPU, or the emulator.
+// The cuda device of a build with CUDA: a GPU, or the emulator.
 
 #include "runtime/cuda.h"
 
@@ -15,7 +15,7 @@
 namespace rela {
 namespace {
 
-/// Runs a call of kernels/simt; its errors become the program's.
+/// Runs a call of kernels/simt and translates its errors.
 template <class Call>
 auto checked(Call&& call) {
   try {
@@ -213,7 +213,7 @@ CudaGraph CudaGraph::end() {
 void CudaGraph::abandon() noexcept {
   try {
     simt::graph_destroy(simt::graph_end_capture(cuda_compute_stream()));
-  } catch (const simt::Error&) {  // void already: whoever made it so has been told
+  } catch (const simt::Error&) {  // already invalid: the failing call has reported it
   }
 }
 size_t CudaGraph::nodes() const {

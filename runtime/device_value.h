@@ -1,6 +1,6 @@
 #pragma once
-// Numbers that the host chooses before each step and kernels read where they run: a recorded step
-// then sees today's values.
+// Numbers that the host sets before each step and kernels read on the device: a replayed step then
+// sees the current values.
 
 #include <array>
 #include <cstddef>
@@ -16,20 +16,20 @@ class DeviceBytes {
  public:
   DeviceBytes(size_t bytes, Device device);
 
-  /// What is launched from now on sees these bytes. On cuda the copy is queued in the compute
-  /// stream, out of pinned memory that holds two: the host waits only where the copy before the
-  /// last one is still under way.
+  /// Later launches see these bytes. On cuda the copy is queued in the compute stream, from a
+  /// double buffer in pinned memory: the host waits only if the copy before the last one is still
+  /// in flight.
   void set(const void* bytes);
-  /// Stays the same.
+  /// The address never changes.
   const void* data() const { return value_.raw(); }
 
  private:
   Tensor value_;                   // [bytes] u8
-  std::array<Upload, 2> uploads_;  // in turn; on cuda alone
+  std::array<Upload, 2> uploads_;  // used in turn; cuda only
   size_t turn_ = 0;
 };
 
-/// One T in the memory of a device; members are read there through &DeviceValue::pointer()->member.
+/// One T in device memory; kernels read members through &DeviceValue::pointer()->member.
 template <class T>
 class DeviceValue {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -37,7 +37,7 @@ class DeviceValue {
  public:
   explicit DeviceValue(Device device) : bytes_(sizeof(T), device) {}
   void set(const T& value) { bytes_.set(&value); }
-  /// On the device: host code may take addresses of members, and no more.
+  /// A device pointer: host code may only take addresses of members.
   const T* pointer() const { return static_cast<const T*>(bytes_.data()); }
 
  private:

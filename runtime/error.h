@@ -1,5 +1,5 @@
 #pragma once
-// Errors are values: what came in, what is allowed, what to do. Nothing here ends the process.
+// Errors say what came in, what is allowed, and what to do. Nothing here ends the process.
 //
 // Text form: "<op or key path>: <what came in, with values and shapes>; <what is allowed>; <what to
 // do>", lower case, no full stop.
@@ -37,7 +37,7 @@ class Error : public std::runtime_error {
     ExitCode exit_code() const noexcept override { return ExitCode::code; } \
   }
 
-RELA_DEFINE_ERROR(InternalError, kInternal);    // our own bug
+RELA_DEFINE_ERROR(InternalError, kInternal);    // a bug in rela
 RELA_DEFINE_ERROR(ShapeError, kInternal);       // tensors that do not fit together
 RELA_DEFINE_ERROR(DtypeError, kInternal);       // a dtype that the op does not take
 RELA_DEFINE_ERROR(UsageError, kUsage);          // command line

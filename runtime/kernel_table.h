@@ -1,5 +1,5 @@
 #pragma once
-// One table per op: which kernel serves which device. No silent fallback.
+// One table per op: the kernel for each device. No silent fallback.
 
 #include <array>
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include "kernels/simt/error.h"
 #include "runtime/cuda.h"
 
-/// The cuda kernel of a table; in a build without CUDA its name is not looked at.
+/// The cuda kernel of a table; in a build without CUDA its name is ignored.
 #if RELA_HAS_CUDA
 #define RELA_CUDA_KERNEL(function) (function)
 #else
@@ -30,7 +30,7 @@ std::vector<KernelEntry> kernel_entries();
 void register_kernels(const KernelEntry& entry);
 [[noreturn]] void throw_no_kernel(const char* op, Device device);
 
-/// For objects of static lifetime: a table is listed for good.
+/// For objects with static lifetime only: a table is never unregistered.
 template <class Fn>
 class KernelTable {
  public:

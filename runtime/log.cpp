@@ -58,7 +58,7 @@ class LevelLabel : public spdlog::custom_flag_formatter {
 };
 
 spdlog::sink_ptr terminal_sink(Verbosity verbosity) {
-  // The colour mode "automatic" asks whether stderr is a terminal.
+  // The colour mode "automatic" checks whether stderr is a terminal.
   auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(spdlog::color_mode::automatic);
   sink->set_level(to_spdlog(terminal_level(verbosity)));
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
@@ -117,7 +117,7 @@ void flush_log() {
 void log_line(LogLevel level, const std::string& message) {
   Log& log = the_log();
   const std::lock_guard lock(log.mutex);
-  // As an argument, not as the format: a message may hold braces.
+  // Passed as an argument, not as the format: a message may contain braces.
   log.logger->log(to_spdlog(level), "{}{}", log.prefix, message);
 }
 

@@ -17,7 +17,7 @@ enum class Verbosity : uint8_t { kQuiet, kNormal, kVerbose };
 
 struct LogOptions {
   Verbosity verbosity = Verbosity::kNormal;
-  std::string file{};    // appended to; from kInfo on, verbose from kDebug; empty: none
+  std::string file{};    // appended to; kInfo and up, or kDebug if verbose; empty: none
   std::string prefix{};  // before every message, e.g. "[rank 3/8] "
 };
 

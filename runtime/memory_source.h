@@ -13,14 +13,14 @@ class MemorySource {
   MemorySource(const MemorySource&) = delete;
   MemorySource& operator=(const MemorySource&) = delete;
 
-  /// What messages call it: "cpu memory".
+  /// Name for messages: "cpu memory".
   virtual const char* name() const = 0;
-  /// At least 64-byte aligned; null when there is no more.
+  /// At least 64-byte aligned; null if out of memory.
   virtual void* take(size_t bytes) noexcept = 0;
   virtual void give_back(void* data) noexcept = 0;
   /// Sets every byte to 0xff, NaN in every float format, before kernels that start later.
   virtual void poison(void* data, size_t bytes) = 0;
-  /// How the device stands, for the message of an exhausted one; `reserved` bytes of it are ours.
+  /// Memory usage of the device, for out-of-memory messages; `reserved` bytes of it are ours.
   /// Empty, or ", ..." text.
   virtual std::string situation(size_t reserved) const;
 };

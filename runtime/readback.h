@@ -1,5 +1,5 @@
 #pragma once
-// Small results of a device for the host, fetched together: the host waits once.
+// Fetches small results from a device together, so that the host waits only once.
 
 #include <cstddef>
 #include <optional>
@@ -12,22 +12,22 @@ namespace rela {
 
 class Readback {
  public:
-  /// Asks for a tensor's elements as they are at this point of the device's work. Returns the
-  /// number under which they are found.
+  /// Requests a tensor's elements as of this point in the device's work. Returns the index at which
+  /// to find them.
   size_t add(const Tensor& tensor);
-  /// What was added will be copied anew, by work that was recorded with the calls of add().
+  /// The tensors added will be copied again by replaying work that recorded the calls of add().
   void expect_again() { pending_ = true; }
-  /// Waits for all that was asked for. Throws DeviceError when a kernel before it failed.
+  /// Waits for everything requested. Throws DeviceError if an earlier kernel failed.
   void wait();
-  /// On the CPU; after wait().
+  /// The tensor on the CPU; call wait() first.
   const Tensor& operator[](size_t number) const { return host_[number]; }
   const Tensor& back() const { return host_.back(); }
-  /// Forgets all; keeps the memory for as many tensors of the same shapes.
+  /// Forgets all requests; keeps the memory for the same number of tensors with the same shapes.
   void clear();
 
  private:
   std::vector<Tensor> host_;
-  std::vector<Tensor> staging_;  // pinned; the copies of tensors of a device
+  std::vector<Tensor> staging_;  // pinned; copies of device tensors
   std::optional<CudaEvent> copied_;
   size_t count_ = 0;
   bool pending_ = false;

@@ -25,7 +25,7 @@ class Shape {
   int64_t back() const { return (*this)[-1]; }
   /// Product of all sizes: 1 for a scalar, 0 if any axis is empty.
   int64_t numel() const;
-  /// Product of all but the last axis: the rows of this tensor seen as a matrix.
+  /// Product of all but the last axis: the number of rows of this tensor as a matrix.
   int64_t rows() const;
   std::span<const int64_t> dims() const { return {dims_.data(), static_cast<size_t>(rank_)}; }
 

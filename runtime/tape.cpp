@@ -65,7 +65,7 @@ NoGradGuard::NoGradGuard() : before_(std::exchange(no_grad_here, true)) {}
 NoGradGuard::~NoGradGuard() { no_grad_here = before_; }
 
 Node::~Node() {
-  // Nodes that only this one keeps alive are moved out and destroyed one by one.
+  // Nodes owned only by this one are moved out and destroyed one by one.
   std::vector<Var> doomed = std::move(inputs);
   backward = nullptr;
   while (!doomed.empty()) {

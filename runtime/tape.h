@@ -1,7 +1,8 @@
 #pragma once
 // Reverse-mode differentiation. An op is a free function: it computes its value, and records a
 // closure that turns the gradient of its output into gradients of its inputs. What the closure
-// saves stands in its capture. The walk is a queue, not recursion: depth is bounded by memory only.
+// saves is in its capture. The traversal uses a queue, not recursion: depth is bounded by memory
+// only.
 
 #include <cstdint>
 #include <functional>
@@ -33,7 +34,7 @@ class Var {
   Device device() const { return value().device(); }
   Node& node() const { return *node_; }
 
-  /// The same value, cut off from what computed it.
+  /// The same value, detached from what computed it.
   Var detach() const { return Var(value()); }
 
  private:
@@ -45,16 +46,16 @@ class Var {
   std::shared_ptr<Node> node_;
 };
 
-/// A leaf that is trained: value f32, gradient f32 in a buffer that lives across steps.
+/// A trainable leaf: value f32, gradient f32 in a buffer that lives across steps.
 Var make_parameter(Tensor value);
 
-/// Registers an op's result. Outside of no_grad, and when an input requires a gradient, keeps the
-/// closure.
+/// Registers an op's result. Keeps the closure unless gradients are disabled or no input requires
+/// one.
 Var record(const char* op, Tensor value, std::vector<Var> inputs, BackwardFn backward);
 
 /// Runs the tape from a scalar (gradient 1) or with a given output gradient, and releases it: a
-/// second backward() through what was released throws InternalError; add the losses instead. A
-/// released value that is used in new ops is a constant there.
+/// second backward() through the released part throws InternalError; add the losses instead. A
+/// released value used in new ops is a constant there.
 /// A parameter's gradient is overwritten by its first writer after zero_grad() and accumulated by
 /// later ones, across calls too: that is gradient accumulation over micro-steps.
 void backward(const Var& output);
@@ -73,8 +74,7 @@ class NoGradGuard {
   bool before_;
 };
 
-/// Sees every op's result as it is recorded by this thread: for finding the first value that is not
-/// finite.
+/// Called with every op result that this thread records: for finding the first non-finite value.
 using RecordObserver =
     std::function<void(const char* op, const Tensor& value, const std::vector<Var>& inputs)>;
 class RecordObserverGuard {
@@ -93,30 +93,30 @@ struct Node {
 
   const char* op = "constant";
   Tensor value;
-  Tensor grad;  // of a parameter: its home, kept across steps; of an op: lives during backward()
+  Tensor grad;           // of a parameter: kept across steps; of an op: lives during backward()
   Tensor rounded_value;  // of a parameter in mixed-precision training: what ops compute with
   bool requires_grad = false;
   bool grad_written = false;  // since zero_grad()
-  bool grad_shared = false;   // `grad` is also somebody else's tensor: copy before adding to it
+  bool grad_shared = false;   // `grad` shares another tensor's memory: copy before adding to it
   bool is_parameter = false;
   int32_t pending = 0;      // consumers whose backward has not run yet
   uint64_t visit = 0;       // the backward() call that counted `pending`
   int64_t id = 0;           // creation order, a topological order
-  int64_t released_at = 0;  // the id that was next when backward() released this node
+  int64_t released_at = 0;  // the next free id when backward() released this node
   std::vector<Var> inputs;
   BackwardFn backward;
-  /// Runs when every contribution to the gradient has arrived in this backward(): reducers hang on
-  /// it.
+  /// Runs when every contribution to the gradient has arrived in this backward(): the hook for
+  /// reducers.
   std::function<void(Tensor& grad)> grad_hook;
 };
 
 /// Access to a parameter.
 Tensor& parameter_grad(
-    const Var& parameter);  // throws InternalError when none was ever written or given
+    const Var& parameter);  // throws InternalError if none was ever written or given
 void set_grad_hook(const Var& parameter, std::function<void(Tensor&)> hook);
 void zero_grad(const Var& parameter);
-/// The value an op that computes in `dtype` works with: the rounded copy when there is one of it,
-/// else the value.
+/// The value used by an op that computes in `dtype`: the rounded copy if it has that dtype, else
+/// the value.
 const Tensor& compute_value(const Var& weight, Dtype dtype);
 
 /// Hands each input's gradient buffer to the op that fills it.
@@ -133,8 +133,8 @@ class GradSink {
     Tensor& dx = prepare(input, mode);
     fill_fn(dx, mode);
   }
-  /// The gradient of `input` is exactly `dx` (often dy itself): shared without a copy when it is
-  /// the first contribution, added otherwise. The op must not write to `dx` afterwards.
+  /// The gradient of `input` is exactly `dx` (often dy itself): shared without a copy if it is the
+  /// first contribution, added otherwise. The op must not write to `dx` afterwards.
   void give(size_t input, const Tensor& dx);
 
  private:

@@ -9,12 +9,13 @@
 
 namespace rela {
 
-class Storage;  // one block of an Allocator, shared by the tensors that look at it
+class Storage;  // one block of an Allocator, shared by the tensors that view it
 
 /// A typed, contiguous view of device memory. Copies share the memory. No gradient: see tape.h.
 ///
-/// A tensor on cuda is read and written by kernels alone: host code copies it with to(Device::kCpu)
-/// or item() first. Operations of such a tensor are queued in the device's compute stream.
+/// A tensor on cuda is read and written by kernels only: host code must copy it with
+/// to(Device::kCpu) or item() first. Operations on such a tensor are queued in the device's compute
+/// stream.
 class Tensor {
  public:
   Tensor() = default;  // undefined: no memory, defined() is false
@@ -24,7 +25,7 @@ class Tensor {
   static Tensor zeros(const Shape& shape, Dtype dtype, Device device = Device::kCpu);
   static Tensor full(const Shape& shape, float value, Device device = Device::kCpu);  // f32
   static Tensor from(std::span<const float> values, const Shape& shape);              // f32, cpu
-  /// On the CPU, in memory that a GPU copies from and to in the background where there is one.
+  /// On the CPU; with a GPU, in pinned memory for asynchronous copies.
   static Tensor pinned(const Shape& shape, Dtype dtype);
 
   bool defined() const { return storage_ != nullptr; }
@@ -34,7 +35,7 @@ class Tensor {
   Device device() const { return device_; }
   size_t bytes() const { return static_cast<size_t>(numel_) * dtype_bytes(dtype_); }
 
-  /// Addresses on the tensor's device, for kernels: host code must not look there.
+  /// Addresses on the tensor's device, for kernels: host code must not dereference them.
   void* raw() { return data_; }
   const void* raw() const { return data_; }
   /// The same with a type. Throws DtypeError when T is not this tensor's dtype.
@@ -43,8 +44,8 @@ class Tensor {
   template <class T>
   const T* ptr() const;
 
-  /// Elements for host code. Throws DtypeError when T is not this tensor's dtype, InternalError
-  /// when the tensor is not on the CPU.
+  /// Elements for host code. Throws DtypeError if T is not this tensor's dtype, InternalError if
+  /// the tensor is not on the CPU.
   template <class T>
   T* data();
   template <class T>
@@ -58,18 +59,19 @@ class Tensor {
     return {data<T>(), static_cast<size_t>(numel_)};
   }
 
-  /// Same memory, other shape of the same numel.
+  /// Same memory, different shape with the same numel.
   Tensor view(const Shape& shape) const;
   /// Rows [begin, end) of the outermost axis; shares memory.
   Tensor slice(int64_t begin, int64_t end) const;
-  /// `shape` elements starting at element `offset`; shares memory. The way arenas hand out pieces.
+  /// A tensor of `shape` starting at element `offset`; shares memory. Used by arenas to hand out
+  /// pieces.
   Tensor segment(int64_t offset, const Shape& shape) const;
   /// A fresh copy on the same device.
   Tensor clone() const;
-  /// This tensor where it is on `device` already, else a copy there.
+  /// This tensor if it is already on `device`, else a copy there.
   Tensor to(Device device) const;
   /// Overwrites this tensor's elements with those of `source` (same dtype and numel, any device).
-  /// From or to the CPU it waits for the device, so host memory may change at once.
+  /// Copies from or to the CPU wait for the device, so host memory may be modified right away.
   void copy_from(const Tensor& source);
   void fill_zero();
   /// The value of a tensor of one f32 element; waits for the device.

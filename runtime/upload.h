@@ -1,5 +1,5 @@
 #pragma once
-// Host memory that is filled and copied to the device over and over.
+// Host memory that is repeatedly filled and copied to the device.
 
 #include <optional>
 
@@ -10,10 +10,10 @@ namespace rela {
 
 class Upload {
  public:
-  /// Memory to fill, pinned where there is a GPU; the same every time while shape and dtype stay.
-  /// Waits while the last send() is still reading it.
+  /// Memory to fill, pinned if there is a GPU; the same memory as long as shape and dtype do not
+  /// change. Waits while the last send() is still reading it.
   Tensor& host(const Shape& shape, Dtype dtype);
-  /// Queues its copy to a tensor of cuda, of the same size, in the compute stream.
+  /// Queues a copy to a cuda tensor of the same size in the compute stream.
   void send(Tensor& to);
 
  private:

@@ -8,26 +8,26 @@ usage() {
 usage: tests/check.sh [options]
 
 Installs missing Debian packages (as root or with passwordless sudo), configures, builds with warnings
-as errors, runs every test and the project's rules of form, and ends with a table of the steps. Exit
-code 0 only when every step passed.
+as errors, runs every test and the project's style rules, and ends with a table of the steps. Exit code
+0 only when every step passed.
 
-  --full            as CI does: also benchmarks, formatting, shellcheck and clang-tidy; where CUDA's
+  --full            what CI runs: adds benchmarks, formatting, shellcheck and clang-tidy; where CUDA's
                     headers are, the CUDA kernels, emulated on the CPU and compiled by nvcc, under the
-                    address and thread sanitizers, with the share of their lines that ran and their
-                    barriers dropped one by one; the kernels on Debian 13. Of clang-tidy and barriers
-                    what changed lately and a third of the rest, which the commit chooses
-  --thorough        --full without that choice, then everything once more under the address and
+                    address and thread sanitizers, with line coverage and a mutation test that removes
+                    barriers; and the kernels on Debian 13. clang-tidy and the mutation test cover what
+                    changed recently and a third of the rest, chosen by the commit
+  --thorough        like --full, but covering everything, then everything again under the address and
                     undefined-behaviour sanitizers, and the whole suite on Debian 13
-  --quick           no tests labelled slow or readme
+  --quick           without tests labelled slow or readme
   --kernels         only the tests of kernels/
 
   --preset NAME     CMake preset: cpu (default), debug, asan
-  --no-lint         of --full: no formatting, no shellcheck, no clang-tidy
-  --no-tidy         of --full: no clang-tidy
-  --no-cuda         of --full: no CUDA kernels
-  --no-sanitizers   of --full: for the CUDA kernels, no sanitizers, no share of lines, no barriers
-  --no-debian       of --full: no Debian 13
-  --tidy-tests      clang-tidy on tests and benchmarks too, not only on the product
+  --no-lint         with --full: no formatting, no shellcheck, no clang-tidy
+  --no-tidy         with --full: no clang-tidy
+  --no-cuda         with --full: no CUDA kernels
+  --no-sanitizers   with --full: no sanitizers, line coverage or mutation test for the CUDA kernels
+  --no-debian       with --full: no Debian 13
+  --tidy-tests      run clang-tidy on tests and benchmarks too, not only on the product
   --deps-only       install packages and stop
   --packages GROUP  only the packages of one group of tests/packages.txt; may be repeated
   --jobs N          parallel jobs (default: the number of cores)
@@ -95,7 +95,7 @@ failed=false passed=true
 
 record() { names+=("$1"); seconds+=("$2"); results+=("$3"); }
 
-# step <name> <command>...: runs it, times it, notes the outcome, also in `passed`. Not for use in a
+# step <name> <command>...: runs and times it, records the outcome, also in `passed`. Not for use in a
 # condition: there, bash would not stop the command at its first failure.
 step() {
   local name=$1 start=$SECONDS status
@@ -160,7 +160,7 @@ install_packages() {
     "${missing[@]}" </dev/null
 }
 
-# Object files are found again in the compiler cache wherever the checkout lies.
+# Makes cache hits independent of the location of the checkout.
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 # Several test processes share the cores: idle OpenMP threads must sleep, not spin.
 export OMP_WAIT_POLICY=passive
@@ -172,7 +172,7 @@ build() {  # <build folder> [options]
   cmake --build "$folder" -j "$jobs" "$@"
 }
 
-# run_tests <build folder> [ctest options]: the summary line of ctest, then what was skipped and why.
+# run_tests <build folder> [ctest options]: prints the summary line of ctest, then what was skipped and why.
 run_tests() {
   local folder=$1 status=0
   shift
@@ -201,7 +201,7 @@ check_tidy() {  # <build folder> [options]
 
 # ---- CUDA kernels, without a GPU: emulated on the CPU, and compiled by nvcc ----
 
-# The folder with the CUDA headers, as CMake looks for it; nothing when there is none.
+# Prints the folder with the CUDA headers, found as in CMake; nothing if there is none.
 cuda_headers() {
   local folder
   for folder in "${CUDAToolkit_ROOT:-}" "${CUDA_HOME:-}" "${CUDA_PATH:-}" /usr/local/cuda /opt/cuda /usr \
@@ -213,7 +213,7 @@ cuda_headers() {
   done
 }
 
-# Under a sanitizer, one process a test would mostly start and stop: one process a binary and core.
+# Under a sanitizer, a process per test would mostly start and stop: use one per binary and core.
 check_sanitized() {  # <build folder>
   local binary shard process processes status=0
   for binary in simt_emulator_tests cuda_kernel_tests; do
@@ -227,7 +227,7 @@ check_sanitized() {  # <build folder>
   return "$status"
 }
 
-# What only a build for GPUs compiles, beside the kernels themselves: calls of CUDA, cuDNN and cuBLASLt.
+# Code that only GPU builds compile, besides the kernels: calls of CUDA, cuDNN and cuBLASLt.
 can_build_for_gpus() {
   [[ -n $(PATH=$PATH:$(cuda_headers)/../bin command -v nvcc) ]] &&
     grep -q kernels_cudnn build-simt/build.ninja

@@ -28,7 +28,7 @@ rela_tests(eval_tests
     rela/transport/test_linear_map.cpp
   LINKS
     rela)
-# gcc 12 takes the deliberately undefined registers of its own AVX-512 header for a mistake.
+# gcc 12 warns about the deliberately undefined registers in its own AVX-512 header.
 set_source_files_properties(rela/transport/test_linear_map.cpp PROPERTIES COMPILE_OPTIONS
                             "-Wno-unknown-warning-option;-Wno-maybe-uninitialized")
 

@@ -7,7 +7,7 @@
 
 namespace rela {
 
-/// gelu(h) = h Phi(h), Phi the normal distribution's function, or h times an approximation of it:
+/// gelu(h) = h Phi(h), where Phi is the normal CDF or an approximation of it:
 ///   kErf    (1 + erf(h / sqrt(2))) / 2
 ///   kTanh   (1 + tanh(u)) / 2,  u = sqrt(2 / pi) (h + 0.044715 h^3)     (their section 2)
 ///   kQuick  1 / (1 + exp(-1.702 h))                                     (QuickGELU, as in CLIP)
@@ -28,8 +28,8 @@ struct GeluBackwardArgs {
   const void* dy = nullptr;     // [rows, cols]
   const void* x = nullptr;      // as in the forward pass
   const float* bias = nullptr;  // as in the forward pass
-  void* dx = nullptr;           // like dy; may be dy; null: not wanted
-  float* dbias = nullptr;       // [cols]; null: not wanted
+  void* dx = nullptr;           // like dy; may be dy; null: not needed
+  float* dbias = nullptr;       // [cols]; null: not needed
   Write dx_mode = Write::kOverwrite;
   Write dbias_mode = Write::kOverwrite;
   Gelu kind = Gelu::kErf;

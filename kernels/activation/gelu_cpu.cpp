@@ -51,7 +51,7 @@ void forward(const GeluForwardArgs& args, RowDims dims) {
   });
 }
 
-/// Rows of one part of the sum over rows: f32 within a part, f64 over the parts.
+/// Rows per part of the sum over rows: f32 within a part, f64 over the parts.
 constexpr int64_t kPartRows = 64;
 int64_t parts_of(RowDims dims) { return (dims.rows + kPartRows - 1) / kPartRows; }
 

@@ -60,7 +60,7 @@ struct Arrays {
   const T* dy;
   const T* x;
   const float* bias;
-  T* dx;            // may be dy; null: not wanted
+  T* dx;            // may be dy; null: not needed
   float* partials;  // [parts, cols]; null: no sums wanted
 };
 

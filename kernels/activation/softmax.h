@@ -4,9 +4,9 @@
 
 namespace rela {
 
-/// y[r, :] = exp(x[r, :] - max x[r, :]) / sum of it, in f32.
-///   x, y: [rows, cols] f32 or bf16; y may be x. NaN reaches its own row and no other; so does a
-///   row of minus infinities. Empty input does nothing. Deterministic.
+/// y[r, :] = exp(x[r, :] - max x[r, :]) / sum of the exponentials, in f32.
+///   x, y: [rows, cols] f32 or bf16; y may be x. NaN affects only its own row, as does a row of
+///   minus infinities. Empty input does nothing. Deterministic.
 using SoftmaxForwardFn = void(const void* x, void* y, RowDims dims, Dtype dtype, Stream stream);
 SoftmaxForwardFn softmax_forward_cpu;
 SoftmaxForwardFn softmax_forward_cuda;

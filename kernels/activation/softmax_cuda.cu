@@ -4,7 +4,7 @@
 namespace rela {
 namespace {
 
-constexpr int kWarps = 8;  // of a block; each takes one row
+constexpr int kWarps = 8;  // per block; each takes one row
 
 __device__ float warp_max(float x) {
 #pragma unroll
@@ -14,8 +14,8 @@ __device__ float warp_max(float x) {
   return x;
 }
 
-/// A row that a lane's registers hold, or that is read again whenever it is asked for. Elements
-/// beyond the row read as `beyond`.
+/// A row held in a lane's registers, or re-read on every access. Elements past the end of the row
+/// read as `beyond`.
 template <Rows kRows, int kVectors, class T>
 class Row {
  public:
@@ -44,7 +44,7 @@ class Row {
   const T* p_;
   int64_t cols_;
   float beyond_;
-  F32x8 held_[kVectors + (kVectors == 0)];  // no array is empty
+  F32x8 held_[kVectors + (kVectors == 0)];  // an array cannot be empty
 };
 
 /// body(v) for every vector of a lane.

@@ -2,10 +2,11 @@
 // Self-attention of short sequences: softmax(Q K^T / sqrt(D)) V of every head (Vaswani et al. 2017,
 // eq. 1), as a vision transformer needs it. No mask, no dropout.
 //
-// No matrix of T x T is stored on a GPU: the backward pass makes the weights anew from lse. Its
-// kernels keep keys and values of one image and head in shared memory. Forward, cuDNN serves 16-bit
-// values where it has a plan (kernels/cudnn/attention.h); the own kernel is what that is tested
-// against, and what serves f32 and the rest. The backward pass is always the own one.
+// No matrix of T x T is stored on a GPU: the backward pass recomputes the weights from lse. The
+// kernels keep the keys and values of one image and head in shared memory. Forward, 16-bit values
+// go to cuDNN where it has a plan (kernels/cudnn/attention.h); our kernel handles f32 and
+// everything else, and is the reference that cuDNN is tested against. The backward pass always uses
+// ours.
 
 #include <compare>
 
@@ -15,21 +16,21 @@ namespace rela {
 
 struct AttentionDims {
   int64_t images = 0;  // N
-  int64_t tokens = 0;  // T: of an image, at most kAttentionTokens
+  int64_t tokens = 0;  // T: per image, at most kAttentionTokens
   int64_t heads = 0;   // H
-  int64_t width = 0;   // D: of a head, a multiple of 16, at most kAttentionWidth
+  int64_t width = 0;   // D: per head, a multiple of 16, at most kAttentionWidth
   auto operator<=>(const AttentionDims&) const = default;
 };
 inline constexpr int64_t kAttentionTokens = 256;
 inline constexpr int64_t kAttentionWidth = 128;
 inline constexpr int64_t kAttentionWidthStep = 16;
-/// Bytes of all keys of a head, T * D elements of the dtype: at most so many, so that they and the
-/// values fit into the shared memory of any GPU that is supported.
+/// Bytes of all keys of a head, T * D elements of the dtype: the limit, so that keys and values fit
+/// in the shared memory of any supported GPU.
 inline constexpr int64_t kAttentionOperandBytes = 64 << 10;
 
 struct AttentionForwardArgs {
   /// [N, T, 3, H, D] f32 or bf16, on cuda also f16, 16-byte aligned: the output of one projection
-  /// whose weights are those of Q, K and V one below the other, each by heads (torchvision's
+  /// whose weights are those of Q, K and V stacked vertically, each split by head (torchvision's
   /// in_proj_weight, timm's qkv.weight).
   const void* qkv = nullptr;
   void* out = nullptr;   // [N, T, H, D] like qkv, 16-byte aligned; no overlap
@@ -44,15 +45,15 @@ AttentionWorkspaceFn attention_workspace_bytes_cuda;
 /// With s[i, j] = q[i] . k[j] / sqrt(D) within an image and head:
 ///   lse[i] = log sum_j exp(s[i, j])      out[i] = sum_j exp(s[i, j] - lse[i]) v[j]
 /// Arithmetic in f32, safe for any finite s; on a GPU, weights of 16-bit values are rounded to
-/// their type before they meet them (cuDNN rounds them before, the own kernel after the division by
-/// their sum). NaN and infinities do not leave their image and head. Empty input does nothing.
-/// Deterministic: no engine of cuDNN is taken that is not; which one is, kernels/tuning/tuning.h
-/// decides.
+/// their type before they are multiplied with v (cuDNN rounds before dividing by their sum, our
+/// kernel after). NaN and infinities stay within their image and head. Empty input does nothing.
+/// Deterministic: nondeterministic cuDNN engines are rejected. kernels/tuning/tuning.h decides
+/// which engine runs.
 using AttentionForwardFn = void(const AttentionForwardArgs& args, const AttentionDims& dims,
                                 Dtype dtype, Workspace workspace, Stream stream);
 AttentionForwardFn attention_forward_cpu;
 AttentionForwardFn attention_forward_cuda;
-/// The own kernel, which serves every dtype and shape and needs no workspace.
+/// Our kernel, which supports every dtype and shape and needs no workspace.
 void attention_forward_own_cuda(const AttentionForwardArgs& args, const AttentionDims& dims,
                                 Dtype dtype, Stream stream);
 

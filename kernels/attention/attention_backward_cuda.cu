@@ -1,4 +1,4 @@
-// A block makes the gradients of one image and head, in two halves of the same form: rows of
+// A block computes the gradients of one image and head, in two halves of the same form: rows of
 // queries against the keys and values in shared memory give dq, rows of keys and values against
 // the queries and output gradients give dk and dv. Each gradient is summed in one warp's registers.
 
@@ -16,13 +16,13 @@ struct Problem {
   Write mode;
 };
 
-/// Of every query: lse, and delta = dout . out. Beyond the tokens both are 0: a weight of 1 there
-/// meets rows of zeros.
+/// For every query: lse, and delta = dout . out. Past the last token both are 0: a weight of 1
+/// there multiplies rows of zeros.
 struct QueryStatistics {
   float *lse, *delta;  // [padded], in shared memory
 };
 
-/// A warp takes a query at a time.
+/// A warp takes one query at a time.
 template <class T>
 __device__ void find_statistics(const Problem<T>& p, const AttentionShape& d,
                                 const QueryStatistics& s) {
@@ -42,7 +42,7 @@ __device__ void find_statistics(const Problem<T>& p, const AttentionShape& d,
   }
 }
 
-/// From q . k in `p` and dout . v in `ds` to the weights and their gradient; of(j, e) is {lse,
+/// Turns q . k in `p` and dout . v in `ds` into the weights and their gradient; of(j, e) is {lse,
 /// delta} of an element's query.
 template <class Of>
 __device__ void differentiate_scores(Scores& p, Scores& ds, float scale, const Of& of) {
@@ -74,7 +74,7 @@ __device__ void differentiate_queries(const Problem<T>& p, const AttentionShape&
     multiply_scores(q, keys + column * pitch, d.width, weights);
     multiply_scores(dout, values + column * pitch, d.width, ds);
     differentiate_scores(weights, ds, d.scale(), [&](int j, int e) {
-      // Beyond the tokens rows are zeros, but exp(0 - lse) may be infinite.
+      // Past the last token rows are zeros, but exp(0 - lse) may be infinite.
       const bool is_token = column + score_column(j, e) < d.tokens;
       return make_float2(is_token ? lse[e / 2] : INFINITY, delta[e / 2]);
     });
@@ -122,7 +122,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
   simt::cp_async_commit();
   find_statistics(p, d, statistics);
   simt::cp_async_wait<0>();  // this thread's copies of keys and values
-  __syncthreads();           // everybody's, and the statistics
+  __syncthreads();           // all threads' copies, and the statistics
   for (int first = begin; first < d.tokens; first += kStep) {
     differentiate_queries<kWidth>(p, d, first, first_operand, second_operand, statistics);
   }

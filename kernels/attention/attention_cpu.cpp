@@ -57,14 +57,14 @@ void multiply(const Left& a, int64_t rows, const float* b, int64_t depth, int64_
   for (; row < rows; ++row) multiply_rows<1>(below(row), b, depth, pitch, c + row * pitch);
 }
 
-/// The rows of one image and head, in f32 and packed.
+/// The rows of one image and head, packed, in f32.
 class Head {
  public:
   explicit Head(const AttentionDims& d)
       : tokens_(d.tokens), width_(d.width), pitch_(padded_to_lanes(d.tokens)) {}
 
   int64_t tokens() const { return tokens_; }
-  int64_t pitch() const { return pitch_; }  // of a row of scores
+  int64_t pitch() const { return pitch_; }  // per row of scores
 
   std::vector<float> rows() const { return std::vector<float>(size(tokens_ * width_)); }
   std::vector<float> scores() const { return std::vector<float>(size(tokens_ * pitch_)); }
@@ -88,7 +88,7 @@ class Head {
     }
   }
 
-  /// c[i, j] = a[i] . b[j], with room for b transposed; columns beyond the tokens are 0.
+  /// c[i, j] = a[i] . b[j], with scratch space for b transposed; columns past the last token are 0.
   void multiply_transposed(const std::vector<float>& a, const std::vector<float>& b,
                            std::vector<float>& room, std::vector<float>& c) const {
     room.assign(size(width_ * pitch_), 0.0f);
@@ -115,7 +115,7 @@ class Head {
 
 float scale_of(const AttentionDims& d) { return 1.0f / std::sqrt(static_cast<float>(d.width)); }
 
-/// Scores become weights; returns their lse.
+/// Turns scores into weights; returns their lse.
 float softmax_row(float* s, int64_t tokens, float scale) {
   float largest = s[0] * scale;
   for (int64_t j = 0; j < tokens; ++j) {
@@ -132,18 +132,18 @@ float softmax_row(float* s, int64_t tokens, float scale) {
   return largest + std::log(sum);
 }
 
-/// Where one image and head begins in [N, T, 3, H, D], in [N, T, H, D] and in [N, H, T].
+/// Offsets of one image and head in [N, T, 3, H, D], in [N, T, H, D] and in [N, H, T].
 struct HeadPlace {
   HeadPlace(const AttentionDims& d, int64_t index)
       : part(d.heads * d.width),
         qkv(index / d.heads * d.tokens * 3 * part + index % d.heads * d.width),
         out(index / d.heads * d.tokens * part + index % d.heads * d.width),
         lse(index * d.tokens) {}
-  int64_t part;  // from the queries of a token to its keys, and on to its values
+  int64_t part;  // from a token's queries to its keys, and from there to its values
   int64_t qkv, out, lse;
 };
 
-/// body(part of the heads) on every thread.
+/// Runs body(part of the heads) on every thread.
 template <class Body>
 void for_heads(const AttentionDims& d, Body&& body) {
   const int64_t heads = d.images * d.heads;
@@ -176,7 +176,7 @@ void forward(const AttentionForwardArgs& args, const AttentionDims& d) {
 
 // ---- backward ----
 
-/// What one thread works with.
+/// Scratch arrays of one thread.
 struct BackwardRoom {
   explicit BackwardRoom(const Head& head)
       : q(head.rows()),
@@ -190,7 +190,7 @@ struct BackwardRoom {
   std::vector<float> transposed;
 };
 
-/// From s in room.p and dout . v in room.ds to p and ds.
+/// Turns s in room.p and dout . v in room.ds into p and ds.
 void differentiate_scores(const AttentionDims& d, const Head& head, const float* lse,
                           BackwardRoom& room) {
   const float scale = scale_of(d);

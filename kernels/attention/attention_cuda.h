@@ -1,12 +1,11 @@
 #pragma once
-// What the attention kernels of both passes share: a warp's products of sixteen tokens, its rows,
-// with the tokens in shared memory, its columns. 16-bit types on tensor cores, f32 as
-// multiply-adds. Only .cu files include this.
+// Shared by the attention kernels of both passes: a warp multiplies sixteen tokens (its rows) with
+// the tokens in shared memory (its columns). 16-bit types use tensor cores, f32 uses multiply-adds.
+// Only .cu files include this.
 //
-// Scores of 16 rows by 32 columns lie in a warp as tensor cores leave them, in both types: with
-// g = lane / 4 and t = lane % 4, a lane holds rows g and g + 8 at columns 2 t and 2 t + 1 of every
-// eight. What the weighted columns are summed to lies as its product leaves it: see
-// weigh_columns().
+// A warp's scores, 16 rows by 32 columns, are laid out as tensor cores produce them, in both types:
+// with g = lane / 4 and t = lane % 4, a lane holds rows g and g + 8 at columns 2 t and 2 t + 1 of
+// every eight. The layout of the sums over weighted columns differs by type: see weigh_columns().
 
 #include <type_traits>
 
@@ -17,10 +16,10 @@ namespace rela {
 
 inline constexpr int kAttentionWarps = 4;
 inline constexpr int kAttentionThreads = 32 * kAttentionWarps;
-inline constexpr int kAttentionRows = 16;   // of a warp at a time
+inline constexpr int kAttentionRows = 16;   // that a warp handles at a time
 inline constexpr int kAttentionChunk = 32;  // columns whose scores a warp holds at a time
 
-/// The dims with what a kernel computes from them.
+/// The dims plus values that the kernels derive from them.
 struct AttentionShape {
   explicit AttentionShape(const AttentionDims& d)
       : tokens(static_cast<int>(d.tokens)),
@@ -60,7 +59,7 @@ struct TokenRows {
   __device__ T* at(int token) const { return data + token * stride; }
 };
 enum class Operand : uint8_t { kQuery, kKey, kValue };
-/// Of this block, in [N, T, 3, H, D] and in [N, T, H, D].
+/// The rows of this block, in [N, T, 3, H, D] and in [N, T, H, D].
 template <class T>
 __device__ inline TokenRows<T> packed_rows(T* qkv, const AttentionShape& d, Operand operand) {
   const int64_t stride = 3 * d.part();
@@ -89,7 +88,7 @@ __device__ inline void stage_rows(const TokenRows<const T>& from, const Attentio
   }
 }
 
-/// Place of the calling thread in its warp's scores.
+/// Position of the calling thread in its warp's scores.
 struct ScoreLane {
   int row;   // g
   int pair;  // t
@@ -105,7 +104,7 @@ struct Scores {
 /// Column of element e of the j-th eight.
 __device__ inline int score_column(int j, int e) { return 8 * j + 2 * score_lane().pair + e % 2; }
 
-/// The two rows of a thread. Beyond the tokens, the last one again: nobody stores what comes of it.
+/// The two rows of a thread. Past the end, the last token repeats; its results are never stored.
 template <class T>
 struct RowPair {
   __device__ RowPair(const TokenRows<const T>& rows, int first, int tokens)
@@ -157,7 +156,8 @@ __device__ inline void store_two(T* p, unsigned two) {
 }
 
 /// The address that this lane gives to ldmatrix for four 8 x 8 tiles of sixteen tokens: the second
-/// tile lies eight tokens, or else eight columns, from the first, and the last two the other way.
+/// tile is eight tokens (or eight columns) from the first; the last two are offset along the other
+/// axis.
 enum class SecondTile : uint8_t { kNextTokens, kNextColumns };
 template <SecondTile kSecond, class T>
 __device__ inline const T* staged_tiles(const T* staged, int pitch) {
@@ -196,7 +196,7 @@ __device__ inline void multiply_scores(const RowPair<T>& rows, const T* staged, 
 
 // ---- sums[r, d] += sum_c scores[r, c] staged[c, d] ----
 
-/// Of a warp's rows over at most kWidth columns.
+/// The sums of a warp's rows over at most kWidth columns.
 template <int kWidth>
 struct WidthSums {
   float v[kWidth / 16][8] = {};
@@ -297,7 +297,7 @@ __device__ inline void write_rows(const WidthSums<kWidth>& sums, const TokenRows
     const int token = first + lane.row + 8 * half;
     if (token >= d.tokens) continue;
 #pragma unroll
-    for (int b = 0; b < kWidth / 8; ++b) {  // of eight columns
+    for (int b = 0; b < kWidth / 8; ++b) {  // each of eight columns
       if (8 * b >= d.width) break;
       T* const p = out.at(token) + 8 * b + 2 * lane.pair;
       const unsigned old = mode == Write::kAccumulate ? load_two(p) : 0u;
@@ -310,7 +310,8 @@ __device__ inline void write_rows(const WidthSums<kWidth>& sums, const TokenRows
 
 // ---- host side ----
 
-/// body(T*, std::integral_constant<int, kWidth>) with the storage type and a bound of the width.
+/// body(T*, std::integral_constant<int, kWidth>) with the storage type and an upper bound on the
+/// width.
 template <class Body>
 void with_attention_types(Dtype dtype, int64_t width, Body&& body) {
   with_storage_type(dtype, [&]<class T>(T* type) {

@@ -1,5 +1,5 @@
 // Attention's forward pass on a GPU: the library's where it has one for 16-bit values, which GPUs
-// multiply on tensor cores, and otherwise the own kernel.
+// multiply on tensor cores; otherwise our kernel.
 
 #include "kernels/cudnn/attention.h"
 

@@ -1,5 +1,5 @@
-// The own kernel: two sweeps over the keys for every sixteen queries of a warp: the first finds
-// lse, the second weighs the values with exactly the weights that the backward pass will find.
+// Our kernel. For every sixteen queries, a warp sweeps over the keys twice: the first sweep finds
+// lse, the second weighs the values with exactly the weights that the backward pass will recompute.
 
 #include "kernels/attention/attention_cuda.h"
 
@@ -15,7 +15,7 @@ __device__ float quad_sum(float x) {
   return x + __shfl_xor_sync(0xffffffffu, x, 2);
 }
 
-/// Scales the scores of the chunk from `first` on; those beyond the tokens weigh nothing.
+/// Scales the scores of the chunk from `first` on; those past the last token get weight zero.
 __device__ void scale_scores(Scores& s, int first, const AttentionShape& d) {
   const float scale = d.scale();
 #pragma unroll
@@ -27,12 +27,12 @@ __device__ void scale_scores(Scores& s, int first, const AttentionShape& d) {
   }
 }
 
-/// log sum exp of one row, chunk by chunk; the sum is the lane's share.
+/// Running log sum exp of one row, chunk by chunk; the sum is this lane's share.
 struct RunningLse {
   float largest = -INFINITY;
   float sum = 0.0f;
 
-  /// Where all is minus infinity, so far, exponents are taken from 0.
+  /// While every score is minus infinity, exponents are relative to 0.
   __device__ float origin() const { return largest == -INFINITY ? 0.0f : largest; }
   /// `half`: 0 for row g, 1 for row g + 8.
   __device__ void add(const Scores& s, int half) {
@@ -61,7 +61,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
   stage_rows(packed_rows(qkv, d, Operand::kValue), d, values);
   simt::cp_async_commit();
   simt::cp_async_wait<0>();  // this thread's copies
-  __syncthreads();           // everybody's
+  __syncthreads();           // all threads' copies
   const TokenRows<const T> queries = packed_rows(qkv, d, Operand::kQuery);
   const int warp = static_cast<int>(threadIdx.x) / 32;
   for (int first = warp * kAttentionRows; first < d.tokens;

@@ -13,8 +13,8 @@ struct BlurDims {
   int64_t kernel_size = 1;  // odd; its half is below height and width
 };
 
-/// Kernel size for a view of side S: the odd number at or next above S / 10 rounded down (SimCLR,
-/// BYOL): 3 at 32, 23 at 224.
+/// Kernel size for a view of side S: S / 10 rounded down, plus one if that is even (SimCLR, BYOL):
+/// 3 at 32, 23 at 224.
 constexpr int64_t blur_kernel_size(int64_t side) { return (side / 10) | 1; }
 
 /// Separable Gaussian blur of three planes, in place.

@@ -18,7 +18,7 @@ void fill_weights(float* weight, int64_t radius, float sigma) {
   }
 }
 
-/// Index of the pixel that stands for `i`, one reflection at most.
+/// Index of the pixel used for `i`, with at most one reflection.
 int64_t reflect(int64_t i, int64_t n) {
   const int64_t from_left = i < 0 ? -i : i;
   return from_left < n ? from_left : 2 * (n - 1) - from_left;

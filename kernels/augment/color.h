@@ -20,7 +20,7 @@ void adjust_contrast_cpu(float* x, int64_t pixels, float factor);
 /// x <- blend(x, grey(x), factor)
 void adjust_saturation_cpu(float* x, int64_t pixels, float factor);
 
-/// Turns the hue of HSV by `shift` turns, in [-0.5, 0.5]; value and saturation stay.
+/// Rotates the HSV hue by `shift` turns, in [-0.5, 0.5]; value and saturation are unchanged.
 /// With v = max(r, g, b), m = min(r, g, b), h6 = 6 hue in [0, 6):
 ///   r, g, b = v - (v - m) clamp(min(k, 4 - k), 0, 1),  k = (n + h6) mod 6,  n = 5, 3, 1
 void adjust_hue_cpu(float* x, int64_t pixels, float shift);

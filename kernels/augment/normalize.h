@@ -21,12 +21,12 @@ constexpr Normalization imagenet_normalization() {
 constexpr Normalization cifar10_normalization() {
   return {{0.4914f, 0.4822f, 0.4465f}, {0.2470f, 0.2435f, 0.2616f}};
 }
-/// CLIP's own training images.
+/// CLIP's training images.
 constexpr Normalization clip_normalization() {
   return {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}};
 }
 
-/// The end of an augmentation: planes to pixels.
+/// The last step of an augmentation: planes to pixels.
 ///   y[p, c] = (x[c, p] - mean[c]) / std[c]
 ///   x : [3, pixels] f32     y : [pixels, 3] of a floating dtype, overwritten, must not alias x
 /// Empty input does nothing.

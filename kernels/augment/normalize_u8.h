@@ -9,7 +9,7 @@ struct NormalizeU8Args {
   void* y = nullptr;           // [pixels, 3] f32 or bf16, overwritten
   Normalization normalization;
 };
-/// Decoded images as a network wants them, when nothing is to be augmented:
+/// Decoded images as network input, without augmentation:
 ///   y[p, c] = (x[p, c] / 255 - mean[c]) / std[c]
 /// No pixels: does nothing.
 using NormalizeU8Fn = void(const NormalizeU8Args& args, int64_t pixels, Dtype dtype, Stream stream);

@@ -11,8 +11,8 @@ struct ThreeScales {
   float shift[3];
 };
 
-/// Sixteen elements a thread: one 16-byte access in, two (bf16) or four (f32) out. 16 leaves 1 when
-/// divided by 3, so group i starts at channel i mod 3.
+/// Sixteen elements per thread: one 16-byte access in, two (bf16) or four (f32) out. 16 mod 3 is 1,
+/// so group i starts at channel i mod 3.
 template <class T>
 __global__ void __launch_bounds__(kElementwiseThreads)
     normalize_u8_kernel(const uint8_t* x, T* y, int64_t n, int64_t groups, ThreeScales s) {

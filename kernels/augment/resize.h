@@ -38,7 +38,7 @@ ResizeArgs center_resize_args(ImageDims image, int64_t shorter_side, int64_t siz
 ///   max(s, 1)), s = size / full_size,
 /// so that shrinking (s > 1) averages over a triangle of s pixels to each side, as torchvision's
 /// antialias=True and Pillow do, and growing is plain bilinear. Pixels outside [begin, begin +
-/// size) do not take part. Arithmetic is f32.
+/// size) are ignored. Arithmetic is f32.
 ///   image : [height, width, 3] u8     out : [3, vertical.out_size, horizontal.out_size] f32,
 ///   overwritten
 void resize_cpu(const ImageView& image, const ResizeArgs& args, float* out, Workspace workspace);

@@ -16,8 +16,7 @@ int64_t taps_of(const ResizeAxis& axis) {
   return std::min<int64_t>(static_cast<int64_t>(std::ceil(2 * support)), axis.size);
 }
 
-/// Weights of every wanted output pixel, all with the same number of taps so that loops have no
-/// tails.
+/// Weights of every output pixel, all with the same number of taps so that loops have no tails.
 struct WeightTable {
   int64_t taps;
   int32_t* first;  // [out_size], source pixel of tap 0, counted from axis.begin
@@ -25,7 +24,7 @@ struct WeightTable {
 };
 
 struct WeightSpec {
-  float total;    // what the weights of one output pixel add up to
+  float total;    // sum of the weights of one output pixel
   Mirror mirror;  // order of the output pixels
 };
 
@@ -79,10 +78,10 @@ void blend_rows(const RowArgs& a, float* __restrict row, int64_t n) {
   }
 }
 
-/// out[x] = sum_t weight[t, x] * row[3 * (first[x] + t)], `row` already at the wanted channel.
+/// out[x] = sum_t weight[t, x] * row[3 * (first[x] + t)], `row` points at the channel to read.
 void gather_row(const float* __restrict row, const WeightTable& table, float* __restrict out,
                 int64_t n) {
-  const int32_t* __restrict first = table.first;  // here already times 3
+  const int32_t* __restrict first = table.first;  // already multiplied by 3
   const float* __restrict w0 = table.weight;
   if (table.taps == 2) {
     const float* __restrict w1 = table.weight + n;
@@ -133,7 +132,7 @@ ResizeArgs center_resize_args(ImageDims image, int64_t shorter_side, int64_t siz
   const int64_t shorter = std::min(image.height, image.width);
   const int64_t height = image.height * shorter_side / shorter;
   const int64_t width = image.width * shorter_side / shorter;
-  // Half pixels round to even, as torchvision's centre crop does.
+  // Half pixels round to even, as in torchvision's centre crop.
   const auto offset = [size](int64_t full) {
     return std::lrint(static_cast<double>(full - size) / 2);
   };

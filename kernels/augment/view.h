@@ -8,7 +8,7 @@
 
 namespace rela {
 
-/// What every view of a pipeline shares.
+/// Output options shared by all views of a pipeline.
 struct ViewOutput {
   int64_t size = 32;  // side S of the view
   Normalization normalization;

@@ -1,7 +1,7 @@
 #pragma once
-// What a random view of an image may be (ViewSpec), and what one particular view is (ViewParams).
-// Distributions are those of torchvision's RandomResizedCrop, RandomHorizontalFlip, ColorJitter,
-// RandomGrayscale, GaussianBlur and RandomSolarize, in this order.
+// The distribution of random views of an image (ViewSpec), and the parameters of one view
+// (ViewParams). Distributions are those of torchvision's RandomResizedCrop, RandomHorizontalFlip,
+// ColorJitter, RandomGrayscale, GaussianBlur and RandomSolarize, in this order.
 
 #include <array>
 #include <cstdint>
@@ -90,8 +90,7 @@ struct ViewKey {
 };
 
 /// Decides a view. Pure: the same arguments give the same view, and switching one operation off
-/// changes nothing in the others (each has a random stream of its own). The image must not be
-/// empty.
+/// changes nothing in the others (each has a separate random stream). The image must not be empty.
 ViewParams draw_view_params(const ViewSpec& spec, ImageDims image, const ViewKey& key);
 
 }  // namespace rela

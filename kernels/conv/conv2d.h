@@ -23,8 +23,8 @@ struct Conv2dDims {
 
 /// kWinograd is F(4x4, 3x3) (Lavin & Gray 2016) in f32, for 3x3 filters of stride 1: 4 times fewer
 /// multiplications, and errors of 1e-6 (root mean square) to 3e-6 (worst) of the largest value, ten
-/// times those of direct sums. Where the CPU or the shape has no Winograd form it means kDirect.
-/// kAuto takes whichever measured faster for the shape.
+/// times those of direct summation. Where the CPU or the shape does not support Winograd, it falls
+/// back to kDirect. kAuto takes whichever was measured to be faster for the shape.
 enum class Conv2dAlgorithm : uint8_t { kAuto, kDirect, kWinograd };
 
 /// Everything that selects a kernel, besides the pass.
@@ -44,10 +44,11 @@ using Conv2dWorkspaceFn = size_t(const Conv2dProblem& problem, Conv2dPass pass, 
 Conv2dWorkspaceFn conv2d_workspace_bytes_cpu;
 Conv2dWorkspaceFn conv2d_workspace_bytes_cuda;
 
-/// Sums are f32 in every dtype. No pointers may overlap. N == 0 does nothing (a weight gradient of
-/// nothing is zero). Same bits for the same input and number of threads; on the CPU the weight
+/// Sums are f32 in every dtype. No pointers may overlap. N == 0 does nothing (an empty weight
+/// gradient is zero). Same bits for the same input and number of threads; on the CPU the weight
 /// gradient's order of summation depends on the number of threads. On a GPU the weight gradient of
-/// bf16 is rounded to bf16 before it is widened and added. There w of the dtype of x saves a copy.
+/// bf16 is rounded to bf16 before it is widened and added; passing w in the dtype of x saves a copy
+/// there.
 using Conv2dForwardFn = void(const Conv2dProblem& problem, const void* x, const void* w, void* y,
                              Workspace workspace, Stream stream);
 Conv2dForwardFn conv2d_forward_cpu;

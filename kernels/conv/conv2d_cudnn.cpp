@@ -1,5 +1,5 @@
-// A convolution of the network on the library's terms: filters brought into the type of the
-// activations before the call, their gradient widened to f32 after it.
+// Adapts a convolution of the network to the library: filters are converted to the type of the
+// activations before the call, their gradient is widened to f32 after it.
 
 #include "kernels/conv/conv2d.h"
 #include "kernels/cudnn/convolution.h"
@@ -18,7 +18,7 @@ size_t filter_bytes(const Conv2dProblem& p, Conv2dPass pass) {
   return (static_cast<size_t>(filter_count(p.dims)) * dtype_bytes(p.dtype) + 255) / 256 * 256;
 }
 
-/// A weight gradient that is widened afterwards accumulates then.
+/// A weight gradient that is widened afterwards accumulates in that step.
 ConvolutionCall call_of(const Conv2dProblem& p, Conv2dPass pass, Write mode) {
   const bool widened = pass == Conv2dPass::kBackwardWeights && p.dtype != Dtype::kF32;
   return {.dims = p.dims,

@@ -7,7 +7,7 @@ namespace rela {
 
 namespace {
 
-/// Sixteen channels of one pixel of two images; without a second image, of one and zeros.
+/// Sixteen channels of one pixel of two images; a missing second image counts as zeros.
 RELA_AVX512_BF16 [[gnu::always_inline]] inline __m512i interleaved(const Bf16* first,
                                                                    const Bf16* second) {
   const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,

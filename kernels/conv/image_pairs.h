@@ -1,6 +1,6 @@
 #pragma once
-// Two images interleaved: the bf16 values of one pixel and channel side by side, as the instruction
-// that multiplies and adds two products at a time wants them.
+// Two images interleaved: the bf16 values of one pixel and channel side by side, as required by the
+// instruction that accumulates two products at a time.
 
 #include "kernels/parallel.h"
 #include "kernels/types.h"
@@ -18,17 +18,17 @@ struct alignas(32) PairOfDy {
   uint32_t lane[kBlockK];
 };
 
-/// The last pair of an odd number of images lacks its second, which counts as zeros.
+/// With an odd number of images the last pair has no second image; it is treated as zeros.
 enum class ImagePair : uint8_t { kBoth, kFirst };
 
-/// Where pixels go: data[block * plane + pixel].
+/// The destination of pixels: data[block * plane + pixel].
 template <class Pair>
 struct PairPlanes {
   Pair* data;
   int64_t plane;
 };
 
-/// The pixels of x that are wanted, as a raster over images of H x W pixels.
+/// The pixels of x to read, as a raster over images of H x W pixels.
 struct PixelGrid {
   int64_t rows, columns;
   int64_t row_step, column_step;  // in pixels
@@ -38,7 +38,7 @@ struct PixelGrid {
 
 /// `x` is [2, H, W, C], or [1, ...].
 void interleave_x(const Bf16* x, ImagePair images, const PixelGrid& grid, PairPlanes<PairOfX> out);
-/// `dy` is [2, pixels, channels], or [1, ...], of whose channels come blocks [begin, end).
+/// `dy` is [2, pixels, channels], or [1, ...]; takes channel blocks [begin, end).
 void interleave_dy(const Bf16* dy, ImagePair images, RowDims pixels, Range blocks,
                    PairPlanes<PairOfDy> out);
 

@@ -1,6 +1,6 @@
 // One instruction multiplies pairs of bf16 values and adds both products. The pair is the same
-// pixel of two images: x and dy are interleaved two images at a time, a chunk of pairs that stays
-// in the L2 cache, so that every tap of every stride finds its pairs aligned.
+// pixel of two images: x and dy are interleaved two images at a time, in chunks of pairs that stay
+// in the L2 cache, so that pairs are aligned for every tap and stride.
 
 #include "kernels/conv/weight_gradient_bf16.h"
 
@@ -17,18 +17,18 @@ namespace rela {
 namespace {
 
 constexpr int64_t kChunkBytes = 512 * 1024;   // half of the L2 cache
-constexpr int64_t kSharedBytes = 512 * 1024;  // larger results are cut by K, smaller ones by images
+constexpr int64_t kSharedBytes = 512 * 1024;  // split larger results by K, smaller by images
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// What one thread computes: dw[k in blocks] of some pairs of images.
+/// What one thread computes: dw[k in blocks] for some pairs of images.
 struct Part {
   Range pairs;
   Range blocks;  // of kBlockK output channels
 };
 
-/// How the work is cut. Many images share a small result, at the price of adding up; a large one is
-/// cut by output channels, at the price of interleaving x once per thread.
+/// How the work is split. Work on a small result is split by images, at the price of a final sum;
+/// on a large one by output channels, at the price of interleaving x once per thread.
 struct Cut {
   int64_t by_images = 1;
   int64_t by_channels = 1;
@@ -101,7 +101,7 @@ void interleave(const Conv2dDims& d, const Source& source, const Part& chunk,
   }
 }
 
-/// One chunk of a part, into the whole dw [K, R, S, C].
+/// Adds one chunk of a part to dw [K, R, S, C].
 void add_chunk(const Conv2dDims& d, const Part& chunk, const Buffers& buffers, float* dw,
                Write mode) {
   const int64_t pairs = chunk.pairs.end - chunk.pairs.begin;
@@ -117,7 +117,7 @@ void add_chunk(const Conv2dDims& d, const Part& chunk, const Buffers& buffers, f
   }
 }
 
-/// One by one windows with gaps between them: the same problem on the pixels that they cover.
+/// Reduces a strided 1x1 filter to the same problem on the pixels that its windows cover.
 Conv2dDims without_gaps(const Conv2dDims& d) {
   if (d.r != 1 || d.s != 1 || d.padding != 0) return d;
   Conv2dDims dense = d;

@@ -1,5 +1,5 @@
-// Padding is never multiplied: each filter row, and at the margins each tap, visits the pixels that
-// it covers.
+// Padding is never multiplied: each filter row, and near the edges each tap, visits only the pixels
+// that it covers.
 
 #include "kernels/conv/weight_gradient_block.h"
 
@@ -11,8 +11,8 @@
 namespace rela {
 namespace {
 
-/// Of kTaps filter columns. Three take 24 registers, 3 pixels of x and one factor from dy 4 more of
-/// the 32.
+/// Sums of kTaps filter columns. Three columns take 24 of the 32 registers; 3 pixels of x and one
+/// factor from dy take 4 more.
 template <int64_t kTaps>
 using Sums = __m512[kBlockK][kTaps];
 
@@ -33,7 +33,7 @@ RELA_AVX512_BF16 [[gnu::always_inline]] inline __m512bh load_dy(const PairOfDy* 
   return reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(dy->lane[k])));
 }
 
-/// One output pixel. `x` is where its first tap lies; all taps are inside the image.
+/// One output pixel. `x` points at its first tap; all taps are inside the image.
 template <int64_t kTaps>
 RELA_AVX512_BF16 [[gnu::always_inline]] inline void add_pixel(Sums<kTaps>& sums, const PairOfX* x,
                                                               const PairOfDy* dy) {
@@ -48,7 +48,7 @@ RELA_AVX512_BF16 [[gnu::always_inline]] inline void add_pixel(Sums<kTaps>& sums,
   }
 }
 
-/// The same at the margins: column `w` of the first tap may lie outside [0, width).
+/// The same near the edges: column `w` of the first tap may be outside [0, width).
 template <int64_t kTaps>
 RELA_AVX512_BF16 [[gnu::always_inline]] inline void add_margin(Sums<kTaps>& sums,
                                                                const PairOfX* row, int64_t w,

@@ -6,7 +6,7 @@
 
 namespace rela {
 
-/// The pixels of some pairs of images, of one block of C and one block of K.
+/// The pixels of several pairs of images, for one block of C and one block of K.
 struct PixelPlanes {
   const PairOfX* x;    // [pairs, H, W]
   const PairOfDy* dy;  // [pairs, P, Q]

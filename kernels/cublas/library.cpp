@@ -1,4 +1,5 @@
-// cuBLASLt's functions as its header declares them, each found in the library at its first call.
+// cuBLASLt's functions as its header declares them, each looked up in the library on its first
+// call.
 
 #include "kernels/cublas/library.h"
 
@@ -92,7 +93,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
       preference, name, value, bytes);
 }
 
-// NOLINTBEGIN(readability-function-size): cuBLASLt's own parameters
+// NOLINTBEGIN(readability-function-size): cuBLASLt's parameters
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle,
                                               cublasLtMatmulDesc_t operation,

@@ -4,7 +4,7 @@
 
 namespace rela {
 
-/// cuBLASLt. Its functions, called as its header declares them, are found in here.
+/// cuBLASLt, loaded on first use. Its functions are called as its header declares them.
 const SharedLibrary& cublaslt_library();
 
 }  // namespace rela

@@ -1,6 +1,6 @@
 #pragma once
-// The door to matrix products as a library does them. In a CUDA build cuBLASLt stands behind it, in
-// the emulated build the CPU's kernels do, in stream order and on the same memory.
+// Matrix products from a library: cuBLASLt in a CUDA build, the CPU kernels in an emulated build,
+// there in stream order and on the same memory.
 
 #include <compare>
 
@@ -8,7 +8,7 @@
 
 namespace rela {
 
-/// How the factors of c [M, N] lie in memory, row by row:
+/// Row-major layouts of the factors of c [M, N]:
 ///   kNt : a [M, K], b [N, K]     kNn : a [M, K], b [K, N]     kTn : a [K, M], b [K, N]
 enum class MatmulLayout : uint8_t { kNt, kNn, kTn };
 
@@ -21,12 +21,12 @@ struct MatmulCall {
   Bias bias = Bias::kAbsent;       // with kNt only
   Write mode = Write::kOverwrite;  // kAccumulate with kNn and kTn only
   F32Math f32_math = F32Math::kExact;
-  int64_t batch = 1;  // so many products, of matrices that lie one after another; no bias above 1
+  int64_t batch = 1;  // number of products; matrices are contiguous; no bias above 1
   auto operator<=>(const MatmulCall&) const = default;
 };
 
-/// Bytes: every matrix begins at a multiple. Weights lie in arenas, closer than cuBLASLt's own
-/// assumption, 256.
+/// Bytes: every matrix starts at a multiple of this. Weights are in arenas, packed more tightly
+/// than the 256 that cuBLASLt assumes by default.
 inline constexpr uint32_t kMatmulAlignment = 16;
 struct MatmulTensors {
   const void* a = nullptr;
@@ -35,11 +35,11 @@ struct MatmulTensors {
   void* c = nullptr;
 };
 
-/// The first time also makes the plan: before a stream is recorded, ask for every call that it
-/// holds.
+/// The first call also makes the plan: before capturing a stream, call this for every product that
+/// the capture contains.
 size_t matmul_workspace_bytes(const MatmulCall& call);
 /// Sums are f32, in an order that depends on the call alone. Throws simt::Error with the library's
-/// reason when it has no way to do it.
+/// reason when it has no algorithm for the call.
 void matmul(const MatmulCall& call, const MatmulTensors& tensors, Workspace workspace,
             Stream stream);
 

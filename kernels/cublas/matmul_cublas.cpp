@@ -1,5 +1,5 @@
-// cuBLASLt thinks in columns: row-major c [M, N] is column-major c' [N, M], and c' = b' a'. A plan
-// per call and device, found once (kernels/tuning/tuning.h).
+// cuBLASLt is column-major: row-major c [M, N] is column-major c' [N, M], and c' = b' a'. There is
+// one plan per call and device, made once (kernels/tuning/tuning.h).
 
 #include <cublasLt.h>
 
@@ -18,7 +18,7 @@
 namespace rela {
 namespace {
 
-/// What NVIDIA recommends for Hopper; older GPUs need less.
+/// NVIDIA's recommendation for Hopper; older GPUs need less.
 constexpr size_t kWorkspaceLimit = size_t{32} << 20;
 
 void check_cublas(cublasStatus_t status, const char* call) {
@@ -96,7 +96,7 @@ OwnedPreference make_preference() {
                  "cublasLtMatmulPreferenceSetAttribute");
   };
   set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceLimit);
-  // A dot product cut into parts is put together from f32, in order.
+  // A dot product split into parts is combined in f32, in order.
   const uint32_t reductions =
       CUBLASLT_REDUCTION_SCHEME_NONE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
   set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, reductions);
@@ -110,7 +110,7 @@ OwnedPreference make_preference() {
 
 using PlanKey = CallOnDevice<MatmulCall>;
 
-/// A product with its algorithm.
+/// A product and its algorithm.
 struct MatmulPlan {
   MatmulCall call;
   cublasLtHandle_t handle = nullptr;
@@ -124,7 +124,7 @@ cublasLtHandle_t handle_of(int device) {
       .get();
 }
 
-/// Where the bias lies is part of an operation, so each call has its own.
+/// The bias pointer is part of the operation, so each call needs a new one.
 OwnedOperation make_operation(const MatmulCall& call, const void* bias) {
   OwnedOperation operation = make_operation(call);
   if (call.bias == Bias::kPresent) {
@@ -150,7 +150,7 @@ void run(const MatmulPlan& plan, const MatmulTensors& tensors, Workspace workspa
 
 using Algorithms = std::vector<cublasLtMatmulHeuristicResult_t>;
 
-/// In the order of cuBLASLt's heuristics; at least one.
+/// The proposals in the order of cuBLASLt's heuristics; at least one.
 Algorithms proposals(const MatmulPlan& plan) {
   const OwnedOperation operation = make_operation(plan.call);
   const OwnedPreference preference = make_preference();
@@ -166,7 +166,7 @@ Algorithms proposals(const MatmulPlan& plan) {
   return found;
 }
 
-/// All that tells one algorithm from another: "algorithm 66, 1=20 6=36 ...".
+/// Everything that distinguishes algorithms: "algorithm 66, 1=20 6=36 ...".
 std::string name_of(const cublasLtMatmulAlgo_t& algorithm) {
   std::string name = "algorithm";
   for (const cublasLtMatmulAlgoConfigAttributes_t attribute :
@@ -174,21 +174,21 @@ std::string name_of(const cublasLtMatmulAlgo_t& algorithm) {
         CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, CUBLASLT_ALGO_CONFIG_CTA_SWIZZLING,
         CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION, CUBLASLT_ALGO_CONFIG_STAGES_ID,
         CUBLASLT_ALGO_CONFIG_INNER_SHAPE_ID, CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID}) {
-    uint32_t value = 0;  // two of them are uint16_t, which fills the lower half
+    uint32_t value = 0;  // two attributes are uint16_t and fill the lower half
     size_t written = 0;
     const bool half = attribute == CUBLASLT_ALGO_CONFIG_INNER_SHAPE_ID ||
                       attribute == CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID;
     const size_t bytes = half ? sizeof(uint16_t) : sizeof(value);
     if (cublasLtMatmulAlgoConfigGetAttribute(&algorithm, attribute, &value, bytes, &written) !=
         CUBLAS_STATUS_SUCCESS) {
-      continue;  // an algorithm without it
+      continue;  // this algorithm lacks the attribute
     }
     name += " " + std::to_string(static_cast<int>(attribute)) + "=" + std::to_string(value);
   }
   return name;
 }
 
-/// Nothing where memory does not suffice, or cuBLASLt refuses after all.
+/// Empty if memory does not suffice or cuBLASLt refuses after all.
 std::optional<float> milliseconds(const MatmulPlan& plan) {
   const MatmulCall& call = plan.call;
   MeasuringMemory memory;
@@ -206,7 +206,7 @@ std::optional<float> milliseconds(const MatmulPlan& plan) {
   }
 }
 
-/// A call in words, for the file of choices.
+/// A readable name of a call, for the file of choices.
 std::string describe(const MatmulCall& call) {
   constexpr const char* kLayouts[] = {"nt", "nn", "tn"};
   std::string text = kLayouts[static_cast<int>(call.layout)];
@@ -218,7 +218,7 @@ std::string describe(const MatmulCall& call) {
          std::to_string(call.k) + (call.batch > 1 ? " batch " + std::to_string(call.batch) : "");
 }
 
-/// The first proposal; the fastest of the first few, where measuring is asked for.
+/// Takes the first proposal, or the fastest of the first few if measuring is on.
 void choose_algorithm(MatmulPlan& plan, int device) {
   const Algorithms algorithms = proposals(plan);
   plan.choice = algorithms.front();

@@ -1,4 +1,4 @@
-// Matrix products of the emulated build: the CPU's kernels on emulated device memory.
+// Matrix products of the emulated build: the CPU kernels on emulated device memory.
 
 #include "kernels/cublas/matmul.h"
 #include "kernels/elementwise/cast.h"
@@ -20,7 +20,7 @@ LinearPass pass_of(MatmulLayout layout) {
   return LinearPass::kForward;
 }
 
-/// The linear layer one of whose passes is this product.
+/// The linear layer that has this product as one of its passes.
 LinearProblem problem_of(const MatmulCall& call) {
   LinearProblem p{.dims = {}, .dtype = call.in, .weight_dtype = call.in, .bias = call.bias};
   switch (call.layout) {
@@ -37,7 +37,7 @@ LinearProblem problem_of(const MatmulCall& call) {
   return p;
 }
 
-/// The CPU's linear layer takes its bias in f32: a widened copy lies at the front of the workspace.
+/// The CPU's linear layer takes its bias in f32: a widened copy is at the front of the workspace.
 size_t widened_bias_bytes(const MatmulCall& call) {
   if (call.bias == Bias::kAbsent || call.out == Dtype::kF32) return 0;
   return widened_bytes(call.n);
@@ -47,13 +47,13 @@ WidenedProduct elements_of(const MatmulCall& call) {
   return {call.m * call.k, call.k * call.n, call.m * call.n, call.in, call.out};
 }
 
-/// Whether the CPU's kernels have no such product.
+/// Whether the CPU kernels lack this product.
 bool is_widened(const MatmulCall& call) {
   const bool f32_of_bf16 = call.in == Dtype::kBf16 && call.out == Dtype::kF32;
   return call.in == Dtype::kF16 || (f32_of_bf16 && call.layout != MatmulLayout::kTn);
 }
 
-/// The f32 product that stands in for one of 16 bits.
+/// The f32 product that replaces a 16-bit one.
 MatmulCall widened(MatmulCall call) {
   call.in = call.out = Dtype::kF32;
   call.f32_math = F32Math::kExact;
@@ -75,7 +75,7 @@ void multiply(const MatmulCall& call, const MatmulTensors& t, const float* bias,
   }
 }
 
-/// Those of the next product of a batch.
+/// The tensors of the next product in a batch.
 MatmulTensors next(const MatmulCall& call, const MatmulTensors& t) {
   const auto after = [](const void* p, int64_t count, Dtype dtype) {
     return static_cast<const std::byte*>(p) + static_cast<size_t>(count) * dtype_bytes(dtype);

@@ -1,4 +1,5 @@
-// Attention through cuDNN: a plan per call and device, or the reason why there is none, found once.
+// Attention through cuDNN: one plan per call and device, or the reason why there is none,
+// determined once.
 
 #include <memory>
 #include <optional>
@@ -19,8 +20,8 @@ struct Answer {
   std::optional<CudnnError> refusal{};
 };
 
-/// Whether nothing went wrong on the device itself: then the own kernel can serve, whether cuDNN
-/// cannot do the call or, for want of NVRTC say, cannot make its plan.
+/// Whether the device itself is fine: then our kernel can take over, whether cuDNN cannot do the
+/// call or cannot make its plan, for example for lack of NVRTC.
 bool is_refusal(const CudnnError& error) {
   return error.status() / 1000 != CUDNN_STATUS_EXECUTION_FAILED / 1000;
 }
@@ -63,7 +64,7 @@ const EnginePlan& plan_for(const AttentionCall& call) {
 }  // namespace
 
 bool has_library_attention(const AttentionCall& call) {
-  own_cudnn_handle();  // here, because it allocates
+  own_cudnn_handle();  // created here because it allocates
   return answer_for(call).plan.has_value();
 }
 

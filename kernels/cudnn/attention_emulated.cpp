@@ -1,4 +1,4 @@
-// Attention of the emulated build: the CPU's kernel on emulated device memory.
+// Attention of the emulated build: the CPU kernel on emulated device memory.
 
 #include "kernels/cudnn/attention.h"
 #include "kernels/elementwise/cast.h"
@@ -15,7 +15,7 @@ void run(const AttentionCall& call, const AttentionForwardArgs& args, Workspace 
   if (call.dtype != Dtype::kF16) {
     return attention_forward_cpu(args, call.dims, call.dtype, workspace, Stream{});
   }
-  // The CPU has no f16: it works on copies in f32.
+  // The CPU kernel does not support f16: it works on f32 copies.
   const int64_t count = elements_of(call.dims);
   void* const wide_qkv = workspace.data;
   void* const wide_out = static_cast<std::byte*>(workspace.data) + widened_bytes(3 * count);

@@ -1,6 +1,6 @@
 #pragma once
-// How cuDNN does attention's forward pass. Its engines are compiled when the plan is made, by
-// NVRTC, which takes a second and the driver.
+// cuDNN plans for attention's forward pass. Making a plan compiles its engine with NVRTC, which
+// takes a second and needs the driver.
 
 #include <string>
 
@@ -9,10 +9,10 @@
 
 namespace rela {
 
-/// Where the operands of a call lie, axes in cuDNN's order: N, H, T, D. Queries, keys and values
-/// are strided views of one array, `part` elements behind each other. lse is what cuDNN calls the
-/// statistics of the softmax: the largest scaled score of a query, plus the natural logarithm of
-/// the sum of exp over what the scores are below it.
+/// Where the operands of a call are, with axes in cuDNN's order: N, H, T, D. Queries, keys and
+/// values are strided views of one array, `part` elements apart. lse is what cuDNN calls the
+/// softmax statistics: the largest scaled score of a query, plus the natural logarithm of the sum
+/// of exp(score - largest).
 struct AttentionGraph {
   explicit AttentionGraph(const AttentionDims& dims);
   GraphTensor q, k, v, out, lse;
@@ -20,13 +20,13 @@ struct AttentionGraph {
   int64_t part;
 };
 
-/// What cuDNN proposes for a call and gives the same bits every time.
+/// The deterministic engines that cuDNN proposes for a call.
 EngineProposals attention_proposals(const AttentionCall& call, const CudnnDescriptor& device);
 
-/// What its plan runs on.
+/// The memory that its plan runs on.
 GraphMemory graph_memory(const AttentionCall& call, const AttentionForwardArgs& args);
 
-/// A call in words, for files: "attention bf16 256x197, 12 heads of 64".
+/// A readable name of a call, for files: "attention bf16 256x197, 12 heads of 64".
 std::string describe(const AttentionCall& call);
 
 }  // namespace rela

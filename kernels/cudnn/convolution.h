@@ -1,12 +1,12 @@
 #pragma once
-// The door to convolutions as a library does them. In a CUDA build cuDNN stands behind it, in the
-// emulated build the CPU's kernels do, in stream order and on the same memory.
+// Convolutions from a library: cuDNN in a CUDA build, the CPU kernels in an emulated build, there
+// in stream order and on the same memory.
 
 #include "kernels/conv/conv2d.h"
 
 namespace rela {
 
-/// One pass with every tensor, filters and their gradient included, in one dtype. dims.n > 0.
+/// One pass. All tensors, filters and their gradient included, have the same dtype. dims.n > 0.
 struct ConvolutionCall {
   Conv2dDims dims{};
   Conv2dPass pass = Conv2dPass::kForward;
@@ -24,7 +24,7 @@ struct ConvolutionTensors {
   void* result = nullptr;
 };
 
-/// The elements of each, for any pass.
+/// The number of elements of each tensor, for any pass.
 struct ConvolutionSizes {
   int64_t first = 0, second = 0, result = 0;
 };
@@ -42,11 +42,11 @@ inline ConvolutionSizes sizes_of(const ConvolutionCall& call) {
   return {x, y, w};
 }
 
-/// The first time also makes the plan: before a stream is recorded, ask for every call that it
-/// holds.
+/// The first call also makes the plan: before capturing a stream, call this for every convolution
+/// that the capture contains.
 size_t convolution_workspace_bytes(const ConvolutionCall& call);
-/// Sums are f32, in an order that depends on the call alone. Throws simt::Error with the
-/// library's reason when it has no way to do it.
+/// Sums are f32, in an order that depends on the call alone. Throws simt::Error with the library's
+/// reason when it has no algorithm for the call.
 void convolution(const ConvolutionCall& call, const ConvolutionTensors& tensors,
                  Workspace workspace, Stream stream);
 

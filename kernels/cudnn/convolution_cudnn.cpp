@@ -1,4 +1,4 @@
-// Convolutions through cuDNN: a plan per call and device, found once.
+// Convolutions through cuDNN: one plan per call and device, made once.
 
 #include <memory>
 
@@ -34,8 +34,7 @@ const EnginePlan& plan_for(const ConvolutionCall& call) {
 }  // namespace
 
 size_t convolution_workspace_bytes(const ConvolutionCall& call) {
-  own_cudnn_handle();  // here, because it allocates, which a stream that is being recorded may not
-                       // see
+  own_cudnn_handle();  // here, because it allocates, which a capture may not
   return plan_for(call).workspace_bytes();
 }
 

@@ -1,4 +1,4 @@
-// Convolutions of the emulated build: the CPU's kernels on emulated device memory.
+// Convolutions of the emulated build: the CPU kernels on emulated device memory.
 
 #include "kernels/cudnn/convolution.h"
 #include "kernels/elementwise/cast.h"
@@ -21,7 +21,7 @@ WidenedProduct in_f32(const ConvolutionCall& call) {
   return {sizes.first, sizes.second, sizes.result};
 }
 
-/// The f32 convolution that stands in for one of f16.
+/// The f32 convolution that replaces an f16 one.
 ConvolutionCall widened(ConvolutionCall call) {
   call.dtype = Dtype::kF32;
   call.f32_math = F32Math::kExact;
@@ -29,7 +29,7 @@ ConvolutionCall widened(ConvolutionCall call) {
   return call;
 }
 
-/// The CPU's weight gradient is always f32; the library's has the type of its inputs. It lies at
+/// The CPU's weight gradient is always f32; the library's has the type of its inputs. It is kept at
 /// the front of the workspace until it is rounded.
 size_t wide_gradient_bytes(const ConvolutionCall& call) {
   if (call.pass != Conv2dPass::kBackwardWeights || call.dtype == Dtype::kF32) return 0;

@@ -11,7 +11,8 @@ constexpr int64_t kFirstId = 1;
 constexpr int64_t kSecondId = 2;
 constexpr int64_t kResultId = 3;
 
-/// cuDNN names axes N, C, H, W (K, C, R, S) whatever the order in memory: strides say NHWC.
+/// cuDNN names axes N, C, H, W (K, C, R, S) whatever the order in memory: the strides describe
+/// NHWC.
 struct Extents {
   int64_t outer, channels, rows, columns;
 };
@@ -40,7 +41,7 @@ CudnnDescriptor geometry(const Conv2dDims& d) {
   return conv;
 }
 
-/// What the three passes call their parts.
+/// The names that the three passes give their parts.
 struct PassNames {
   cudnnBackendDescriptorType_t operation;
   cudnnBackendAttributeName_t conv, x, w, y, alpha, beta;
@@ -85,7 +86,7 @@ PassNames names_of(Conv2dPass pass) {
           kResultId};
 }
 
-/// The graph, last, behind what it refers to.
+/// The graph is last, after everything it refers to.
 std::vector<CudnnDescriptor> graph_of(const ConvolutionCall& call) {
   const Conv2dDims& d = call.dims;
   const PassNames names = names_of(call.pass);

@@ -1,5 +1,5 @@
 #pragma once
-// How cuDNN does one convolution.
+// cuDNN plans for a single convolution.
 
 #include <string>
 
@@ -8,17 +8,18 @@
 
 namespace rela {
 
-/// What cuDNN proposes for a call and keeps to its terms (see `accepts`).
+/// The engines that cuDNN proposes for a call and that meet its requirements (see `accepts`).
 EngineProposals convolution_proposals(const ConvolutionCall& call, const CudnnDescriptor& device);
 
-/// What its plan runs on.
+/// The memory that its plan runs on.
 GraphMemory graph_memory(const ConvolutionTensors& tensors);
 
-/// A call in words, for files: "forward f32 exact auto overwrite 8x32x32x3 to 64, 3x3 / 1 + 1".
+/// A readable name of a call, for files: "forward f32 exact auto overwrite 8x32x32x3 to 64, 3x3 / 1
+/// + 1".
 std::string describe(const ConvolutionCall& call);
 
-/// Whether an engine with these notes keeps to the terms of a call: same bits every time, inputs
-/// not rounded further, sums in f32, no tensor cores for exact f32.
+/// Whether an engine with these notes meets the requirements of a call: deterministic, inputs not
+/// rounded further, sums in f32, no tensor cores for exact f32.
 bool accepts(const ConvolutionCall& call, EngineNotes notes);
 
 }  // namespace rela

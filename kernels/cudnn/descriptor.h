@@ -14,7 +14,7 @@
 
 namespace rela {
 
-/// A call that cuDNN refused, with its own reason.
+/// A call that cuDNN refused, with cuDNN's reason.
 class CudnnError : public simt::Error {
  public:
   CudnnError(const std::string& call, cudnnStatus_t status);
@@ -69,7 +69,7 @@ class CudnnDescriptor {
   CudnnDescriptor& set(cudnnBackendAttributeName_t name, std::span<const void* const> pointers) {
     return set_raw(name, CUDNN_TYPE_VOID_PTR, pointers.size(), pointers.data());
   }
-  /// Characters, with the terminating zero that cuDNN expects.
+  /// A string, with the terminating zero that cuDNN expects.
   CudnnDescriptor& set(cudnnBackendAttributeName_t name, const std::string& text) {
     return set_raw(name, CUDNN_TYPE_CHAR, text.size() + 1, text.c_str());
   }
@@ -81,14 +81,14 @@ class CudnnDescriptor {
   CudnnDescriptor& finalize();
 
   int64_t get_int64(cudnnBackendAttributeName_t name) const;
-  /// Which of an engine's knobs a choice turns.
+  /// The engine knob that a choice sets.
   cudnnBackendKnobType_t knob_type() const;
-  /// What an engine does to the numbers, of which there may be nothing to say.
+  /// An engine's numerical notes; may be empty.
   std::vector<cudnnBackendNumericalNote_t> numerical_notes() const;
   /// The descriptors that an attribute holds, each of `type`.
   std::vector<CudnnDescriptor> get_descriptors(cudnnBackendAttributeName_t name,
                                                cudnnBackendDescriptorType_t type) const;
-  /// The same where cuDNN does not tell their number beforehand.
+  /// The same where cuDNN does not report their number in advance.
   std::vector<CudnnDescriptor> get_descriptors(cudnnBackendAttributeName_t name,
                                                cudnnBackendDescriptorType_t type,
                                                int64_t at_most) const;

@@ -14,7 +14,7 @@ cudnnDataType_t cudnn_type(Dtype dtype) {
                                  : CUDNN_DATA_FLOAT;
 }
 
-/// All but whether it lies on the device; to be finalised.
+/// Sets everything except whether it is on the device; not yet finalised.
 CudnnDescriptor described(const GraphTensor& tensor, Dtype dtype) {
   CudnnDescriptor d(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   d.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, tensor.id)

@@ -1,6 +1,6 @@
 #pragma once
-// How cuDNN does one operation: a graph of it, the configurations of engines that it proposes for a
-// device, and the plan that is made of one.
+// How cuDNN runs one operation: its graph, the engine configurations that cuDNN proposes for a
+// device, and the plan made from one of them.
 
 #include <array>
 #include <functional>
@@ -15,33 +15,33 @@
 
 namespace rela {
 
-/// The device that plans are made for: one that is present, or one described by the text that cuDNN
-/// writes about a device. The second needs no GPU; such plans cannot run.
+/// The device that plans are made for: one that is present, or one described by the text with which
+/// cuDNN describes a device. The latter needs no GPU; such plans cannot run.
 CudnnDescriptor cudnn_device(int device);
 CudnnDescriptor cudnn_device_from_json(const std::string& json);
 
-/// A tensor of a graph: extents and strides of its axes, in elements, by cuDNN's order of axes and
-/// not that in memory.
+/// A tensor of a graph: extents and strides of its axes, in elements, in cuDNN's order of axes, not
+/// memory order.
 struct GraphTensor {
-  int64_t id = 0;  // of the tensor in its graph
+  int64_t id = 0;  // identifies the tensor in its graph
   std::array<int64_t, 4> dims{}, strides{};
   bool operator==(const GraphTensor&) const = default;
 };
-/// In device memory, 16-byte aligned.
+/// A tensor in device memory, 16-byte aligned.
 CudnnDescriptor graph_tensor(const GraphTensor& tensor, Dtype dtype);
-/// One f32, read from host memory when the plan runs.
+/// An f32 scalar, read from host memory when the plan runs.
 CudnnDescriptor graph_number(int64_t id);
 
-/// The graph of an operation, last, behind what it refers to.
+/// The descriptors of a graph; the last one, the operation, follows everything it refers to.
 std::vector<CudnnDescriptor> graph_of(std::vector<CudnnDescriptor> operands,
                                       CudnnDescriptor operation);
 
-/// What cuDNN says about an engine's arithmetic.
+/// cuDNN's notes on an engine's arithmetic.
 using EngineNotes = std::span<const cudnnBackendNumericalNote_t>;
-/// Terms of every call: same bits every time, inputs not rounded further, sums in f32.
+/// Required of every call: deterministic, inputs not rounded further, sums in f32.
 bool keeps_bits_and_sums(EngineNotes notes);
 
-/// What a plan runs on, by id: memory of tensors, and numbers.
+/// What a plan runs on, by id: tensors' memory, and scalars.
 struct GraphMemory {
   std::vector<std::pair<int64_t, const void*>> tensors;
   std::vector<std::pair<int64_t, float>> numbers{};
@@ -51,7 +51,7 @@ struct GraphMemory {
 class EnginePlan {
  public:
   size_t workspace_bytes() const;
-  /// On the stream of `handle`.
+  /// Runs on the stream of `handle`.
   void run(cudnnHandle_t handle, const GraphMemory& memory, void* workspace) const;
 
  private:
@@ -64,8 +64,8 @@ class EnginePlan {
   CudnnDescriptor plan_;
 };
 
-/// Configurations that cuDNN proposes for a graph and whose engines are acceptable, in the order of
-/// its heuristics. The device outlives them.
+/// The configurations that cuDNN proposes for a graph and whose engines are acceptable, in the
+/// order of its heuristics. The device must outlive them.
 class EngineProposals {
  public:
   EngineProposals(std::vector<CudnnDescriptor> graph, const CudnnDescriptor& device,
@@ -74,10 +74,10 @@ class EngineProposals {
   size_t size() const { return parts_->size() - first_; }
   /// The engine and its knobs: "engine 34, 2=1 13=0".
   std::string name(size_t i) const;
-  /// Throws CudnnError when cuDNN refuses it after all.
+  /// Throws CudnnError if cuDNN refuses the configuration after all.
   EnginePlan plan(size_t i) const;
-  /// The first that finalises with little enough workspace, or else the one that wants the least.
-  /// Throws CudnnError with the last refusal when there is none.
+  /// The first that finalises within the workspace limit, or else the one that needs the least.
+  /// Throws CudnnError with the last refusal if none finalises.
   EnginePlan ranked_plan() const;
 
  private:

@@ -1,4 +1,4 @@
-// cuDNN's functions as its header declares them, each found in the library at its first call.
+// cuDNN's functions as its header declares them, each looked up in the library on its first call.
 
 #include "kernels/cudnn/library.h"
 

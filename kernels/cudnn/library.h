@@ -4,7 +4,7 @@
 
 namespace rela {
 
-/// cuDNN. Its functions, called as its header declares them, are found in here.
+/// cuDNN, loaded on first use. Its functions are called as its header declares them.
 const SharedLibrary& cudnn_library();
 
 }  // namespace rela

@@ -16,7 +16,7 @@ struct DestroyHandle {
 };
 using OwnedHandle = std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, DestroyHandle>;
 
-/// Nothing where memory does not suffice.
+/// Empty if memory does not suffice.
 std::optional<float> milliseconds(const EnginePlan& plan, const MeasuringTensors& tensors) {
   if (plan.workspace_bytes() > kPlanWorkspaceLimit) return std::nullopt;
   MeasuringMemory memory;
@@ -44,7 +44,7 @@ EnginePlan measured_plan(const std::string& call, const EngineProposals& proposa
       EnginePlan plan = proposals.plan(way);
       if (plan.workspace_bytes() <= kPlanWorkspaceLimit) return plan;
     }
-  } catch (const CudnnError&) {  // the first one, unmeasured: the ranking goes on to the next
+  } catch (const CudnnError&) {  // the first one, unmeasured: fall back along the ranking
   }
   return proposals.ranked_plan();
 }
@@ -71,7 +71,7 @@ cudnnHandle_t own_cudnn_handle(Stream stream) {
 EnginePlan chosen_plan(const std::string& call, const EngineProposals& proposals,
                        const MeasuringTensors& tensors) {
   if (tuning().search == PlanSearch::kRanked) return proposals.ranked_plan();
-  static std::mutex one_at_a_time;  // of the file, and of what is measured
+  static std::mutex one_at_a_time;  // guards the file, and serialises measurements
   const std::lock_guard lock(one_at_a_time);
   return measured_plan(call, proposals, tensors,
                        choice_file(simt::current_device(), cudnn_version()));

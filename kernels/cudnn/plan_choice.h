@@ -1,6 +1,6 @@
 #pragma once
 // Which of cuDNN's proposals a call takes on a device that is present: the first, or the fastest of
-// the first few, where measuring is asked for (kernels/tuning/tuning.h).
+// the first few if measuring is on (kernels/tuning/tuning.h).
 
 #include <functional>
 #include <string>
@@ -10,17 +10,17 @@
 
 namespace rela {
 
-/// Of this thread and the current device. The first call allocates, which a stream that is being
-/// recorded may not see.
+/// The handle of this thread and the current device. The first call allocates, which is not allowed
+/// while a stream is being captured.
 cudnnHandle_t own_cudnn_handle();
-/// The same, working on `stream` from now on.
+/// The same, set to work on `stream` from now on.
 cudnnHandle_t own_cudnn_handle(Stream stream);
 
-/// Takes memory for the tensors of a call, to be measured on.
+/// Allocates the tensors of a call for measuring.
 using MeasuringTensors = std::function<GraphMemory(MeasuringMemory& memory)>;
 
-/// For the current device. `call`: its words in the file of choices. Throws CudnnError with the
-/// last refusal when there is no plan.
+/// For the current device. `call`: its name in the file of choices. Throws CudnnError with the last
+/// refusal when there is no plan.
 EnginePlan chosen_plan(const std::string& call, const EngineProposals& proposals,
                        const MeasuringTensors& tensors);
 

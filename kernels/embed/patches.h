@@ -8,8 +8,9 @@ namespace rela {
 /// 2021): with I = H / patch and J = W / patch,
 ///   y[n, i J + j, (r patch + s) C + c] = x[n, i patch + r, j patch + s, c]
 ///   x [N, H, W, C] -> y [N, I J, patch patch C]
-/// A row of y lies in memory like a filter [patch, patch, C]: the convolution with weights
-/// [K, patch, patch, C] and stride patch is the product of y with them as [K, patch patch C].
+/// A row of y has the memory layout of a filter [patch, patch, C]: the convolution with weights
+/// [K, patch, patch, C] and stride patch is the product of y with the weights as [K, patch patch
+/// C].
 struct PatchDims {
   int64_t n = 0, h = 0, w = 0, c = 0;
   int64_t patch = 1;  // divides h and w
@@ -17,7 +18,7 @@ struct PatchDims {
   constexpr int64_t rows() const { return h / patch; }
   constexpr int64_t columns() const { return w / patch; }
   constexpr int64_t tokens() const { return rows() * columns(); }
-  constexpr int64_t run() const { return patch * c; }  // neighbours in x and in y
+  constexpr int64_t run() const { return patch * c; }  // contiguous in x and in y
   constexpr int64_t width() const { return patch * run(); }
 };
 
@@ -27,7 +28,7 @@ using PatchesForwardFn = void(const PatchDims& dims, const void* x, void* y, Dty
 PatchesForwardFn patches_forward_cpu;
 PatchesForwardFn patches_forward_cuda;
 
-/// dx (+)= dy, every element back in its place.
+/// dx (+)= dy, every element back at its original position.
 using PatchesBackwardFn = void(const PatchDims& dims, const void* dy, GradOut dx, Dtype dtype,
                                Stream stream);
 PatchesBackwardFn patches_backward_cpu;

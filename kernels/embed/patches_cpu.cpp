@@ -7,7 +7,7 @@
 namespace rela {
 namespace {
 
-/// body(place in x, place in y) for every run of neighbours.
+/// Calls body(offset in x, offset in y) for every contiguous run.
 template <class Body>
 void for_each_run(const PatchDims& d, Body&& body) {
   parallel_rows({d.n * d.h, d.w * d.c}, [&](int64_t line) {

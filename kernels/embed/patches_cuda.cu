@@ -4,7 +4,7 @@
 namespace rela {
 namespace {
 
-/// The dims with what a thread computes from them.
+/// The dims plus values that threads derive from them.
 struct PatchShape {
   explicit PatchShape(const PatchDims& d)
       : h(static_cast<int>(d.h)),
@@ -16,12 +16,12 @@ struct PatchShape {
   int run;
 };
 
-/// Where up to eight neighbours lie in the images and in the patches.
+/// Offsets of up to eight contiguous elements in the images and in the patches.
 struct PatchPlace {
   int64_t in_image, in_patches;
   int count;
 };
-/// A pixel row is a row of runs.
+/// A row of pixels is a row of contiguous runs.
 __device__ bool find_patch_place(const PatchShape& d, PatchPlace* place) {
   PoolPlace at;
   if (!find_place(d.h, d.columns, d.run, &at)) return false;

@@ -4,11 +4,11 @@
 
 namespace rela {
 
-/// The tokens that a vision transformer starts from: the patches' behind a class token, all with
-/// the embedding of their position added (Dosovitskiy et al. 2021, eq. 1).
+/// The tokens that a vision transformer starts from: a class token followed by the patches, each
+/// with its position embedding added (Dosovitskiy et al. 2021, eq. 1).
 struct TokenEmbedDims {
   int64_t n = 0;
-  int64_t patches = 0;  // of an image: T
+  int64_t patches = 0;  // per image: T
   int64_t width = 0;    // D
 
   constexpr int64_t tokens() const { return patches + 1; }
@@ -29,16 +29,16 @@ TokenEmbedForwardFn token_embed_forward_cuda;
 
 struct TokenEmbedBackwardArgs {
   const void* dy = nullptr;       // [N, T + 1, D]
-  void* dx = nullptr;             // [N, T, D] like dy; null: not wanted
-  float* dclass_token = nullptr;  // [D]; null: not wanted
-  float* dposition = nullptr;     // [T + 1, D]; null: not wanted
+  void* dx = nullptr;             // [N, T, D] like dy; null: not needed
+  float* dclass_token = nullptr;  // [D]; null: not needed
+  float* dposition = nullptr;     // [T + 1, D]; null: not needed
   Write dx_mode = Write::kOverwrite;
   Write dclass_token_mode = Write::kOverwrite;
   Write dposition_mode = Write::kOverwrite;
 };
 /// dx[n, t] = dy[n, 1 + t]      dposition[t] = sum_n dy[n, t]      dclass_token = sum_n dy[n, 0]
-/// The sums run over the images in order, kTokenEmbedPart of them in f32, those in f64:
-/// deterministic. No images: they are 0 when overwritten.
+/// The sums run over the images in order: kTokenEmbedPart of them in f32, these partial sums in
+/// f64. Deterministic. No images: the sums are 0 when overwritten.
 using TokenEmbedBackwardFn = void(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& dims,
                                   Dtype dtype, Stream stream);
 TokenEmbedBackwardFn token_embed_backward_cpu;

@@ -7,7 +7,7 @@
 namespace rela {
 namespace {
 
-/// The dims in 32 bits.
+/// The dims as 32-bit integers.
 struct TokenShape {
   explicit TokenShape(const TokenEmbedDims& d)
       : n(static_cast<int>(d.n)),

@@ -12,8 +12,8 @@ struct GatherRowsArgs {
   Write mode = Write::kOverwrite;  // kAccumulate: floating dtypes
 };
 
-/// y[i] = x[index[i]] (kAccumulate: y[i] += it, in f32, rounded once): what a batch needs of a
-/// table that lies whole in the device's memory. Indices may repeat. Empty input does nothing.
+/// y[i] = x[index[i]] (kAccumulate: y[i] += x[index[i]], in f32, rounded once): picks a batch out
+/// of a table that is entirely in device memory. Indices may repeat. Empty input does nothing.
 using GatherRowsFn = void(const GatherRowsArgs& args, const RowDims& dims, Stream stream);
 GatherRowsFn gather_rows_cpu;
 GatherRowsFn gather_rows_cuda;

@@ -1,4 +1,4 @@
-// A block takes a row: in pieces of 16 bytes where all rows begin at a multiple, else byte by byte.
+// A block copies a row: 16 bytes at a time if all rows are aligned to that, else byte by byte.
 
 #include "kernels/cuda_types.h"
 #include "kernels/gather/gather_rows.h"

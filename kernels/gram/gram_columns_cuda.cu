@@ -1,5 +1,5 @@
-// Sums of columns, plain and weighted by the rows' squared norms, slice by slice of the rows; the
-// slices are added up in order.
+// Column sums, plain and weighted by the rows' squared norms, by slices of the rows; the slices are
+// then added in order.
 
 #include <algorithm>
 
@@ -10,18 +10,18 @@ namespace rela {
 namespace {
 
 constexpr int kColumnThreads = 256;
-constexpr int kColumns = 32;  // of a block that sums columns: 8 threads share each
+constexpr int kColumns = 32;  // per block that sums columns: 8 threads share each
 constexpr int kSharers = kColumnThreads / kColumns;
 
 struct Slices {
-  int64_t count = 1, rows = 1;  // of each
+  int64_t count = 1, rows = 1;  // per slice
 };
 Slices slices_of(const GramDims& d) {
   const int64_t count = std::clamp<int64_t>(d.rows / 256, 1, 64);
   return {count, ceil_div(d.rows, count)};
 }
 
-/// norms [N, 2]: |x part|^2 and |y part|^2 of the shifted rows, a warp each.
+/// norms [N, 2]: |x part|^2 and |y part|^2 of the shifted rows, one warp per row.
 template <class T>
 __global__ void __launch_bounds__(kColumnThreads) norms_kernel(JoinedRows<T> z, double* norms) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(kColumnThreads)
   partial[(static_cast<int64_t>(blockIdx.y) * 3 + sharer) * width + column] = sum;
 }
 
-/// Adds the slices to the caller's sums; `own` gets this call's sums of the columns.
+/// Adds the slices to the caller's sums; `own` receives the column sums of this call alone.
 __global__ void __launch_bounds__(kColumnThreads)
     add_columns_kernel(const double* partial, int64_t slices, int64_t width, GramSums sums,
                        double* own) {
@@ -129,7 +129,7 @@ void gram_columns_cuda(const GramInputs& in, const GramSums& sums, const GramDim
                        double* own, Workspace workspace, Stream stream) {
   const Slices slices = slices_of(dims);
   double* const norms = static_cast<double*>(workspace.data);
-  double* const partial = norms + 2 * dims.rows;  // three sums of every column and slice
+  double* const partial = norms + 2 * dims.rows;  // three sums per column and slice
   with_storage_type(in.dtype, [&]<class T>(T*) {
     const JoinedRows<T> z = joined_rows<T>(in, dims);
     simt::launch(norms_kernel<T>, {blocks_for(32 * dims.rows), kColumnThreads}, stream, z, norms);

@@ -1,4 +1,4 @@
-// Sums of columns, then products, the way that is chosen.
+// Column sums, then products with the chosen algorithm.
 
 #include <algorithm>
 #include <string>
@@ -46,7 +46,7 @@ ProductWay way_of(const GramDims& d, Dtype dtype) {
                      [&](ProductWay way) { return milliseconds(d, dtype, way); });
 }
 
-/// Of this call's sums of the columns, at the front of the workspace.
+/// Bytes of this call's column sums, at the front of the workspace.
 size_t own_bytes(const GramDims& d) {
   return (static_cast<size_t>(d.columns()) * sizeof(double) + 255) / 256 * 256;
 }
@@ -55,7 +55,7 @@ size_t own_bytes(const GramDims& d) {
 
 size_t gram_workspace_bytes_cuda(const GramDims& dims, Dtype dtype) {
   if (dims.rows == 0) return 0;
-  // The products come when the columns are done.
+  // The products run after the columns, so they share the space.
   return own_bytes(dims) + std::max(gram_columns_workspace_bytes_cuda(dims),
                                     products_bytes(dims, dtype, way_of(dims, dtype)));
 }

@@ -1,7 +1,7 @@
 // A block owns one pair of column tiles of the lower half for one part of the rows, and adds f32
-// tile products of kGramCudaChunk rows in f64. The parts are added up in order. f32 rows are
-// shifted as they are loaded; 16-bit rows go to the tensor cores as they are, and the shift is
-// taken out of the sums: their products are exact in f32.
+// tile products of kGramCudaChunk rows in f64. The parts are then added in order. f32 rows are
+// shifted as they are loaded; 16-bit rows go to the tensor cores unshifted, and the shift is
+// removed from the sums: their products are exact in f32.
 
 #include <algorithm>
 
@@ -12,13 +12,13 @@ namespace rela {
 namespace {
 
 constexpr int64_t kRowChunk = kGramCudaChunk;
-constexpr int kTargetBlocks = 264;  // two for each multiprocessor of a large GPU
+constexpr int kTargetBlocks = 264;  // two per multiprocessor of a large GPU
 
-/// How the work is cut, by the problem's size alone.
+/// How the work is split, depending on the problem's size alone.
 struct Plan {
-  int64_t tiles = 0;      // of columns
-  int64_t pairs = 0;      // of the lower half
-  int64_t parts = 1;      // of the rows
+  int64_t tiles = 0;      // column tiles
+  int64_t pairs = 0;      // tile pairs in the lower half
+  int64_t parts = 1;      // parts of the rows
   int64_t part_rows = 0;  // whole chunks
 };
 Plan plan_of(const GramDims& d) {
@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(kTileThreads)
   }
 }
 
-/// Adds the parts to the lower half of gram, and takes out the shift of 16-bit rows.
+/// Adds the parts to the lower half of gram, and removes the shift of 16-bit rows.
 template <class T>
 __global__ void __launch_bounds__(kTileThreads)
     gram_kernel(JoinedRows<T> z, Plan plan, const double* products, const double* columns,

@@ -24,7 +24,7 @@ struct JoinedRows {
   __device__ float raw(int64_t o, int64_t i) const {
     return load_f32(i < d.p ? x + o * d.p + i : y + o * d.q + i - d.p);
   }
-  /// What the product sees.
+  /// The value that enters the product.
   __device__ float at(int64_t o, int64_t i) const {
     if (o >= d.rows || i >= d.p + d.q) return 0.0f;
     return sizeof(T) == sizeof(float) ? raw(o, i) - shift[i] : raw(o, i);
@@ -38,8 +38,8 @@ JoinedRows<T> joined_rows(const GramInputs& in, const GramDims& d) {
   return {static_cast<const T*>(in.x), static_cast<const T*>(in.y), in.shift, d, is_aligned};
 }
 
-/// What the shift s adds to a sum of products of rows that were not shifted: with U the sums of the
-/// shifted columns,
+/// The share of the shift s in a sum of products of unshifted rows: with U the sums of the shifted
+/// columns,
 ///   sum z z^T = sum u u^T + U s^T + s U^T + N s s^T
 template <class T>
 __device__ inline double share_of_shift(const JoinedRows<T>& z, const double* column_sums,

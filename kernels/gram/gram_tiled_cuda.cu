@@ -1,7 +1,6 @@
-// cuBLASLt multiplies a few chunks of rows at a time, all in one call, into the workspace: f32
-// products [chunks, P, P], which a kernel then adds up in f64, chunk by chunk. The rows that it
-// reads are x itself, or a copy of both sets side by side; from f32 rows the shift is taken on the
-// way.
+// cuBLASLt multiplies a few chunks of rows at a time, in one call, into the workspace: f32 products
+// [chunks, P, P], which a kernel then adds up in f64, chunk by chunk. It reads x itself, or a copy
+// of both sets side by side; f32 rows are shifted while they are copied.
 
 #include <algorithm>
 #include <utility>
@@ -17,7 +16,7 @@ namespace {
 constexpr int64_t kRowChunk = kGramCudaChunk;
 constexpr int kThreads = 256;
 
-/// Rows [first, first + count) of z as the product takes them: to [count, P].
+/// Copies rows [first, first + count) of z as input of the product: to [count, P].
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     join_kernel(JoinedRows<T> z, int64_t first, int64_t count, T* to) {
@@ -26,8 +25,8 @@ __global__ void __launch_bounds__(kThreads)
   if (i < count * columns) store_f32(to + i, z.at(first + i / columns, i % columns));
 }
 
-/// Adds the chunks' products [chunks, P, P] to the lower half of gram. The first time, from 16-bit
-/// rows, takes out the shift.
+/// Adds the chunks' products [chunks, P, P] to the lower half of gram. The first call removes the
+/// shift of 16-bit rows.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     fold_kernel(const float* products, int64_t chunks, JoinedRows<T> z, const double* own,
@@ -42,7 +41,7 @@ __global__ void __launch_bounds__(kThreads)
   gram[i] += sum;
 }
 
-/// Of `chunks` equal chunks of rows.
+/// The product of `chunks` equal chunks of rows.
 MatmulCall product_of(const GramDims& d, Dtype dtype, int64_t rows, int64_t chunks) {
   return {.m = d.columns(),
           .n = d.columns(),
@@ -55,17 +54,17 @@ MatmulCall product_of(const GramDims& d, Dtype dtype, int64_t rows, int64_t chun
 
 bool needs_copy(const GramDims& d, Dtype dtype) { return dtype == Dtype::kF32 || d.q > 0; }
 
-/// Whole chunks of one call.
+/// Whole chunks per call.
 int64_t chunks_of(const GramDims& d, size_t products_bytes) {
   const int64_t fit =
       static_cast<int64_t>(products_bytes / sizeof(float)) / (d.columns() * d.columns());
   return std::clamp<int64_t>(fit, 1, std::max<int64_t>(1, d.rows / kRowChunk));
 }
 
-/// Pieces of the workspace, as byte offsets behind the product's own.
+/// Pieces of the workspace, as byte offsets; the product's workspace comes first.
 struct Layout {
   size_t product = 0, products = 0, rows = 0, bytes = 0;
-  int64_t chunks = 1;  // of one call
+  int64_t chunks = 1;  // per call
 };
 Layout layout_of(const GramDims& d, Dtype dtype, int64_t chunks) {
   Layout l{.chunks = chunks};

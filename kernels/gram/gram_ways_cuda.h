@@ -1,19 +1,19 @@
 #pragma once
-// The parts of gram_cuda: sums of columns, and of products in two ways
+// The parts of gram_cuda: column sums, and two algorithms for the sums of products
 // (kernels/tuning/product_way.h).
 
 #include "kernels/gram/gram.h"
 
 namespace rela {
 
-/// Adds to column, weighted and quartic. own [P] f64: gets this call's sums of the columns.
+/// Adds to column, weighted and quartic. own [P] f64: receives the column sums of this call alone.
 void gram_columns_cuda(const GramInputs& in, const GramSums& sums, const GramDims& dims,
                        double* own, Workspace workspace, Stream stream);
 size_t gram_columns_workspace_bytes_cuda(const GramDims& dims);
 
-/// What products are added to, and what takes the shift out of those of 16-bit rows.
+/// Where products are added, and the sums that remove the shift from those of 16-bit rows.
 struct GramProducts {
-  const double* own = nullptr;  // of gram_columns_cuda()
+  const double* own = nullptr;  // from gram_columns_cuda()
   double* gram = nullptr;       // of GramSums
 };
 using GramProductsFn = void(const GramInputs& in, const GramProducts& to, const GramDims& dims,
@@ -21,7 +21,7 @@ using GramProductsFn = void(const GramInputs& in, const GramProducts& to, const 
 GramProductsFn gram_products_fused_cuda;
 size_t gram_products_fused_workspace_bytes_cuda(const GramDims& dims);
 
-/// f32 products of whole chunks of rows that are in the workspace at once.
+/// Bytes of f32 products of whole chunks of rows that the workspace holds at once.
 inline constexpr size_t kGramTiledBytes = size_t{32} << 20;
 void gram_products_tiled_cuda(const GramInputs& in, const GramProducts& to, const GramDims& dims,
                               Workspace workspace, Stream stream,

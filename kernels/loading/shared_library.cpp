@@ -69,7 +69,7 @@ SharedLibrary::SharedLibrary(SharedLibrarySource source) : source_(std::move(sou
       file_ = file;
       return;
     }
-    // A file that is there but does not load has a reason of its own: another library is missing.
+    // A file that exists but does not load has a specific reason: another library is missing.
     std::error_code none;
     if (fs::exists(file, none)) refusals.emplace_back(dlerror());
   }

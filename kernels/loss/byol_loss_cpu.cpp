@@ -38,7 +38,7 @@ Products products_of(const T* q, const T* z, int64_t cols) {
 
 double inverse_norm(double squares) {
   const double norm = std::sqrt(squares);
-  return norm <= kByolEps ? 0.0 : 1.0 / norm;  // NaN stays
+  return norm <= kByolEps ? 0.0 : 1.0 / norm;  // NaN propagates
 }
 
 template <class T>

@@ -8,10 +8,10 @@ constexpr int kRowsPerBlock = kReduceThreads / 32;
 
 __device__ inline double inverse_norm(double squares) {
   const double norm = sqrt(squares);
-  return norm <= kByolEps ? 0.0 : 1.0 / norm;  // NaN stays
+  return norm <= kByolEps ? 0.0 : 1.0 / norm;  // NaN propagates
 }
 
-/// eight(c) for the first of every eight columns, one(c) for the rest; a warp shares the row.
+/// Calls eight(c) for the first of every eight columns, one(c) for the rest; a warp shares the row.
 template <class Eight, class One>
 __device__ inline void for_columns(int64_t cols, int64_t vectors, Eight&& eight, One&& one) {
   const int64_t lane = threadIdx.x % 32;
@@ -19,8 +19,7 @@ __device__ inline void for_columns(int64_t cols, int64_t vectors, Eight&& eight,
   for (int64_t c = vectors * kVector + lane; c < cols; c += 32) one(c);
 }
 
-/// One warp a row of q and the row of z that it meets. `vectors`: of a row, 0 where rows are not
-/// aligned.
+/// One warp per row of q and its row of z. `vectors`: per row, 0 if rows are not aligned.
 template <class T>
 __global__ void __launch_bounds__(kReduceThreads)
     byol_row_kernel(ByolLossArgs args, RowDims d, int64_t vectors, double* row_loss) {
@@ -46,7 +45,7 @@ __global__ void __launch_bounds__(kReduceThreads)
         for (int i = 0; i < kVector; ++i) add(a.v[i], b.v[i]);
       },
       [&](int64_t c) { add(load_f32(q + c), load_f32(z + c)); });
-  // Lanes are put together in f64, as on the CPU.
+  // Lanes are combined in f64, as on the CPU.
   const double inv_q = inverse_norm(warp_sum(static_cast<double>(qq)));
   const double inv_z = inverse_norm(warp_sum(static_cast<double>(zz)));
   const double cosine = warp_sum(static_cast<double>(qz)) * inv_q * inv_z;

@@ -11,15 +11,15 @@ struct SoftmaxCrossEntropyArgs {
   float* row_max = nullptr;         // out [rows]: for the backward pass
   float* row_sum = nullptr;         // out [rows]: sum of exp(logit - row_max)
 };
-/// loss = mean over rows of log(sum_k exp(logits[k])) - logits[label], the row's maximum taken out
-/// first. Rows in f32, their mean in f64 in fixed order. Deterministic. No rows: loss is 0. On a
-/// GPU, where nobody has looked at the labels before, one out of range makes the loss NaN.
+/// loss = mean over rows of log(sum_k exp(logits[k])) - logits[label], after subtracting the row's
+/// maximum. Rows in f32, their mean in f64 in fixed order. Deterministic. No rows: loss is 0. On a
+/// GPU, where labels are not checked beforehand, one out of range makes the loss NaN.
 using SoftmaxCrossEntropyForwardFn = void(const SoftmaxCrossEntropyArgs& args, RowDims dims,
                                           Dtype dtype, Workspace workspace, Stream stream);
 SoftmaxCrossEntropyForwardFn softmax_cross_entropy_forward_cpu;
 SoftmaxCrossEntropyForwardFn softmax_cross_entropy_forward_cuda;
 
-/// Bytes of workspace of the forward pass, of either device.
+/// Bytes of workspace of the forward pass, on each device.
 constexpr size_t softmax_cross_entropy_workspace_bytes(RowDims dims) {
   return static_cast<size_t>(dims.rows) * sizeof(double);
 }
@@ -30,7 +30,7 @@ struct SoftmaxCrossEntropyBackwardArgs {
   const float* row_max = nullptr;   // [rows]
   const float* row_sum = nullptr;   // [rows]
   const float* dloss = nullptr;     // scalar
-  void* dlogits = nullptr;          // like logits, not the same memory
+  void* dlogits = nullptr;          // like logits; must not alias them
   Write mode = Write::kOverwrite;
 };
 /// dlogits[r, k] = dloss / rows (softmax(logits[r])[k] - [k == label]).

@@ -20,8 +20,8 @@ __device__ inline int64_t own_row() {
   return static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x / 32;
 }
 
-/// visit(c, x) for every column and its logit; a warp shares the row, eight columns at a time where
-/// rows are aligned (`vectors` of a row, else 0).
+/// Calls visit(c, x) for every column and its logit; a warp shares the row, eight columns at a time
+/// if rows are aligned (`vectors` per row, else 0).
 template <class T, class Visit>
 __device__ inline void for_logits(const T* logits, int64_t cols, int64_t vectors, Visit&& visit) {
   const int64_t lane = threadIdx.x % 32;

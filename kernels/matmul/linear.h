@@ -36,8 +36,8 @@ struct LinearWeights {
   const float* b = nullptr;  // read when the problem has a bias
 };
 
-/// Sums are f32 in every dtype. No pointers may overlap. N == 0 does nothing (a weight or bias
-/// gradient of nothing is zero). On a GPU the bias is rounded to the dtype of y first.
+/// Sums are f32 in every dtype. No pointers may overlap. N == 0 does nothing (an empty weight or
+/// bias gradient is zero). On a GPU the bias is rounded to the dtype of y first.
 using LinearForwardFn = void(const LinearProblem& problem, const void* x, LinearWeights weights,
                              void* y, Workspace workspace, Stream stream);
 LinearForwardFn linear_forward_cpu;

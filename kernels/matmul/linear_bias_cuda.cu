@@ -5,7 +5,7 @@ namespace rela {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kColumns = 32;  // of a block: 64 bytes of a bf16 row, 128 of an f32 row
+constexpr int kColumns = 32;  // per block: 64 bytes of a bf16 row, 128 of an f32 row
 
 /// Block: 32 columns, all rows. Thread: kWidth neighbouring columns of every kRowLanes-th row,
 /// added in order; then the row lanes are added in order.

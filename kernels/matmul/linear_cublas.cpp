@@ -1,5 +1,5 @@
-// A linear layer on the library's terms: weights and bias brought into the type of the activations
-// before the call. The weight gradient comes out in f32.
+// Adapts a linear layer to the library: weights and bias are converted to the type of the
+// activations before the call. The weight gradient comes out in f32.
 
 #include "kernels/cublas/matmul.h"
 #include "kernels/elementwise/cast.h"

@@ -9,21 +9,21 @@
 namespace rela {
 
 /// x is [groups * rows, channels]: images [N, H, W, C] have N*H*W rows. Each group of consecutive
-/// rows has statistics of its own.
+/// rows has separate statistics.
 struct BatchNormDims {
   int64_t groups = 1;
   int64_t rows = 0;  // of one group
   int64_t channels = 0;
 };
 
-/// Which statistics normalise: those of the rows at hand, or the running ones (constants then).
+/// Which statistics are used: those of the current rows, or the running ones (as constants).
 enum class NormStatistics : uint8_t { kBatch, kRunning };
 
 struct BatchNormConfig {
   NormStatistics statistics = NormStatistics::kBatch;
   Dtype dtype = Dtype::kF32;  // of x, residual, y and their gradients: f32 or bf16
   bool relu = false;
-  float momentum = 0.1f;  // weight of the new statistics in the running ones
+  float momentum = 0.1f;  // weight of the new statistics in the running average
   float eps = 1e-5f;
 };
 
@@ -37,20 +37,20 @@ struct BatchNormForwardArgs {
   float* running_var = nullptr;    // [channels]
   float* mean = nullptr;           // out [groups, channels]
   float* inv_std = nullptr;        // out [groups, channels], 1 / sqrt(var + eps)
-  uint8_t* mask = nullptr;         // out, cuda only: where the ReLU is open; null: not wanted
+  uint8_t* mask = nullptr;         // out, cuda only: where the ReLU is active; null: not needed
 };
 
-/// The mask of a ReLU, one bit an element: [groups * rows, batch_norm_mask_bytes(channels)] bytes,
-/// channel 8 j + k is bit k of byte j, and set unless y <= 0 (NaN is open). Bits beyond the
-/// channels are undefined.
+/// The mask of a ReLU, one bit per element: [groups * rows, batch_norm_mask_bytes(channels)] bytes;
+/// channel 8 j + k is bit k of byte j, and set unless y <= 0 (NaN counts as active). Bits past the
+/// last channel are undefined.
 constexpr int64_t batch_norm_mask_bytes(int64_t channels) { return (channels + 7) / 8; }
 
 /// y = relu?(gamma (x - mean) inv_std + beta (+ residual)), arithmetic in f32.
 ///   kBatch: mean and biased variance of each group, summed as shifted f32 in fixed parts and
 ///   merged in double, so a large mean does not cancel. The running statistics then take, group
-///   after group, momentum times the mean and the unbiased variance (the biased one, 0, of a single
-///   row). kRunning: mean and variance are the running ones, for every group; these stay as they
-///   are.
+///   after group, momentum times the mean and the unbiased variance (for a single row the biased
+///   one, 0). kRunning: mean and variance are the running ones, for every group, and are not
+///   updated.
 /// Deterministic for any thread count; a group's result does not depend on the other groups. NaN in
 /// x reaches y. No rows or no channels: does nothing.
 using BatchNormForwardFn = void(const BatchNormForwardArgs&, const BatchNormConfig&,
@@ -61,36 +61,36 @@ BatchNormForwardFn batch_norm_forward_cuda;
 struct BatchNormBackwardArgs {
   const void* dy = nullptr;  // [groups * rows, channels]
   const void* x = nullptr;   // as in the forward pass
-  // After a residual and a ReLU one of the two is needed, else null:
+  // After a residual and a ReLU one of these two is required; otherwise both are null:
   const void* y = nullptr;        // the forward result
   const uint8_t* mask = nullptr;  // as the forward pass wrote it; cuda only
   const float* gamma = nullptr;
   const float* beta = nullptr;
   const float* mean = nullptr;     // [groups, channels], from the forward pass
   const float* inv_std = nullptr;  // [groups, channels]
-  void* dx = nullptr;              // null: not wanted
-  void* dresidual = nullptr;       // null: not wanted; may be dx if it accumulates
-  float* dgamma = nullptr;         // [channels]; null: not wanted
-  float* dbeta = nullptr;          // [channels]; null: not wanted
+  void* dx = nullptr;              // null: not needed
+  void* dresidual = nullptr;       // null: not needed; may be dx if it accumulates
+  float* dgamma = nullptr;         // [channels]; null: not needed
+  float* dbeta = nullptr;          // [channels]; null: not needed
   Write dx_mode = Write::kOverwrite;
   Write dresidual_mode = Write::kOverwrite;
   Write dgamma_mode = Write::kOverwrite;
   Write dbeta_mode = Write::kOverwrite;
 };
 
-/// With g = dy where the ReLU was open (y > 0) and 0 elsewhere, xhat = (x - mean) inv_std, and
+/// With g = dy where the ReLU was active (y > 0) and 0 elsewhere, xhat = (x - mean) inv_std, and
 /// means over the rows of a group:
 ///   dresidual = g      dbeta = sum g      dgamma = sum g xhat      (sums over all groups)
 ///   dx = gamma inv_std (g - mean(g) - xhat mean(g xhat))     kBatch
 ///   dx = gamma inv_std g                                     kRunning
-/// Without y and mask the ReLU's mask is computed anew from x, which saves reading y. With a mask
-/// the gradients are those with y, to the bit. Deterministic. No rows or no channels: dgamma and
+/// Without y and mask the ReLU's mask is recomputed from x, which saves reading y. With a mask the
+/// gradients are bit-identical to those with y. Deterministic. No rows or no channels: dgamma and
 /// dbeta are 0 when overwritten, nothing else happens.
 ///
-/// Bytes from and to memory per element of e bytes, cuda, after a residual and a ReLU, both
-/// gradients overwritten: forward 4 e, backward 7 e with y; forward 4 e + 1/8 and backward 6 e +
-/// 1/8 with the mask: 22 and 20.25 bytes in bf16. dresidual accumulated: 8 e and 6 e + 1/4
-/// backward, and what dresidual held. The CPU has no mask and reads y, which the next layer keeps
+/// Memory traffic per element of e bytes, cuda, after a residual and a ReLU, both gradients
+/// overwritten: forward 4 e, backward 7 e with y; forward 4 e + 1/8 and backward 6 e + 1/8 with the
+/// mask: 22 and 20.25 bytes in total in bf16. When dresidual accumulates, backward takes 8 e and 6
+/// e + 1/4, plus reading dresidual. The CPU has no mask and reads y, which the next layer keeps
 /// anyway.
 using BatchNormBackwardFn = void(const BatchNormBackwardArgs&, const BatchNormConfig&,
                                  const BatchNormDims&, Workspace, Stream);

@@ -12,7 +12,7 @@ enum Total : uint8_t { kGradientTotal, kMomentTotal, kBetaTotal, kGammaTotal };
 // dx = kScale g + kSlope (x - kMean) + kOffset; the ReLU's input is kScale (x - kMean) + kBias.
 enum Coefficient : uint8_t { kMean, kScale, kBias, kSlope, kOffset };
 
-/// Where the ReLU was open is told by nothing (there is no ReLU), by x, or by y.
+/// What tells where the ReLU was active: nothing (there is no ReLU), x, or y.
 enum class Mask : uint8_t { kNone, kFromX, kFromY };
 
 /// One group's rows.
@@ -25,7 +25,7 @@ struct Group {
   T* dresidual;
 };
 
-/// g: the gradient behind the ReLU. `centred` is x - mean.
+/// g: the gradient at the ReLU's input. `centred` is x - mean.
 template <Mask kMask, class T, class Lanes>
 [[gnu::always_inline]] inline F32x16 open_gradient(const Group<T>& group, int64_t at, Lanes lanes,
                                                    F32x16 centred, F32x16 scale, F32x16 bias) {
@@ -38,7 +38,7 @@ template <Mask kMask, class T, class Lanes>
 
 enum class Store : uint8_t { kNo, kKeep, kStream };
 
-/// First pass: the sums of one part; stores g in dresidual when asked to.
+/// First pass: the sums of one part; stores g in dresidual if requested.
 template <Mask kMask, Store kStore, class T>
 void sum_part(const Group<T>& group, Range rows, int64_t channels, const BatchNormScratch& scratch,
               int64_t part) {

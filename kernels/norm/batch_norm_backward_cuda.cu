@@ -12,7 +12,7 @@ enum Partial : int { kGradient, kMoment };
 // dx = scale g + slope (x - mean) + offset.
 enum Coefficient : int { kSlope, kOffset };
 
-/// Where the ReLU was open is told by nothing (there is no ReLU), by x, by y, or by bits.
+/// What tells where the ReLU was active: nothing (there is no ReLU), x, y, or bits.
 enum class Mask : uint8_t { kNone, kFromX, kFromY, kFromBits };
 
 template <class T>
@@ -21,8 +21,8 @@ struct Arrays {
   const T* x;
   const T* y;
   const uint8_t* mask;
-  T* dx;         // null: not wanted
-  T* dresidual;  // null: not wanted, or not in this pass
+  T* dx;         // null: not needed
+  T* dresidual;  // null: not needed, or not in this pass
   const float* gamma;
   const float* beta;
   const float* mean;
@@ -49,7 +49,7 @@ __device__ Row load_row(const RowTiles& t, const Arrays<T>& a, const TileThread&
 template <Mask kMask>
 inline constexpr int kArraysRead = kMask == Mask::kFromY ? 3 : 2;
 
-/// The forward pass: y = scale (x - mean) + bias before the ReLU, rounded as there.
+/// The forward pass: y = scale (x - mean) + bias before the ReLU, with the same rounding.
 struct Affine {
   F32x8 mean, scale, bias;
 };
@@ -64,7 +64,7 @@ __device__ Affine load_affine(const RowTiles& t, const Arrays<T>& a, const TileT
   return f;
 }
 
-/// g: the gradient behind the ReLU, of element k.
+/// g: the gradient at the ReLU's input, for element k.
 template <Mask kMask>
 __device__ float open_gradient(const Row& row, const Affine& f, int k) {
   float y = 1.0f;
@@ -75,7 +75,7 @@ __device__ float open_gradient(const Row& row, const Affine& f, int k) {
   return y <= 0.0f ? 0.0f : row.dy.v[k];
 }
 
-/// First pass: the sums of one part; stores g in dresidual when that is wanted here.
+/// First pass: the sums of one part; stores g in dresidual if requested.
 template <Rows kRows, Mask kMask, class T>
 __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
     batch_norm_gradient_sum_kernel(const RowTiles t, const Arrays<T> a,
@@ -108,8 +108,8 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
 struct Finish {
   const float* gamma;
   const float* inv_std;
-  float* dgamma;  // null: not wanted
-  float* dbeta;   // null: not wanted
+  float* dgamma;  // null: not needed
+  float* dbeta;   // null: not needed
   Write dgamma_mode;
   Write dbeta_mode;
   NormStatistics statistics;
@@ -161,7 +161,7 @@ __global__ void __launch_bounds__(kMergeThreads)
   write_sum(args.dgamma == nullptr ? nullptr : args.dgamma + c, total.second, args.dgamma_mode);
 }
 
-/// Second pass: dx, then dresidual += g where that is wanted here (it may be the same memory).
+/// Second pass: dx, then dresidual += g if requested (it may be the same memory).
 template <Rows kRows, Mask kMask, class T>
 __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
     batch_norm_dx_kernel(const RowTiles t, const Arrays<T> a,

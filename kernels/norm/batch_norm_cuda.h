@@ -1,6 +1,5 @@
 #pragma once
-// What the GPU kernels of both passes of batch normalisation share: the layout of their scratch
-// memory.
+// Shared by the GPU kernels of both batch normalisation passes: the layout of scratch memory.
 
 #include "kernels/norm/batch_norm.h"
 #include "kernels/reduce/merge_columns_cuda.h"
@@ -34,7 +33,7 @@ __device__ inline int64_t coefficient_at(const RowTiles& t, int64_t group, int i
   return (group * BatchNormScratchCuda::kCoefficients + index) * t.channels;
 }
 
-/// Byte of the ReLU's mask for a thread's channels in the row of element `at`, its first one.
+/// Byte of the ReLU mask for a thread's channels in its row; `at` is its first element there.
 template <Rows kRows>
 __device__ inline int64_t mask_at(int64_t at, int64_t channel, int64_t channels) {
   if constexpr (kRows == Rows::kWhole) {

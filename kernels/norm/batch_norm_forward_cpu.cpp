@@ -11,7 +11,7 @@ enum Partial : uint8_t { kShift, kSum, kSquares };
 enum Coefficient : uint8_t { kMean, kScale, kBias };
 enum Total : uint8_t { kMeanTotal, kSquaresTotal };
 
-/// Sums of x - shift and of its square over one part. The shift is the part's first row: near
+/// Sums of x - shift and of its square over one part. The shift is the part's first row: close
 /// enough to the mean that f32 sums do not cancel.
 template <class T>
 void sum_part(const T* x, Range rows, int64_t channels, const BatchNormScratch& scratch,
@@ -40,7 +40,7 @@ void sum_part(const T* x, Range rows, int64_t channels, const BatchNormScratch& 
   });
 }
 
-/// Mean and sum of squared deviations of a group: in double, part after part.
+/// Mean and sum of squared deviations of a group: in double, part by part.
 void merge_parts(const RowParts& parts, const BatchNormDims& dims,
                  const BatchNormScratch& scratch) {
   double* mean = scratch.total(kMeanTotal);
@@ -67,7 +67,7 @@ void merge_parts(const RowParts& parts, const BatchNormDims& dims,
   }
 }
 
-/// Writes the group's mean and inv_std, and moves the running statistics.
+/// Writes the group's mean and inv_std, and updates the running statistics.
 void finish_statistics(const BatchNormForwardArgs& args, const BatchNormConfig& config,
                        const BatchNormDims& dims, int64_t group, const BatchNormScratch& scratch) {
   float* mean = args.mean + group * dims.channels;
@@ -77,7 +77,7 @@ void finish_statistics(const BatchNormForwardArgs& args, const BatchNormConfig& 
   for (int64_t c = 0; c < dims.channels; ++c) {
     const double group_mean = scratch.total(kMeanTotal)[c];
     const double sum = scratch.total(kSquaresTotal)[c];
-    const double squares = sum < 0.0 ? 0.0 : sum;  // NaN stays
+    const double squares = sum < 0.0 ? 0.0 : sum;  // NaN propagates
     mean[c] = static_cast<float>(group_mean);
     inv_std[c] = static_cast<float>(1.0 / std::sqrt(squares / dims.rows + config.eps));
     args.running_mean[c] = static_cast<float>((1.0 - m) * args.running_mean[c] + m * group_mean);
@@ -114,7 +114,7 @@ struct Group {
 
 enum class Residual : uint8_t { kNone, kAdded };
 
-/// y of one part, not below `floor`.
+/// y of one part, clamped from below to `floor`.
 template <Residual kResidual, Caching kCaching, class T>
 void normalise_part(const Group<T>& group, Range rows, int64_t channels,
                     const BatchNormScratch& scratch, float floor) {

@@ -8,7 +8,7 @@ namespace {
 
 enum Partial : int { kShift, kSum, kSquares };
 
-/// Sums of x - shift and of its square over one part. The shift is the part's first row: near
+/// Sums of x - shift and of its square over one part. The shift is the part's first row: close
 /// enough to the mean that f32 sums do not cancel.
 template <Rows kRows, class T>
 __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
@@ -46,7 +46,7 @@ struct Moments {
   double squares;  // of deviations from the mean
 };
 
-/// Sums about the first part's shift, in double: one pass, and nothing cancels that matters.
+/// Sums about the first part's shift, in double: one pass, without significant cancellation.
 __device__ TwoSums sum_parts(const RowTiles& t, const float* partials, const MergeThread& me,
                              int64_t group) {
   TwoSums sums;
@@ -64,7 +64,7 @@ __device__ TwoSums sum_parts(const RowTiles& t, const float* partials, const Mer
   return sums;
 }
 
-/// Writes mean and inv_std of every group, and moves the running statistics group after group.
+/// Writes mean and inv_std of every group, and updates the running statistics group by group.
 __global__ void __launch_bounds__(kMergeThreads)
     batch_norm_finish_statistics_kernel(const RowTiles t, const float* __restrict__ partials,
                                         const BatchNormForwardArgs args, const float momentum,
@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(kMergeThreads)
     const double off = sums.first / rows;
     const double mean = partials[partial_at(t, g, 0, kShift) + c] + off;
     const double rest = sums.second - off * sums.first;
-    const double squares = rest < 0.0 ? 0.0 : rest;  // NaN stays
+    const double squares = rest < 0.0 ? 0.0 : rest;  // NaN propagates
     args.mean[g * t.channels + c] = static_cast<float>(mean);
     args.inv_std[g * t.channels + c] = static_cast<float>(1.0 / sqrt(squares / rows + eps));
     running_mean = static_cast<float>((1.0 - m) * running_mean + m * mean);
@@ -118,12 +118,12 @@ struct Normalise {
   const T* x;
   const T* residual;
   T* y;           // may be residual
-  uint8_t* mask;  // null: not wanted
+  uint8_t* mask;  // null: not needed
   const float* gamma;
   const float* beta;
   const float* mean;
   const float* inv_std;
-  float floor;  // of y: 0, or minus infinity where there is no ReLU
+  float floor;  // lower bound of y: 0, or minus infinity without a ReLU
 };
 
 template <Rows kRows, Residual kResidual, class T>
@@ -160,7 +160,7 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
         for (int k = 0; k < kVector; ++k) {
           float v = fmaf(in.x.v[k] - mean.v[k], scale.v[k], bias.v[k]);
           if constexpr (kResidual == Residual::kAdded) v += in.residual.v[k];
-          y.v[k] = v < args.floor ? args.floor : v;  // NaN passes
+          y.v[k] = v < args.floor ? args.floor : v;  // NaN passes through
           open |= (round_to<T>(y.v[k]) <= 0.0f ? 0u : 1u) << k;
         }
         store_upto8<kRows>(args.y + at, y, me.channels);

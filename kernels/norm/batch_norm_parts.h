@@ -1,5 +1,6 @@
 #pragma once
-// How the CPU kernels of batch normalisation walk a group of rows and lay out their scratch memory.
+// How the batch normalisation kernels on the CPU traverse a group of rows and lay out scratch
+// memory.
 
 #include <algorithm>
 #include <type_traits>
@@ -10,8 +11,8 @@
 
 namespace rela {
 
-/// The rows of one group in parts: the unit of work of a thread, and of f32 summation. The cut
-/// depends on the problem's size alone.
+/// Splits the rows of one group into parts, the unit of work of a thread and of f32 summation. The
+/// split depends on the problem's size alone.
 class RowParts {
  public:
   explicit RowParts(const BatchNormDims& dims)
@@ -29,7 +30,7 @@ class RowParts {
   int64_t rows_per_part_;
 };
 
-/// Arrays of one entry per channel, padded to whole lanes, reused by group after group.
+/// Arrays of one entry per channel, padded to whole lanes, reused for each group.
 class BatchNormScratch {
  public:
   static constexpr int64_t kDoubles = 4;
@@ -58,8 +59,8 @@ class BatchNormScratch {
   float* floats_;
 };
 
-/// Order in which a thread visits its parts. The second pass over a group goes back: the rows that
-/// the first pass read last are still in the caches.
+/// Order in which a thread visits its parts. The second pass over a group goes backwards: the rows
+/// that the first pass read last are still in the caches.
 enum class Sweep : uint8_t { kThere, kBack };
 
 template <class Body>
@@ -72,7 +73,7 @@ void sweep_parts(const RowParts& parts, Sweep sweep, Body&& body) {
   });
 }
 
-/// Results of this size or more bypass the caches: the next op would not find them there anyway.
+/// Results of this size or more bypass the caches: they would be evicted before the next op anyway.
 inline constexpr int64_t kStreamBytes = 8 << 20;
 /// The same for a result that the op itself reads again, one group later.
 inline constexpr int64_t kStreamBytesReadAgain = 16 << 20;

@@ -4,7 +4,7 @@
 namespace rela {
 namespace {
 
-constexpr int kWarps = 8;  // of a block; each takes one row
+constexpr int kWarps = 8;  // per block; each takes one row
 
 template <Rows kRows>
 __global__ void __launch_bounds__(kWarps * 32)

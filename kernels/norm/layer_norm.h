@@ -24,7 +24,7 @@ struct LayerNormForwardArgs {
 /// variance over the row:
 ///   y = gamma (s - mean) inv_std + beta
 /// Arithmetic in f32, the variance from deviations, so that a large mean does not cancel. NaN
-/// reaches its own row and no other. No rows or no columns: does nothing. Deterministic.
+/// affects only its own row. No rows or no columns: does nothing. Deterministic.
 using LayerNormForwardFn = void(const LayerNormForwardArgs& args, RowDims dims, Dtype dtype,
                                 Stream stream);
 LayerNormForwardFn layer_norm_forward_cpu;
@@ -36,9 +36,9 @@ struct LayerNormBackwardArgs {
   const float* gamma = nullptr;
   const float* mean = nullptr;     // [rows], from the forward pass
   const float* inv_std = nullptr;  // [rows]
-  void* dx = nullptr;              // like dy; may be dy; null: not wanted
-  float* dgamma = nullptr;         // [cols]; null: not wanted
-  float* dbeta = nullptr;          // [cols]; null: not wanted
+  void* dx = nullptr;              // like dy; may be dy; null: not needed
+  float* dgamma = nullptr;         // [cols]; null: not needed
+  float* dbeta = nullptr;          // [cols]; null: not needed
   Write dx_mode = Write::kOverwrite;
   Write dgamma_mode = Write::kOverwrite;
   Write dbeta_mode = Write::kOverwrite;
@@ -47,8 +47,8 @@ struct LayerNormBackwardArgs {
 /// With xhat = (x - mean) inv_std, g = gamma dy, and means over the row:
 ///   dx = inv_std (g - mean(g) - xhat mean(g xhat))
 ///   dgamma = sum over rows of dy xhat      dbeta = sum over rows of dy
-/// The gradient of x and of the residual is dx, plus what reaches their sum elsewhere: accumulate.
-/// No rows: dgamma and dbeta are 0 when overwritten. Deterministic.
+/// The gradient of x and of the residual is dx plus any other gradient of their sum: use
+/// kAccumulate for that. No rows: dgamma and dbeta are 0 when overwritten. Deterministic.
 using LayerNormBackwardFn = void(const LayerNormBackwardArgs& args, RowDims dims, Dtype dtype,
                                  Workspace workspace, Stream stream);
 LayerNormBackwardFn layer_norm_backward_cpu;

@@ -1,5 +1,5 @@
 // Two launches: dx with the sums of each part of the rows; the merge of these sums. Rows too wide
-// for registers take one more: their sums are made by a second walk over x and dy.
+// for registers take one more: their sums need a second pass over x and dy.
 
 #include "kernels/norm/layer_norm.h"
 #include "kernels/reduce/merge_columns_cuda.h"
@@ -9,12 +9,12 @@
 namespace rela {
 namespace {
 
-constexpr int kWarps = 4;  // of a block; each takes every fourth row of the block's part
+constexpr int kWarps = 4;  // per block; each takes every fourth row of the block's part
 
-/// The rows in one part for each block, by their number alone.
+/// The rows split into one part per block, depending on their number alone.
 struct RowParts {
   explicit RowParts(RowDims dims) {
-    constexpr int64_t kMost = 3 * 132;   // blocks that an H100 runs at once
+    constexpr int64_t kMost = 3 * 132;   // blocks that an H100 runs concurrently
     constexpr int64_t kFewest = kWarps;  // rows that are worth a block
     const int64_t wanted = ceil_div(dims.rows, kFewest);
     part_rows = ceil_div(dims.rows, wanted < kMost ? wanted : kMost);
@@ -88,7 +88,7 @@ __device__ void differentiate_row(const LayerNormBackwardArgs& args, RowDims dim
       xhat[v].v[k] = (xhat[v].v[k] - row.mean) * row.inv_std;
       sums.dbeta[v].v[k] += g[v].v[k];
       sums.dgamma[v].v[k] = fmaf(g[v].v[k], xhat[v].v[k], sums.dgamma[v].v[k]);
-      g[v].v[k] *= gamma.v[k];  // 0 beyond the row
+      g[v].v[k] *= gamma.v[k];  // 0 past the end of the row
       total += g[v].v[k];
       moment = fmaf(g[v].v[k], xhat[v].v[k], moment);
     }

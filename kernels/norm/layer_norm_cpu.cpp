@@ -21,7 +21,8 @@ F32x16 inside(F32x16 v, SomeLanes lanes) {
   return v;
 }
 
-/// Sum of two rows as it is stored, so that both passes and the backward pass see the same values.
+/// Sum of two rows, rounded as stored, so that both passes and the backward pass see the same
+/// values.
 template <class T>
 void add_rows(const T* x, const T* residual, T* sum, int64_t cols) {
   for_lanes(0, cols, [&](int64_t c, auto lanes) {
@@ -64,7 +65,8 @@ void forward(const LayerNormForwardArgs& args, RowDims dims) {
 
 // ---- backward ----
 
-/// The rows in parts by the problem's size alone: f32 sums within a part, f64 over the parts.
+/// The rows split into parts by the problem's size alone: f32 sums within a part, f64 over the
+/// parts.
 struct RowParts {
   static constexpr int64_t kRows = 64;
   static int64_t count(RowDims dims) { return (dims.rows + kRows - 1) / kRows; }
@@ -90,7 +92,7 @@ void backward_row(const LayerNormBackwardArgs& args, int64_t row, int64_t cols,
     const F32x16 xhat = (lanes.load(x + c) - mean) * inv_std;
     const F32x16 g = d * lanes.load(args.gamma + c);
     gradient += g;
-    moment = fma_lanes(g, xhat, moment);  // lanes beyond the row have g = 0
+    moment = fma_lanes(g, xhat, moment);  // lanes past the end of the row have g = 0
     lanes.store(sums.dbeta + c, lanes.load(sums.dbeta + c) + d);
     lanes.store(sums.dgamma + c, fma_lanes(d, xhat, lanes.load(sums.dgamma + c)));
   });

@@ -4,7 +4,7 @@
 namespace rela {
 namespace {
 
-constexpr int kWarps = 8;  // of a block; each takes one row
+constexpr int kWarps = 8;  // per block; each takes one row
 
 /// One row's arrays.
 template <class T>
@@ -15,7 +15,7 @@ struct RowPointers {
   T* y;
 };
 
-/// Eight columns of s; stores them where a residual is added.
+/// Eight columns of s; stores them if a residual is added.
 template <Rows kRows, class T>
 __device__ F32x8 load_sum(const RowPointers<T>& row, int64_t column, int count) {
   F32x8 s = load_upto8<kRows>(row.x + column, count);
@@ -102,7 +102,7 @@ __device__ void normalise_wide_row(const LayerNormForwardArgs& args, const RowPo
   for (int64_t c = column_of(0); c < dims.cols; c += kWarpColumns) {
     total += sum_of(load_sum<kRows>(p, c, columns_at(c, dims.cols)));
   }
-  const T* s = p.residual == nullptr ? p.x : p.sum;  // a lane reads what it wrote itself
+  const T* s = p.residual == nullptr ? p.x : p.sum;  // a lane reads only what it wrote
   const float mean = warp_sum(total) / static_cast<float>(dims.cols);
   float squares = 0.0f;
   for (int64_t c = column_of(0); c < dims.cols; c += kWarpColumns) {

@@ -1,8 +1,8 @@
 #pragma once
 // One optimiser step over flat arrays: read the gradient, update the f32 weights, round their
-// 16-bit copy, and move the EMA target, in one pass. All arrays share one layout, cut into segments
-// of one parameter each; elements between segments are neither read nor written. The result does
-// not depend on the thread count. No segments, or empty ones, do nothing.
+// 16-bit copy, and move the EMA target, in one pass. All arrays share one layout, split into
+// segments of one parameter each; elements between segments are neither read nor written. The
+// result does not depend on the thread count. No segments, or empty ones, do nothing.
 
 #include <concepts>
 #include <span>
@@ -32,10 +32,10 @@ inline constexpr int64_t kOptimizerPiece = 4096;
 constexpr int64_t optimizer_piece_count(const OptimizerSegment& s) {
   return (s.size + kOptimizerPiece - 1) / kOptimizerPiece;
 }
-/// The segments cut for a GPU, in order. Made once; belongs into the device's memory.
+/// The segments split for a GPU, in order. Computed once, then copied to device memory.
 std::vector<OptimizerPiece> optimizer_pieces(std::span<const OptimizerSegment> segments);
 
-/// The segments that a step updates. On a GPU `pieces` are theirs, in the device's memory.
+/// The segments that a step updates. On a GPU `pieces` are their pieces, in device memory.
 struct OptimizerLayout {
   std::span<const OptimizerSegment> segments;  // on the host
   const OptimizerPiece* pieces = nullptr;
@@ -57,7 +57,7 @@ struct OptimizerLayout {
   }
 };
 
-/// The flat arrays, [n] each unless said otherwise. Null pointers are left out.
+/// The flat arrays, [n] each unless said otherwise. Null: not used.
 struct OptimizerArrays {
   float* weights = nullptr;
   const float* gradients = nullptr;
@@ -70,10 +70,10 @@ struct OptimizerArrays {
   Dtype rounded = Dtype::kBf16;  // of both copies; the CPU has bf16 only
   int64_t target_size = 0;       // whole segments from the front
   Scalar<float> tau = 1.0f;
-  /// Every gradient is multiplied by it first: 1 / the scale of the loss that it came from.
+  /// Every gradient is first multiplied by this: 1 / the scale of its loss.
   Scalar<float> gradient_scale = 1.0f;
-  /// One f64, the sum of the gradient's squares: where it is not finite, the step changes nothing.
-  /// Null: every step counts.
+  /// One f64, the sum of squares of the gradient: if it is not finite, the step changes nothing.
+  /// Null: every step is taken.
   const double* gradient_squares = nullptr;
   Workspace workspace{};  // lars_step_cuda: lars_workspace_bytes_cuda(layout); others: none
 };

@@ -9,7 +9,7 @@
 namespace rela {
 namespace {
 
-/// What follows every update: the rounded copy and the target.
+/// The work that follows every update: the rounded copy and the target.
 struct Followers {
   const OptimizerArrays& a;
 
@@ -34,8 +34,8 @@ struct Followers {
 };
 
 /// Runs update(begin, end, segment) over every segment in pieces that stay in cache, then the
-/// followers on each piece while it is hot. Elements are independent: the cut does not show in the
-/// result. Nothing where the gradient is not finite.
+/// followers on each piece while it is hot. Elements are independent, so the split does not affect
+/// the result. Does nothing if the gradient is not finite.
 template <class Update>
 void for_each_piece(const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
                     Update&& update) {
@@ -70,14 +70,15 @@ void momentum_update(const OptimizerArrays& a, int64_t begin, int64_t end, const
   }
 }
 
-/// w <- shrink w - step_size m / (sqrt(v) v_scale + eps), after m and v took the gradient.
+/// w <- shrink w - step_size m / (sqrt(v) v_scale + eps), after m and v are updated with the
+/// gradient.
 struct AdamWUpdate {
   float beta1;
   float beta2;
   float eps;
   float step_size;   // lr / (1 - beta1^t)
   float v_scale;     // 1 / sqrt(1 - beta2^t)
-  float unscale;     // of the gradient
+  float unscale;     // of the gradients
   float shrink = 1;  // 1 - lr weight_decay
 };
 /// `u` by value: a reference could be to one of the arrays' floats, and the loop would stay scalar.

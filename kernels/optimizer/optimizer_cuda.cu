@@ -10,7 +10,7 @@ namespace rela {
 namespace {
 
 constexpr int kThreads = kReduceThreads;
-constexpr int kFour = 4;  // elements of one access: 16 bytes of f32, 8 of a copy
+constexpr int kFour = 4;  // elements per access: 16 bytes of f32, 8 of a copy
 
 template <class T>
 __device__ inline T read(const Scalar<T>& s) {
@@ -58,7 +58,8 @@ struct MomentumRule {
   }
 };
 
-/// w <- shrink w - step_size m / (sqrt(v) v_scale + eps), after m and v took the gradient.
+/// w <- shrink w - step_size m / (sqrt(v) v_scale + eps), after m and v are updated with the
+/// gradient.
 struct AdamWRule {
   static constexpr bool kHasSecondMoment = true;
   Scalar<float> lr;
@@ -87,12 +88,12 @@ struct AdamWRule {
   }
 };
 
-/// How many groups of four lie in a piece, where 16 bytes can be accessed at once.
+/// How many groups of four are in a piece, if 16 bytes can be accessed at once.
 __device__ inline int groups_of(const OptimizerPiece& piece, bool aligned) {
   return aligned && piece.offset % kFour == 0 ? piece.size / kFour : 0;
 }
 
-/// T: of the rounded copies.
+/// T: the type of the rounded copies.
 template <class Rule, class T>
 __global__ void __launch_bounds__(kThreads)
     step_kernel(OptimizerArrays a, const OptimizerPiece* pieces, Rule rule, bool aligned) {
@@ -172,7 +173,7 @@ __global__ void __launch_bounds__(kThreads)
   const OptimizerPiece piece = pieces[blockIdx.x];
   if (piece.regularized == 0) return;  // the whole block
   const float unscale = read(a.gradient_scale);
-  float ww = 0;  // at most 16 squares a thread
+  float ww = 0;  // at most 16 squares per thread
   float gg = 0;
   const auto add = [&](float w, float gradient) {
     const float g = unscale * gradient + decay * w;
@@ -196,8 +197,8 @@ __global__ void __launch_bounds__(kThreads)
   if (threadIdx.x == 0) norms[blockIdx.x] = {weight_squares, update_squares};
 }
 
-/// One warp a piece, and only for the first of its segment: trust |w| / |g + decay w|; 1 where
-/// either norm is 0.
+/// One warp per piece, active only for the first piece of a segment: trust |w| / |g + decay w|; 1
+/// where either norm is 0.
 __global__ void __launch_bounds__(kThreads)
     lars_scales_kernel(const SquaredNorms* norms, const OptimizerPiece* pieces, int64_t num_pieces,
                        float trust, float* scales) {

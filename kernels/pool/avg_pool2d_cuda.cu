@@ -35,7 +35,8 @@ __global__ void __launch_bounds__(kPoolThreads)
   store_upto8<kRows>(y + out, window_mean(d, sum), at.channels);
 }
 
-/// Each input pixel gathers from the windows that cover it: no two threads write to one place.
+/// Each input pixel gathers from the windows that cover it: no two threads write to the same
+/// element.
 template <Rows kRows, class T>
 __global__ void __launch_bounds__(kPoolThreads)
     avg_pool2d_backward_kernel(const PoolShape d, const T* __restrict__ dy, T* __restrict__ dx,

@@ -4,7 +4,7 @@
 
 namespace rela {
 
-/// Images as lists of pixels.
+/// Each image is a list of pixels.
 struct GlobalPoolDims {
   int64_t n = 0, pixels = 0, c = 0;
 };

@@ -22,7 +22,7 @@ template <Rows kRows, class T>
 __global__ void __launch_bounds__(kThreads)
     global_avg_pool_forward_kernel(const GlobalPoolDims d, const T* __restrict__ x,
                                    T* __restrict__ y) {
-  constexpr int kAhead = kRows == Rows::kWhole ? 8 : 1;  // loads under way, summed in order
+  constexpr int kAhead = kRows == Rows::kWhole ? 8 : 1;  // loads in flight, summed in order
   const int64_t channel = first_channel();
   if (channel >= d.c) return;
   const int channels = channels_from(channel, d);

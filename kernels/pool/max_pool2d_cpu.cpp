@@ -78,8 +78,8 @@ void add_where(ChannelBlock& sum, const T* dy, const uint8_t* place, uint8_t her
   }
 }
 
-/// Each input pixel gathers from the windows that cover it, so that no two threads write to one
-/// place.
+/// Each input pixel gathers from the windows that cover it, so that no two threads write to the
+/// same element.
 template <class T>
 void backward(const Pool2dDims& d, const T* dy, const uint8_t* argmax, GradOut out) {
   parallel_for(d.n * d.h, [&](int64_t row) {

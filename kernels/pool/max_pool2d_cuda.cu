@@ -64,7 +64,8 @@ __global__ void __launch_bounds__(kPoolThreads)
   store_places<kRows>(argmax + out, place, at.channels);
 }
 
-/// Each input pixel gathers from the windows that cover it: no two threads write to one place.
+/// Each input pixel gathers from the windows that cover it: no two threads write to the same
+/// element.
 template <Rows kRows, class T>
 __global__ void __launch_bounds__(kPoolThreads)
     max_pool2d_backward_kernel(const PoolShape d, const T* __restrict__ dy,

@@ -9,7 +9,7 @@ namespace rela {
 
 inline constexpr int kPoolThreads = 256;
 
-/// Pooling windows with the indices that a thread computes with: every axis fits 32 bits.
+/// Pooling dims in the index type of the threads: every axis fits 32 bits.
 struct PoolShape {
   explicit PoolShape(const Pool2dDims& d)
       : h(static_cast<int>(d.h)),
@@ -40,13 +40,14 @@ __device__ inline PoolRange windows_of_pixel(const PoolShape& d, int in, int cou
   return {(first + d.stride - 1) / d.stride, min(last / d.stride + 1, count)};
 }
 
-/// Where a thread works: image, row and column of a pixel, and up to eight channels there.
+/// The position of a thread's work: image, row and column of a pixel, and up to eight channels
+/// there.
 struct PoolPlace {
   int64_t image;
   int row, column;
   int channel, channels;
 };
-/// The place of this thread in images of `rows` by `columns` pixels; false: none.
+/// Finds this thread's place in images of `rows` by `columns` pixels; false: it has none.
 __device__ inline bool find_place(int rows, int columns, int channels, PoolPlace* place) {
   const int vectors = (channels + kVector - 1) / kVector;
   const int item = static_cast<int>(blockIdx.y * kPoolThreads + threadIdx.x);

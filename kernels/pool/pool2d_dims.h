@@ -7,8 +7,8 @@
 namespace rela {
 
 /// Square windows that slide over images:  x [N, H, W, C] -> y [N, P, Q, C].
-/// Window (p, q) covers rows p*stride - padding + [0, kernel) and the same of columns, as far as
-/// they lie in the image; padding <= kernel / 2 keeps every window in touch with it.
+/// Window (p, q) covers rows p*stride - padding + [0, kernel) and likewise for columns, clipped to
+/// the image; padding <= kernel / 2 makes every window overlap it.
 struct Pool2dDims {
   int64_t n = 0, h = 0, w = 0, c = 0;
   int64_t kernel = 1, stride = 1, padding = 0;
@@ -29,7 +29,7 @@ inline IndexRange covered_by(const Pool2dDims& d, int64_t out, int64_t size) {
   return {std::max<int64_t>(first, 0), std::min(first + d.kernel, size)};
 }
 
-/// Windows, of `count`, that cover row (or column) `in`: the transpose of covered_by.
+/// Which of the `count` windows cover row (or column) `in`: the transpose of covered_by.
 inline IndexRange covering(const Pool2dDims& d, int64_t in, int64_t count) {
   const int64_t last = in + d.padding;  // window 0 starts at -padding
   const int64_t first = std::max<int64_t>(last - d.kernel + 1, 0);

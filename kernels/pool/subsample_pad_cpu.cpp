@@ -21,7 +21,7 @@ void forward(const SubsamplePadDims& d, const T* x, T* y) {
   });
 }
 
-/// One pixel of dx; dy is null where no output pixel comes from it.
+/// One pixel of dx; dy is null if no output pixel comes from it.
 template <class T>
 void backward_pixel(const T* dy, T* dx, int64_t channels, Write mode) {
   if (dy == nullptr) {

@@ -4,7 +4,7 @@
 namespace rela {
 namespace {
 
-/// The dims with what a thread computes from them.
+/// The dims plus values that threads derive from them.
 struct SubsampleShape {
   explicit SubsampleShape(const SubsamplePadDims& d)
       : before(d.before),
@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(kPoolThreads)
   write_upto8<kRows>(dx + to * d.c + at.channel, gradient, at.channels, mode);
 }
 
-/// Whole when all of these widths are.
+/// kWhole if all of these widths are.
 template <class... Pointers>
 Rows kind_of(const SubsamplePadDims& d, const Pointers*... arrays) {
   return kind_of_rows(d.c | d.before | d.after, arrays...);

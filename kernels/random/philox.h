@@ -1,6 +1,6 @@
 #pragma once
-// Philox4x32-10: a bijection of 128-bit counters, one for each 64-bit key, whose outputs pass for
-// random. Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011,
+// Philox4x32-10: a bijection of 128-bit counters, one per 64-bit key, whose outputs pass tests of
+// randomness. Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011,
 // section 3.2. No state, and the same bits on every machine and device.
 
 #include <array>

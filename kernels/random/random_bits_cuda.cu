@@ -4,7 +4,7 @@
 namespace rela {
 namespace {
 
-/// One block of the stream, four words, a thread.
+/// One block of the stream, four words, per thread.
 __global__ void __launch_bounds__(kElementwiseThreads)
     random_bits_kernel(uint32_t* bits, int64_t n, RandomKey name, bool aligned) {
   const int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;

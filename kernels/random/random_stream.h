@@ -1,6 +1,6 @@
 #pragma once
-// Random numbers that are a function of what they are for, not of who draws them or when: the same
-// for any number of threads, workers or ranks, on CPU and GPU.
+// Random numbers that depend on their purpose, not on who draws them or when: identical for any
+// number of threads, workers or ranks, on CPU and GPU.
 
 #include <cmath>
 #include <cstdint>
@@ -71,7 +71,7 @@ class RandomStream {
   constexpr bool bernoulli(float p) { return uniform() < p; }
 
   /// An integer in [0, bound), each exactly equally likely (Lemire, ACM TOMACS 2019). 0 for bound
-  /// 0. One word, seldom more.
+  /// 0. One word, rarely more.
   constexpr uint32_t below(uint32_t bound) {
     uint64_t product = static_cast<uint64_t>(bits()) * bound;
     if (static_cast<uint32_t>(product) < bound) {

@@ -5,7 +5,7 @@
 namespace rela {
 namespace {
 
-// By bits: an exponent of all ones.
+// Tests the bits: an exponent of all ones.
 bool is_nonfinite(uint32_t bits) { return (bits & 0x7f800000u) == 0x7f800000u; }
 bool is_nonfinite(Bf16 x) { return is_nonfinite(static_cast<uint32_t>(x.bits) << 16); }
 bool is_nonfinite(float x) { return is_nonfinite(std::bit_cast<uint32_t>(x)); }

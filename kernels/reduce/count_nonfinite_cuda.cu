@@ -5,7 +5,7 @@
 namespace rela {
 namespace {
 
-/// By bits: an exponent of all ones.
+/// Tests the bits: an exponent of all ones.
 __device__ inline int is_nonfinite(float x) {
   return (__float_as_uint(x) & 0x7f800000u) == 0x7f800000u ? 1 : 0;
 }

@@ -6,8 +6,8 @@
 namespace rela {
 namespace {
 
-// Two passes in f64: a collapsed feature has a tiny deviation around a large mean. A few hundred
-// rows at a time, so one thread is enough.
+// Two passes in f64: a collapsed feature has a tiny deviation around a large mean. Called with a
+// few hundred rows, so one thread is enough.
 template <class T>
 double feature_std(const T* x, RowDims dims, Workspace workspace) {
   double* inv_norm = static_cast<double*>(workspace.data);  // [rows]

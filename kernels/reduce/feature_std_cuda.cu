@@ -1,5 +1,5 @@
-// A collapsed feature has a tiny deviation around a large mean: two passes, and f64 for all that is
-// summed. A few hundred rows, once in many steps.
+// A collapsed feature has a tiny deviation around a large mean: hence two passes, and f64 sums.
+// Called with a few hundred rows, once in many steps.
 
 #include "kernels/reduce/feature_std.h"
 #include "kernels/reduce/reduce.cuh"
@@ -7,7 +7,7 @@
 namespace rela {
 namespace {
 
-/// One warp a row: 1 / |x_r|, 0 for a row of nothing.
+/// One warp per row: 1 / |x_r|, or 0 for a row of zeros.
 template <class T>
 __global__ void __launch_bounds__(kReduceThreads)
     inverse_norm_kernel(const T* x, RowDims d, double* inverse) {
@@ -44,7 +44,7 @@ __global__ void __launch_bounds__(kReduceThreads)
   SIMT_SHARED(double, part, [kRowLanes][kColumns]);
   const int64_t column = static_cast<int64_t>(blockIdx.x) * kColumns + threadIdx.x % kColumns;
   const int64_t first = threadIdx.x / kColumns;
-  const int64_t rows = column < d.cols ? d.rows : 0;  // past the edge: sums of nothing
+  const int64_t rows = column < d.cols ? d.rows : 0;  // past the edge: empty sums
   double sum = 0;
   for (int64_t r = first; r < rows; r += kRowLanes) {
     sum += static_cast<double>(load_f32(x + r * d.cols + column)) * inverse[r];

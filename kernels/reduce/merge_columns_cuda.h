@@ -1,20 +1,20 @@
 #pragma once
-// The end of a reduction over rows on a GPU: partial sums of every column, one row of them for each
-// part of the rows, are added the same way every time.
+// The end of a reduction over rows on a GPU: adds the partial sums of every column, one row of them
+// per part of the rows, in a fixed order.
 
 #include "kernels/reduce/reduce.cuh"
 
 namespace rela {
 
-/// A block takes eight columns. A thread adds every 32nd part of one of them (eight neighbours read
-/// one sector of memory), and then each warp adds the 32 shares of one column.
+/// A block takes eight columns. A thread adds every 32nd part of one column (eight neighbouring
+/// threads read one sector of memory), then each warp adds the 32 shares of one column.
 inline constexpr int kMergeThreads = 256;
 inline constexpr int kMergeColumns = 8;
 inline constexpr int kMergeShares = kMergeThreads / kMergeColumns;
 
 struct MergeThread {
-  int64_t column;         // whose parts it reads; may lie beyond the last
-  int64_t share;          // its first part; kMergeShares further the next
+  int64_t column;         // whose parts it reads; may be past the last one
+  int64_t share;          // its first part; the next is kMergeShares further
   int64_t merged_column;  // whose total its warp gets
   bool finishes;          // one thread of each warp
 };
@@ -27,7 +27,7 @@ inline dim3 merge_grid(int64_t columns) {
   return dim3(static_cast<unsigned>((columns + kMergeColumns - 1) / kMergeColumns));
 }
 
-/// Two sums of a column, in double: f32 sums of many parts would lose digits.
+/// Two sums of a column, in double: summing many parts in f32 would lose digits.
 struct TwoSums {
   double first = 0.0;
   double second = 0.0;
@@ -50,8 +50,8 @@ struct MergeColumnsArgs {
   int64_t parts = 0;                // 0: the sums are 0
   int64_t sums = 1;                 // 1 or 2 of each column
   int64_t columns = 0;
-  float* first = nullptr;   // [columns]; null: not wanted
-  float* second = nullptr;  // [columns]; null: not wanted
+  float* first = nullptr;   // [columns]; null: not needed
+  float* second = nullptr;  // [columns]; null: not needed
   Write first_mode = Write::kOverwrite;
   Write second_mode = Write::kOverwrite;
 };

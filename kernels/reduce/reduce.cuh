@@ -11,7 +11,7 @@ namespace rela {
 
 inline constexpr int kReduceThreads = 256;
 
-/// Every lane gets the sum over its warp. All 32 lanes take part.
+/// Every lane gets the sum over its warp. All 32 lanes must take part.
 template <class T>
 __device__ inline T warp_sum(T x) {
 #pragma unroll
@@ -37,7 +37,7 @@ __device__ inline T block_sum(T x) {
   return sum;
 }
 
-/// *result = factor times the sum of part[0, count). One block.
+/// *result = factor times the sum of part[0, count). Runs as one block.
 template <class Part, class Result>
 __global__ void __launch_bounds__(kReduceThreads)
     sum_parts_kernel(const Part* part, int64_t count, Part factor, Result* result) {

@@ -28,9 +28,9 @@ struct TopKOutput {
 ///
 /// Deterministic, and more: s[n, m] is one chain of f32 multiply-adds over d = 0, 1, ... D - 1
 /// (fused where the CPU fuses them) whatever tile it falls into, edges included. So it depends on
-/// the two rows alone, not on N, M, k, the position of the rows or the number of threads. (cuda: so
-/// the own kernel in f32. Tensor cores add in an order of their own, which is the same for the same
-/// D; cuBLASLt, the other way there, in one that may also depend on N and M. See
+/// the two rows alone, not on N, M, k, the position of the rows or the number of threads. (On cuda
+/// this holds for our kernel in f32. Tensor cores add in a different order, which is the same for
+/// equal D; cuBLASLt, the other algorithm there, in one that may also depend on N and M. See
 /// kernels/tuning/product_way.h.)
 ///
 /// NaN and minus infinity are never chosen; a query with fewer than k others ends with value -inf
@@ -40,8 +40,8 @@ using TopKFn = void(const void* x, const void* y, TopKOutput out, const TopKDims
 TopKFn top_k_similarity_cpu;
 TopKFn top_k_similarity_cuda;
 
-/// Bytes of workspace; on the CPU, those with which every thread of cpu_threads() works. A smaller
-/// one, down to that of a single thread, gives the same result later.
+/// Bytes of workspace; on the CPU, enough for every thread of cpu_threads(). A smaller workspace,
+/// down to that of a single thread, gives the same result but takes longer.
 using TopKWorkspaceFn = size_t(const TopKDims& dims);
 TopKWorkspaceFn top_k_similarity_workspace_bytes_cpu;
 TopKWorkspaceFn top_k_similarity_workspace_bytes_cuda;

@@ -1,4 +1,4 @@
-// Which way the k best are found on a GPU.
+// Chooses the algorithm that finds the k best on a GPU.
 
 #include <string>
 

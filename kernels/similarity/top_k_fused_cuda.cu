@@ -1,6 +1,6 @@
-// A block takes 128 queries and walks over the candidates, 128 at a time. Each tile of similarities
-// goes from registers past the queries' bars; what passes is a key in the query's
-// slots. Full slots are sorted by a warp: the k best stay, and the k-th becomes the bar.
+// A block takes 128 queries and iterates over the candidates, 128 at a time. Each tile of
+// similarities is compared, in registers, with the queries' bars; what passes becomes a key in the
+// query's slots. Full slots are sorted by a warp: the k best stay, and the k-th becomes the bar.
 
 #include <algorithm>
 
@@ -11,11 +11,12 @@
 namespace rela {
 namespace {
 
-constexpr int kMaxBlocks = 264;  // two for each multiprocessor of a large GPU
+constexpr int kMaxBlocks = 264;  // two per multiprocessor of a large GPU
 constexpr int kWarps = kTileThreads / 32;
 static_assert(kTopKCudaLimit + kTileSide <= kSlots);
 
-/// Which blocks do what: every block of queries meets `splits` parts of the candidates.
+/// How the work is distributed: every block of queries is paired with `splits` parts of the
+/// candidates.
 struct Work {
   TopKDims dims;
   int64_t query_blocks = 0;
@@ -28,14 +29,14 @@ struct Work {
 Work work_of(const TopKDims& d) {
   Work w{.dims = d, .query_blocks = ceil_div(d.queries, kTileSide)};
   const int64_t tiles = ceil_div(d.candidates, kTileSide);
-  constexpr int64_t kFewestTiles = 32;  // of a part: merging must not cost more than it gains
+  constexpr int64_t kFewestTiles = 32;  // per part: merging must not cost more than it gains
   w.splits = std::clamp<int64_t>(kMaxBlocks / w.query_blocks, 1,
                                  std::max<int64_t>(1, std::min<int64_t>(8, tiles / kFewestTiles)));
   w.split_tiles = ceil_div(tiles, w.splits);
   return w;
 }
 
-/// What a block shares about its queries.
+/// Per-query state shared by a block.
 struct Queries {
   int* count;  // [kTileSide] keys in the slots
   Key* bar;    // [kTileSide] only larger keys can be among the best
@@ -69,7 +70,7 @@ __device__ inline void add_tile(const TileSums<T>& sums, const TopKDims& d, int6
   }
 }
 
-/// The k best of every part of the candidates: best [N, splits, k], sorted, filled up with 0.
+/// The k best of every part of the candidates: best [N, splits, k], sorted, padded with 0.
 template <class T>
 __global__ void __launch_bounds__(kTileThreads, 1)  // 128 registers would spill
     select_kernel(MatrixSource<T> x, MatrixSource<T> y, Work work, Key* all_slots, Key* best) {
@@ -108,14 +109,14 @@ __global__ void __launch_bounds__(kTileThreads, 1)  // 128 registers would spill
   }
 }
 
-/// One warp a query: the k best of `candidates` keys, as values and indices.
+/// One warp per query: the k best of `candidates` keys, as values and indices.
 __global__ void __launch_bounds__(kTileThreads)
     merge_kernel(const Key* best, int64_t queries, int64_t candidates, int k, TopKOutput out) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int64_t query = (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32;
   if (query >= queries) return;
   Key keys[kPerLane] = {};
-  int kept = 0;  // the best so far; the other places take new keys
+  int kept = 0;  // the best so far; the other slots take new keys
   for (int64_t taken = 0; taken < candidates;) {
 #pragma unroll
     for (int r = 0; r < kPerLane; ++r) {

@@ -1,6 +1,6 @@
 #pragma once
-// What both ways to the k best share on a GPU: keys that order like similarities, ties by index,
-// and a warp that sorts them. Keys are unique, so the best k do not depend on the order in which
+// Shared by both GPU algorithms for the k best: keys that order like similarities, ties by index,
+// and a warp sort of them. Keys are unique, so the best k do not depend on the order in which
 // threads find them. Only .cu files include this.
 
 #include "kernels/cuda_types.h"
@@ -10,7 +10,7 @@ namespace rela {
 
 using Key = unsigned long long;  // 0: nothing; every real key is larger
 
-inline constexpr int kSlots = 512;  // of a query: the k best, and new ones
+inline constexpr int kSlots = 512;  // per query: the k best, and new ones
 inline constexpr int kPerLane = kSlots / 32;
 
 __device__ inline Key key_of(float value, unsigned index) {
@@ -51,13 +51,13 @@ __device__ inline void sort_keys(Key (&keys)[kPerLane]) {
   }
 }
 
-/// The keys that a warp keeps of a query.
+/// The keys that a warp keeps for a query.
 struct Kept {
   int count;
   Key bar;  // the k-th, 0 while there are fewer: only larger keys can be among the best
 };
 
-/// One warp sorts the `count` keys in the slots of a query; the `k` best stay there, in order.
+/// One warp sorts the `count` keys in the slots of a query; the `k` best remain there, in order.
 __device__ inline Kept compact(Key* slots, int count, int k) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   Key keys[kPerLane];
@@ -80,7 +80,7 @@ __device__ inline Kept compact(Key* slots, int count, int k) {
   return {min(count, k), bar};
 }
 
-/// Value and index of a key, or what stands for none.
+/// Writes the value and index of a key, or the markers for "none".
 __device__ inline void write_best(const TopKOutput& out, int64_t at, Key key) {
   out.values[at] = key == 0 ? -INFINITY : value_of(key);
   out.indices[at] = key == 0 ? -1 : static_cast<int64_t>(~static_cast<unsigned>(key));

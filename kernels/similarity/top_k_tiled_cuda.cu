@@ -1,6 +1,6 @@
-// cuBLASLt puts the similarities of a tile into the workspace, [queries, candidates] f32; then a
-// warp a query reads its row past the query's bar. What passes is a key in the query's slots, and
-// slots, count and bar wait in the workspace for the next tile of candidates.
+// cuBLASLt writes the similarities of a tile to the workspace, [queries, candidates] f32; then one
+// warp per query compares its row with the query's bar. What passes becomes a key in the query's
+// slots; slots, count and bar stay in the workspace for the next tile of candidates.
 
 #include <algorithm>
 
@@ -14,10 +14,10 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
-constexpr int kAhead = 4;  // loads of a lane under way together
+constexpr int kAhead = 4;  // loads in flight per lane
 static_assert(kTopKCudaLimit + 32 <= kSlots);
 
-/// Where the queries of a tile stand, [queries] each.
+/// The state of a tile's queries between tiles of candidates, [queries] each.
 struct Progress {
   int* count;
   Key* bar;
@@ -27,7 +27,7 @@ struct Progress {
 struct Tile {
   int64_t first_query, queries;
   int64_t first, candidates;
-  bool is_last;  // of the candidates
+  bool is_last;  // last tile of the candidates
 };
 
 /// Keys of a row of the tile that pass the query's bar.
@@ -58,7 +58,7 @@ __device__ inline Kept take_row(const float* scores, const Tile& t, Kept kept, K
   return kept;
 }
 
-/// What lane 0 left before; it alone reads it, because it writes it again.
+/// What lane 0 stored before; only lane 0 reads it, because it also overwrites it.
 __device__ inline Kept resume(const Progress& p, int64_t query) {
   Kept kept{0, 0};
   if (threadIdx.x % 32 == 0) kept = {p.count[query], p.bar[query]};
@@ -98,7 +98,7 @@ TopKTiles fitted(const TopKDims& d, const TopKTiles& t) {
   return {std::min(d.queries, t.queries), std::min(d.candidates, t.candidates)};
 }
 
-/// Whole tiles, and what is left over at the ends.
+/// Workspace for whole tiles and for the remainders at the ends.
 size_t product_bytes(const TopKDims& d, const TopKTiles& t) {
   size_t bytes = 0;
   for (const int64_t queries : {t.queries, d.queries % t.queries}) {
@@ -110,7 +110,7 @@ size_t product_bytes(const TopKDims& d, const TopKTiles& t) {
   return bytes;
 }
 
-/// Pieces of the workspace, as byte offsets behind the product's own.
+/// Pieces of the workspace, as byte offsets; the product's workspace comes first.
 struct Layout {
   size_t product = 0, scores = 0, slots = 0, bar = 0, count = 0, bytes = 0;
 };

@@ -1,12 +1,13 @@
 #pragma once
-// Memory, streams, events and graphs of the `cuda` device, under one set of names: the CUDA runtime
-// in a build for GPUs, the emulator in an emulated one. No CUDA header is needed to use it.
+// Memory, streams, events and graphs of the `cuda` device, under one interface: the CUDA runtime in
+// a GPU build, the emulator in an emulated one. No CUDA header is needed to use it.
 //
-// Errors are simt::Error, naming the call. A kernel's own error shows at the next synchronisation.
+// Errors are simt::Error, naming the call. An error inside a kernel surfaces at the next
+// synchronisation.
 //
 // Emulated, device memory is host memory between guard pages, filled with NaN, and work is queued:
-// nothing runs before somebody synchronises, and then the streams are interleaved by a seed. A
-// missing event wait, or a host read before synchronising, gives wrong values.
+// nothing runs before a synchronisation, and then the streams are interleaved by a seed. A missing
+// event wait, or a host read before synchronising, gives wrong values.
 
 #include <cstddef>
 #include <functional>
@@ -28,13 +29,14 @@ struct DeviceFacts {
   int runtime_version = 0;
 };
 
-/// Usable devices; 0 when there is no GPU or no driver (see device_problem()). Emulated, what
-/// kernels/simt/emulator/options.h claims: 1.
+/// Usable devices; 0 when there is no GPU or no driver (see device_problem()). Emulated: set in
+/// kernels/simt/emulator/options.h, by default 1.
 int device_count();
 /// Why device_count() is 0, in the driver's words; empty otherwise.
 std::string device_problem();
 DeviceFacts device_facts(int device);
-/// CUDA of this build, and the newest that the driver serves (0 without one): 13000 is 13.0.
+/// CUDA version of this build, and the newest that the driver supports (0 without one): 13000 is
+/// 13.0.
 struct Versions {
   int runtime = 0;
   int driver = 0;
@@ -43,7 +45,7 @@ Versions versions();
 /// Device of the calling thread; new threads start at 0.
 void set_device(int device);
 int current_device();
-/// True when the emulator stands behind these names.
+/// True if the emulator implements this interface.
 bool is_emulated();
 
 // ---- memory ----
@@ -54,7 +56,7 @@ struct MemoryInfo {
 };
 MemoryInfo device_memory();
 /// At least 256-byte aligned on a GPU, 16-byte aligned at the guard page when emulated; nullptr
-/// when the memory does not suffice. 0 bytes give nullptr.
+/// when out of memory. 0 bytes give nullptr.
 void* device_malloc(size_t bytes);
 void device_free(void* p);  // waits for all queued work; nullptr does nothing
 /// Page-locked host memory, for copies that overlap with kernels; nullptr when there is none left.
@@ -85,27 +87,27 @@ struct Event {
 Event event_create();
 void event_destroy(Event event);
 void event_record(Event event, Stream stream);
-/// Later work in `stream` starts after what was in front of the event's last record. An event that
-/// was never recorded does not hold.
+/// Later work in `stream` waits for the work before the event's last record. An event that was
+/// never recorded does not block.
 void stream_wait(Stream stream, Event event);
 void event_synchronize(Event event);
-/// True when the event's last record has happened, or there is none.
+/// True when the event's last record has completed, or there is none.
 bool event_query(Event event);
-/// Milliseconds between two records that both have happened. Emulated: CPU time of no meaning.
+/// Milliseconds between two completed records. Emulated: CPU time, without meaning.
 float event_elapsed_ms(Event start, Event end);
 
-// ---- graphs: what a stream was given between begin and end, to be launched as one ----
+// ---- graphs: the work given to a stream between begin and end, launched as a unit ----
 
 struct Graph {
   void* handle = nullptr;
 };
-/// From here, work given to `stream`, and to streams that wait for its events, is recorded and not
-/// run. Meanwhile this thread may not synchronise, query, allocate, wait for events outside, or
-/// copy from or to host memory that is not pinned: the call throws, the recording is void, and
-/// graph_end_capture() throws too.
+/// From here on, work given to `stream`, and to streams that wait for its events, is captured
+/// rather than run. Until the end this thread must not synchronise, query, allocate, wait for
+/// outside events, or copy from or to host memory that is not pinned: such a call throws and
+/// invalidates the capture, and graph_end_capture() throws too.
 void graph_begin_capture(Stream stream);
 Graph graph_end_capture(Stream stream);
-/// Kernels, copies, fills and the like; at least 1 where there is work.
+/// Kernels, copies, fills and the like; at least 1 if there is any work.
 size_t graph_node_count(Graph graph);
 void graph_launch(Graph graph, Stream stream);
 void graph_destroy(Graph graph);

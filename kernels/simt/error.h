@@ -4,7 +4,7 @@
 
 namespace rela::simt {
 
-/// A launch or a CUDA call that failed, or a mistake in a kernel that the emulator found. The text
+/// A launch or a CUDA call that failed, or a bug in a kernel that the emulator found. The text
 /// names the kernel's source line, the launch or the call. kernels/ throws nothing else.
 class Error : public std::runtime_error {
  public:

@@ -1,12 +1,12 @@
 #pragma once
-// What messages call a kernel.
+// Kernel names for messages.
 
 #include <string>
 
 namespace rela::simt {
 
-/// The name as it stands in the source, with template arguments and without namespaces and
-/// parameters, of a symbol: "relu_forward_kernel<float>". What is no C++ symbol stays as it is.
+/// The source name for a symbol, with template arguments and without namespaces and parameters:
+/// "relu_forward_kernel<float>". A name that is not a C++ symbol is returned unchanged.
 std::string readable_kernel_name(const char* symbol);
 
 }  // namespace rela::simt

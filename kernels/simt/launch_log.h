@@ -1,6 +1,6 @@
 #pragma once
-// The launches made last. A kernel that fails on a GPU shows at some later call, which does not say
-// which kernel it was.
+// The most recent launches. A kernel that fails on a GPU is reported by some later call, which does
+// not say which kernel it was.
 
 #include <cstddef>
 #include <string>
@@ -11,11 +11,11 @@ namespace rela::simt {
 
 inline constexpr size_t kLoggedLaunches = 8;
 
-/// Remembers a launch and forgets the one kLoggedLaunches before it. From any thread.
+/// Records a launch and drops the one kLoggedLaunches before it. Callable from any thread.
 void log_launch(const void* kernel, const Site& site);
 
 /// "; the kernels launched last: NAME (FILE:LINE), ...; CUDA_LAUNCH_BLOCKING=1 names the one that
-/// failed", newest first, or empty when there was none.
+/// failed", newest first, or empty if there were none.
 std::string last_launches(std::string (*name_of)(const void* kernel));
 
 }  // namespace rela::simt

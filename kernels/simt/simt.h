@@ -1,6 +1,6 @@
 #pragma once
-// The launch door and the dialect of every CUDA kernel here. One source, two compilers: nvcc makes
-// GPU code of it, g++ (-x c++) makes code that the emulator runs on the CPU, one fiber per thread.
+// The launcher and the dialect of every CUDA kernel here. One source, two compilers: nvcc compiles
+// it to GPU code, g++ (-x c++) to code that the emulator runs on the CPU, one fiber per thread.
 //
 //   template <class T>
 //   __global__ void __launch_bounds__(256) scale_kernel(T* x, float a, int64_t n) {
@@ -30,14 +30,14 @@
 //   vector adds   simt::atomic_add2, simt::atomic_add4 on f32 in global memory
 //
 // Rules, checked by tests/tools/dialect.py: no <<< >>>, no plain __shared__, no raw asm, no
-// cooperative_groups or CUB outside kernels/simt/; arithmetic in f32, bf16 and f16 only as storage
-// (kernels/cuda_types.h); every barrier carries its reason on its line or the one above; a loop
-// that waits for another thread calls __nanosleep (the emulator switches threads only at barriers,
-// warp operations and there); no owning locals in kernels (after an error, other threads' stacks
-// are abandoned).
+// cooperative_groups or CUB outside kernels/simt/; arithmetic in f32, with bf16 and f16 only as
+// storage (kernels/cuda_types.h); every barrier has a comment with its reason on its line or the
+// one above; a loop that waits for another thread calls __nanosleep (the emulator switches threads
+// only there, at barriers and at warp operations); no owning locals in kernels (after an error,
+// other threads' stacks are abandoned).
 //
 // simt::launch() converts the arguments to the kernel's parameter types, returns as soon as the
-// launch is queued, and throws simt::Error, naming kernel and line, when it is refused.
+// launch is queued, and throws simt::Error, naming kernel and line, if it is refused.
 
 #if defined(__CUDACC__)
 #include "kernels/simt/cuda/dialect.h"

@@ -6,7 +6,7 @@ namespace rela::simt {
 
 std::string to_string(const Site& site) {
   const std::string file = site.file;
-  size_t root = 0;  // compilers give the path as it stood on their command line
+  size_t root = 0;  // compilers report the path as given on their command line
   for (const char* room : {"/kernels/", "/tests/"}) {
     const size_t found = file.rfind(room);
     if (found != std::string::npos) root = std::max(root, found + 1);

@@ -1,10 +1,10 @@
 #pragma once
-// A place in the source that a default argument at the end of a parameter list captures.
+// A source location, captured by a default argument at the end of a parameter list.
 
 #include <string>
 
 #if !defined( \
-    __clang__)  // clang 14 has __builtin_COLUMN and no std::source_location, g++ 12 reverse
+    __clang__)  // clang 14 has __builtin_COLUMN, not std::source_location; g++ 12 the reverse
 #include <source_location>
 #endif
 

@@ -1,7 +1,7 @@
-// Three passes over tiles of p = W h + b, which is made anew in each that needs it: the first
-// leaves four sums of every row and column tile, a row kernel turns them into measures and the two
-// numbers that the gradient needs, and the last makes the gradient of p for a few thousand rows at
-// a time, in the workspace, and multiplies it on.
+// Three passes over tiles of p = W h + b, which is recomputed in each pass that needs it: the first
+// writes four sums per row and column tile; a row kernel turns them into measures and the two
+// numbers that the gradient needs; the last computes the gradient of p in the workspace, for a few
+// thousand rows at a time, and multiplies it further.
 
 #include <algorithm>
 
@@ -12,14 +12,14 @@
 namespace rela {
 namespace {
 
-constexpr int64_t kChunkRows = 8192;         // whose gradient of p is in the workspace at once
+constexpr int64_t kChunkRows = 8192;         // rows whose gradient of p is in the workspace at once
 constexpr int kStagedPitch = kTileSide + 4;  // of a tile of p in shared memory
 constexpr int kStagedBytes = kTileSide * kStagedPitch * static_cast<int>(sizeof(float));
 constexpr int kRowThreads = 256;
 constexpr int kWarps = kTileThreads / 32;
 static_assert(kStagedBytes >= kTileSharedBytes);
 
-/// What the kernels read.
+/// The inputs of the kernels.
 template <class T>
 struct Problem {
   TransportDims d;
@@ -29,7 +29,8 @@ struct Problem {
   TransportMeasure measure;
 };
 
-/// A tile of p in shared memory, [kTileSide, kStagedPitch]. Rows and columns beyond p hold 0.
+/// A tile of p in shared memory, [kTileSide, kStagedPitch]. Rows and columns past the edge of p are
+/// 0.
 template <class T>
 __device__ inline void stage_projection(const Problem<T>& t, int64_t row, int64_t column,
                                         void* shared) {

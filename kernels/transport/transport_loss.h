@@ -10,14 +10,14 @@ namespace rela {
 /// A row whose l2 norm is at most this counts as zero: its cosine is 0 and it gets no gradient.
 inline constexpr float kTransportEps = 1e-12f;
 
-/// What the loss and its gradients are of; the rows' values come either way.
+/// What the loss and its gradients are computed from; both values of each row are always available.
 enum class TransportMeasure : uint8_t { kCosine, kResidual };
 
 struct TransportDims {
   int64_t rows = 0;     // N, rows of h
   int64_t width = 0;    // D > 0
   int64_t outputs = 0;  // K > 0
-  int64_t targets = 0;  // B, rows of y: row i of h meets row i mod B; B > 0 unless N == 0
+  int64_t targets = 0;  // B, rows of y: row i of h pairs with row i mod B; B > 0 unless N == 0
   auto operator<=>(const TransportDims&) const = default;
 };
 
@@ -36,7 +36,7 @@ struct TransportInputs {
   const float* y = nullptr;  // [B, K]
 };
 
-/// Every output may be null: not wanted. All are overwritten.
+/// Every output may be null: not needed. All are overwritten.
 struct TransportOutputs {
   float* residual = nullptr;  // [N]
   float* cosine = nullptr;    // [N]
@@ -47,14 +47,14 @@ struct TransportOutputs {
   bool wants_gradient() const { return dh != nullptr || dw != nullptr || db != nullptr; }
 };
 
-/// How well the map p_i = W h_i + b carries rows to their targets, in one pass:
+/// How well the map p_i = W h_i + b transports rows to their targets, in one pass:
 ///   residual_i = |p_i - y_j|^2      cosine_i = 1 - p_i . y_j / (|p_i| |y_j|)      j = i mod B
 ///   loss       = mean over i of the problem's measure, and its gradients
-/// A tile of p is made, measured, turned into its gradient and multiplied on while it is in the
-/// cache, or a few rows of p are in the workspace (kernels/tuning/product_way.h); p is never stored
-/// whole. Sums are f32; where h has 16 bits and the device multiplies such numbers, w and the
-/// gradient of p are rounded to its type too, p is not. The loss is summed in f64 in the order
-/// of the rows. Deterministic whatever the number of threads. No rows: loss, dw and db are 0.
+/// A tile of p is computed, measured, turned into its gradient and multiplied while it is in the
+/// cache, or a few rows of p are kept in the workspace (kernels/tuning/product_way.h); p is never
+/// stored whole. Sums are f32; where h has 16 bits and the device multiplies such numbers, w and
+/// the gradient of p are rounded to its type too; p is not. The loss is summed in f64 in row order.
+/// Deterministic for any number of threads. No rows: loss, dw and db are 0.
 using TransportLossFn = void(const TransportProblem& problem, const TransportInputs& in,
                              const TransportOutputs& out, Workspace workspace, Stream stream);
 TransportLossFn transport_loss_cpu;

@@ -1,4 +1,4 @@
-// Which way the transport loss is found on a GPU.
+// Chooses the algorithm for the transport loss on a GPU.
 
 #include <string>
 
@@ -24,7 +24,7 @@ void run(const TransportProblem& p, const TransportInputs& in, const TransportOu
   }
 }
 
-/// With outputs of its own where `wanted` has some.
+/// Times the call with scratch outputs for those that `wanted` has.
 std::optional<float> milliseconds(const TransportProblem& p, const TransportOutputs& wanted,
                                   ProductWay way) {
   MeasuringMemory memory;

@@ -1,5 +1,5 @@
 #pragma once
-// One row of the transport loss: what its measures and their gradients need.
+// One row of the transport loss: the terms that its measures and gradients need.
 
 #include <cmath>
 
@@ -10,7 +10,7 @@ namespace rela {
 /// Sums of products of a projected row p and its target y.
 struct TransportSums {
   double pp = 0.0, py = 0.0, yy = 0.0;
-  double residual = 0.0;  // |p - y|^2, summed as such: pp - 2 py + yy would cancel
+  double residual = 0.0;  // |p - y|^2, summed directly: pp - 2 py + yy would cancel
 };
 
 /// d measure / dp = along_p p + along_y y.
@@ -21,7 +21,7 @@ struct TransportRow {
 
 inline double transport_inverse_norm(double squares) {
   const double norm = std::sqrt(squares);
-  return norm <= kTransportEps ? 0.0 : 1.0 / norm;  // NaN stays
+  return norm <= kTransportEps ? 0.0 : 1.0 / norm;  // NaN propagates
 }
 
 inline TransportRow transport_row(const TransportSums& sums, TransportMeasure measure) {

@@ -7,10 +7,10 @@ constexpr int kRowThreads = 256;
 
 __device__ inline double inverse_norm(double squares) {
   const double norm = sqrt(squares);
-  return norm <= kTransportEps ? 0.0 : 1.0 / norm;  // NaN stays
+  return norm <= kTransportEps ? 0.0 : 1.0 / norm;  // NaN propagates
 }
 
-/// The formulas of transport_row.h: a thread a row.
+/// The formulas of transport_row.h, one thread per row.
 __global__ void __launch_bounds__(kRowThreads)
     row_kernel(TransportPartSums in, TransportDims d, TransportMeasure measure,
                TransportOutputs out, RowGradient* gradients, double* losses) {
@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kRowThreads)
                     static_cast<float>(scale * (is_cosine ? -inv_p * inv_y : -2.0))};
 }
 
-/// One block: the mean, added in an order of its own.
+/// One block: the mean, summed in a fixed order.
 __global__ void __launch_bounds__(kRowThreads)
     loss_kernel(const double* losses, int64_t rows, float* loss) {
   SIMT_SHARED(double, part, [kRowThreads]);

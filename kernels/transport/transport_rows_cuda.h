@@ -1,6 +1,6 @@
 #pragma once
-// What both ways to the transport loss share on a GPU: from sums of rows to measures and to what
-// the gradient needs. Only .cu files include this.
+// Shared by both GPU algorithms for the transport loss: turning row sums into measures and the
+// terms of the gradient. Only .cu files include this.
 
 #include "kernels/cuda_types.h"
 #include "kernels/transport/transport_loss.h"
@@ -12,24 +12,24 @@ namespace rela {
 using RowSums = float4;  // p.p, p.y, y.y, |p - y|^2
 
 struct RowGradient {
-  float along_p, along_y;  // of the mean loss: dp = along_p p + along_y y
+  float along_p, along_y;  // gradient of the mean loss: dp = along_p p + along_y y
 };
 
 struct TransportPartSums {
   const RowSums* sums = nullptr;  // [parts, N]
-  int64_t parts = 1;              // of the columns
+  int64_t parts = 1;              // parts of the columns
 };
 
-/// From sums to the rows' measures, their gradients [N], and the loss; losses [N] is scratch.
+/// Computes the rows' measures, their gradients [N], and the loss; losses [N] is scratch.
 void finish_transport_rows(const TransportPartSums& sums, const TransportProblem& problem,
                            const TransportOutputs& out, RowGradient* gradients, double* losses,
                            Stream stream);
 
-/// w in the dtype of h: itself, or a copy in `copy`, [K, D].
+/// w in the dtype of h: w itself, or a copy in `copy`, [K, D].
 const void* matching_transport_weights(const TransportProblem& problem, const void* w, void* copy,
                                        Stream stream);
 
-/// What a batch without rows gives.
+/// Writes the outputs of a batch without rows.
 void clear_transport_outputs(const TransportDims& d, const TransportOutputs& out, Stream stream);
 
 }  // namespace rela

@@ -1,6 +1,6 @@
-// cuBLASLt projects a chunk of rows into the workspace, p = W h; kernels measure its rows, turn it
-// into its gradient, and cuBLASLt multiplies that on. Where there are several chunks, the second
-// pass projects each anew.
+// cuBLASLt projects a chunk of rows into the workspace, p = W h; kernels measure its rows and turn
+// it into its gradient, which cuBLASLt multiplies further. If there are several chunks, the second
+// pass projects each again.
 
 #include <algorithm>
 
@@ -12,10 +12,10 @@ namespace rela {
 namespace {
 
 constexpr int kThreads = 256;
-/// So many rows begin at a multiple of kMatmulAlignment, whatever their width.
+/// Every kAlignedRows-th row starts at a multiple of kMatmulAlignment, whatever the width.
 constexpr int64_t kAlignedRows = 8;
 
-/// What the kernels read, from row `first` on; p without its bias, [rows, K].
+/// The inputs of the kernels, from row `first` on; p without its bias, [rows, K].
 struct Chunk {
   TransportDims d;
   int64_t first, rows;
@@ -29,7 +29,7 @@ struct Chunk {
   }
 };
 
-/// sums [N]: a warp a row.
+/// sums [N]: one warp per row.
 __global__ void __launch_bounds__(kThreads) measure_kernel(Chunk t, RowSums* sums) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int64_t row = (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32;
@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kThreads) measure_kernel(Chunk t, RowSums* sum
   if (lane == 0) sums[t.first + row] = make_float4(s[0], s[1], s[2], s[3]);
 }
 
-/// dp [rows, K]: a block takes some columns of a row.
+/// dp [rows, K]: a block takes part of the columns of a row.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     gradient_kernel(Chunk t, const RowGradient* gradients, T* dp) {
@@ -61,7 +61,7 @@ __global__ void __launch_bounds__(kThreads)
             g.along_p * t.projected(row, k) + g.along_y * t.target(row)[k]);
 }
 
-// ---- the products, of `rows` rows ----
+// ---- the products of `rows` rows ----
 
 MatmulCall projection(const TransportProblem& p, int64_t rows) {
   return {.m = rows, .n = p.dims.outputs, .k = p.dims.width, .in = p.dtype, .out = Dtype::kF32};
@@ -90,7 +90,7 @@ int64_t chunk_rows(const TransportDims& d, size_t projection_bytes) {
   return std::clamp<int64_t>(fit, 1, d.rows);
 }
 
-/// Whole chunks, and what is left over; the first one overwrites dw, others add.
+/// Workspace for whole chunks and the remainder; the first chunk overwrites dw, others add.
 size_t product_bytes(const TransportProblem& p, const TransportOutputs& out, int64_t chunk) {
   size_t bytes = 0;
   const auto want = [&bytes](const MatmulCall& call) {
@@ -107,7 +107,7 @@ size_t product_bytes(const TransportProblem& p, const TransportOutputs& out, int
   return bytes;
 }
 
-/// Pieces of the workspace, as byte offsets behind the products' own.
+/// Pieces of the workspace, as byte offsets; the products' workspace comes first.
 struct Layout {
   size_t product = 0, p = 0, sums = 0, gradients = 0, losses = 0, weights = 0, dp = 0, bytes = 0;
 };
@@ -127,7 +127,7 @@ Layout layout_of(const TransportProblem& p, const TransportOutputs& out, int64_t
   return l;
 }
 
-/// One call's work: the same numbers for each of its chunks.
+/// The work of one call: what all of its chunks share.
 struct Work {
   const TransportProblem& problem;
   const TransportInputs& in;
@@ -148,7 +148,7 @@ struct Work {
            stream);
     return chunk(first, rows);
   }
-  /// That was projected last.
+  /// The chunk that was projected last.
   Chunk chunk(int64_t first, int64_t rows) const {
     return {problem.dims,
             first,

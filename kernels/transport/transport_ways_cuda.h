@@ -1,5 +1,5 @@
 #pragma once
-// The two ways of transport_loss_cuda (kernels/tuning/product_way.h), each with its contract.
+// The two algorithms of transport_loss_cuda (kernels/tuning/product_way.h), with the same contract.
 
 #include "kernels/transport/transport_loss.h"
 
@@ -8,7 +8,7 @@ namespace rela {
 TransportLossFn transport_loss_fused_cuda;
 TransportWorkspaceFn transport_loss_fused_workspace_bytes_cuda;
 
-/// Of p = W h + b, f32, in the workspace at once: as many rows as fit.
+/// Bytes of p = W h + b, f32, in the workspace at once: as many rows as fit.
 inline constexpr size_t kTransportTiledBytes = size_t{32} << 20;
 void transport_loss_tiled_cuda(const TransportProblem& problem, const TransportInputs& in,
                                const TransportOutputs& out, Workspace workspace, Stream stream,

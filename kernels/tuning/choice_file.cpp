@@ -76,7 +76,7 @@ void ChoiceFile::put(const std::string& key, const std::string& choice) {
 ChoiceFile::Choices ChoiceFile::read() const {
   if (folder_.empty()) return {};
   std::ifstream file(path_, std::ios::binary);
-  if (!file) return {};  // there is none yet
+  if (!file) return {};  // no file yet
   std::ostringstream content;
   content << file.rdbuf();
   const std::string text = content.str();

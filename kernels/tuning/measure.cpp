@@ -19,7 +19,7 @@ struct MeasuringEvent {
   ~MeasuringEvent() {
     try {
       simt::event_destroy(event);
-    } catch (const simt::Error&) {  // a kernel failed before: the next synchronisation says so
+    } catch (const simt::Error&) {  // an earlier kernel failed: the next synchronisation reports it
     }
   }
   MeasuringEvent(const MeasuringEvent&) = delete;

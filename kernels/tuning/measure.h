@@ -1,6 +1,6 @@
 #pragma once
-// Timing a library's ways of doing a call, on the current device and its default stream, and what
-// was found.
+// Times a library's algorithms for a call on the current device and its default stream, and keeps
+// the results.
 
 #include <cstddef>
 #include <functional>
@@ -13,7 +13,7 @@
 
 namespace rela {
 
-/// Device memory of zeros, as far as there is enough; given back at the end.
+/// Zeroed device memory, while it lasts; freed by the destructor.
 class MeasuringMemory {
  public:
   MeasuringMemory() = default;
@@ -21,12 +21,12 @@ class MeasuringMemory {
   MeasuringMemory(const MeasuringMemory&) = delete;
   MeasuringMemory& operator=(const MeasuringMemory&) = delete;
 
-  /// Null where there is not enough, and for 0 bytes.
+  /// Null if there is not enough, and for 0 bytes.
   void* take(size_t bytes);
   void* take(int64_t elements, Dtype dtype) {
     return take(static_cast<size_t>(elements) * dtype_bytes(dtype));
   }
-  /// Whether take() was never refused.
+  /// True if no take() has failed.
   bool suffices() const { return suffices_; }
 
  private:
@@ -38,7 +38,7 @@ class MeasuringMemory {
 /// does not count.
 float fastest_milliseconds(const std::function<void()>& work);
 
-/// The process's file of a library's choices on a device, in tuning().folder.
+/// This process's file of choices for a library on a device, in tuning().folder.
 ChoiceFile& choice_file(int device, const LibraryVersion& library);
 
 }  // namespace rela

@@ -3,7 +3,7 @@
 namespace rela {
 
 ProductWay product_way(const std::string& /*call*/, const ProductTimer& /*milliseconds*/) {
-  return ProductWay::kFused;  // times of an emulated GPU mean nothing
+  return ProductWay::kFused;  // timings on an emulated GPU are meaningless
 }
 
 }  // namespace rela

@@ -6,7 +6,7 @@
 namespace rela {
 namespace {
 
-/// Of the environment; nothing where it is not set or empty.
+/// A folder from the environment; empty if the variable is not set or empty.
 std::optional<std::string> folder_of(const char* variable, const char* below) {
   const char* value = std::getenv(variable);
   if (value == nullptr || *value == '\0') return std::nullopt;

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 using State = CellResult::State;
 
-/// Null for a file that is absent or, its writer killed, not whole.
+/// Null if the file is absent, or incomplete because its writer was killed.
 JsonValue read_json(const fs::path& path) {
   if (!fs::exists(path)) return {};
   try {
@@ -26,7 +26,7 @@ JsonValue read_json(const fs::path& path) {
   }
 }
 
-/// The file that `evaluate` leaves.
+/// The file that `evaluate` writes.
 const char* result_file(const std::string& protocol) {
   return protocol == "linear" ? "linear_rela.json" : "knn.json";
 }
@@ -41,7 +41,7 @@ std::optional<Score> read_score(const Cell& cell, const std::string& protocol) {
   return score;
 }
 
-/// What differs between the config that the folder was made with and the cell's.
+/// The differences between the config that the folder was made with and the cell's.
 std::string differences(const Cell& cell) {
   const JsonValue before = read_json(fs::path(cell.folder) / "config.resolved.json");
   if (before.is_null()) return "";

@@ -1,5 +1,5 @@
 #pragma once
-// What the folder of one run of a table shows.
+// The state of one run of a table, as read from its folder.
 
 #include <cstdint>
 #include <optional>
@@ -11,7 +11,7 @@
 
 namespace rela {
 
-/// Counts on the test images.
+/// Counts of correct predictions on the test images.
 struct Score {
   int64_t correct = 0;
   int64_t total = 0;
@@ -32,9 +32,9 @@ struct CellResult {
   State state = State::kAbsent;
   std::string message;  // why it failed, or what is foreign
   int64_t step = 0;
-  double seconds = 0;        // of training, its evaluations included
-  std::optional<Score> knn;  // of the last step: the run's own, or what `evaluate knn` made of it
-  std::optional<Score> linear;  // what `evaluate linear` made of it
+  double seconds = 0;           // of training, including its evaluations
+  std::optional<Score> knn;     // of the last step: from the run itself, or from `evaluate knn`
+  std::optional<Score> linear;  // from `evaluate linear`
   std::optional<int64_t> switch_step;
   std::vector<EvalPoint> curve;  // kNN during training
 };
@@ -42,8 +42,8 @@ struct CellResult {
 /// "absent", "unfinished", "trained", "done", "failed", "foreign"
 const char* state_name(CellResult::State state);
 
-/// Reads a cell's folder. Of a foreign run nothing counts. An evaluation counts when it was made of
-/// the weights that are there. Throws IoError.
+/// Reads a cell's folder. Results of a foreign run are ignored. An evaluation counts if it was made
+/// from the weights in the folder. Throws IoError.
 CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate);
 
 /// Whether `evaluate <protocol>` has been run on the weights in the folder.

@@ -14,19 +14,19 @@
 namespace rela {
 namespace {
 
-constexpr int kCannotExecute = 127;  // as shells say it
+constexpr int kCannotExecute = 127;  // as in shells
 
 /// The child's side of a fork: nothing here may allocate or lock.
 [[noreturn]] void become(char* const* arguments, const sigset_t& mask, pid_t parent) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != parent) raise(SIGTERM);  // it died before it could be watched
+  if (getppid() != parent) raise(SIGTERM);  // the parent died before it could be watched
   const int nowhere = open("/dev/null", O_RDWR);
   dup2(nowhere, STDIN_FILENO);
   dup2(nowhere, STDOUT_FILENO);
   sigprocmask(SIG_SETMASK, &mask, nullptr);
   execv(arguments[0], arguments);
-  std::_Exit(kCannotExecute);  // a copy of the parent must not go on
+  std::_Exit(kCannotExecute);  // the copy of the parent must not continue
 }
 
 }  // namespace
@@ -34,7 +34,7 @@ constexpr int kCannotExecute = 127;  // as shells say it
 ProgramRunner::ProgramRunner() {
   sigemptyset(&taken_);
   for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD}) sigaddset(&taken_, signal);
-  std::signal(SIGCHLD, SIG_DFL);  // ignored, as some launchers leave it, no child could be awaited
+  std::signal(SIGCHLD, SIG_DFL);  // some launchers ignore it; then waiting for a child fails
   sigprocmask(SIG_BLOCK, &taken_, &before_);
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Programs run one after the other, with the signals of their parent.
+// Runs programs one after the other and forwards the parent's signals to them.
 
 #include <sys/types.h>
 
@@ -11,15 +11,15 @@ namespace rela {
 
 /// How a program ended.
 struct ChildExit {
-  int code = 0;    // its exit status
-  int signal = 0;  // that killed it; 0: none did
+  int code = 0;    // exit status
+  int signal = 0;  // the signal that killed it; 0: none
 };
 
-/// Takes INT, TERM, USR1 and USR2 from construction to destruction, and passes each once to the
-/// program that runs, which stands in a process group of its own: Ctrl-C reaches it by no other
-/// way. A program outlives this process only to stop: it gets a TERM when this process dies.
+/// Takes INT, TERM, USR1 and USR2 from construction to destruction, and forwards each once to the
+/// running program, which has a separate process group: it gets Ctrl-C only through this class. A
+/// program outlives this process only to stop: it gets a TERM when this process dies.
 ///
-/// For a process with a single thread, one at a time.
+/// For a process with a single thread, one instance at a time.
 class ProgramRunner {
  public:
   ProgramRunner();
@@ -27,8 +27,8 @@ class ProgramRunner {
   ProgramRunner(const ProgramRunner&) = delete;
   ProgramRunner& operator=(const ProgramRunner&) = delete;
 
-  /// Runs a program to its end: its file, then its arguments. It reads nothing; what it says on
-  /// stdout is dropped, stderr is shared. Throws IoError when it cannot be started.
+  /// Runs a program to completion: its file, then its arguments. Its stdin is empty, its stdout is
+  /// discarded, stderr is shared. Throws IoError if it cannot be started.
   ChildExit run(const std::vector<std::string>& command);
 
   /// Whether INT, TERM or USR1 has come.

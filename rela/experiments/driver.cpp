@@ -29,8 +29,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Takes the folder. The program that a driver runs holds the lock as well: after a driver was
-/// killed, the next one waits until that program has written its checkpoint.
+/// Locks the folder. The program that a driver runs also holds the lock: after a driver is killed,
+/// the next one waits until that program has written its checkpoint.
 void take_folder(FileLock& lock, const std::string& folder) {
   if (!lock.try_take()) {
     const auto pid = static_cast<pid_t>(std::strtol(lock.owner().c_str(), nullptr, 10));
@@ -42,7 +42,7 @@ void take_folder(FileLock& lock, const std::string& folder) {
   lock.write_owner();
 }
 
-/// How long the rest will take, by what a step has taken so far.
+/// Estimates the remaining time from the time per step so far.
 class Eta {
  public:
   void add(int64_t steps, double seconds) {
@@ -115,7 +115,7 @@ class Driver {
     return steps;
   }
 
-  /// False when a signal stopped it.
+  /// False if a signal stopped it.
   bool run_cell(size_t i) {
     const Cell& cell = plan_.cells[i];
     CellResult& result = results_[i];
@@ -146,7 +146,7 @@ class Driver {
     return true;
   }
 
-  /// What went wrong; empty: nothing, or a signal came.
+  /// What went wrong; empty if nothing did, or if a signal came.
   std::string train(const Cell& cell, const CellResult& result) {
     if (result.state == State::kTrained) return "";
     const fs::path configs = fs::path(plan_.out) / "configs";

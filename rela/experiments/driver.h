@@ -11,19 +11,19 @@ namespace rela {
 struct DriverOptions {
   std::string programs;             // folder of train_byol and evaluate
   std::vector<std::string> only{};  // names of runs or cells; none: all
-  bool quiet = false;               // train_byol says only warnings and errors
+  bool quiet = false;               // train_byol prints only warnings and errors
 };
 
 /// Whether a cell is one of those that `only` names.
 bool is_selected(const Cell& cell, const std::vector<std::string>& only);
 
 /// Trains and evaluates what is not done yet, one cell after the other, each in its folder with
-/// `--resume auto`, and writes the results after every one. A cell that fails is reported and the
-/// others go on. Signals go to the program that runs.
+/// `--resume auto`, and writes the results after each. A cell that fails is reported and the others
+/// continue. Signals are forwarded to the running program.
 ///
 /// kDone when every selected cell is done, kInternal when one failed, kStoppedBySignal after INT,
-/// TERM or USR1: the same call goes on from there. Throws UsageError when another process works in
-/// the folder, IoError.
+/// TERM or USR1: the same call continues from there. Throws UsageError when another process works
+/// in the folder, IoError.
 ExitCode run_experiment(const Plan& plan, const DriverOptions& options);
 
 }  // namespace rela

@@ -48,7 +48,7 @@ std::string key_of(const std::string& assignment) {
   return assignment.substr(0, assignment.find('='));
 }
 
-/// The file that keeps a cell's targets: one name for the cells that learn the same.
+/// The file of a cell's targets: cells with the same targets share it.
 std::string targets_path(const std::string& out, const ExperimentConfig& c) {
   const PriorConfig& prior = c.rela.prior;
   const bool is_random = prior.model == "random";
@@ -135,7 +135,7 @@ class Planner {
     read_experiment_config(base_, base_folder_, own);
     report(table_.base.path.empty() ? "base: " : table_.base.path + ": ", own);
     if (!own.empty()) return false;
-    // What every run shares is checked once, so that its mistakes show once.
+    // What all runs share is checked once, so that its mistakes are reported once.
     ConfigIssues shared;
     JsonValue document = base_;
     apply(document, table_.set, shared);
@@ -153,7 +153,7 @@ class Planner {
     }
   }
 
-  /// Those for every run, and those for `run`.
+  /// Applies the overrides for every run, and those for `run`.
   void apply_overrides(JsonValue& document, const RunSpec* run, ConfigIssues& issues) const {
     for (const Override& o : overrides_) {
       const bool is_meant = o.run.empty() || (run != nullptr && o.run == run->name);
@@ -198,7 +198,7 @@ class Planner {
   }
 
   void count_steps() {
-    std::map<std::string, int64_t> sizes;  // of the data sets
+    std::map<std::string, int64_t> sizes;  // sizes of the data sets
     for (Cell& cell : plan_.cells) {
       const DataConfig& data = cell.config.data;
       const std::string key =
@@ -212,7 +212,7 @@ class Planner {
     }
   }
 
-  /// Mistakes that another part of the table has already been blamed for are left out.
+  /// Omits mistakes that have already been reported for another part of the table.
   void report(const std::string& where, const ConfigIssues& issues) {
     const std::string text = issues.text();
     for (size_t begin = 0; begin < text.size();) {

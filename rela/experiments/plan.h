@@ -1,5 +1,5 @@
 #pragma once
-// A table spelt out: every run with its complete config and folder.
+// A table expanded: every run with its complete config and folder.
 
 #include <cstdint>
 #include <string>
@@ -9,10 +9,10 @@
 
 namespace rela {
 
-/// One run: a row of the results is the cells that share run and ratio.
+/// One run: a row of the results consists of the cells that share run and ratio.
 struct Cell {
   std::string run;     // name in the table
-  std::string name;    // "<run>-r<ratio>-s<seed>", also of its folder
+  std::string name;    // "<run>-r<ratio>-s<seed>", also the name of its folder
   std::string folder;  // absolute
   ExperimentConfig config;
   int64_t total_steps = 0;
@@ -25,7 +25,7 @@ struct Plan {
   std::string title;
   std::string note;
   std::string out;                    // absolute
-  std::vector<std::string> evaluate;  // protocols, as the table has them
+  std::vector<std::string> evaluate;  // protocols, as in the table
   std::vector<Cell> cells;            // in the table's order
 };
 
@@ -37,9 +37,9 @@ struct PlanOptions {
   std::vector<std::string> overrides{};
 };
 
-/// Reads the table and the configs of all its runs. Runs whose targets are the same share a file in
-/// `out` that keeps them. Throws ConfigError with one line per mistake, all mistakes of table, base
-/// and rows at once; IoError, DataError for a base or data that cannot be read.
+/// Reads the table and the configs of all its runs. Runs with the same targets share a file of them
+/// in `out`. Throws ConfigError with one line per mistake, all mistakes of table, base and rows at
+/// once; IoError or DataError if the base or data cannot be read.
 Plan make_plan(const PlanOptions& options);
 
 /// "0.2", "1"

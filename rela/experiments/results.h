@@ -1,6 +1,5 @@
 #pragma once
-// What a table's runs have come to so far: numbers per row, as JSON, as a Markdown table and as a
-// picture.
+// Results of a table's runs so far: numbers per row, as JSON, as a Markdown table and as a plot.
 
 #include <string>
 #include <vector>
@@ -15,7 +14,7 @@ struct Spread {
   std::vector<double> values{};
 
   double mean() const;
-  /// Of the sample (n - 1); 0 for fewer than two values.
+  /// Sample standard deviation (n - 1); 0 for fewer than two values.
   double deviation() const;
 };
 
@@ -29,11 +28,11 @@ struct ResultRow {
   std::vector<int64_t> seeds{};
   int64_t done = 0;  // cells
   int64_t steps = 0;
-  int64_t images = 0;  // seen in all steps
-  Spread knn{};        // top-1 in percent, of the cells that are done
+  int64_t images = 0;  // images seen over all steps
+  Spread knn{};        // top-1 in percent, for the cells that are done
   Spread linear{};
   Spread seconds{};
-  std::vector<int64_t> switch_steps{};  // of the cells that switched
+  std::vector<int64_t> switch_steps{};  // for the cells that switched
 };
 
 /// One result per cell of the plan.

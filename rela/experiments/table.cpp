@@ -73,7 +73,7 @@ class BaseField : public ConfigField {
   BaseConfig& value_;
 };
 
-/// Keys of another config with their values, checked where that config is made.
+/// Keys of another config with their values, checked when that config is built.
 class SettingsField : public ConfigField {
  public:
   explicit SettingsField(JsonValue::Object& value) : value_(value) {}

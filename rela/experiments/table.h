@@ -16,26 +16,26 @@
 
 namespace rela {
 
-/// A config: in a file of its own, or inside the table.
+/// A config: in a separate file, or inside the table.
 struct BaseConfig {
-  std::string path;      // absolute; empty: it stands in the table
-  JsonValue in_table{};  // an object; null when there is a path
+  std::string path;      // absolute; empty: the config is in the table
+  JsonValue in_table{};  // an object; null if there is a path
 };
 
-/// Runs that differ in ratio and seed alone.
+/// Runs that differ only in ratio and seed.
 struct RunSpec {
   std::string name;
   JsonValue::Object set;       // dotted keys and their values
-  std::vector<double> ratios;  // data.ratio of its runs; none: as the config has it
-  std::vector<int64_t> seeds;  // none: as the config has it
+  std::vector<double> ratios;  // data.ratio of its runs; none: as in the config
+  std::vector<int64_t> seeds;  // none: as in the config
 };
 
 struct ExperimentTable {
   int64_t schema_version = 1;
   std::string title = "Experiment";
-  std::string note;  // what a reader of the numbers has to know
+  std::string note;  // what readers of the numbers need to know
   BaseConfig base;
-  JsonValue::Object set;  // of all runs
+  JsonValue::Object set;  // for all runs
   std::vector<RunSpec> runs;
   std::vector<std::string> evaluate;  // protocols of `evaluate`: knn, linear
 };

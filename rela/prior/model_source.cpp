@@ -30,7 +30,7 @@ int64_t usual_image_size(const BackboneSpec& spec) {
   return spec.cifar_stem || is_cifar_resnet(spec.name) ? kCifarSize : kImagenetSize;
 }
 
-/// Three numbers; the fallback when they are not there.
+/// Three numbers; the fallback if they are missing.
 std::array<float, 3> channels(const JsonValue* value, const std::array<float, 3>& fallback) {
   const auto* items = value == nullptr ? nullptr : value->as<JsonValue::Array>();
   if (items == nullptr || items->size() != 3) return fallback;

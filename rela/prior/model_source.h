@@ -1,5 +1,5 @@
 #pragma once
-// Trained backbones in files: published weights, and what finished runs left.
+// Trained backbones in files: published weights, and exports of finished runs.
 
 #include <memory>
 #include <string>
@@ -22,24 +22,24 @@ struct ModelSource {
   ModelInput input;
 };
 
-/// A finished run's backbone, as its exported/config.json describes it. `folder` is the run's
-/// folder or its exported/. Throws IoError when there is no export, WeightsError when it is not one
-/// of this program's.
+/// A finished run's backbone, as described by its exported/config.json. `folder` is the run's
+/// folder or its exported/. Throws IoError if there is no export, WeightsError if it was not
+/// written by this program.
 ModelSource exported_model(const std::string& folder);
 
-/// A model whose weights are in a safetensors file. Stem and width are what the file's first
-/// convolution shows; a file of an export comes with its config.json. Images are 224 pixels wide
-/// for a model with the ImageNet stem and 32 for the others, normalised by ImageNet's constants
-/// (the published CIFAR nets use them too). Throws ConfigError for an unknown name, WeightsError
-/// when the file is the export of another model.
+/// A model whose weights are in a safetensors file. Stem and width are derived from the file's
+/// first convolution; for an exported file, its config.json is used. Images are 224 pixels wide for
+/// a model with the ImageNet stem and 32 for the others, normalised by ImageNet's constants (the
+/// published CIFAR nets use them too). Throws ConfigError for an unknown name, WeightsError if the
+/// file is the export of another model.
 ModelSource named_model(const std::string& name, const std::string& weights_file);
 
-/// The backbone with its weights; a classifier in the file is left out. Throws WeightsError, which
+/// The backbone with its weights; a classifier in the file is ignored. Throws WeightsError, which
 /// lists missing, unexpected and mismatched names.
 std::unique_ptr<Backbone> load_backbone(const ModelSource& source);
 
-/// The backbone and its classifier, with as many classes as the file has. Throws WeightsError, also
-/// for a file without a classifier.
+/// The backbone and its classifier, with the number of classes in the file. Throws WeightsError,
+/// also if the file has no classifier.
 struct LoadedClassifier {
   std::unique_ptr<Classifier> model;
   int64_t num_classes = 0;

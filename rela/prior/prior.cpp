@@ -32,7 +32,7 @@ class TensorImages : public ImageDataset {
 std::string sha256_of(const Module& module) {
   Sha256 hash;
   for (const StateTensor& t : state_of(module)) {
-    if (t.value.dtype() != Dtype::kF32) continue;  // counters do not change what it computes
+    if (t.value.dtype() != Dtype::kF32) continue;  // counters do not affect what the model computes
     hash.update(t.name.data(), static_cast<int64_t>(t.name.size()) + 1);  // with its final zero
     hash.update(t.value.raw(), static_cast<int64_t>(t.value.bytes()));
   }

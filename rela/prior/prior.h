@@ -9,7 +9,7 @@
 
 namespace rela {
 
-/// Which frozen model the targets come from: `rela.prior` of the config, and the student.
+/// The frozen model that the targets come from: `rela.prior` of the config, and the student.
 struct PriorSpec {
   std::string model = "random";              // random | exported | a backbone's name
   std::string weights{};                     // file, or folder for `exported`
@@ -21,7 +21,7 @@ struct PriorSpec {
   int64_t student_image_size = 32;
 };
 
-/// A frozen model: evaluation mode, no gradient, nothing ever changes it.
+/// A frozen model: evaluation mode, no gradient, never modified.
 class Prior {
  public:
   /// `random` has the weights that initialize(backbone, seed) draws for the student. Throws
@@ -37,10 +37,10 @@ class Prior {
   /// of any size are prepared here: shorter side resized to S, centre cut out, normalised.
   Tensor embed(const Tensor& images) const;
 
-  /// "resnet56_cifar, prior.safetensors": for people.
+  /// Human-readable: "resnet56_cifar, prior.safetensors".
   const std::string& description() const { return description_; }
-  /// SHA-256 of all parameters and buffers with their names: the same for the same function,
-  /// wherever it came from.
+  /// SHA-256 of all parameters and buffers with their names: equal for the same function, whatever
+  /// its source.
   const std::string& weights_sha256() const { return weights_sha256_; }
 
  private:

@@ -32,12 +32,12 @@ std::string libraries_text() {
   return text;
 }
 
-/// Ops with two ways to their products (kernels/tuning/product_way.h).
+/// Ops with two product algorithms (kernels/tuning/product_way.h).
 bool has_product_ways(std::string_view op) {
   return op == "gram" || op == "top_k_similarity" || op == "transport_loss";
 }
 
-/// The library behind an op; empty for kernels of this project.
+/// The library that implements an op; empty for our kernels.
 std::string library_of(std::string_view op, Device device, bool emulated) {
   if (op.starts_with("conv2d")) return device == Device::kCpu ? "oneDNN and own" : "cuDNN";
   if (op == "attention" && device == Device::kCuda && !emulated) return "cuDNN (bf16, f16) and own";
@@ -67,7 +67,7 @@ std::string kernel_report(Device device) {
   const bool emulated = device == Device::kCuda && gpu_facts().build == CudaBuild::kEmulated;
   std::string text = fmt::format("kernels on {}{}\n", device_name(device),
                                  emulated ? ", emulated; libraries served by the CPU" : "");
-  std::set<std::string_view> listed;  // tables of the same op stand beside each other
+  std::set<std::string_view> listed;  // tables of the same op are adjacent
   for (const KernelEntry& entry : kernel_entries()) {
     if (std::string_view(entry.op).ends_with("workspace")) continue;
     if (!listed.insert(entry.op).second) continue;

@@ -62,7 +62,7 @@ std::vector<CellResult> read_results(const Plan& plan) {
   return results;
 }
 
-/// The last line of stdout: the rows, and how many of the selected cells stand where.
+/// Prints the summary on stdout: the rows, and the number of selected cells in each state.
 void print_summary(const Plan& plan, const std::vector<CellResult>& results,
                    const std::vector<std::string>& only) {
   int64_t selected = 0, done = 0;

@@ -1,5 +1,5 @@
 #pragma once
-// The model and the data that `evaluate` and `embed` are told about.
+// The model and data arguments of `evaluate` and `embed`.
 
 #include <memory>
 #include <optional>
@@ -20,21 +20,21 @@ struct FrozenModelArguments {
   std::string run;          // a run's folder: its exported backbone
   std::string weights;      // or a safetensors file ...
   std::string model;        // ... and the model's name
-  bool cifar_stem = false;  // stem and width: instead of what the file's shapes show
+  bool cifar_stem = false;  // stem and width: override those derived from the file's shapes
   std::optional<int64_t> width;
   std::string data;
-  std::string test_data;  // where the test split lies elsewhere
+  std::string test_data;  // if the test split is elsewhere
   std::string format = "cifar10";
-  int64_t synthetic_images = 0;       // of the training split; 0: as open_dataset() says
-  std::optional<int64_t> image_size;  // this and the next: instead of what the model was trained on
+  int64_t synthetic_images = 0;       // in the training split; 0: the default of open_dataset()
+  std::optional<int64_t> image_size;  // this and the next override the model's training input
   std::string normalize;
 };
 void describe_arguments(CLI::App& app, FrozenModelArguments& arguments);
 /// Those of them that name the data.
 void describe_data(CLI::App& app, FrozenModelArguments& arguments);
 
-/// The model that the arguments name, and the images it gets. Throws UsageError for arguments that
-/// do not go together.
+/// The model that the arguments name, and its input images. Throws UsageError for conflicting
+/// arguments.
 ModelSource model_source(const FrozenModelArguments& arguments);
 
 /// A backbone in evaluation mode.
@@ -51,7 +51,7 @@ FrozenModel load_frozen_model(const FrozenModelArguments& arguments);
 std::unique_ptr<ImageDataset> open_data(const FrozenModelArguments& arguments, Split split);
 /// Progress goes to stderr.
 FeatureSet features_of(const FrozenModel& model, const ImageDataset& dataset);
-/// Says now and then how many images are through: "<what> 512/10000 images".
+/// Logs periodically how many images are done: "<what> 512/10000 images".
 ExtractionProgress log_progress(const char* what);
 
 }  // namespace rela

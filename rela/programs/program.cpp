@@ -66,7 +66,7 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
 void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/1);
-  execv("/proc/self/exe", argv);  // returns only when it fails: then the threads spin for longer
+  execv("/proc/self/exe", argv);  // returns only on failure: then the threads spin for longer
 }
 
 bool parse_command_line(CLI::App& app, int argc, const char* const* argv) {

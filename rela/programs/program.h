@@ -1,5 +1,5 @@
 #pragma once
-// What every program does around its work: parse the command line, turn errors into text and exit
+// What every program does besides its work: parse the command line, turn errors into text and exit
 // codes.
 
 #include <functional>
@@ -17,13 +17,13 @@ namespace rela {
 /// Runs `body`; an Error is printed on stderr, one line per mistake, and becomes its exit code.
 int run_program(const std::function<ExitCode()>& body) noexcept;
 
-/// OpenMP's threads spin for milliseconds while they wait, unless told otherwise before the process
-/// starts: beside loader threads or other programs that makes a training step several times slower.
-/// Not to spin at all makes it 8 % slower on a quiet machine. Starts the program anew, once, with
-/// GOMP_SPINCOUNT=2000, a few microseconds; a policy that the user set stays.
+/// OpenMP's threads spin for milliseconds while they wait, unless configured before the process
+/// starts: with loader threads or other programs running, that makes a training step several times
+/// slower. Not spinning at all makes it 8 % slower on an idle machine. Restarts the program, once,
+/// with GOMP_SPINCOUNT=2000, a few microseconds; a policy set by the user is kept.
 void limit_spinning(char** argv);
 
-/// Parses argv. --help and --version print on stdout and give false: nothing is left to do. Wrong
+/// Parses argv. --help and --version print to stdout and return false: nothing is left to do. Wrong
 /// usage throws UsageError; an unknown option names the nearest one.
 bool parse_command_line(CLI::App& app, int argc, const char* const* argv);
 

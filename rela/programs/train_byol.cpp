@@ -82,7 +82,7 @@ void print_schedule(const ExperimentConfig& config) {
   }
 }
 
-/// The checkpoint that --resume names; nothing for a start from scratch.
+/// The checkpoint that --resume names; empty for a start from scratch.
 std::optional<CheckpointRef> find_checkpoint(const Arguments& a, const ExperimentConfig& config) {
   if (a.resume == "none") return std::nullopt;
   if (a.resume != "auto") {

@@ -49,7 +49,7 @@ JsonValue compare_pair(const Arguments& a) {
   return result;
 }
 
-/// A number for every ordered pair of models; not a number on the diagonal.
+/// A number for every ordered pair of models; NaN on the diagonal.
 struct Matrix {
   explicit Matrix(size_t n) : size(n), values(n * n, std::numeric_limits<double>::quiet_NaN()) {}
   double& at(size_t row, size_t column) { return values[row * size + column]; }

@@ -11,7 +11,7 @@ namespace {
 using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr int64_t kChunk = 256;       // rows turned into double at once
-constexpr int64_t kColumnBlock = 64;  // columns of G per piece of work, whatever the thread count
+constexpr int64_t kColumnBlock = 64;  // columns of G per work item, whatever the thread count
 
 }  // namespace
 

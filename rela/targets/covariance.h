@@ -7,12 +7,11 @@
 
 namespace rela {
 
-/// Mean and covariance of rows that come in one pass. Sums are double and of deviations from the
-/// mean of the first rows (the shift), so that a mean that is large beside the spread costs no
-/// digits:
+/// One-pass mean and covariance of rows. Sums are double, of deviations from the mean of the first
+/// rows (the shift), so that a mean that is large relative to the spread costs no digits:
 ///   s = sum_i (y_i - shift),  G = sum_i (y_i - shift) (y_i - shift)^T
 ///   mean = shift + s / N,     C = (G - s s^T / N) / (N - 1)
-/// The same bits for any number of threads.
+/// Bit-identical for any number of threads.
 class CovarianceAccumulator {
  public:
   explicit CovarianceAccumulator(int64_t width);

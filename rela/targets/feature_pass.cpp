@@ -34,7 +34,7 @@ void check_finite(const Tensor& rows, int64_t first_image, const Prior& prior) {
                            prior.description(), ") and rela.prior.normalize"));
 }
 
-/// The display of a pass, with at most ten lines where there is no terminal.
+/// The progress display of a pass, with at most ten lines if there is no terminal.
 class PassDisplay {
  public:
   PassDisplay(ProgressDisplay::Style style, int64_t total) : display_(style), total_(total) {}

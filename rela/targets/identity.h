@@ -7,10 +7,10 @@
 
 namespace rela {
 
-/// What tells a prior's targets of a data set from all others, as lines "name: value".
+/// What identifies a prior's targets of a data set, as lines "name: value".
 std::string target_identity(const Prior& prior, const ImageDataset& dataset, int64_t wanted_width);
 
-/// Names of the lines that differ, "prior, data set"; empty when none does.
+/// Names of the lines that differ, "prior, data set"; empty if none does.
 std::string identity_differences(const std::string& a, const std::string& b);
 
 /// SHA-256.

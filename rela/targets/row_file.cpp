@@ -25,7 +25,7 @@ constexpr char kMagic[8] = {'R', 'E', 'L', 'A', 'R', 'O', 'W', '1'};
 /// The first page of the file.
 struct Header {
   char magic[8];
-  uint64_t checksum;  // of all that follows in the header
+  uint64_t checksum;  // of the rest of the header
   int64_t rows, width, block_rows, identity_bytes;
   char identity[RowFileSpec::kMaxIdentity];
 };
@@ -34,7 +34,7 @@ static_assert(sizeof(Header) <= kPage);
 uint64_t checksum_of(const void* data, int64_t bytes) {
   Fnv1a64 hash;
   hash.update(data, bytes);
-  return hash.digest() == 0 ? 1 : hash.digest();  // 0 stands for a block that is not written
+  return hash.digest() == 0 ? 1 : hash.digest();  // 0 marks a block that is not written
 }
 
 uint64_t checksum_of(const Header& header) {
@@ -63,7 +63,7 @@ Header header_of(const RowFileSpec& spec) {
   return header;
 }
 
-/// Throws WeightsError for what is no header of ours.
+/// Throws WeightsError if it is not one of our headers.
 RowFileSpec spec_of(const InputFile& file) {
   Header header{};
   const bool has_header = file.size() >= kPage;
@@ -126,7 +126,7 @@ RowFile RowFile::create(const std::string& path, const RowFileSpec& spec) {
              "row file: an identity of ", spec.identity.size(), " bytes; at most ",
              RowFileSpec::kMaxIdentity);
   const int64_t bytes = file_bytes(spec);
-  unlink(path.c_str());  // who has the older file mapped keeps it
+  unlink(path.c_str());  // processes that have mapped the older file keep it
   {
     const FileDescriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)};
     RELA_CHECK(file.fd >= 0, IoError, path, ": cannot be created: ", std::strerror(errno));

@@ -1,6 +1,6 @@
 #pragma once
 // A matrix of floats in a memory-mapped file: filled block by block, in any order and by several
-// processes, and only as much of it in memory as the system finds useful.
+// processes; the system decides how much of it to keep in memory.
 
 #include <cstdint>
 #include <optional>
@@ -9,29 +9,29 @@
 
 namespace rela {
 
-/// What the file holds.
+/// Description of the file's contents.
 struct RowFileSpec {
   int64_t rows = 0;
   int64_t width = 0;       // numbers per row
-  int64_t block_rows = 0;  // rows that are written and checked together; the last block may be less
-  std::string identity;  // text that tells this matrix from every other, at most kMaxIdentity bytes
+  int64_t block_rows = 0;  // rows written and checked together; the last block may be shorter
+  std::string identity;    // text that identifies this matrix, at most kMaxIdentity bytes
 
   static constexpr int64_t kMaxIdentity = 3072;
   int64_t blocks() const { return block_rows == 0 ? 0 : (rows + block_rows - 1) / block_rows; }
   bool operator==(const RowFileSpec&) const = default;
 };
 
-/// Layout: 4096 bytes of header with a checksum of its own, a checksum per block (0: not written
-/// yet) padded to 4096 bytes, then rows [rows, width] f32. Whoever shortens the file while it is
-/// open breaks the process, as with every mapped file.
+/// Layout: 4096 bytes of header with a header checksum, a checksum per block (0: not written yet)
+/// padded to 4096 bytes, then rows [rows, width] f32. Truncating the file while it is open crashes
+/// the process, as with every mapped file.
 class RowFile {
  public:
-  /// A new file in which no block is written; its space is reserved, so that a full disk shows
-  /// here. An older file of that name is replaced. Throws IoError.
+  /// Creates a file in which no block is written yet; its space is reserved, so that a full disk is
+  /// detected here. Replaces an older file of that name. Throws IoError.
   static RowFile create(const std::string& path, const RowFileSpec& spec);
-  /// An existing file, to go on writing or to read. Nothing when there is none; throws
-  /// WeightsError, which says what is wrong, for a file that is not whole. Blocks are not checked:
-  /// see block_is_good().
+  /// Opens an existing file to read or to continue writing. Empty if there is none; throws
+  /// WeightsError, which says what is wrong, for a damaged file. Blocks are not checked: see
+  /// block_is_good().
   enum class Access : uint8_t { kRead, kWrite };
   static std::optional<RowFile> open(const std::string& path, Access access);
 
@@ -48,14 +48,14 @@ class RowFile {
   std::span<const float> block(int64_t index) const;
   std::span<const float> row(int64_t index) const;
 
-  /// Whether the block is written and its checksum right.
+  /// Whether the block is written and its checksum matches.
   bool block_is_good(int64_t index) const;
-  /// The first block that is not good; nothing when all are.
+  /// The first bad block; empty if all are good.
   std::optional<int64_t> first_bad_block() const;
 
-  /// Copies the block's rows and signs them.
+  /// Copies the block's rows and stores their checksum.
   void write_block(int64_t index, std::span<const float> rows);
-  /// Makes all that was written durable.
+  /// Makes everything written durable.
   void sync();
 
  private:

@@ -15,12 +15,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kTargetBlock = 4096;  // rows signed together
+constexpr int64_t kTargetBlock = 4096;  // rows per checksum
 
-/// What a file of targets is worth.
+/// The result of checking a file of targets.
 struct Lookup {
-  std::optional<RowFile> file;  // when it holds all of the wanted targets
-  std::string refusal;          // why not; empty where there is no file
+  std::optional<RowFile> file;  // set if it contains all of the targets
+  std::string refusal;          // why not; empty if there is no file
 };
 
 Lookup look_up(const std::string& path, const std::string& identity) {
@@ -112,7 +112,7 @@ void TargetBuilder::begin() {
     log_info("targets: another process is making them; waiting for it");
     lock_->take();
   }
-  is_done_ = open().has_value();  // another process may have made them meanwhile
+  is_done_ = open().has_value();  // another process may have made them in the meantime
   if (is_done_) return;
   if (!why_not_.empty()) log_warning("targets: ", why_not_, "; making them anew");
   log_info("targets: making ", wanted_, " numbers for each of ", dataset_.size(), " images with ",

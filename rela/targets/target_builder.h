@@ -15,27 +15,26 @@ namespace rela {
 ///
 ///   rank 0: begin()    all: make_part(rank, ranks)    rank 0: finish()    all: open()
 ///
-/// The file has the same bytes for any number of ranks: batches of the data set are shared out
-/// whole, and the covariance is summed over them in their order.
+/// The file has the same bytes for any number of ranks: whole batches of the data set are
+/// distributed, and the covariance is summed over them in order.
 class TargetBuilder {
  public:
   /// Prior and data set must outlive it. Throws ConfigError when pca_dim exceeds the prior's width,
   /// DataError for fewer than two images.
   TargetBuilder(const Prior& prior, const ImageDataset& dataset, TargetOptions options);
 
-  /// The targets when their file holds these; else nothing, and why_not() says why.
+  /// The targets if their file contains them; else empty, and why_not() says why.
   std::optional<Targets> open();
-  /// About the last open(); empty where there is no file.
+  /// Reason from the last open(); empty if there is no file.
   const std::string& why_not() const { return why_not_; }
 
-  /// Takes the lock, for which it may have to wait, and starts the pass or goes on with an
-  /// interrupted one. Where the file holds the targets by then, this and all further steps do
-  /// nothing.
+  /// Takes the lock, for which it may have to wait, and starts the pass or continues an interrupted
+  /// one. If the file contains the targets by then, this and all further steps do nothing.
   void begin();
-  /// Makes what is not there yet of part `rank` of `ranks` of the pass. Throws NonFiniteError for a
+  /// Computes what is missing of part `rank` of `ranks` of the pass. Throws NonFiniteError for a
   /// feature that is NaN or infinite (names the image).
   void make_part(int rank, int ranks);
-  /// From the features of all parts to the targets' file; gives the lock back. Throws
+  /// Turns the features of all parts into the targets' file; releases the lock. Throws
   /// InternalError while a part is missing, NonFiniteError for features that are all constant.
   void finish();
 

@@ -14,26 +14,26 @@
 namespace rela {
 
 struct TargetOptions {
-  std::string path;                  // file that keeps the targets; beside it, while they are made,
+  std::string path;                  // file of the targets; next to it, while they are computed,
                                      // "<path>.features" and "<path>.lock"
   int64_t student_width = 0;         // d
   std::optional<int64_t> pca_dim{};  // k; none: min(d, p)
   ProgressDisplay::Style progress = ProgressDisplay::Style::kOff;
 };
 
-/// ReLA's targets of a training set: what the prior makes of each image, rotated to the k leading
+/// ReLA's targets of a training set: the prior's features of each image, rotated to the k leading
 /// principal directions and standardised by population variance.
 ///
 ///   y_i = prior(x_i) [p],  z_i = A^T (y_i - mean(y)) [k]:  mean 0, deviation 1, uncorrelated
 ///
-/// Directions whose variance is below 1e-6 of the largest are dropped, so width() may be less than
-/// asked for: fewer images than directions drop the rest.
+/// Directions whose variance is below 1e-6 of the largest are dropped, so width() may be smaller
+/// than requested, for example with fewer images than directions.
 class Targets {
  public:
-  /// Reads the targets from their file when it holds these, and else makes them: one pass of the
-  /// prior over the data set in its order. What was made of it before an interruption is kept. Says
-  /// why when a file is not taken: another prior, preprocessing, data set or width, or damage. One
-  /// process makes them while others that name the same file wait.
+  /// Reads the targets from their file if it contains them, else computes them: one pass of the
+  /// prior over the data set in order, keeping the results of an interrupted pass. Logs why a file
+  /// is not used: different prior, preprocessing, data set or width, or damage. One process
+  /// computes them while others with the same file wait.
   ///
   /// Throws ConfigError when pca_dim exceeds the prior's width, DataError for fewer than two
   /// images, NonFiniteError for a feature that is NaN or infinite (names the image) or features
@@ -43,11 +43,11 @@ class Targets {
 
   int64_t size() const { return file_.spec().rows; }    // N
   int64_t width() const { return file_.spec().width; }  // k
-  /// Rows of these samples, in their order: out [B, k] f32, overwritten. Any thread.
+  /// Rows of these samples, in order: out [B, k] f32, overwritten. Callable from any thread.
   void gather(std::span<const int64_t> samples, Tensor& out) const;
   /// Throws ShapeError for a sample that has no row.
   void check(std::span<const int64_t> samples) const;
-  /// SHA-256 of prior's weights, preprocessing, data set and width: equal for equal targets.
+  /// SHA-256 of the prior's weights, preprocessing, data set and width: equal for equal targets.
   const std::string& fingerprint() const { return fingerprint_; }
 
  private:

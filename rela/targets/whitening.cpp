@@ -12,12 +12,12 @@ namespace {
 
 using Rows = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// Directions with less variance than this share of the largest are left out.
+/// Directions with less variance than this share of the largest are dropped.
 constexpr double kVarianceFloor = 1e-6;
-/// Variance beside the square of the mean that the rounding of f32 features explains.
+/// Variance relative to the squared mean that rounding of f32 features can explain.
 constexpr double kRoundingVariance = 1e-13;
 
-/// An eigenvector and its negative are both right; the one with a positive largest entry is taken.
+/// An eigenvector is determined up to its sign; makes the largest entry positive.
 void fix_sign(Eigen::Ref<Eigen::VectorXd> v) {
   Eigen::Index largest = 0;
   v.cwiseAbs().maxCoeff(&largest);
@@ -57,7 +57,7 @@ Whitening make_whitening(const CovarianceAccumulator& features, int64_t wanted) 
 }
 
 void Whitening::apply(std::span<const float> y, std::span<float> z) const {
-  constexpr int64_t kChunk = 64;  // rows per piece of work
+  constexpr int64_t kChunk = 64;  // rows per work item
   using FloatRows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const int64_t count = static_cast<int64_t>(y.size()) / in;
   const Eigen::Map<const FloatRows> from(y.data(), count, in);

@@ -8,12 +8,12 @@
 
 namespace rela {
 
-/// Features to targets: z = A^T (y - mean), columns of A being the leading eigenvectors of the
-/// covariance, each divided by the deviation of the data along it.
+/// Maps features to targets: z = A^T (y - mean), where the columns of A are the leading
+/// eigenvectors of the covariance, each divided by the standard deviation along it.
 struct Whitening {
   int64_t in = 0;                  // p
   int64_t out = 0;                 // k
-  int64_t dropped = 0;             // directions left out for want of variance
+  int64_t dropped = 0;             // directions dropped for lack of variance
   std::vector<double> mean;        // [p]
   std::vector<double> variance;    // [k] population variances, largest first
   std::vector<double> directions;  // [p, k]: A, row-major
@@ -23,9 +23,9 @@ struct Whitening {
 };
 
 /// The `wanted` leading directions, without those whose variance is below 1e-6 of the largest. An
-/// eigenvector's sign is that which makes its largest entry positive. Found on the host whatever
-/// the device: once for a prior and its data, and short beside the prior's pass (bench_targets).
-/// Throws NonFiniteError when the features are constant: no direction has variance.
+/// eigenvector's sign makes its largest entry positive. Computed on the host whatever the device:
+/// once per prior and data set, and fast compared to the prior's pass (bench_targets). Throws
+/// NonFiniteError if the features are constant: no direction has variance.
 Whitening make_whitening(const CovarianceAccumulator& features, int64_t wanted);
 
 }  // namespace rela

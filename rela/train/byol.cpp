@@ -39,7 +39,7 @@ Byol::Byol(const ByolSpec& spec, uint64_t seed)
       predictor_(predictor_spec(spec)),
       target_backbone_(make_backbone(spec.backbone)),
       target_projector_(projector_spec(spec)) {
-  initialize(projector_, seed + 1);  // other streams: the heads' layers share names
+  initialize(projector_, seed + 1);  // different streams, because the heads' layers share names
   initialize(predictor_, seed + 2);
   std::vector<NamedParameter> heads = projector_.parameters("projector");
   append(heads, predictor_.parameters("predictor"));

@@ -23,13 +23,13 @@ struct ByolSpec {
 
 class Byol : public Learner {
  public:
-  /// Weights of the online network from random streams of `seed`; the target starts as its copy.
+  /// Initialises the online network from random streams of `seed`; the target starts as its copy.
   Byol(const ByolSpec& spec, uint64_t seed);
 
   Var loss(const Var& features, const TwoViewBatch& batch) override;
 
   ParameterArena* target() override { return target_arena_.get(); }
-  /// The target's own batches only normalise; its running statistics follow the online network's.
+  /// The target's batches are only normalised; its running statistics follow the online network's.
   void average_statistics(Scalar<float> tau) override;
 
   /// "backbone.*", "projector.*", "predictor.*"
@@ -46,7 +46,7 @@ class Byol : public Learner {
   MlpHead predictor_;
   std::unique_ptr<Backbone> target_backbone_;
   MlpHead target_projector_;
-  std::vector<NamedBuffer> online_buffers_;  // of backbone and projector: what the target averages
+  std::vector<NamedBuffer> online_buffers_;  // of backbone and projector; the target averages these
   std::vector<NamedBuffer> target_buffers_;
   std::unique_ptr<ParameterArena> target_arena_;
 };

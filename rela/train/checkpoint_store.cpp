@@ -19,7 +19,7 @@ constexpr const char* kPrefix = "step-";
 
 std::string folder_name(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
 
-/// The step in a folder's name; nothing for other folders, temporary ones among them.
+/// The step in a folder's name; empty for other folders, including temporary ones.
 std::optional<int64_t> step_of(const std::string& name) {
   if (!name.starts_with(kPrefix)) return std::nullopt;
   int64_t step = 0;

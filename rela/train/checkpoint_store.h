@@ -1,12 +1,12 @@
 #pragma once
-// Checkpoints on disk: each is a folder that appears complete or not at all.
+// Checkpoints on disk: each is a folder that appears either complete or not at all.
 //
 //   checkpoints/step-00012000/{model,target,optimizer}.safetensors state.json DONE
 //   checkpoints/latest
 //
 // A folder is filled under a temporary name; its files are made durable; DONE, written last, lists
-// every file with size and fingerprint; then the folder gets its name. A crash at any moment leaves
-// the earlier ones whole.
+// every file with size and fingerprint; then the folder is renamed. A crash at any moment leaves
+// the earlier ones intact.
 
 #include <cstdint>
 #include <filesystem>
@@ -24,17 +24,17 @@ struct CheckpointRef {
 
 class CheckpointStore {
  public:
-  /// `keep_last`: how many of the newest stay on disk, at least 1.
+  /// `keep_last`: how many of the newest to keep on disk, at least 1.
   CheckpointStore(std::filesystem::path root, int64_t keep_last)
       : root_(std::move(root)), keep_last_(keep_last) {}
 
-  /// `fill` writes the checkpoint's files into the folder that it is given. Older checkpoints are
-  /// removed only after the new one is durable. One of the same step that is whole is left as it
-  /// is. Throws IoError (disk full, ...): what was there before is intact.
+  /// `fill` writes the checkpoint's files into the given folder. Older checkpoints are removed only
+  /// after the new one is durable. An intact one of the same step is left alone. Throws IoError
+  /// (disk full, ...) without damaging existing checkpoints.
   void save(int64_t step, const std::function<void(const std::filesystem::path&)>& fill) const;
 
-  /// The newest checkpoint whose files are all there with the right size and contents. Each newer
-  /// one that is damaged is passed over, with a line in `warnings` that names the file.
+  /// The newest checkpoint whose files are all present with the right size and contents. Newer ones
+  /// that are damaged are skipped, each with a line in `warnings` that names the file.
   std::optional<CheckpointRef> newest(std::vector<std::string>& warnings) const;
 
  private:
@@ -45,7 +45,7 @@ class CheckpointStore {
   int64_t keep_last_;
 };
 
-/// Empty when the folder is a whole checkpoint, else what is wrong with it.
+/// Empty if the folder is an intact checkpoint, else what is wrong with it.
 std::string checkpoint_damage(const std::filesystem::path& folder);
 
 }  // namespace rela

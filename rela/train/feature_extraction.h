@@ -11,10 +11,10 @@ namespace rela {
 
 /// A frozen model: images [B, S, S, 3] -> features [B, D] f32 or bf16.
 using EmbedFn = std::function<Tensor(const Tensor& images)>;
-/// Called now and then with the images done so far.
+/// Called periodically with the number of images done so far.
 using ExtractionProgress = std::function<void(int64_t done, int64_t total)>;
 
-/// Features of a whole data set in its order, f32, without augmentation.
+/// Features of a whole data set in order, f32, without augmentation.
 FeatureSet extract_features(const ImageDataset& dataset, const EvalOptions& options,
                             const EmbedFn& embed, const ExtractionProgress& progress = nullptr);
 

@@ -1,5 +1,5 @@
 #pragma once
-// What a method trains: a backbone and what its own loss adds to it. Both views of a batch go
+// What a method trains: a backbone plus the parts that its loss adds. Both views of a batch go
 // through the backbone in one pass; batch norm keeps them apart (groups = 2).
 
 #include <memory>
@@ -34,27 +34,27 @@ class Learner {
   Dtype compute() const { return compute_; }
   Device device() const { return device_; }
 
-  /// Everything that is trained; the backbone's segments come first.
+  /// All trained parameters; the backbone's segments come first.
   ParameterArena& parameters() { return *arena_; }
   int64_t backbone_segments() const { return backbone_segments_; }
 
-  /// The moving average of the first parameters; null where a method has none.
+  /// The moving average of the first parameters; null if the method has none.
   virtual ParameterArena* target() { return nullptr; }
-  /// Moves the target's batch norm statistics with share tau kept; its weights move in the
-  /// optimiser's kernel. Once per optimiser step.
+  /// Updates the target's batch norm statistics as a moving average with factor tau; its weights
+  /// are updated in the optimiser's kernel. Call once per optimiser step.
   virtual void average_statistics(Scalar<float> /*tau*/) {}
 
-  /// "backbone.*" and the method's own parts.
+  /// "backbone.*" and the method's other parts.
   virtual std::vector<StateTensor> state() const;
   virtual std::vector<StateTensor> target_state() const { return {}; }
-  /// The backbone alone, torchvision's names without a prefix.
+  /// The backbone alone, under torchvision's names without a prefix.
   std::vector<StateTensor> backbone_state() const { return state_of(*backbone_); }
 
  protected:
-  /// The backbone's weights come from random streams of `seed`.
+  /// The backbone is initialised from random streams of `seed`.
   Learner(BackboneSpec backbone, Dtype compute, uint64_t seed, Device device);
-  /// To be called once by the method's constructor, whose modules are initialised by then: lays out
-  /// the backbone and `heads` on the device.
+  /// Lays out the backbone and `heads` on the device. The method's constructor calls this once,
+  /// after initialising its modules.
   void lay_out(std::vector<NamedParameter> heads);
 
   BackboneSpec backbone_spec_;

@@ -1,7 +1,7 @@
 #pragma once
 // metrics.jsonl: one JSON object per line. Every line has event, step, epoch, time (Unix seconds)
-// and elapsed_s (seconds of training, over all parts of a resumed run). Numbers that are not finite
-// are written as the strings "nan", "inf" and "-inf".
+// and elapsed_s (seconds of training, over all parts of a resumed run). Non-finite numbers are
+// written as the strings "nan", "inf" and "-inf".
 
 #include <chrono>
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace rela {
 
 class MetricsLog {
  public:
-  /// Opens for appending. Lines after `keep_until_step`, and a torn last line, are removed first: a
-  /// resumed run has every step once. `elapsed_s` continues from the earlier part.
+  /// Opens for appending. Lines after `keep_until_step`, and a torn last line, are removed first:
+  /// so a resumed run logs every step once. `elapsed_s` continues from the earlier part.
   MetricsLog(std::filesystem::path path, int64_t keep_until_step, double elapsed_s);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;
@@ -36,7 +36,7 @@ class MetricsLog {
   std::chrono::steady_clock::time_point start_;
 };
 
-/// A number, or the string that stands for one that is not finite.
+/// A number, or the string that represents a non-finite one.
 JsonValue json_number(double value);
 
 }  // namespace rela

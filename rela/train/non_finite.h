@@ -8,9 +8,9 @@
 
 namespace rela {
 
-/// After a loss or gradient that is not finite: names the first tensor where it shows, in the order
-/// in which values arise: the batch, the weights, the results of the operations of a repeated
-/// forward pass. Empty when all of those are finite.
+/// Diagnoses a non-finite loss or gradient: names the first affected tensor in the order of
+/// computation: the batch, the weights, the results of the operations of a repeated forward pass.
+/// Empty if all of those are finite.
 ///   "parameter backbone.layer1.0.conv1.weight f32 [16, 3, 3, 16]: 3 of 2304 values are not finite"
 /// `forward` repeats the pass.
 std::string first_non_finite(Learner& learner, const Tensor& images,

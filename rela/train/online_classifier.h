@@ -1,7 +1,6 @@
 #pragma once
-// A linear classifier that learns on the features of the backbone while it trains, and shows how
-// far it is. It only reads detached features: the backbone is the same to the bit with and without
-// it.
+// A linear classifier that is trained on the backbone's features while the backbone trains, to show
+// its progress. It only reads detached features: the backbone is bit-identical with and without it.
 
 #include "nn/layers.h"
 #include "nn/optimizer.h"
@@ -20,20 +19,20 @@ class OnlineClassifier {
     int64_t correct = 0;
     int64_t total = 0;
   };
-  /// What a step saw before it moved the weights; on the classifier's device.
+  /// The outputs of a step before its weight update; on the classifier's device.
   struct Seen {
     Tensor loss;    // scalar f32
     Tensor logits;  // [B, C] f32
   };
-  /// Before each learn(): counts the step.
+  /// Counts a step. Call before each learn().
   void begin_step();
   /// One optimiser step on features [B, D] f32 or bf16 and labels [B] i64, all on the classifier's
-  /// device. Does not wait for it.
+  /// device. Does not wait for the device.
   Seen learn(const Tensor& features, const Tensor& labels);
-  /// All three on the host.
+  /// All tensors on the host.
   static Result count(const Seen& seen, const Tensor& labels);
 
-  /// Counts hits on a labelled feature set on the host, features [N, D] f32.
+  /// Counts correct predictions on a labelled feature set on the host, features [N, D] f32.
   Result evaluate(const Tensor& features, const Tensor& labels) const;
 
   /// "classifier.weight", "classifier.bias"

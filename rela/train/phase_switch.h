@@ -6,7 +6,8 @@
 
 namespace rela {
 
-/// Two running means of the loss, started apart; training has settled when they have met.
+/// Two running means of the loss with different initial values; training has settled when they
+/// meet.
 struct SwitchState {
   double slow = 2;
   double fast = 1;
@@ -15,13 +16,13 @@ struct SwitchState {
 
 class PhaseSwitch {
  public:
-  static constexpr double kSettled = 0.995;  // rho at which the adaptive rule leaves
+  static constexpr double kSettled = 0.995;  // rho at which the adaptive rule ends the phase
 
   enum class Mode : uint8_t { kAdaptive, kFixed, kNever };
-  /// `fixed_step`: kFixed leaves after this many optimiser steps.
+  /// `fixed_step`: kFixed ends the phase after this many optimiser steps.
   explicit PhaseSwitch(Mode mode, int64_t fixed_step = 0) : mode_(mode), fixed_step_(fixed_step) {}
 
-  /// Takes the loss of optimiser step number `step`, from 1. True when the phase is over for good:
+  /// Takes the loss of optimiser step number `step`, from 1. True once the phase is over for good:
   ///   rho <- exp(-max(slow - fast, 0)); fast <- .999 fast + .001 loss; slow <- .99 slow + .01 fast
   ///   adaptive: over when rho >= kSettled.
   bool update(int64_t step, double loss);

@@ -1,6 +1,5 @@
 #pragma once
-// The line that says how training goes: a bar that redraws itself on a terminal, plain lines
-// elsewhere.
+// The progress line: a bar that redraws itself on a terminal, plain lines elsewhere.
 
 #include <cstdint>
 #include <string>
@@ -39,11 +38,11 @@ struct PassProgress {
 std::string format_progress(const PassProgress& progress);
 std::string format_progress_bar(const PassProgress& progress, int columns);
 
-/// "0:16:48"; "?" for a time that is not known.
+/// "0:16:48"; "?" for an unknown time.
 std::string format_clock(double seconds);
 
-/// Where the progress goes. On a terminal the bar is redrawn in place; clear() removes it before a
-/// log line.
+/// Shows the progress. On a terminal the bar is redrawn in place; clear() removes it before a log
+/// line.
 class ProgressDisplay {
  public:
   enum class Style : uint8_t { kOff, kPlain, kBar };
@@ -51,7 +50,7 @@ class ProgressDisplay {
   explicit ProgressDisplay(Style style) : style_(style) {}
   static Style style_for_stderr();
 
-  /// `logged`: this step is one that the log shows too; plain style prints only those.
+  /// `logged`: whether this step also goes to the log; plain style prints only those.
   void show(const ProgressState& state, bool logged);
   void show(const PassProgress& progress, bool logged);
   void clear();

@@ -11,7 +11,7 @@
 namespace rela {
 namespace {
 
-constexpr uint64_t kMapStream = 4;  // backbone, heads and classifier take the seeds before it
+constexpr uint64_t kMapStream = 4;  // backbone, heads and classifier use the lower numbers
 
 PhaseSwitch make_switch(const ExperimentConfig& config, int64_t dataset_size) {
   const SwitchConfig& s = config.rela.phase_switch;
@@ -27,7 +27,7 @@ PhaseSwitch make_switch(const ExperimentConfig& config, int64_t dataset_size) {
                      fixed_switch_step(config, run_length(config, dataset_size)));
 }
 
-/// All targets in a GPU's memory; undefined on the CPU, and where they are too large.
+/// All targets in GPU memory; undefined on the CPU, or if they are too large.
 Tensor table_of(const Targets& targets, Device device) {
   const auto bytes = static_cast<size_t>(targets.size() * targets.width()) * sizeof(float);
   if (device == Device::kCpu || bytes > RelaPhase::kTableBytes) return {};

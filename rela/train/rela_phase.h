@@ -2,7 +2,7 @@
 // The ReLA phase (Sun et al. 2024): before its own loss, the backbone learns the frozen prior's
 // targets z through a linear map,
 //   loss = 1/2 [ mean_i (1 - cos(W h1_i + b, z_i)) + mean_i (1 - cos(W h2_i + b, z_i)) ],
-// h1 and h2 the features of two mild views, until the switch rule says that it has settled.
+// where h1 and h2 are the features of two mild views, until the switch rule finds it settled.
 
 #include <memory>
 
@@ -18,26 +18,27 @@ namespace rela {
 
 class RelaPhase {
  public:
-  /// Reads or makes the targets, which takes one pass of the prior over the data. Throws what
-  /// Targets and Prior throw.
+  /// Reads the targets, or computes them, which takes one pass of the prior over the data. Throws
+  /// what Targets and Prior throw.
   RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset, int64_t feature_width,
             Device device, ProgressDisplay::Style progress);
 
-  /// Targets of at most so many bytes lie whole in a GPU's memory.
+  /// Targets of at most this many bytes are kept entirely in GPU memory.
   static constexpr size_t kTableBytes = size_t{256} << 20;
 
-  /// Puts the targets of a batch onto the device, out of the GPU's own memory where they lie there.
-  /// samples [B] i64: positions in the data set. Throws ShapeError for a sample that is not in it.
+  /// Gathers the targets of a batch on the device, from GPU memory if they are kept there. samples
+  /// [B] i64: positions in the data set. Throws ShapeError for a sample that is not in it.
   void fetch_targets(const Tensor& samples);
-  /// Loss of the batch whose targets were fetched last, scalar f32.  features [2B, D] on the tape.
+  /// Loss of the batch whose targets were last fetched, scalar f32.  features [2B, D] on the tape.
   Var loss(const Var& features);
 
-  /// Before the first micro-step of an optimiser step.
+  /// Call before the first micro-step of an optimiser step.
   void zero_grad();
-  /// Moves the map when it is trained, in two parts as Optimizer does.
+  /// Updates the map if it is trained, in two parts like Optimizer.
   void begin_map_step(float lr);
   void update_map();
-  /// The map rests too in a step whose backbone's gradient is not finite: see Optimizer::watch().
+  /// The map is not updated either in a step with a non-finite backbone gradient: see
+  /// Optimizer::watch().
   void watch(const Tensor& gradient_squares) {
     if (optimizer_) optimizer_->watch(gradient_squares);
   }
@@ -47,14 +48,14 @@ class RelaPhase {
   void forget_map_step() {
     if (optimizer_) optimizer_->forget_step();
   }
-  /// After the step: tells the switch its loss. `step` from 1. True when the phase is over for
-  /// good.
+  /// Call after the step: passes its loss to the switch. `step` counts from 1. True once the phase
+  /// is over for good.
   bool finish_step(int64_t step, double loss) { return switch_.update(step, loss); }
 
   /// "map.weight" [k, D], "map.bias" [k]
   std::vector<StateTensor> state() const { return state_of(*map_, "map"); }
   const std::vector<NamedParameter>& parameters() const { return arena_->parameters(); }
-  /// Null when the map keeps its random weights.
+  /// Null if the map keeps its random weights.
   Optimizer* optimizer() { return optimizer_.get(); }
   PhaseSwitch& phase_switch() { return switch_; }
   const Targets& targets() const { return targets_; }

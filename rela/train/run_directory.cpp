@@ -34,7 +34,7 @@ bool holds_files(const fs::path& dir) {
   return false;
 }
 
-/// The folder of that name, there by now.
+/// Creates the folder if needed and returns its path.
 fs::path made(fs::path path) {
   std::error_code failure;
   const bool exists = fs::exists(path, failure);

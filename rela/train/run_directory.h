@@ -1,6 +1,6 @@
 #pragma once
-// The folder that a run leaves: who may write to it, and the small files that say how the run
-// stands.
+// The output folder of a run: the lock on it, and the small files that describe the state of the
+// run.
 //
 //   OUT/ config.json config.resolved.json env.json status.json run.lock train.log metrics.jsonl
 //        checkpoints/ exported/ report.html eval/
@@ -13,17 +13,17 @@
 
 namespace rela {
 
-/// What to do with a folder that already holds something.
+/// What to do with a folder that is not empty.
 enum class RunMode : uint8_t {
   kFresh,      // it must be empty or absent
   kResume,     // it may hold an earlier part of this run
   kOverwrite,  // an earlier run's files are removed; other files stay
 };
 
-/// Owns a run's folder while the process lives: a second process that opens it is refused.
+/// Owns a run's folder while the process lives: a second process cannot open it.
 class RunDirectory {
  public:
-  /// Creates the folder if need be and takes its lock. Throws UsageError when another process holds
+  /// Creates the folder if needed and takes its lock. Throws UsageError when another process holds
   /// it, or when it is not empty in kFresh mode; IoError when it cannot be written.
   RunDirectory(std::filesystem::path path, RunMode mode);
   RunDirectory(const RunDirectory&) = delete;
@@ -40,7 +40,7 @@ class RunDirectory {
   FileLock lock_;
 };
 
-/// How a run stands: status.json.
+/// The state of a run: status.json.
 struct RunStatus {
   std::string state;  // running | finished | interrupted | failed
   int64_t step = 0;

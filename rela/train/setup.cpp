@@ -50,7 +50,7 @@ ViewSpec view_spec(const AugmentationConfig& a) {
                        .threshold = static_cast<float>(a.solarize.threshold)}};
 }
 
-/// The step itself uses every core: one thread in the background keeps up with it on few cores.
+/// The step itself uses every core; on few cores, one background thread keeps up with it.
 int auto_workers() { return std::clamp(cpu_threads() / 4, 1, 8); }
 
 }  // namespace
@@ -211,7 +211,7 @@ StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int6
 
 namespace {
 
-/// The device, and what the log says about the choice.
+/// The device, and what to log about the choice.
 struct DeviceChoice {
   Device device = Device::kCpu;
   std::string remark;

@@ -1,5 +1,5 @@
 #pragma once
-// From the config's words to what the parts of a run are made of.
+// Builds the parts of a run from the config.
 
 #include <memory>
 #include <optional>
@@ -19,11 +19,11 @@ std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t nu
                                       Device device);
 BackboneSpec backbone_spec(const ExperimentConfig& config);
 Dtype compute_dtype(const ExperimentConfig& config);
-/// None: nothing is scaled.
+/// None: no loss scaling.
 std::optional<LossScaleConfig> loss_scale(const ExperimentConfig& config);
 OptimizerSpec optimizer_spec(const ExperimentConfig& config);
 LoaderOptions loader_options(const ExperimentConfig& config);
-/// Both views of the ReLA phase.
+/// The augmentation of both views in the ReLA phase.
 ViewSpec rela_view(const ExperimentConfig& config);
 EvalOptions eval_options(const ExperimentConfig& config);
 /// The images that the backbone is trained on.
@@ -32,8 +32,8 @@ ModelInput trained_input(const ExperimentConfig& config);
 /// Training or test images of the config's data set. Throws DataError, IoError.
 std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split);
 
-/// How long a run is. Micro-batches run on over epochs: optimiser step s uses micro-batches [s A,
-/// (s + 1) A) of the endless stream of epochs, A = accum_steps.
+/// The length of a run. Micro-batches continue across epochs: optimiser step s uses micro-batches
+/// [s A, (s + 1) A) of the endless stream of epochs, A = accum_steps.
 struct RunLength {
   int64_t batches_per_epoch = 0;  // micro-batches
   int64_t accum_steps = 1;
@@ -46,11 +46,12 @@ struct RunLength {
     return static_cast<double>(batches_per_epoch) / static_cast<double>(accum_steps);
   }
 };
-/// Throws ConfigError when the data hold no full batch or the run no step.
+/// Throws ConfigError if the data have no full batch or the run has no step.
 RunLength run_length(const ExperimentConfig& config, int64_t dataset_size);
 
-/// Optimiser steps after which rela.switch.mode "fixed" leaves the ReLA phase: those of
-/// floor(fraction * epochs) epochs, or floor(fraction * total) where the run's length is in steps.
+/// Optimiser steps after which rela.switch.mode "fixed" ends the ReLA phase: those of
+/// floor(fraction * epochs) epochs, or floor(fraction * total) if the run's length is given in
+/// steps.
 int64_t fixed_switch_step(const ExperimentConfig& config, const RunLength& length);
 
 /// Whether a new run's first step belongs to the ReLA phase.
@@ -63,9 +64,9 @@ struct StepRates {
 };
 StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step);
 
-/// Starts the device that the config names; "auto" takes a usable GPU and else the CPU. Says which.
-/// Throws UnsupportedError or DeviceError (exit code 8) for a device or precision that this build
-/// or machine lacks.
+/// Starts the device that the config names; "auto" takes a usable GPU, else the CPU. Logs the
+/// choice. Throws UnsupportedError or DeviceError (exit code 8) for a device or precision that this
+/// build or machine lacks.
 Device open_device(const ExperimentConfig& config);
 
 }  // namespace rela

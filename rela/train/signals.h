@@ -1,8 +1,8 @@
 #pragma once
-// What the outside asks of a running program, taken at step boundaries.
+// Signals to a running program, handled at step boundaries.
 //
 //   USR1, TERM, INT   write a checkpoint and stop (exit code 75)
-//   USR2              write a checkpoint and go on
+//   USR2              write a checkpoint and continue
 //   TERM or INT again ends the process at once
 
 #include <csignal>
@@ -12,7 +12,7 @@ namespace rela {
 
 enum class SignalRequest : uint8_t { kNone, kCheckpoint, kCheckpointAndStop };
 
-/// Handles the signals above from construction to destruction. One at a time.
+/// Handles the signals above from construction to destruction. Only one instance at a time.
 class SignalWatch {
  public:
   SignalWatch();
@@ -20,9 +20,9 @@ class SignalWatch {
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
 
-  /// The strongest request since the last call. A request to stop stays.
+  /// The strongest request since the last call. A stop request persists.
   SignalRequest take();
-  /// "SIGTERM": the signal that asked to stop; empty when none did.
+  /// "SIGTERM": the signal that requested the stop; empty if none did.
   static const char* stop_signal_name();
 
  private:

@@ -11,28 +11,29 @@
 
 namespace rela {
 
-/// What a micro-step computes, on its device, and the way of the small results to the host.
+/// The outputs of a micro-step on its device, and the readback of the small ones.
 struct StepOutputs {
   Tensor features;
   Readback readback;
 };
 using StepFn = std::function<void(const TwoViewBatch& batch, StepOutputs& out)>;
 
-/// One phase, one shape of batches: a new one begins a new StepGraph. Steps that are run,
+/// For one phase and one batch shape: either change requires a new StepGraph. Steps that are run,
 /// rehearsed, recorded or replayed give the same bits.
 class StepGraph {
  public:
-  /// Steps that run as they are: plans are made and memory is found meanwhile.
+  /// Steps that run eagerly first, while plans are made and memory is allocated.
   static constexpr int kEagerSteps = 2;
-  /// Further ones that run in the memory of the recording, at most, until one needs no new block.
+  /// At most this many further steps run in the memory of the recording, until one needs no new
+  /// block.
   static constexpr int kRehearsals = 4;
 
   explicit StepGraph(ExperimentConfig::CudaGraph mode) : mode_(mode) {}
 
-  /// Launches the step on a batch in the device's memory. Where recording fails, `auto` logs the
-  /// reason once and runs this and all later steps as they are; `on` throws it as an InternalError.
+  /// Launches the step on a batch in device memory. If recording fails, `auto` logs the reason once
+  /// and runs this and all later steps eagerly; `on` throws it as an InternalError.
   void run(const TwoViewBatch& batch, const StepFn& step);
-  /// Of the last run.
+  /// Outputs of the last run.
   StepOutputs& outputs() { return outputs_; }
   bool is_recorded() const { return work_ && work_->is_recorded(); }
 
@@ -44,7 +45,7 @@ class StepGraph {
   int runs_ = 0;
   bool failed_ = false;
   bool rehearsed_ = false;
-  TwoViewBatch inputs_;  // where the recorded step finds its batch
+  TwoViewBatch inputs_;  // where the recorded step reads its batch
   std::optional<RecordedWork> work_;
   StepOutputs outputs_;
 };

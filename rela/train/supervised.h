@@ -8,7 +8,7 @@ namespace rela {
 
 class Supervised : public Learner {
  public:
-  /// Weights from random streams of `seed`.
+  /// Initialised from random streams of `seed`.
   Supervised(const BackboneSpec& backbone, int64_t num_classes, Dtype compute, uint64_t seed,
              Device device = Device::kCpu);
 

@@ -1,5 +1,5 @@
 #pragma once
-// From the config's words to a run's targets.
+// Builds a run's targets from the config.
 
 #include "rela/config/experiment_config.h"
 #include "rela/targets/targets.h"
@@ -8,7 +8,7 @@ namespace rela {
 
 PriorSpec prior_spec(const ExperimentConfig& config);
 
-/// The targets of the config's training set for a student of that feature width: see
+/// The targets of the config's training set for a student of the given feature width: see
 /// Targets::open_or_build. They are kept in rela.targets_path, or in targets.bin in the run's
 /// folder.
 Targets targets_of(const ExperimentConfig& config, const ImageDataset& train_set,

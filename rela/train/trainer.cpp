@@ -92,7 +92,7 @@ ExitCode Trainer::train() {
     metrics_ = std::make_unique<MetricsLog>(run_.file("metrics.jsonl"), step_, elapsed_before_s_);
     log_start();
     if (!resumed_ && config_.eval.knn_every_epochs > 0)
-      evaluate();  // what an untrained network is worth
+      evaluate();  // the untrained network as a baseline
     start_loader();
     window_ = {};
     if (run_steps(signals) == SignalRequest::kCheckpointAndStop) return stop_by_signal();
@@ -140,15 +140,15 @@ void Trainer::zero_gradients() {
   if (rela_) rela_->zero_grad();
 }
 
-/// What the updates of this step look at: see Optimizer::watch().
+/// Makes the updates of this step depend on the gradient: see Optimizer::watch().
 void Trainer::watch(const Tensor& gradient_squares) {
   optimizer_.watch(gradient_squares);
   if (rela_) rela_->watch(gradient_squares);
 }
 
-/// Launches a micro-step up to its gradients, and what the host wants to know of it.
+/// Launches a micro-step up to its gradients, and the readback of its results.
 void Trainer::launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep which) {
-  out.features = Tensor();  // the last step's memory serves again
+  out.features = Tensor();  // reuse the last step's memory
   out.readback.clear();
   watch(Tensor());
   const Var features = learner_->encode(batch.images);
@@ -231,7 +231,7 @@ Trainer::StepResult Trainer::step(const StepRates& rates) {
   return result;
 }
 
-/// The updates have seen the gradient too, and changed nothing.
+/// The updates have checked the gradient too, and changed nothing.
 void Trainer::skip_step() {
   const double before = loss_scale_.value();
   const std::string scale = fmt::format("{:.9g}", before);

@@ -1,5 +1,5 @@
 #pragma once
-// One training run: the loop, and what it writes.
+// One training run: the loop and its output.
 
 #include <chrono>
 #include <memory>
@@ -29,10 +29,10 @@ class Trainer {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  /// Continues from a checkpoint. Before train().
+  /// Continues from a checkpoint. Call before train().
   void restore(const CheckpointRef& checkpoint);
 
-  /// Runs to the end, or until a signal asks to stop: then a complete checkpoint lies in the run's
+  /// Runs to the end, or until a signal requests a stop: then a complete checkpoint is in the run's
   /// folder. Throws NonFiniteError (the last good checkpoint stays), IoError, DataError.
   ExitCode train();
 
@@ -45,7 +45,7 @@ class Trainer {
     Tensor features;  // of the last micro-step
     OnlineClassifier::Result online;
   };
-  /// What happened since the last log line.
+  /// Accumulated since the last log line.
   struct Window {
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
     int64_t steps = 0;
@@ -56,7 +56,7 @@ class Trainer {
   };
 
   // trainer.cpp: the loop
-  /// To the end, or to a request to stop, whose checkpoint it has written.
+  /// Runs to the end, or to a stop request, in which case it has written the checkpoint.
   SignalRequest run_steps(SignalWatch& signals);
   void begin_rela_phase();
   void end_rela_phase();
@@ -66,7 +66,7 @@ class Trainer {
   bool wants_graph() const;
   bool uses_graph() const;
   void zero_gradients();
-  enum class MicroStep : uint8_t { kMoreFollow, kLast };  // of an optimiser step
+  enum class MicroStep : uint8_t { kMoreFollow, kLast };  // within an optimiser step
   void micro_step(StepResult& result, MicroStep which);
   void watch(const Tensor& gradient_squares);
   void launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep which);
@@ -79,7 +79,7 @@ class Trainer {
   const char* phase() const;
   int64_t epoch() const { return static_cast<int64_t>(length_.epoch_of(step_)); }
 
-  // trainer_output.cpp: what it tells and keeps
+  // trainer_output.cpp: logging and output
   void log_start();
   void check_collapse(double deviation);
   void log_step(const StepResult& result, const StepRates& rates);
@@ -112,7 +112,7 @@ class Trainer {
   bool resumed_ = false;
   Window window_;
   LossScale loss_scale_;
-  StepOutputs outputs_;             // of a micro-step without a graph
+  StepOutputs outputs_;             // outputs of a micro-step without a graph
   std::optional<StepGraph> graph_;  // of this phase's steps
 };
 

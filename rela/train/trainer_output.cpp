@@ -1,4 +1,4 @@
-// What a run tells and keeps: log, metrics, evaluation, checkpoints, status.
+// The output of a run: log, metrics, evaluation, checkpoints, status.
 
 #include <cmath>
 
@@ -21,14 +21,14 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Requests for memory that reached the system so far; constant once training is in steady state.
+/// Memory requests that reached the system so far; constant once training is in steady state.
 int64_t system_allocations(Device device) {
   const uint64_t on_host = Allocator::of(Device::kCpu).stats().system_allocations;
   if (device == Device::kCpu) return static_cast<int64_t>(on_host);
   return static_cast<int64_t>(on_host + Allocator::of(device).stats().system_allocations);
 }
 
-/// Deviation of the features relative to 1/sqrt(d) below which they are called collapsing, and
+/// Feature deviations relative to 1/sqrt(d) below which features count as collapsing and as
 /// collapsed.
 constexpr double kCollapseWarning = 0.02;
 constexpr double kCollapsed = 1e-4;
@@ -128,7 +128,7 @@ bool Trainer::evaluation_due() const {
   const int64_t every = config_.eval.knn_every_epochs;
   if (every <= 0) return false;
   if (step_ == length_.total_steps) return true;
-  // The first step that lies in, or begins, a new block of `every` epochs.
+  // True at the first step of each block of `every` epochs.
   const auto block = [&](int64_t step) {
     return static_cast<int64_t>(length_.epoch_of(step)) / every;
   };

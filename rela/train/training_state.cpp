@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kStateVersion = 2;
 
-/// Keys that a resumed run may change: they do not touch the numbers of the steps to come, or are
-/// meant to.
+/// Keys that a resumed run may change: they do not affect the numbers of later steps, or are meant
+/// to.
 const std::set<std::string> kFreeKeys{"out",
                                       "epochs",
                                       "max_steps",
@@ -73,7 +73,7 @@ std::vector<StateTensor> model_state(const TrainingState& state) {
   return all;
 }
 
-/// An optimiser of the run under the name that its momenta carry in files.
+/// An optimiser of the run, with the name of its momenta in files.
 struct NamedOptimizer {
   std::string name;
   Optimizer* optimizer;
@@ -86,7 +86,7 @@ std::vector<NamedOptimizer> optimizers(const TrainingState& state) {
   return all;
 }
 
-/// Momenta of all optimisers, flat, in the arenas' own layout.
+/// Momenta of all optimisers, flat, in the layout of the arenas.
 std::vector<StateTensor> optimizer_state(const TrainingState& state) {
   std::vector<StateTensor> all;
   for (const auto& [name, optimizer] : optimizers(state)) {
@@ -216,7 +216,7 @@ TrainingPosition read_training_state(const fs::path& folder, TrainingState& stat
 
 namespace {
 
-/// As timm names it; exported_model() reads it.
+/// Uses timm's key names; exported_model() reads it.
 JsonValue input_json(const ModelInput& input) {
   return JsonValue::Object{
       {"input_size", JsonValue::Array{int64_t{3}, input.image_size, input.image_size}},

@@ -1,5 +1,5 @@
 #pragma once
-// Everything that a run needs to go on to the same bits: one checkpoint's contents.
+// Everything that a run needs to continue bit-identically: the contents of a checkpoint.
 
 #include <filesystem>
 #include <string>
@@ -15,7 +15,7 @@
 
 namespace rela {
 
-/// The parts of a running training that a checkpoint holds. Does not own them.
+/// The parts of a training run that go into a checkpoint. Does not own them.
 struct TrainingState {
   Learner& learner;
   Optimizer& optimizer;
@@ -24,34 +24,33 @@ struct TrainingState {
   LossScale* loss_scale = nullptr;         // null unless precision is fp16-mixed
 };
 
-/// Where a run stands. Everything else follows from the step and the config.
+/// The position of a run. Everything else follows from the step and the config.
 struct TrainingPosition {
   int64_t step = 0;  // optimiser steps done
   double elapsed_s = 0;
-  std::string phase;  // that the next step belongs to
+  std::string phase;  // the phase of the next step
 };
 
 inline constexpr const char* kRelaPhaseName = "rela";
-/// The phase a checkpoint's next step belongs to: which parts have to be there to read the rest.
+/// The phase of a checkpoint's next step: it determines which parts are needed to read the rest.
 std::string checkpoint_phase(const std::filesystem::path& folder);
 
 /// Writes model, target and optimizer .safetensors and state.json into the folder.
 void write_training_state(const std::filesystem::path& folder, const TrainingState& state,
                           const TrainingPosition& position, const ExperimentConfig& config);
 
-/// What differs between two resolved configs in anything that a run's numbers depend on, one line
-/// each: "\n  optimizer.lr: 0.001 in the checkpoint, 0.002 now". Empty: a run may go on from one to
+/// The differences between two resolved configs that affect a run's numbers, one line each:
+/// "\n  optimizer.lr: 0.001 in the checkpoint, 0.002 now". Empty: a run may continue from one to
 /// the other.
 std::string config_differences(const JsonValue& before, const JsonValue& now);
 
-/// Fills the state from a checkpoint. Throws WeightsError when it was made with a config that
-/// differs in anything that the numbers depend on (each difference listed), or when its tensors do
-/// not fit.
+/// Fills the state from a checkpoint. Throws WeightsError if it was made with a config that differs
+/// in anything that affects the numbers (each difference is listed), or if its tensors do not fit.
 TrainingPosition read_training_state(const std::filesystem::path& folder, TrainingState& state,
                                      const ExperimentConfig& config);
 
-/// OUT/exported: the online backbone under torchvision's names, what model it is, and the images
-/// that it was trained on.
+/// Writes OUT/exported: the online backbone under torchvision's names, the model's spec, and a
+/// description of the images it was trained on.
 void export_backbone(const std::filesystem::path& folder, const Learner& learner,
                      const ModelInput& input, int64_t step);
 

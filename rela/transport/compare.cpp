@@ -30,7 +30,7 @@ void check_same_images(const FeatureSet& from, const FeatureSet& to) {
              " on the other; the same images in the same order are needed; embed the same split");
 }
 
-/// sum over the rows of |y - mean y|^2, each row's.
+/// |y - mean y|^2 per row.
 std::vector<double> squared_deviations(const Tensor& y) {
   const int64_t n = y.shape()[0], width = y.shape()[1];
   const float* data = y.data<float>();

@@ -1,5 +1,5 @@
 #pragma once
-// Transport between the features that two models make of the same images.
+// Transport between two models' features of the same images.
 
 #include <cstdint>
 #include <string>
@@ -12,13 +12,13 @@
 namespace rela {
 
 struct CompareOptions {
-  double ridge = 0;      // >= 0, of the fitted maps
-  double holdout = 0.2;  // share of the images that measure and do not fit, in (0, 1)
-  uint64_t seed = 0;     // which ones
+  double ridge = 0;      // >= 0, for the fitted maps
+  double holdout = 0.2;  // share of the images used to measure, not to fit, in (0, 1)
+  uint64_t seed = 0;     // chooses them
 };
 
-/// Residuals on held-out images, as a share of their variance: 0 is a perfect map, 1 one that knows
-/// the mean alone; above 1 it is worse than that.
+/// Residuals on held-out images, as a share of their variance: 0 is a perfect map, 1 one that only
+/// predicts the mean; above 1 is worse than that.
 struct ClassResidual {
   int64_t label = 0;
   int64_t images = 0;  // held out
@@ -42,21 +42,21 @@ struct Comparison {
 };
 
 /// Fits the linear map of each direction on a random part of the images and measures both on the
-/// rest; the features are read once. Throws ConfigError for options out of range, DataError when
-/// the sets are not of the same images (count or labels differ), are too few to fit and measure
-/// (two of each), or have no variance, NonFiniteError for features that are not finite.
+/// rest; the features are read once. Throws ConfigError for options out of range, DataError if the
+/// sets are not of the same images (count or labels differ), have too few images to fit and measure
+/// (two each), or have no variance, NonFiniteError for features that are not finite.
 Comparison compare_features(const FeatureSet& from, const FeatureSet& to,
                             const CompareOptions& options);
 
-/// Features as `embed` writes them: tensors "features" [N, D] of floats and "labels" [N] i64.
-/// Throws DataError when a tensor is missing or odd, NonFiniteError, and what SafetensorsReader
+/// Reads features as written by `embed`: tensors "features" [N, D] of floats and "labels" [N] i64.
+/// Throws DataError if a tensor is missing or malformed, NonFiniteError, and what SafetensorsReader
 /// throws.
 FeatureSet read_features(const std::string& path);
 
 /// { "images", "held_out", "from_width", "to_width", "holdout", "ridge", "transport_residual",
 /// "r2",
 ///   "cosine", "cka", "cka_debiased", "per_class": [{ "label", "images", "transport_residual" }],
-///   "reverse": { the same measures } }. What is not a number is null.
+///   "reverse": { the same measures } }. NaN becomes null.
 JsonValue to_json(const Comparison& comparison, const CompareOptions& options);
 
 }  // namespace rela

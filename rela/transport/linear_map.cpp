@@ -13,7 +13,7 @@ using Matrix = Eigen::MatrixXd;
 using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Moments = Eigen::Map<const RowMajor>;
 
-/// Sums of f32 products know a variance to about this part of the largest.
+/// Sums of f32 products resolve a variance to about this fraction of the largest.
 constexpr double kNoise = 1e-7;
 
 Moments gram_of(const CentredMoments& m) { return {m.gram.data(), m.columns(), m.columns()}; }

@@ -114,7 +114,7 @@ class RealField : public ConfigField {
   Limits limits_;
 };
 
-/// A number, or the word that leaves it open.
+/// A number, or the word that leaves it unset.
 template <class T, class NumberField>
 class OpenField : public ConfigField {
  public:

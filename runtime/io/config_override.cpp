@@ -25,7 +25,7 @@ std::optional<size_t> index_of(const std::string& text) {
   return is_index ? std::optional(index) : std::nullopt;
 }
 
-/// The value that an override's text stands for.
+/// The value that an override's text represents.
 JsonValue value_of(const std::string& text, const ConfigField* field) {
   try {
     JsonValue value = parse_json(text);
@@ -38,7 +38,7 @@ JsonValue value_of(const std::string& text, const ConfigField* field) {
   }
 }
 
-/// The member of that name, made when it is not there; null when `value` is no object.
+/// The member of that name, created if missing; null if `value` is not an object.
 JsonValue* member_of(JsonValue& value, const std::string& key, JsonValue fresh) {
   auto* object = value.as<JsonValue::Object>();
   if (object == nullptr) return nullptr;
@@ -61,10 +61,10 @@ void anchor_paths(JsonValue& value, const ConfigEntry& entry, const std::string&
   }
 }
 
-/// The value to put where the path leads; null for an entry that is not known.
+/// The value to put at the path; the entry is null if unknown.
 using ValueFor = std::function<JsonValue(const ConfigEntry*)>;
 
-/// Walks down the document and the table side by side.
+/// Walks down the document and the table in parallel.
 class Override {
  public:
   Override(std::vector<std::string> parts, ValueFor value, ConfigIssues& issues)
@@ -85,7 +85,7 @@ class Override {
     if (entry->field() != nullptr) {
       complain(depth + 1, {cat("unknown key, ", key, " has no keys below it")});
     } else if (const ConfigTable* section = entry->section()) {
-      // A member of the wrong kind stays: reading the config reports it.
+      // A member of the wrong type is kept: reading the config reports it.
       JsonValue* member = member_of(node, key, JsonValue(JsonValue::Object{}));
       if (member != nullptr) apply(*member, *section, depth + 1);
     } else {

@@ -24,7 +24,7 @@ JsonValue entry_schema(const ConfigEntry& entry) {
   return JsonValue(std::move(schema));
 }
 
-/// Exactly one of the keys holds something else than null.
+/// Exactly one of the keys has a value other than null.
 JsonValue exactly_one_schema(const std::vector<std::string>& keys) {
   JsonValue::Array alternatives;
   for (const std::string& key : keys) {

@@ -1,13 +1,13 @@
 #pragma once
-// One description of a config struct serves everything that is done with it: reading, overriding,
-// writing, its JSON Schema and its documentation. A struct is described once, by a function found
-// by its argument:
+// One description of a config struct drives everything done with it: reading, overriding, writing,
+// its JSON Schema and its documentation. A struct is described once, by a function found by
+// argument-dependent lookup:
 //
 //   void describe(ConfigTable& table, OptimizerConfig& c) {
 //     table.real("lr", c.lr, Limits::above(0), "learning rate");
 //   }
 //
-// Defaults are what the struct holds when it is described.
+// Defaults are the values in the struct when it is described.
 
 #include <array>
 #include <cstdint>
@@ -46,13 +46,13 @@ struct Limits {
   }
 };
 
-/// What is wrong with a value; no message: nothing.
+/// What is wrong with a value; no message: it is fine.
 struct ConfigComplaint {
   std::string message;
   std::string nearest{};  // the allowed value that may have been meant
 };
 
-/// A value that a config holds: its type, its limits, and the variable it lives in.
+/// A value of a config: its type, its limits, and the variable that stores it.
 class ConfigField {
  public:
   virtual ~ConfigField() = default;
@@ -63,9 +63,9 @@ class ConfigField {
   virtual std::string allowed() const = 0;
   /// JSON Schema keywords of the value.
   virtual JsonValue::Object schema() const = 0;
-  /// Whether an override's text is the value as it stands.
+  /// Whether an override's text is the value verbatim, even if it parses as JSON.
   virtual bool takes_text() const { return false; }
-  /// Whether a text is relative to a folder.
+  /// Whether the text is a path, relative to a folder.
   virtual bool is_path() const { return false; }
 };
 
@@ -79,10 +79,10 @@ class ConfigList {
   size_t min_size() const { return min_size_; }
   size_t max_size() const { return max_size_; }
   virtual size_t size() const = 0;
-  /// Makes it `size` elements, all with their defaults.
+  /// Resizes to `size` elements, all with their defaults.
   virtual void reset(size_t size) = 0;
   virtual ConfigTable at(size_t index) = 0;
-  /// Of an element with its defaults.
+  /// The table of an element with its defaults.
   virtual ConfigTable sample() = 0;
 
  private:
@@ -98,7 +98,7 @@ struct ConfigEntry {
   std::string doc;
   Content content;
   bool is_required = false;
-  std::vector<std::string> unavailable{};  // values that this version knows of but does not have
+  std::vector<std::string> unavailable{};  // known values that this version lacks
 
   ConfigField* field() const { return get<ConfigField>(); }
   ConfigTable* section() const { return get<ConfigTable>(); }
@@ -118,10 +118,10 @@ struct Choice {
   E value;
 };
 
-/// How a config says that a number is left open.
+/// How a config leaves a number unset.
 enum class Unset : uint8_t { kNull, kAuto };
 
-/// What the two numbers of a pair are to each other.
+/// The required order of the two numbers of a pair.
 enum class PairOrder : uint8_t { kAny, kAscending };
 
 class ConfigTable {
@@ -133,27 +133,27 @@ class ConfigTable {
   ConfigEntry& integer(const char* key, std::optional<int64_t>& value, Unset unset, Limits limits,
                        Doc doc);
   ConfigEntry& real(const char* key, double& value, Limits limits, Doc doc);
-  /// null stands for none.
+  /// null means unset.
   ConfigEntry& real(const char* key, std::optional<double>& value, Limits limits, Doc doc);
   ConfigEntry& pair(const char* key, std::array<double, 2>& value, PairOrder order, Limits limits,
                     Doc doc);
-  /// A file or folder, made absolute; null stands for none, which is "".
+  /// A file or folder, made absolute; null means none, stored as "".
   ConfigEntry& path(const char* key, std::string& value, Doc doc);
-  /// One of some texts, kept as it is.
+  /// One of the given texts, stored verbatim.
   ConfigEntry& name(const char* key, std::string& value, const std::vector<std::string>& names,
                     Doc doc);
-  /// Several names may stand for one value; the first is written.
+  /// Several names may map to one value; the first is written.
   template <class E>
   ConfigEntry& choice(const char* key, E& value, const std::vector<Choice<E>>& choices, Doc doc);
-  /// A value of a kind of its own.
+  /// A value with a custom field type.
   ConfigEntry& field(const char* key, std::unique_ptr<ConfigField> field, Doc doc);
   template <class T>
   ConfigEntry& section(const char* key, T& value, Doc doc);
-  /// Between min_size and max_size structs.
+  /// A list of min_size to max_size structs.
   template <class T>
   ConfigEntry& list(const char* key, std::vector<T>& items, std::pair<size_t, size_t> sizes,
                     Doc doc);
-  /// Of these keys exactly one must have a value.
+  /// Exactly one of these keys must have a value.
   void exactly_one_of(std::vector<std::string> keys) { exactly_one_of_ = std::move(keys); }
 
   const std::vector<ConfigEntry>& entries() const { return entries_; }
@@ -163,7 +163,7 @@ class ConfigTable {
  private:
   struct NamedValues {
     std::vector<std::string> names;
-    std::function<size_t()> get;  // index of the current value's name
+    std::function<size_t()> get;  // returns the index of the current value's name
     std::function<void(size_t)> set;
   };
   ConfigEntry& add(const char* key, Doc doc, ConfigEntry::Content content);
@@ -174,14 +174,14 @@ class ConfigTable {
   std::vector<std::string> exactly_one_of_;
 };
 
-/// Mistakes, each one line: "<dotted path>: <message> (got <value>) at line <n>; did you mean
+/// Mistakes, one line each: "<dotted path>: <message> (got <value>) at line <n>; did you mean
 /// <nearest>?"
 class ConfigIssues {
  public:
-  /// `value` is what stands in the config; null when nothing does.
+  /// `value` is the one in the config; null if there is none.
   void add(const std::string& path, const ConfigComplaint& complaint, const JsonValue* value);
   bool empty() const { return issues_.empty(); }
-  /// All of them, in the order of their lines.
+  /// All issues, in line order.
   std::string text() const;
 
  private:
@@ -192,7 +192,7 @@ class ConfigIssues {
   std::vector<Issue> issues_;
 };
 
-/// Names the key that may have been meant, or else all that there are.
+/// Names the key that may have been meant, or else lists all keys.
 ConfigComplaint unknown_key_complaint(const ConfigTable& table, const std::string& key);
 
 /// Reads a document into the structs that the table describes. Relative paths are relative to
@@ -206,15 +206,15 @@ void read_config(const ConfigTable& table, const JsonValue& document, const std:
 void apply_override(JsonValue& document, const ConfigTable& table, const std::string& assignment,
                     ConfigIssues& issues);
 
-/// Puts a value at a dotted path into the document. It keeps its line; relative paths in it start
-/// at `folder`, whatever folder the rest of the document belongs to.
+/// Puts a value at a dotted path into the document. It keeps its line number; relative paths in it
+/// start at `folder`, whatever folder the rest of the document belongs to.
 void apply_setting(JsonValue& document, const ConfigTable& table, const JsonValue::Member& setting,
                    const std::string& folder, ConfigIssues& issues);
 
 /// The value at a dotted path; null when there is none.
 const JsonValue* value_at(const JsonValue& document, const std::string& path);
 
-/// `relative` as seen from `folder`, without dots and without a slash at the end.
+/// `relative` resolved against `folder`, without dot segments or a trailing slash.
 std::string absolute_path(const std::string& folder, const std::string& relative);
 
 /// Every key with its current value.

@@ -23,7 +23,7 @@ constexpr int64_t kMaxBytesPerCall = int64_t{64} << 20;
 
 std::string reason(int code) { return std::generic_category().message(code); }
 
-/// What failed, why, and for a full disk what to do.
+/// Says what failed, why, and for a full disk what to do.
 [[noreturn]] void throw_io(const std::string& path, const std::string& what, int code) {
   if (code == ENOSPC) {
     throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
@@ -45,7 +45,7 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-/// A sibling name that no other process or thread takes.
+/// A sibling name that no other process or thread uses.
 std::string temporary_name(const std::string& path) {
   static std::atomic<uint64_t> counter{0};
   return cat(path, ".tmp-", getpid(), "-", counter++);

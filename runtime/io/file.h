@@ -1,6 +1,6 @@
 #pragma once
-// Files that are either whole or absent. Every failure is an IoError with the path, the system's
-// reason and, for writes, how many bytes were wanted and written. Paths are UTF-8;
+// Files that are either complete or absent. Every failure is an IoError with the path, the system's
+// reason and, for writes, how many bytes were requested and written. Paths are UTF-8;
 // std::filesystem::path converts to them.
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace rela {
 
-/// A regular file open for reading at given positions. Never mapped: a file that shrinks meanwhile
-/// gives an error, not a signal.
+/// A regular file open for reading at given positions. Never mapped: a file that shrinks while it
+/// is read gives an error, not a signal.
 class InputFile {
  public:
   /// Throws IoError when it cannot be opened or is not a regular file.
@@ -23,7 +23,7 @@ class InputFile {
 
   const std::string& path() const { return path_; }
   int64_t size() const { return size_; }  // bytes, when it was opened
-  /// Exactly `bytes` bytes from `offset`; fewer is an IoError.
+  /// Reads exactly `bytes` bytes from `offset`; fewer is an IoError.
   void read_at(int64_t offset, void* out, int64_t bytes) const;
 
  private:
@@ -32,12 +32,12 @@ class InputFile {
   int64_t size_ = 0;
 };
 
-/// The whole of a regular file.
+/// The contents of a regular file.
 std::string read_file(const std::string& path);
 
 /// Writes a file that appears under its name complete or not at all: bytes go to a temporary
-/// sibling, commit() makes them durable and renames. Destroyed without commit, the temporary is
-/// removed and an older file stays as it was.
+/// sibling, commit() makes them durable and renames. If destroyed without commit, it removes the
+/// temporary file and leaves an older file as it was.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -59,8 +59,8 @@ class AtomicFile {
 
 void write_file_atomic(const std::string& path, std::string_view contents);
 
-/// Makes renames and removals inside a folder durable. File systems that cannot do it are taken as
-/// they are.
+/// Makes renames and removals inside a folder durable. File systems that do not support it are
+/// accepted.
 void sync_directory(const std::string& path);
 
 /// Creates a folder and its parents; one that exists is fine.

@@ -5,14 +5,15 @@
 
 namespace rela {
 
-/// An exclusive lock on a file, between processes. The file is made if need be, stays when the lock
-/// goes, and may hold the id of the process that holds it.
+/// An exclusive lock on a file, between processes. The file is created if needed, remains after the
+/// lock is released, and may contain the id of the process that holds it.
 class FileLock {
  public:
-  /// Whether programs that this process starts hold the lock too.
+  /// Whether child processes hold the lock too.
   enum class Children : uint8_t { kDoNotHold, kHold };
 
-  /// Does not take the lock yet. Throws IoError that ends in `remedy` when the file cannot be made.
+  /// Does not take the lock yet. Throws IoError that ends in `remedy` if the file cannot be
+  /// created.
   FileLock(std::string path, const std::string& remedy, Children children = Children::kDoNotHold);
   ~FileLock();
   FileLock(const FileLock&) = delete;
@@ -23,7 +24,7 @@ class FileLock {
   /// Waits until it is free. Throws IoError.
   void take();
 
-  /// What write_owner() of the process that holds it wrote; empty: nothing.
+  /// What the holder's write_owner() wrote; empty if nothing.
   std::string owner() const;
   /// Writes this process's id into the file. Throws IoError.
   void write_owner();

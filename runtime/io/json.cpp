@@ -11,14 +11,14 @@ namespace {
 
 using Nlohmann = nlohmann::json;  // the lexer, and the text of strings and doubles
 
-/// Where the lexer is. It has read the token at hand, and one character more after a number.
+/// The lexer's position. It has read the current token and, after a number, one more character.
 struct Position {
   int line = 1;
   int column = 0;  // of the last character read
   char last = '\0';
 };
 
-/// Walks over the text and keeps count.
+/// Iterates over the text and counts lines and columns.
 class CountingIterator {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -123,7 +123,7 @@ class Builder {
     if (static_cast<int>(open_.size()) == limits_.max_depth) {
       fail(cat("nested deeper than ", limits_.max_depth, " levels"));
     }
-    // Growing a container moves only its closed children: the open ones are the last of each.
+    // Growing a container moves only its closed children: an open child is always the last.
     open_.push_back({&place(JsonValue(std::move(container), position_.line)), {}});
     return true;
   }
@@ -250,7 +250,7 @@ JsonValue parse_json(std::string_view text, JsonLimits limits) {
   Builder builder(position, limits);
   CountingIterator begin(text.data(), &position);
   const CountingIterator end(text.data() + text.size(), &position);
-  // The lexer takes a NUL byte for the end of the text and would not see what follows it.
+  // The lexer treats a NUL byte as the end of the text and would ignore what follows.
   if (const size_t nul = text.find('\0'); nul != std::string_view::npos) {
     std::advance(begin, nul + 1);
     throw JsonError("a NUL byte", position.line, position.column);

@@ -1,6 +1,6 @@
 #pragma once
-// JSON as data that remembers where it came from: members keep their order, every value knows its
-// line, integers stay integers. Reading is strict: UTF-8, no duplicate keys, no NaN or Infinity, no
+// JSON data that remembers its source: members keep their order, every value knows its line,
+// integers stay integers. Reading is strict: UTF-8, no duplicate keys, no NaN or Infinity, no
 // comments, bounded depth.
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace rela {
 
-/// Text that is not JSON, or breaks a limit. Its text has no file name: the caller adds it.
+/// Input that is not JSON, or exceeds a limit. The message has no file name: the caller adds it.
 class JsonError : public Error {
  public:
   JsonError(const std::string& message, int line, int column)
@@ -34,8 +34,8 @@ class JsonValue {
   using Array = std::vector<JsonValue>;
   using Member = std::pair<std::string, JsonValue>;
   using Object = std::vector<Member>;  // in the order of the text
-  /// Integers are int64_t when they fit and uint64_t above that; a number with a point or an
-  /// exponent is double.
+  /// Integers are int64_t when they fit and uint64_t above that; a number with a decimal point or
+  /// an exponent is a double.
   using Data =
       std::variant<std::nullptr_t, bool, int64_t, uint64_t, double, std::string, Array, Object>;
 
@@ -58,7 +58,7 @@ class JsonValue {
 
   bool is_null() const { return std::holds_alternative<std::nullptr_t>(data_); }
   bool is_integer() const { return as<int64_t>() != nullptr || as<uint64_t>() != nullptr; }
-  /// The data when it is a T, else null: if (const std::string* text = value.as<std::string>()) ...
+  /// The data if it is a T, else null: if (const std::string* text = value.as<std::string>()) ...
   template <class T>
   const T* as() const {
     return std::get_if<T>(&data_);
@@ -67,14 +67,14 @@ class JsonValue {
   T* as() {
     return std::get_if<T>(&data_);
   }
-  /// The member of that name; null when this is no object or has none.
+  /// The member of that name; null if this is not an object or has no such member.
   const JsonValue* find(std::string_view key) const;
   JsonValue* find(std::string_view key);
 
-  /// Line of the text that this value ends on (objects and arrays: begin on), from 1; 0: not from a
+  /// Line of the text that this value ends on (objects and arrays: begin on), from 1; 0: not from
   /// text.
   int line() const { return line_; }
-  /// Makes this value and all below it look as if they came from no text.
+  /// Clears the line numbers of this value and all values below it.
   void forget_lines();
 
  private:
@@ -82,7 +82,7 @@ class JsonValue {
   int line_ = 0;
 };
 
-/// The member of that name when it is a T, else the fallback.
+/// The member of that name if it is a T, else the fallback.
 template <class T>
 T member_or(const JsonValue& object, std::string_view key, T fallback = {}) {
   const JsonValue* value = object.find(key);

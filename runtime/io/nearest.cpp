@@ -6,7 +6,7 @@
 namespace rela {
 
 int edit_distance(const std::string& a, const std::string& b) {
-  std::vector<int> row(b.size() + 1);  // distances of a's prefix to every prefix of b
+  std::vector<int> row(b.size() + 1);  // distances from a's prefix to every prefix of b
   std::iota(row.begin(), row.end(), 0);
   for (size_t i = 1; i <= a.size(); ++i) {
     int diagonal = row[0];

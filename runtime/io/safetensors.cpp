@@ -62,7 +62,7 @@ std::string known_dtypes() {
   return names;
 }
 
-/// Turns a header into entries; every complaint names the file and the tensor.
+/// Turns a header into entries; every error names the file and the tensor.
 class HeaderReader {
  public:
   HeaderReader(const std::string& path, int64_t buffer_start)
@@ -159,7 +159,8 @@ class HeaderReader {
   int64_t buffer_start_;
 };
 
-/// The header's text, without its padding. Nothing is allocated before the length fits the file.
+/// The header's text, without its padding. Nothing is allocated before the length is checked
+/// against the file size.
 std::string read_header(const InputFile& file) {
   const std::string& path = file.path();
   RELA_CHECK(file.size() >= kLengthBytes, WeightsError, path, ": ", file.size(),

@@ -1,7 +1,7 @@
 #pragma once
 // The safetensors format: u64 header length, JSON header, then the tensors' bytes, little-endian,
 // in C order. Nothing in a file is trusted: lengths, overlaps, gaps, products and duplicates are
-// checked before memory is asked for.
+// checked before memory is allocated.
 
 #include <cstdint>
 #include <map>
@@ -14,7 +14,7 @@
 
 namespace rela {
 
-/// Element types that a file can hold. Which of them a program computes with is another matter.
+/// Element types that a file can contain; programs compute with only some of them.
 enum class WireDtype : uint8_t {
   kBool,
   kU8,
@@ -54,11 +54,11 @@ struct SafetensorsEntry {
   int64_t bytes = 0;
 };
 
-/// Whether bytes after the last tensor are refused or ignored. Some published files carry a few.
+/// Whether bytes after the last tensor are refused or ignored. Some published files have a few.
 enum class TrailingBytes : uint8_t { kRefuse, kIgnore };
 
 /// Reads the header once, tensors on demand.
-/// Throws WeightsError naming the file, the tensor and what is wrong; IoError for what cannot be
+/// Throws WeightsError naming the file, the tensor and what is wrong; IoError if the file cannot be
 /// read.
 class SafetensorsReader {
  public:

@@ -1,5 +1,5 @@
 #pragma once
-// What the reader and the writer of safetensors agree on.
+// Constants shared by the reader and the writer of safetensors.
 
 #include <cstdint>
 #include <string>
@@ -15,7 +15,7 @@ inline constexpr int kMaxHeaderDepth = 4;                 // the format needs 3
 inline constexpr int64_t kMaxHeaderValues = 2'000'000;    // about 150,000 tensors
 inline constexpr size_t kMaxNameBytes = 4096;
 
-/// A name from a file, fit for a terminal: control characters escaped, long ones cut.
+/// A name from a file, safe for a terminal: control characters escaped, long names truncated.
 inline std::string quoted(const std::string& name) {
   constexpr size_t kMaxShown = 120;
   const std::string text = to_json_text(JsonValue(name), JsonLayout::kCompact);

@@ -24,7 +24,8 @@ int64_t bytes_of(const std::string& path, const SafetensorsTensor& tensor) {
   return bits / 8;
 }
 
-/// Widest elements first: from an aligned start every tensor is then aligned to its elements.
+/// Widest elements first: if the start is aligned, every tensor is then aligned to its element
+/// size.
 std::vector<Placed> in_file_order(const std::string& path,
                                   std::span<const SafetensorsTensor> tensors) {
   std::vector<Placed> placed;

@@ -63,7 +63,7 @@ struct Saved {
   BatchNormConfig config;
   BatchNormDims dims;
   Tensor x;
-  Tensor y;     // undefined where the ReLU's mask is computed from x, or
+  Tensor y;     // undefined if the ReLU's mask is computed from x, or
   Tensor mask;  // was written by the forward pass
   Tensor gamma;
   Tensor beta;

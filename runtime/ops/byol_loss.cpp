@@ -24,7 +24,7 @@ void check_inputs(const Tensor& q, const Tensor& z) {
   check_same_device("byol_loss", q, "z", z);
 }
 
-/// What the mean over all rows of l(q, z) is multiplied with.
+/// The factor of the mean of l(q, z) over all rows.
 float scale_of(LossReduction reduction) {
   switch (reduction) {
     case LossReduction::kSum:
@@ -45,7 +45,7 @@ Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction) {
   const RowDims dims{x.shape()[0], x.shape()[1]};
   const float mean_scale = dims.rows == 0 ? 0.0f : 1.0f / static_cast<float>(dims.rows);
   Tensor loss = Tensor::empty({}, Dtype::kF32, x.device());
-  Tensor dq;  // of the loss; scaled by the gradient that arrives
+  Tensor dq;  // of the loss; scaled by the incoming gradient
   if (q.requires_grad() && !grad_disabled()) dq = Tensor::empty(x.shape(), Dtype::kF32, x.device());
   const ByolLossArgs args{.q = x.raw(),
                           .z = z.raw(),

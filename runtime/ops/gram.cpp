@@ -58,7 +58,7 @@ struct Quartic {
   }
   double operator()(double raw, const Side& a, const Side& b) const {
     const auto n = static_cast<double>(m.rows);
-    const double da = dot(d.data(), a), db = dot(d.data(), b);  // |d|^2 on either side
+    const double da = dot(d.data(), a), db = dot(d.data(), b);  // |d|^2 on each side
     // sum (a - 2 u.d + da)(b - 2 u.d + db); sum_i u_i . d = n |d|^2
     return raw - 2 * dot(a.weighted, b) - 2 * dot(b.weighted, a) + db * squares(a) +
            da * squares(b) + 4 * cross(a, b) - 2 * db * n * da - 2 * da * n * db + n * da * db;

@@ -20,19 +20,19 @@ struct CentredMoments {
   double at(int64_t row, int64_t column) const { return gram[row * columns() + column]; }
 };
 
-/// Sums over rows that arrive chunk by chunk, in one pass: kernels/gram/gram.h. The rows are
-/// shifted by the mean of the first ones, so large means cost no precision. Deterministic: the sums
-/// depend on the chunks and their order.
+/// One-pass sums over rows that arrive chunk by chunk: kernels/gram/gram.h. The rows are shifted by
+/// the mean of the first ones, so large means cost no precision. Deterministic: the sums depend on
+/// the chunks and their order.
 class MomentSums {
  public:
   /// Columns of x and of y; q == 0: there is no y.
   MomentSums(int64_t p, int64_t q, Device device = Device::kCpu);
 
-  /// x [n, p], y [n, q] (undefined when q == 0), f32 or bf16 alike, on the device. Throws
+  /// x [n, p], y [n, q] (undefined when q == 0), both f32 or both bf16, on the device. Throws
   /// ShapeError and DtypeError.
   void add(const Tensor& x, const Tensor& y = {});
   int64_t rows() const { return rows_; }
-  /// Of all rows so far; more may follow. No rows: zeros.
+  /// The moments of all rows so far; more may follow. No rows: zeros.
   CentredMoments centred() const;
 
  private:

@@ -68,7 +68,7 @@ void backward(const Saved& saved, const Tensor& dy, GradSink& to) {
   kBackward.launch(dy.device(), args, dims, dy.dtype(), scratch.workspace());
 }
 
-/// The arrays that the forward pass writes beside y.
+/// The arrays that the forward pass writes in addition to y.
 struct Normed {
   explicit Normed(const Tensor& x)
       : y(Tensor::empty(x.shape(), x.dtype(), x.device())),

@@ -1,7 +1,6 @@
 #pragma once
-// The differentiable operations. Each is one file beside this one: it checks its inputs
-// (ShapeError, DtypeError), allocates its output, picks the device's kernel, and records its
-// backward.
+// The differentiable operations. Each has a file in this folder: it checks its inputs (ShapeError,
+// DtypeError), allocates its output, picks the device's kernel, and records its backward.
 //
 // Activations are f32 or bf16, on cuda also f16; weights are parameters (f32, with a 16-bit copy
 // in mixed-precision training), and their gradients are f32. Statistics, losses and reductions are
@@ -33,16 +32,16 @@ struct BatchNormParams {
 enum class NormMode : uint8_t { kTrain, kEval };
 struct BatchNormOptions {
   NormMode mode = NormMode::kTrain;
-  /// The rows are cut into this many equal groups (views); each is normalised by its own
-  /// statistics, and the running statistics see the groups one after the other, as separate forward
-  /// passes would.
+  /// The rows are split into this many equal groups (views); each is normalised by its own
+  /// statistics, and the running statistics are updated group by group, as in separate forward
+  /// passes.
   int64_t groups = 1;
   float momentum = 0.1f;  // weight of the new statistics
   float eps = 1e-5f;
   bool relu = false;  // fused: y = max(0, .)
 };
 /// y = relu?(gamma (x - mean) / sqrt(var + eps) + beta (+ residual)).  x, residual [..., C] -> like
-/// x. Running variance takes the unbiased batch variance, as torch does. A group of a single row
+/// x. The running variance uses the unbiased batch variance, as in torch. A group of a single row
 /// has variance 0 and gives beta.
 Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& options,
                const std::optional<Var>& residual = std::nullopt);
@@ -61,22 +60,22 @@ struct NormedSum {
   Var sum;  // x + residual
   Var y;    // layer_norm(sum)
 };
-/// Both in one pass over memory.
+/// Computes both in one pass over memory.
 NormedSum add_layer_norm(const Var& x, const Var& residual, const LayerNormParams& params);
 
 Var relu(const Var& x);
 /// gelu(x + bias).  x [..., C], bias [C] f32 -> like x.
 Var gelu(const Var& x, Gelu kind, const std::optional<Var>& bias = std::nullopt);
-/// Over the last axis; no mask.
+/// Softmax over the last axis; no mask.
 Var softmax(const Var& x);
 
 struct AttentionOptions {
   int64_t heads = 1;
 };
 /// softmax(Q K^T / sqrt(D)) V of every head over the tokens of an image, without a mask.
-/// qkv [N, T, 3 * H * D] -> [N, T, H * D]: the output of one linear layer, of each token the
-/// queries of all heads, then their keys, then their values. T is at most 256, D a multiple of 16
-/// up to 128, and the keys of a head take at most 64 KiB.
+/// qkv [N, T, 3 * H * D] -> [N, T, H * D]: the output of one linear layer, which holds for each
+/// token the queries of all heads, then their keys, then their values. T is at most 256, D a
+/// multiple of 16 up to 128, and the keys of a head take at most 64 KiB.
 Var attention(const Var& qkv, const AttentionOptions& options);
 
 Var add(const Var& a, const Var& b);
@@ -90,33 +89,33 @@ struct Pool2dOptions {
 };
 /// x [N, H, W, C] -> [N, P, Q, C]. Padding counts as minus infinity; ties go to the first element.
 Var max_pool2d(const Var& x, const Pool2dOptions& options);
-/// Mean over the window; padding counts as zero and is counted (torch's count_include_pad).
+/// Mean over the window; padding is zero and included in the count (torch's count_include_pad).
 Var avg_pool2d(const Var& x, const Pool2dOptions& options);
 /// x [N, H, W, C] -> [N, C].
 Var global_avg_pool(const Var& x);
 
 struct SubsamplePadOptions {
   int64_t stride = 1;
-  int64_t channels_before = 0;  // of zeros
+  int64_t channels_before = 0;  // filled with zeros
   int64_t channels_after = 0;
 };
-/// Every stride-th row and column, starting with the first, between channels of zeros: the shortcut
-/// "option A" of He et al. 2016.  x [N, H, W, C] -> [N, ceil(H / stride), ceil(W / stride), before
-/// + C + after].
+/// Every stride-th row and column, starting with the first, padded with channels of zeros: the
+/// shortcut "option A" of He et al. 2016.  x [N, H, W, C] -> [N, ceil(H / stride), ceil(W /
+/// stride), before + C + after].
 Var subsample_pad(const Var& x, const SubsamplePadOptions& options);
 
 /// y = x W^T + b.  x [N, D] or tokens [N, T, D], weight [K, D] or filters of D elements [K, R, S,
 /// C], bias [K] -> [N, K] or [N, T, K].
 Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias = std::nullopt);
 
-/// Images cut into squares.  x [N, H, W, C] -> [N, H / patch * (W / patch), patch * patch * C], a
-/// patch in the order of a filter [patch, patch, C].
+/// Images cut into squares.  x [N, H, W, C] -> [N, H / patch * (W / patch), patch * patch * C],
+/// each patch laid out like a filter [patch, patch, C].
 Var patches(const Var& x, int64_t patch);
-/// The convolution whose stride is its filters' size, as one product.  x [N, H, W, C], weight
+/// The convolution whose stride is its filters' size, as one product. x [N, H, W, C], weight
 /// [K, patch, patch, C], bias [K] -> [N, T, K], T = H / patch * (W / patch) row by row.
 Var patch_embed(const Var& x, const Var& weight, const std::optional<Var>& bias = std::nullopt);
 
-/// What a vision transformer adds to the patches' tokens.
+/// The parameters that a vision transformer adds to the patch tokens.
 struct TokenEmbedParams {
   Var class_token;  // [D] f32
   Var position;     // [T + 1, D] f32, the class token's first
@@ -126,7 +125,7 @@ struct TokenEmbedParams {
 Var token_embed(const Var& x, const TokenEmbedParams& params);
 
 /// Mean over rows of -log softmax(logits)[label].  logits [N, K] f32 or bf16, labels [N] i64 ->
-/// scalar f32. A label outside [0, K) is a DataError; labels on cuda are not looked at.
+/// scalar f32. A label outside [0, K) is a DataError; labels on cuda are not checked.
 Var softmax_cross_entropy(const Var& logits, const Tensor& labels);
 
 enum class LossReduction : uint8_t { kSum, kMean, kHalfMean };
@@ -139,11 +138,12 @@ Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction);
 
 /// Loss of a linear transport map: mean over the rows of 1 - cos(W h_i + b, z_j), j = i mod B. W h
 /// + b is never stored.  h [N, D] f32 or bf16, weight [K, D], bias [K], targets z [B, K] f32, N a
-/// multiple of B: two views of B images are h [2B, D], view 1 above view 2 (ReLA, Sun et al. 2024).
-/// -> scalar f32. A row of norm <= 1e-12 counts as zero: its cosine is 0, and it gets no gradient.
+/// multiple of B: two views of B images are h [2B, D], view 1 first, then view 2 (ReLA, Sun et al.
+/// 2024). -> scalar f32. A row of norm <= 1e-12 counts as zero: its cosine is 0, and it gets no
+/// gradient.
 Var transport_cosine_loss(const Var& h, const Var& weight, const std::optional<Var>& bias,
                           const Tensor& targets);
-/// The same with the squared residual: mean over the rows of |W h_i + b - z_j|^2.
+/// The same for the squared residual: mean over the rows of |W h_i + b - z_j|^2.
 Var transport_residual(const Var& h, const Var& weight, const std::optional<Var>& bias,
                        const Tensor& targets);
 

@@ -13,10 +13,10 @@ struct TopK {
   Tensor indices;  // [N, k] i64, rows of y
 };
 
-/// For each row of x [N, D] the k rows of y [M, D] with the largest inner product, equal ones in
-/// the order of their index: kernels/similarity/top_k.h. Throws ShapeError unless 0 <= k <= M <
-/// 2^32 and both have D columns, DtypeError unless both are f32 or both bf16, UnsupportedError for
-/// k above 256 on cuda.
+/// For each row of x [N, D] the k rows of y [M, D] with the largest inner product, ties in the
+/// order of their index: kernels/similarity/top_k.h. Throws ShapeError unless 0 <= k <= M < 2^32
+/// and both have D columns, DtypeError unless both are f32 or both bf16, UnsupportedError for k
+/// above 256 on cuda.
 TopK top_k_similarity(const Tensor& x, const Tensor& y, int64_t k);
 
 }  // namespace rela

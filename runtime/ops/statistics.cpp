@@ -19,7 +19,8 @@ const KernelTable<CountNonfiniteFn> kCountNonfinite{"count_nonfinite", count_non
 const KernelTable<FeatureStdFn> kFeatureStd{"feature_std", feature_std_cpu,
                                             RELA_CUDA_KERNEL(feature_std_cuda)};
 
-/// What compute(&result) puts where the kernels of `device` can write, fetched to the host.
+/// Calls compute(&result) with memory that kernels of `device` can write; returns the result on the
+/// host.
 template <class T, class Compute>
 T fetch_result(Device device, Compute&& compute) {
   T result{};

@@ -19,7 +19,7 @@ const KernelTable<TransportWorkspaceFn> kWorkspaceBytes{
     RELA_CUDA_KERNEL(transport_loss_workspace_bytes_cuda)};
 const KernelTable<ScaleFn> kScale{"scale", scale_cpu, RELA_CUDA_KERNEL(scale_cuda)};
 
-/// What the map is applied to and compared with.
+/// The map's inputs, parameters and targets.
 struct Operands {
   const Tensor& h;
   const Tensor& weight;
@@ -73,7 +73,7 @@ Var transport_loss(const char* op, const Operands& in, const std::vector<Var>& i
                                  .measure = measure};
   const Device device = in.h.device();
   Tensor loss = Tensor::empty({}, Dtype::kF32, device);
-  std::array<Tensor, 3> gradients;  // of the loss; scaled by the gradient that arrives
+  std::array<Tensor, 3> gradients;  // of the loss; scaled by the incoming gradient
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].requires_grad() || grad_disabled()) continue;
     gradients[i] = Tensor::empty(inputs[i].shape(), Dtype::kF32, device);

@@ -1,6 +1,6 @@
 #pragma once
-// How well a linear map carries one model's features to another's, row by row. Not recorded on the
-// tape; the losses are in ops.h.
+// How well a linear map transports one model's features to another's, row by row. Not recorded on
+// the tape; the losses are in ops.h.
 
 #include <optional>
 

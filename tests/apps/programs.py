@@ -1,4 +1,4 @@
-"""What the tests of the programs share: a small config, small data, and ways to run a program.
+"""Shared by the tests of the programs: a small config, small data, and helpers to run a program.
 
 The environment variable RELA_APPS names the folder of the built programs; build/apps otherwise.
 """
@@ -60,7 +60,7 @@ def run_program(name, *args, preexec_fn=None):
 
 
 def write_cifar10(folder, images_per_file=12, test_images=30):
-    """A tiny data set in CIFAR-10's binary form, all six files of it; a class is a colour."""
+    """A tiny data set in CIFAR-10's binary format, all six files; each class is a colour."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(5)
     sizes = {f"data_batch_{i}.bin": images_per_file for i in range(1, 6)}
@@ -99,7 +99,7 @@ def read_safetensors(path):
 
 
 def write_safetensors(path, tensors):
-    """What read_safetensors() gives."""
+    """Writes what read_safetensors() returns."""
     header, body = {}, b""
     for name, (dtype, shape, data) in tensors.items():
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
@@ -116,7 +116,7 @@ def sha256(path):
 
 
 class Run:
-    """The folder of a run, read from outside."""
+    """The folder of a run, as read from outside."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -125,7 +125,7 @@ class Run:
         return self.folder / name
 
     def events(self, kind):
-        """Lines of metrics.jsonl; a last line that is still being written is left out."""
+        """Lines of metrics.jsonl; an incomplete last line is ignored."""
         path = self.folder / "metrics.jsonl"
         text = path.read_text() if path.exists() else ""
         lines = map(json.loads, text[:text.rfind("\n") + 1].splitlines())
@@ -175,7 +175,7 @@ class ProgramTest(unittest.TestCase):
         return Run(self.top / out)
 
     def start_training(self, out, *args, changes=None, stderr=subprocess.DEVNULL):
-        """A process in the background. It is killed at the end of the test."""
+        """Starts a process in the background; it is killed at the end of the test."""
         command = [APPS / "train_byol", self.write_config(changes), "--out", self.top / out, "-q", *args]
         process = subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=stderr)
@@ -191,7 +191,7 @@ class ProgramTest(unittest.TestCase):
         return process, Run(self.top / out)
 
     def wait_until(self, condition, process):
-        """Polls until the condition holds; fails when the process ends before."""
+        """Polls until the condition holds; fails if the process ends first."""
         deadline = time.monotonic() + TIMEOUT_S
         while not condition():
             self.assertIsNone(process.poll(), "the program ended too early")

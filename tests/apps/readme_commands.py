@@ -3,8 +3,8 @@
 
 usage: readme_commands.py SOURCE_FOLDER BUILD_FOLDER
 
-Only what takes long is cut short: the data are a few hundred small pictures in CIFAR-10's format,
-training stops after two steps, building is taken as done (BUILD_FOLDER holds the programs), and
+Only slow parts are cut short: the data are a few hundred small pictures in CIFAR-10's format,
+training stops after two steps, building is skipped (BUILD_FOLDER has the programs), and
 tests/check.sh, which runs this test, and the scripts for GPUs and PyTorch only check their options.
 The commands in bench/results/ say how numbers were measured; of those, programs only check their
 arguments (train_byol --check, experiment --dry-run, benchmarks list what they would time).
@@ -45,7 +45,7 @@ def write_program(path, text):
 
 
 def write_pictures(path, count, rng):
-    """Records of CIFAR-10's binary version: the label, then 3 planes of 32 x 32; a class is a colour."""
+    """Records of CIFAR-10's binary version: the label, then 3 planes of 32 x 32; each class is a colour."""
     with path.open("wb") as out:
         for index in range(count):
             label = index % 10
@@ -63,7 +63,7 @@ def make_data(folder):
 
 
 def precision_of_experiments():
-    """The README's remedy for processors that do not compute in bf16."""
+    """The README's advice for processors without bf16."""
     if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8"):
         return ""
     print("this processor has no AVX-512 BF16: experiments run with --set precision=fp32", flush=True)
@@ -71,7 +71,7 @@ def precision_of_experiments():
 
 
 def script_check(script):
-    """A command that reads the script as its interpreter would, and asks it for its help."""
+    """A command that parses the script with its interpreter and asks it for its help."""
     if script.suffix == ".sh":
         return f'bash -n "{script}" && exec "{script}" "$@" --help\n'
     return f'exec "{sys.executable}" "{script}" --help\n'
@@ -119,7 +119,7 @@ def run(block, checkout):
 
 
 def readmes(source):
-    """Paths of all README.md below the rooms, the project's own first; results last."""
+    """Paths of all README.md files, the top-level one first; results last."""
     rooms = ("kernels", "runtime", "nn", "rela", "apps", "bench", "tests")
     found = [path.relative_to(source) for room in rooms for path in sorted((source / room).rglob("README.md"))]
     return [pathlib.Path("README.md"), *sorted(found, key=is_measurement)]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What CMake says when something that a build needs is missing or too old: its name, what to install, what to set.
+"""CMake's errors if something that a build needs is missing or too old: its name, what to install, what to set.
 
 RELA_DNNL holds the include folder and the library of oneDNN, RELA_PNG the include folders of libpng and of zlib; they
 are given to builds that find nothing else.

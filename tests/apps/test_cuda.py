@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Training on the cuda device: emulated where the build is, on a GPU otherwise.
+"""Training on the cuda device: emulated in an emulated build, on a GPU otherwise.
 
 The environment variable RELA_CUDA says how the programs were built: SIMT or ON.
 """
@@ -67,9 +67,9 @@ class Training(CudaTest):
         self.assertEqual([event["step"] for event in cuda], list(range(1, self.STEPS + 1)))
         for there, here in zip(cuda, cpu):
             self.assert_near(there, here, "loss", 1e-3)
-        self.assert_near(cuda[0], cpu[0], "loss", 1e-5)  # before steps make more of the rounding
+        self.assert_near(cuda[0], cpu[0], "loss", 1e-5)  # before later steps amplify rounding
         self.assert_near(cuda[0], cpu[0], "feature_std", 1e-5)
-        # Norms over 8 rows magnify rounding: the CPU's own kernels for AVX2 differ by 7e-4 here.
+        # Norms over 8 rows magnify rounding: even the CPU's AVX2 kernels differ by 7e-4 here.
         self.assert_near(cuda[0], cpu[0], "grad_norm", 1e-2)
         self.assertEqual(cuda[0]["online_top1"], cpu[0]["online_top1"])
 
@@ -102,7 +102,7 @@ class Training(CudaTest):
             self.assert_near(there, here, "loss", 1e-3)
 
     def test_killed_and_resumed_it_ends_with_the_same_bits(self):
-        steps = 12  # replayed ones before the kill and after it
+        steps = 12  # some are replayed both before the kill and after it
         changes = self.with_images(max_steps=steps, cuda_graph="on", **{"backbone.width": 4})
         whole = self.trained("whole", changes=changes)
         process, cut = self.start_training("cut", changes=changes)
@@ -119,7 +119,7 @@ class Training(CudaTest):
             self.assertAlmostEqual(there, here, delta=1e-3 * abs(here), msg=f"loss of step {step}")
 
     def test_recorded_steps_give_the_bits_of_those_that_are_not(self):
-        # Rates, decay and tau change from step to step; the ReLA phase ends half way.
+        # Rates, decay and tau change from step to step; the ReLA phase ends halfway.
         changes = self.with_images(**{
             "max_steps": 14, "backbone.width": 4, "checkpoint.every_steps": 0,
             "eval.knn_every_epochs": 1, "scheduler": {"name": "warmup_cosine", "warmup_epochs": 1},
@@ -208,7 +208,7 @@ class Messages(CudaTest):
 
 @unittest.skipUnless(EMULATED, "only the emulator can claim another machine")
 class OtherMachines(ProgramTest):
-    """Machines and kernels that the emulator plays, by its environment variables."""
+    """Machines and kernels simulated by the emulator, set by its environment variables."""
 
     def assert_refused(self, *words, **machine):
         for flags in (["--check"], ["--out", self.top / "run"]):

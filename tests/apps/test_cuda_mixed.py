@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Training in bf16 and f16 on the cuda device: emulated where the build is."""
+"""Training in bf16 and f16 on the cuda device: emulated in an emulated build."""
 
 import json
 import unittest
@@ -19,7 +19,7 @@ class MixedPrecisionTest(CudaTest):
     def assert_near_fp32(self, share, norm_share, **changes):
         """For every method: losses within `share` of those of fp32, the first gradient's norm within
         `norm_share`. Batch norms over 8 images magnify rounding."""
-        # SGD, because to Adam a gradient of any scale is the same.
+        # SGD, because Adam is invariant to the scale of the gradient.
         images = self.with_images(**{"optimizer.name": "sgd", "optimizer.lr": 0.002,
                                      "rela.train_map": True, **changes})
         for method in ("byol", "supervised", "rela_byol"):
@@ -58,7 +58,7 @@ class Fp16(MixedPrecisionTest):
         self.assertEqual([e["loss_scale"] for e in run.events("train")], [1024] * self.STEPS)
 
     def test_too_large_a_scale_costs_steps_and_nothing_else(self):
-        # Adam's first steps are as long as the learning rate: one that counted would show.
+        # Adam's first steps are as long as the learning rate: a step that was not skipped would show.
         changes = self.with_images(**{
             "max_steps": 14, "method": "supervised", "eval.online_linear": False,
             "cuda_graph": "on", "loss_scale.value": 2**24, "loss_scale.growth_interval": 3})
@@ -69,7 +69,7 @@ class Fp16(MixedPrecisionTest):
         skipped = next(i for i in range(len(scales)) if scales[i] != halved[i])  # at the start
         self.assertIn(skipped, range(1, 11))
         self.assertEqual(events[skipped]["skipped_steps"], skipped)
-        self.assertIn(2 * scales[skipped], scales[skipped:])  # it has grown again
+        self.assertIn(2 * scales[skipped], scales[skipped:])  # the scale has grown again
         log = (whole.folder / "train.log").read_text()
         self.assertIn("step 1 is skipped: its gradient is not finite; loss scale 16777216", log)
         first = [self.trained(f"after-{step}", "--max-steps", step, changes=changes).results(step)
@@ -85,7 +85,7 @@ class Fp16(MixedPrecisionTest):
         self.assertIn(skipped, range(1, 12))
         state = json.loads((run.checkpoint(12) / "state.json").read_text())
         steps = {name: counters["steps"] for name, counters in state["optimizers"].items()}
-        # The classifier learns from features, which are finite, with a loss of its own.
+        # The classifier learns from features, which are finite, with a separate loss.
         self.assertEqual(steps, {"online": 12 - skipped, "map": 12 - skipped, "classifier": 12})
 
     def test_the_scale_goes_on_after_a_resume(self):

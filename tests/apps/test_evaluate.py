@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""evaluate and embed, on the model of a short run and a tiny data set."""
+"""evaluate and embed, with the model of a short run and a tiny data set."""
 
 import json
 import unittest
@@ -64,7 +64,7 @@ class Evaluation(ProgramTest):
     def test_knn_of_pixels_tells_colours_apart(self):
         result = self.result("evaluate", "knn", "--pixels", "--k", 5)
         self.assert_result(result, "knn_pixels")
-        self.assertGreater(result["correct"], 15)  # a guess hits 3
+        self.assertGreater(result["correct"], 15)  # guessing gets 3
 
     def test_linear_probes_of_a_run(self):
         for probe in ("rela", "sgd"):

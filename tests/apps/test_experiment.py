@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The driver of tables of runs: what it does, skips, goes on with, and says of bad tables."""
+"""The driver of tables of runs: what it does, skips and continues, and its errors for bad tables."""
 
 import json
 import signal
@@ -58,7 +58,7 @@ class ExperimentTest(ProgramTest):
         return Run(self.out / name)
 
     def inodes(self):
-        """What changes when a run's files are written anew."""
+        """Changes if a run's files are rewritten."""
         return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns)
                 for path in self.out.rglob("*") if path.is_file() and path.parent != self.out}
 
@@ -159,7 +159,7 @@ class Interrupted(ExperimentTest):
         self.wait_for_checkpoint(process, "byol-r0.5-s1")
         process.kill()
         process.wait()
-        # The next driver waits until the orphan has let go of the folder.
+        # The next driver waits until the orphan has released the folder.
         steps = 200
         base = changed(self.base, {"checkpoint.every_steps": 50, "eval.knn_every_epochs": 0})
         base["max_steps"] = max(steps, self.reached("byol-r0.5-s1") + steps)
@@ -169,7 +169,7 @@ class Interrupted(ExperimentTest):
         self.assertEqual(run.status()["step"], base["max_steps"])
 
     def reached(self, name):
-        """Where a run that was told to stop has stopped."""
+        """The step at which a run stopped after being told to."""
         status = self.out / name / "status.json"
         deadline = time.monotonic() + 60
         while json.loads(status.read_text())["state"] != "interrupted" and time.monotonic() < deadline:

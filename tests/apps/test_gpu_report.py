@@ -12,7 +12,7 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "bench/gpu_report.sh"
 ALL_PASSED, A_FAILURE, USAGE, DEVICE, TIME_UP = 0, 1, 2, 8, 75
 TIMEOUT_S = 100
 
-# Says that its GPU is emulated, so that no real one is looked for, and trains in no time.
+# Claims that its GPU is emulated, so that no real one is needed, and trains in no time.
 TRAIN_BYOL = """
 echo "train_byol $*" >>"$CALLS"
 case "$*" in

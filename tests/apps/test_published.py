@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Published weights on the whole test set of CIFAR-10: counts that are known to the image."""
+"""Published weights on the whole test set of CIFAR-10: the known counts must match to the image."""
 
 import json
 import lzma

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Methods with a ReLA phase: what each phase trains, when it ends, and that a run goes on to the same bits."""
+"""Methods with a ReLA phase: what each phase trains, when it ends, and that resumed runs are bit-identical."""
 
 import json
 import struct
@@ -8,7 +8,7 @@ import unittest
 from programs import (CIFAR_RECORD_BYTES, DONE, NON_FINITE, USAGE, WEIGHTS, ProgramTest, Run, read_safetensors,
                       write_cifar10, write_safetensors)
 
-# 64 images in batches of 8: eight steps an epoch.
+# 64 images in batches of 8: eight steps per epoch.
 STEPS = 16
 RELA = {"method": "rela_byol", "epochs": 2, "rela.switch": {"mode": "fixed", "fraction": 0.5},
         "checkpoint.every_steps": 2, "checkpoint.keep_last": 10}
@@ -128,7 +128,7 @@ class TargetFile(RelaTest):
         self.runs = 0
 
     def again(self, changes=None):
-        """Another run with this file, and what it said."""
+        """Another run with this file, and its output."""
         self.runs += 1
         result = self.train(f"again{self.runs}", changes={**self.changes, **(changes or {})})
         self.assertExit(result, DONE)
@@ -174,7 +174,7 @@ class TargetFile(RelaTest):
 
 class BadInput(RelaTest):
     def prior(self, changes=None):
-        """A prior's weights, which a short run leaves, with some tensors changed; and the keys that name it."""
+        """A prior's weights, from a short run, with some tensors changed; and the keys that select it."""
         run = self.trained("prior", "--max-steps", 1)
         tensors = read_safetensors(run / "exported/backbone.safetensors")
         tensors.update(changes(tensors) if changes else {})

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs that end early, whatever the reason, go on to the bits of a run that never stopped."""
+"""Runs that end early, for whatever reason, resume to the same bits as an uninterrupted run."""
 
 import os
 import random
@@ -48,7 +48,7 @@ class Killed(ProgramTest):
                 except subprocess.TimeoutExpired:
                     process.kill()
                     code = process.wait()
-                finished = code == DONE  # it may end just before the kill: then that was none
+                finished = code == DONE  # it may finish just before the kill: then there was no kill
                 if not finished:
                     self.assertEqual(code, -signal.SIGKILL)
                     kills += 1
@@ -59,7 +59,7 @@ class Killed(ProgramTest):
 
 
 class Continued(ProgramTest):
-    """Eight micro-batches are an epoch: three of each step cross it between steps 2 and 3."""
+    """An epoch is eight micro-batches: with three per step, its end falls inside a step."""
 
     def assert_continues(self, changes):
         changes = {"accum_steps": 3, **changes}
@@ -90,7 +90,7 @@ class Continued(ProgramTest):
 
 class Signals(ProgramTest):
     def stop_early(self, number):
-        """A run that a signal stopped somewhere, and the step it reached."""
+        """A run that a signal stopped at some point, and the step it reached."""
         process, run = self.start_training("run", changes={"max_steps": ENDLESS})
         self.wait_until(lambda: len(run.events("train")) >= 3, process)
         process.send_signal(number)
@@ -122,7 +122,7 @@ class Signals(ProgramTest):
         self.wait_until(lambda: run.events("start"), process)
         process.terminate()
         with self.assertRaises(subprocess.TimeoutExpired):
-            process.wait(0.3)  # the first one waits for the end of a step, which is far
+            process.wait(0.3)  # the first signal waits for the end of a step, which is far off
         process.terminate()
         self.assertEqual(process.wait(TIMEOUT_S), -signal.SIGTERM)
 
@@ -137,7 +137,7 @@ class Signals(ProgramTest):
         self.assertEqual(run.results(120), self.trained("whole", changes=changes).results(120))
 
 
-# A process with mounts of its own may mount a small file system without being root.
+# A process in a new mount namespace may mount a small file system without being root.
 OWN_MOUNTS = ["unshare", "--mount", "--map-root-user"]
 
 

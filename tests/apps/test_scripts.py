@@ -16,7 +16,7 @@ import unittest
 SOURCE = pathlib.Path(sys.argv.pop()).resolve()
 IDX_FILES = [f"{split}-{kind}-ubyte" for split in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 FILES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
-# A program that says how it was called, prints a result, and leaves what `experiment` leaves.
+# A program that prints how it was called and a result, and writes the files that `experiment` writes.
 STAND_IN = """#!/usr/bin/env bash
 echo "$(basename "$0") $*" >>"$CALLS"
 echo '{"protocol": "knn", "correct": 1, "total": 4, "top1": 0.25}'

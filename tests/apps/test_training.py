@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a run computes and leaves: what must not change its bits, its schedules, memory and report."""
+"""The results and files of a run: what must not change its bits, its schedules, memory and report."""
 
 import json
 import math

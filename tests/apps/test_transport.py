@@ -31,7 +31,7 @@ def mapped(features, seed, width, noise=0.0):
 
 class Transport(ProgramTest):
     def write(self, name, features, labels=None, tensors=("features", "labels")):
-        """What embed writes, without embed."""
+        """Writes what embed would write, without embed."""
         labels = [i % CLASSES for i in range(len(features))] if labels is None else labels
         parts = {
             "features": ("F32", [len(features), len(features[0])],
@@ -60,8 +60,8 @@ class Transport(ProgramTest):
             self.assertAlmostEqual(measures["r2"], 1 - measures["transport_residual"], places=12)
             self.assertEqual(sum(c["images"] for c in measures["per_class"]), 40)
             self.assertEqual([c["label"] for c in measures["per_class"]], list(range(CLASSES)))
-        self.assertLess(result["transport_residual"], 1e-6)  # a linear map made them
-        self.assertGreater(result["reverse"]["transport_residual"], 0.1)  # three numbers tell not of five
+        self.assertLess(result["transport_residual"], 1e-6)  # they were made by a linear map
+        self.assertGreater(result["reverse"]["transport_residual"], 0.1)  # three numbers cannot determine five
         self.assertEqual(result["cka"], result["reverse"]["cka"])
 
     def test_more_noise_less_transport(self):
@@ -103,7 +103,7 @@ class Transport(ProgramTest):
         self.assertLess(residual[0][1], 1e-6)
         self.assertLess(residual[1][0], 1e-6)
         self.assertGreater(residual[0][2], 0.8)
-        self.assertIn("b & c", done.stdout.splitlines()[1])  # the table's head
+        self.assertIn("b & c", done.stdout.splitlines()[1])  # the table's header
         pair = self.result("--from", self.top / "models/noise.safetensors", "--to", self.top / "models/a.safetensors")
         self.assertAlmostEqual(residual[2][0], pair["transport_residual"], places=6)
         picture = xml.etree.ElementTree.parse(svg).getroot()

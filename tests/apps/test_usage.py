@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the programs say to wrong usage, wrong configs and wrong data, and how they exit."""
+"""The programs' messages and exit codes for wrong usage, wrong configs and wrong data."""
 
 import os
 import unittest

@@ -2,8 +2,8 @@
 
 namespace rela::test {
 
-/// What cuDNN 9 writes about an H200. (Read back attribute
-/// CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION of a device that is present to get another one.)
+/// cuDNN 9's description of an H200. (To get that of another GPU, read the attribute
+/// CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION on a machine that has it.)
 inline constexpr const char* kH200 =
     R"({"maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],)"
     R"("regsPerBlock":65536,"multiProcessorCount":132,"warpSize":32,)"

@@ -1,5 +1,5 @@
 #pragma once
-// The table of every convolution that the ResNets ask for.
+// The table of all convolutions in the ResNets.
 
 #include <algorithm>
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace rela::test {
 
-/// A network and the square images that it sees.
+/// A network and the size of its square input images.
 struct ResNetCase {
   const char* name;
   int64_t image;
@@ -66,7 +66,7 @@ inline std::vector<Conv2dDims> all_convolutions(const ResNetCase& net, int64_t n
       if (net.has_projections && channels != outer) add(channels, outer, 1, stride);
       if (bottleneck) {
         add(channels, inner, 1, 1);
-        size = add(inner, inner, 3, stride);  // torchvision's place for the stride
+        size = add(inner, inner, 3, stride);  // where torchvision puts the stride
         add(inner, outer, 1, 1);
       } else {
         size = add(channels, inner, 3, stride);
@@ -78,7 +78,7 @@ inline std::vector<Conv2dDims> all_convolutions(const ResNetCase& net, int64_t n
   return all;
 }
 
-/// The same without repetitions: what plans are made for.
+/// The same without repetitions: one plan is made for each.
 inline std::vector<Conv2dDims> distinct_convolutions(const ResNetCase& net, int64_t n) {
   std::vector<Conv2dDims> all = all_convolutions(net, n);
   std::sort(all.begin(), all.end());

@@ -22,8 +22,8 @@ static std::ostream& operator<<(std::ostream& out, const AttentionDims& d) {
 namespace rela::test {
 namespace {
 
-/// While it lives, the product takes the library's forward pass where there is one: emulated what
-/// stands in for it, on a GPU it always does.
+/// While it lives, the library's forward pass is used if there is one: emulated, its substitute; on
+/// a GPU this is always the case.
 class UseLibrary {
 #ifdef RELA_CUDA_SIMT
  public:
@@ -58,7 +58,7 @@ class AttentionCuda : public ::testing::TestWithParam<std::tuple<AttentionDims, 
   AttentionDims dims() const { return std::get<0>(GetParam()); }
   Dtype dtype() const { return std::get<1>(GetParam()); }
   /// The exponential's argument is rounded, and products in the gradient nearly cancel. bf16 also
-  /// rounds the weights and their gradients before they are multiplied on, and the output.
+  /// rounds the weights and their gradients before further multiplication, and the output.
   RoundingModel rounding(Dtype of, int roundings) const {
     return {.dtype = of,
             .reduction = std::max(dims().tokens, dims().width),
@@ -121,7 +121,7 @@ TEST_P(AttentionCuda, BackwardMatchesTheOracle) {
   });
 }
 
-/// All that a block holds at the most: the largest shared memory.
+/// The most that a block holds: the largest shared memory.
 TEST(AttentionCudaKernel, TakesTheLongestSequenceOfTheWidestHeads) {
   const AttentionDims d{
       .images = 1, .tokens = kAttentionTokens, .heads = 1, .width = kAttentionWidth};
@@ -167,7 +167,7 @@ TEST(AttentionCudaKernel, HugeScoresPickTheirKey) {
   });
 }
 
-/// A chunk of keys that weigh nothing comes before those that count.
+/// A chunk of keys with weight zero comes before those that count.
 TEST(AttentionCudaKernel, ManyScoresOfMinusInfinityWeighNothing) {
   constexpr size_t kTokens = 40, kWidth = 16, kRow = 3 * kWidth;
   for_each_schedule([] {
@@ -187,7 +187,7 @@ TEST(AttentionCudaKernel, ManyScoresOfMinusInfinityWeighNothing) {
   });
 }
 
-/// exp(-lse) is no f32: keys beyond the last must not weigh so much.
+/// exp(-lse) overflows f32: keys past the last one must not get that weight.
 TEST(AttentionCudaKernel, ScoresFarBelowZeroKeepTheirGradients) {
   const AttentionDims d{.images = 1, .tokens = 3, .heads = 1, .width = 16};
   const AttentionOracle oracle(d);
@@ -210,7 +210,7 @@ TEST(AttentionCudaKernel, ScoresFarBelowZeroKeepTheirGradients) {
                              .dout = dout_device.data(),
                              .dqkv = {dqkv.data()}},
                             d, Dtype::kF32, kTestStream);
-    // lse and the scores near it are rounded at 200: 8 bits less of the weights are right.
+    // lse and the scores near it are rounded around 200: the weights have 8 fewer correct bits.
     expect_near("dqkv", dqkv.download(), want, {.reduction = d.width, .slack = 256});
   });
 }
@@ -240,7 +240,7 @@ TEST(AttentionCudaKernel, NanStaysInItsImageAndHead) {
   });
 }
 
-/// A vision transformer's call, straight through the door.
+/// A vision transformer's call, directly to the library interface.
 TEST(LibraryAttention, MatchesTheOracle) {
   const AttentionDims d{.images = 2, .tokens = 65, .heads = 3, .width = 64};
   const AttentionOracle oracle(d);
@@ -269,7 +269,7 @@ TEST(LibraryAttention, MatchesTheOracle) {
 }
 
 #ifdef RELA_CUDA_SIMT
-/// Emulated training is to try the own kernel out. What stands in for the library widens f16.
+/// Emulated training is meant to exercise our kernel. The library's substitute widens f16.
 TEST(LibraryAttention, ServesOnlyWhenAskedFor) {
   const AttentionDims d{.images = 1, .tokens = 5, .heads = 1, .width = 16};
   const auto bytes = [&](Dtype dtype) { return attention_workspace_bytes_cuda(d, dtype); };
@@ -294,7 +294,7 @@ TEST(LibraryAttention, NeverServesF32) {
     forward(way, {qkv.data(), out.data(), lse.data()}, d, Dtype::kF32);
     outputs.push_back(out.download());
   }
-  EXPECT_EQ(outputs[0], outputs[1]);  // the own kernel's bits
+  EXPECT_EQ(outputs[0], outputs[1]);  // bit-identical to our kernel
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The batch norm kernels against their oracle in double, and what its cases do not show.
+// The batch norm kernels against their oracle in double, and what its cases do not cover.
 
 #include <gtest/gtest.h>
 
@@ -21,12 +21,12 @@ enum class Residual : uint8_t { kNone, kAdded };
 struct Layer {
   const char* name;
   int64_t groups;
-  int64_t rows;  // of a group
+  int64_t rows;  // per group
   int64_t channels;
   NormStatistics statistics = NormStatistics::kBatch;
   bool relu = false;
   Residual residual = Residual::kNone;
-  // Few rows lie close together in some channel, and 1 / std then magnifies rounding.
+  // With few rows, values in some channel are close together, and 1 / std magnifies rounding.
   double slack = 4;
 };
 std::ostream& operator<<(std::ostream& out, const Layer& layer) { return out << layer.name; }
@@ -37,7 +37,7 @@ Array ramp(int64_t channels, double first, double step) {
   return a;
 }
 
-/// Inputs on the host, and what the oracle says about them.
+/// Inputs on the host, and the oracle's results.
 struct Case {
   Case(const Layer& layer, Random& random)
       : dims{.groups = layer.groups, .rows = layer.rows, .channels = layer.channels},
@@ -130,7 +130,7 @@ class BatchNormCuda : public ::testing::TestWithParam<std::tuple<Layer, Dtype>> 
 
 const Layer kLayers[] = {
     {.name = "plain", .groups = 1, .rows = 63, .channels = 16},
-    // Its dgamma nearly cancels, and no larger one stands beside it to give the scale.
+    // Its dgamma nearly cancels, and there is no larger one to set the scale.
     {.name = "one_channel", .groups = 1, .rows = 31, .channels = 1, .slack = 16},
     {.name = "three_channels", .groups = 1, .rows = 33, .channels = 3, .relu = true},
     {.name = "channels_33", .groups = 2, .rows = 16, .channels = 33, .relu = true},
@@ -345,7 +345,7 @@ TEST(BatchNormCudaKernels, ALargeMeanDoesNotCancelTheVariance) {
   const std::vector<float> var = device.running_var.download();
   for (int64_t i = 0; i < 40; ++i) {
     const double unbiased = want.var[i] * 500 / 499;
-    // The f32 sums of one part keep 1e-5; sums of x^2 would have lost everything.
+    // The f32 sums of one part are accurate to 1e-5; sums of x^2 would have lost everything.
     EXPECT_NEAR(var[static_cast<size_t>(i)], unbiased, 1e-5 * unbiased);
     EXPECT_FLOAT_EQ(mean[static_cast<size_t>(i)], static_cast<float>(want.mean[i]));
   }

@@ -1,4 +1,4 @@
-// Convolutions through the library's door against their definition in double.
+// Convolutions through the library interface against their definition in double.
 
 #include <gtest/gtest.h>
 

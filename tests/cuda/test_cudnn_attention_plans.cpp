@@ -1,13 +1,13 @@
 // The attention of vision transformers as the real cuDNN plans it for an H200, without a GPU.
 //
 // Its engines are compiled when a plan is finalised, and then loaded by the driver, without which
-// cuDNN proposes none. The toolkit has a stub of the driver: with it, all goes well up to the
-// loading, which the stub refuses. That refusal, by its status and its call, is what these tests
-// take for success beside a finalised plan; cuDNN not supporting a call, or code that does not
-// compile, has other ones.
+// cuDNN proposes none. The toolkit has a stub of the driver: with it, everything works up to the
+// loading, which the stub refuses. These tests accept that refusal, identified by its status and
+// call, as success, besides a finalised plan; unsupported calls and code that does not compile fail
+// differently.
 //
-// There are no rows for the patch embedding: kernels/embed/patches.h cuts the images up and a
-// matrix product does the rest, so that no convolution is asked for.
+// There are no rows for the patch embedding: kernels/embed/patches.h splits the images and a matrix
+// product does the rest, so no convolution is involved.
 
 #include <dlfcn.h>
 #include <gmock/gmock.h>
@@ -24,7 +24,7 @@ namespace {
 struct VitCase {
   const char* name;
   int64_t tokens, heads;
-  int64_t batch;  // of inference; training takes two views of it
+  int64_t batch;  // for inference; training takes two views of it
 };
 constexpr VitCase kVits[] = {{"ViT-B/16 at 224", 197, 12, 128},
                              {"ViT-S/16 at 224", 197, 6, 256},
@@ -43,7 +43,7 @@ std::vector<PlanCase> plan_cases() {
     for (const Dtype dtype : {Dtype::kBf16, Dtype::kF16}) all.push_back({vit, dtype});
   return all;
 }
-/// Of training and of inference.
+/// The calls of training and of inference.
 std::vector<AttentionCall> calls_of(const PlanCase& c) {
   std::vector<AttentionCall> calls;
   for (const int64_t images : {2 * c.vit.batch, c.vit.batch}) {
@@ -53,13 +53,13 @@ std::vector<AttentionCall> calls_of(const PlanCase& c) {
   return calls;
 }
 
-/// Under the name by which cuDNN looks for the driver.
+/// Loads the stub under the name by which cuDNN looks for the driver.
 bool load_driver_stub() {
   static void* const stub = dlopen(RELA_CUDA_DRIVER_STUB, RTLD_NOW | RTLD_GLOBAL);
   return stub != nullptr;
 }
 
-/// Empty when the proposal's plan is finalised, or compiled and only its loading refused.
+/// Empty if the proposal's plan is finalised, or compiled with only its loading refused.
 std::string refusal(const EngineProposals& proposals, size_t i) {
   try {
     proposals.plan(i);
@@ -103,8 +103,8 @@ TEST_F(CudnnAttention, OfHeadsThatCudnnDoesNotTakeIsRefused) {
       testing::ThrowsMessage<simt::Error>(testing::HasSubstr("CUDNN_STATUS_NOT_SUPPORTED")));
 }
 
-/// Where element (n, token, which, h, c) of [N, T, 3, H, D] lies, and (n, token, h, c) of
-/// [N, T, H, D].
+/// Offset of element (n, token, which, h, c) in [N, T, 3, H, D], and of (n, token, h, c) in [N, T,
+/// H, D].
 int64_t packed_at(const AttentionDims& d, int64_t n, int64_t token, int64_t which, int64_t h,
                   int64_t c) {
   return (((n * d.tokens + token) * 3 + which) * d.heads + h) * d.width + c;

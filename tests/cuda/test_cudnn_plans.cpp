@@ -1,5 +1,5 @@
 // Every convolution of the ResNets is planned by the real cuDNN for an H200, without a GPU: plans
-// are made from the description of a device. Which of them is fast, only a GPU can tell.
+// are made from the description of a device. Only a GPU can tell which of them is fast.
 
 #include <gmock/gmock.h>
 
@@ -14,8 +14,8 @@
 #include "kernels/cudnn/convolution_plan.h"
 #endif
 
-/// Read by the address sanitizer, where it is built in: cuDNN's engines, unloaded by then, keep
-/// memory to the end of the process.
+/// Read by AddressSanitizer if it is built in: cuDNN's engines, unloaded by then, keep memory until
+/// the process ends.
 extern "C" const char* __asan_default_options() { return "detect_leaks=0"; }
 
 namespace rela::test {
@@ -98,7 +98,7 @@ std::vector<ConvolutionCall> calls_of(const PlanCase& c) {
     add(d, Conv2dPass::kForward, Write::kOverwrite);
     for (const Write mode : {Write::kOverwrite, Write::kAccumulate}) {
       add(d, Conv2dPass::kBackwardWeights, mode);
-      if (d.c != 3) add(d, Conv2dPass::kBackwardData, mode);  // nobody asks for that of an image
+      if (d.c != 3) add(d, Conv2dPass::kBackwardData, mode);  // not needed for an image
     }
   }
   for (const int64_t n : {batch / 2, int64_t{7}}) {

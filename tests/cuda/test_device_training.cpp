@@ -205,8 +205,8 @@ TEST_F(CudaModel, TrainsLikeTheCpuWithEveryOptimizer) {
     const Trained there = train(Device::kCuda, name);
     for (size_t i = 0; i < here.numbers.size(); ++i)
       EXPECT_NEAR(there.numbers[i], here.numbers[i], 1e-3 * std::abs(here.numbers[i])) << i;
-    // Adam's first steps follow the gradient's sign: where that is rounding, a weight may go the
-    // other way, and the target a tenth of that.
+    // Adam's first steps follow the gradient's sign: where the gradient is only rounding, a weight
+    // may move the other way, and the target a tenth of that.
     const double limit = name == OptimizerSpec::Name::kAdamW ? 0.6 * kLr : 1e-4;
     for (size_t i = 0; i < here.target.size(); ++i)
       ASSERT_NEAR(there.target[i], here.target[i], limit) << i;

@@ -1,4 +1,4 @@
-// The flat kernels: add, cast, scale. Inputs are numbers that bf16 holds exactly.
+// The flat kernels: add, cast, scale. Inputs are exact in bf16.
 
 #include <gtest/gtest.h>
 
@@ -82,7 +82,7 @@ void expect_rounded_as_on_the_host() {
       values.push_back(std::bit_cast<float>(high << 16 | low));
     }
   }
-  for (uint32_t half = 0; half < 0x7c00; half += 31) {  // what f16 holds, and around its midpoints
+  for (uint32_t half = 0; half < 0x7c00; half += 31) {  // f16 values, and around their midpoints
     const uint32_t bits = std::bit_cast<uint32_t>(to_float(F16{static_cast<uint16_t>(half)}));
     for (const uint32_t above : {0x0u, 0x0fffu, 0x1000u, 0x1001u}) {
       values.push_back(std::bit_cast<float>(bits + above));

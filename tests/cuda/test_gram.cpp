@@ -19,7 +19,7 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << c.rows << "_rows_" << c.p << "_and_" << c.q << "_" << dtype_name(c.dtype);
 }
 
-/// Everything the kernel adds to, in double.
+/// All sums that the kernel adds to, in double.
 struct Sums {
   explicit Sums(int64_t columns)
       : gram(columns * columns), column(columns), weighted(2 * columns), quartic(3) {}
@@ -49,7 +49,7 @@ Sums naive(const Array& x, const Array& y, const std::vector<float>& shift) {
   return s;
 }
 
-/// gram_cuda() as it would do it with products made the tiled way.
+/// gram_cuda() with the products computed by the tiled algorithm.
 void gram_tiled(const GramInputs& in, const GramSums& sums, const GramDims& d, size_t products) {
   if (d.rows == 0) return;
   DeviceArray<double> own(d.columns());
@@ -60,12 +60,12 @@ void gram_tiled(const GramInputs& in, const GramSums& sums, const GramDims& d, s
   simt::stream_synchronize(kTestStream);
 }
 
-/// How the products are made; tiled, with as many bytes for them as given.
+/// The product algorithm; if tiled, with the given number of bytes for products.
 struct Way {
   ProductWay way = ProductWay::kFused;
   size_t products_bytes = kGramTiledBytes;
 };
-/// The kernel adds to `before` of every sum.
+/// Every sum starts at `before`.
 Sums run(const Way& way, const Array& x, const Array& y, const std::vector<float>& shift,
          Dtype dtype, double before) {
   const GramDims d{.rows = x.shape[0], .p = x.shape[1], .q = y.shape[1]};
@@ -97,7 +97,8 @@ void expect_near(const char* what, const std::vector<double>& got, const std::ve
   double largest = 0;
   for (const double v : want) largest = std::max(largest, std::abs(v));
   for (size_t i = 0; i < want.size(); ++i) {
-    // f32 chains of at most kGramCudaChunk terms of like size; columns are f64 sums of f32 shifts.
+    // f32 chains of at most kGramCudaChunk terms of similar size; columns are f64 sums of f32
+    // shifts.
     ASSERT_NEAR(got[i] - before, want[i], 4e-6 * largest + 1e-12) << what << " " << i;
   }
 }
@@ -111,7 +112,7 @@ TEST_P(GramCuda, AddsEverySumOfItsDefinition) {
   std::vector<float> shift(p + q);
   for (int64_t c = 0; c < p + q; ++c) shift[c] = (c < p ? 1.0f : -1.0f) + 0.1f * (c % 7);
   const Sums want = naive(x, y, shift);
-  // Without room for two, every chunk is a product of its own.
+  // Without room for two, every chunk is a separate product.
   const std::pair<Way, double> runs[] = {
       {{}, 0.0}, {{}, 3.0}, {{ProductWay::kTiled}, 3.0}, {{ProductWay::kTiled, 1}, 0.0}};
   for (const auto& [way, before] : runs) {

@@ -1,4 +1,4 @@
-// Every op has a kernel for the cuda device, and the report says whose it is.
+// Every op has a kernel for the cuda device, and the report says whether it is ours or a library's.
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-// Linear layers through the library's door against their definition in double.
+// Linear layers through the library interface against their definition in double.
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-// The door to matrix products against their definition in double.
+// The matrix product interface against its definition in double.
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ std::ostream& operator<<(std::ostream& out, const MatmulCall& c) {
 namespace test {
 namespace {
 
-/// Adds the call, with a bias where it may have one, and accumulating where it may.
+/// Adds the call, also with a bias and accumulating where that is allowed.
 void add_calls(MatmulCall call, std::vector<MatmulCall>& all) {
   all.push_back(call);
   const bool is_nt = call.layout == MatmulLayout::kNt;
@@ -31,7 +31,7 @@ void add_calls(MatmulCall call, std::vector<MatmulCall>& all) {
   if (!is_nt) call.mode = Write::kAccumulate;
   all.push_back(call);
 }
-/// Every call of these sizes that the door takes.
+/// Every call of these sizes that the interface supports.
 void add_types(MatmulCall call, std::vector<MatmulCall>& all) {
   for (const auto layout : {MatmulLayout::kNt, MatmulLayout::kNn, MatmulLayout::kTn}) {
     call.layout = layout;
@@ -56,7 +56,7 @@ std::vector<MatmulCall> calls() {
   return all;
 }
 
-/// a and b as the call's layout has them, `bias` [N] or empty.
+/// a and b in the call's layout, `bias` [N] or empty.
 Array product(const MatmulCall& c, const Array& a, const Array& b, const Array& bias) {
   Array result({c.batch, c.m, c.n});
   for (int64_t i = 0; i < c.batch; ++i)

@@ -45,7 +45,7 @@ TEST_P(NormalizeU8, IsTheFormulaOnBothDevices) {
     expect_normalized(y.download(), x);
   });
 }
-// 16 pixels are three groups of 16 elements, one of every phase.
+// 16 pixels are three groups of 16 elements, one per phase.
 INSTANTIATE_TEST_SUITE_P(Sizes, NormalizeU8,
                          ::testing::Combine(::testing::Values(0, 1, 5, 16, 31, 32, 33, 197, 1031),
                                             ::testing::ValuesIn(kStorageTypes)));

@@ -16,7 +16,7 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-/// Segments of awkward sizes with gaps; what is not a segment is poisoned.
+/// Segments of awkward sizes with gaps; the gaps are poisoned.
 struct HostArena {
   explicit HostArena(const std::vector<int64_t>& sizes, int64_t alignment = 16) {
     int64_t n = 0;
@@ -128,8 +128,8 @@ void run_cuda(Rule rule, const OptimizerArrays& arrays, const OptimizerLayout& l
   sgd_step_cuda(arrays, layout, sgd, numbers.stream);
 }
 
-/// NaN in the same places, and otherwise within the roundings of a step: of values of order 1, and
-/// in proportion of larger ones (LARS reaches 12).
+/// NaN in the same places, and otherwise within the rounding of a step: absolute for values of
+/// order 1, relative for larger ones (LARS reaches 12).
 void expect_near(const char* what, const std::vector<float>& got, const std::vector<float>& want) {
   for (size_t i = 0; i < want.size(); ++i) {
     ASSERT_EQ(std::isnan(got[i]), std::isnan(want[i])) << what << " " << i;
@@ -138,7 +138,7 @@ void expect_near(const char* what, const std::vector<float>& got, const std::vec
     ASSERT_NEAR(got[i], want[i], tolerance) << what << " " << i;
   }
 }
-/// Bits where a number is; gaps keep their poison.
+/// Compares bits where there are numbers; gaps must keep their poison.
 void expect_rounded(const std::vector<Bf16>& got, const std::vector<float>& from) {
   for (size_t i = 0; i < from.size(); ++i) {
     const uint16_t want = std::isnan(from[i]) ? 0xffff : to_bf16(from[i]).bits;
@@ -152,7 +152,7 @@ const std::vector<int64_t> kSizes{1, 31, 32, 33, 197, 0, 4095, 13, 4097, 9001};
 class OptimizerCuda : public ::testing::TestWithParam<Rule> {};
 
 TEST_P(OptimizerCuda, TwoStepsAreThoseOfTheCpuAndGapsStayAsTheyAre) {
-  for (const int64_t alignment : {16, 1}) {  // without alignment, elements go one by one
+  for (const int64_t alignment : {16, 1}) {  // without alignment, elements are processed one by one
     HostArena want(kSizes, alignment);
     const HostArena start = want;
     for (int64_t step = 1; step <= 2; ++step) run_cpu(GetParam(), want, step);

@@ -1,4 +1,4 @@
-// Work that is recorded once and replayed, and the training step made of it.
+// Work that is recorded once and replayed, and the training step built on it.
 
 #include "runtime/recorded_work.h"
 
@@ -104,7 +104,7 @@ TEST_F(CudaRecording, NewMemoryAndWaitingMakeItVoidAndLeaveNothingBehind) {
                 recorded.record([&] {
                   try {
                     synchronize(Device::kCuda);
-                  } catch (const DeviceError&) {  // hushed up: the recording is void all the same
+                  } catch (const DeviceError&) {  // swallowed: the recording stays invalid
                   }
                 });
               }),
@@ -113,7 +113,7 @@ TEST_F(CudaRecording, NewMemoryAndWaitingMakeItVoidAndLeaveNothingBehind) {
   EXPECT_EQ(first(x), 5.0f);
 }
 
-/// A step that waits for the device, as none should.
+/// A step that waits for the device, which none should.
 void waiting_step(const TwoViewBatch& batch, StepOutputs& out) {
   out.readback.clear();
   out.features = batch.images.clone();

@@ -42,7 +42,7 @@ TEST_P(SumOfSquaresCuda, IsTheSumAndTheSameBitsInEveryOrderOfThreads) {
     EXPECT_EQ(results.back(), results.front());
   });
 }
-// 8192 elements are a part: 20011 has three, the last of them ragged.
+// A part has 8192 elements: 20011 makes three, the last one ragged.
 INSTANTIATE_TEST_SUITE_P(Sizes, SumOfSquaresCuda,
                          ::testing::Values(0, 1, 7, 8, 31, 32, 33, 197, 2053, 8192, 20'011));
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-/// Small numbers of both signs that bf16 holds exactly, zeros among them.
+/// Small numbers of both signs that are exact in bf16, including zeros.
 std::vector<float> values(int64_t n, int stride) {
   std::vector<float> v(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i)

@@ -29,8 +29,8 @@ struct Best {
   std::vector<int64_t> indices;
 };
 
-/// One chain of fmaf over the width, as the contract words it. Small integers: exact in any order,
-/// so bf16 and tensor cores give the same.
+/// One chain of fmaf over the width, as in the contract. Small integers are exact in any order, so
+/// bf16 and tensor cores give the same.
 float similarity(const float* x, const float* y, int64_t width) {
   float sum = 0;
   for (int64_t d = 0; d < width; ++d) sum = std::fmaf(x[d], y[d], sum);
@@ -58,7 +58,7 @@ Best full_sort(const std::vector<float>& x, const std::vector<float>& y, const T
   return best;
 }
 
-/// Small, so that there are several each way, and left-overs.
+/// Small, so that there are several in each direction, plus remainders.
 constexpr TopKTiles kTiles{48, 400};
 
 Best run(ProductWay way, const std::vector<float>& x, const std::vector<float>& y,
@@ -88,7 +88,8 @@ void expect_full_sort(ProductWay way, const std::vector<float>& x, const std::ve
   });
 }
 
-/// Rows of -1, 0 and 1: few different similarities, so that most of them tie, also at the border.
+/// Rows of -1, 0 and 1: few different similarities, so that most of them tie, including at the
+/// cut-off.
 std::vector<float> tied_rows(int64_t rows, int64_t width, uint64_t seed) {
   RandomStream random({.seed = seed, .op = RandomOp::kSynthetic});
   std::vector<float> x(rows * width);

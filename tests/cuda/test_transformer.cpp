@@ -62,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, GeluCuda,
                                             ::testing::ValuesIn(kStorageTypes)),
                          name_of);
 
-// Few columns lie close together in some row, and 1 / std then magnifies rounding.
+// With few columns, values in some row are close together, and 1 / std magnifies rounding.
 constexpr double kNormSlack = 4;
 
 TEST_P(RowsCuda, LayerNormForwardMatchesTheOracle) {
@@ -97,7 +97,7 @@ TEST_P(RowsCuda, LayerNormAddsAResidualRoundedAsItIsStored) {
   }
   const Array want = LayerNormOracle{}.forward(sum, gamma, beta);
   for_each_schedule([&] {
-    DeviceValues in_place = on_device(x, dtype());  // the sum may take the place of x
+    DeviceValues in_place = on_device(x, dtype());  // the sum may overwrite x
     const DeviceValues residual_device = on_device(residual, dtype());
     const DeviceArray<float> gamma_device = on_device(gamma), beta_device = on_device(beta);
     DeviceValues y(x.numel(), dtype());
@@ -155,11 +155,11 @@ TEST_P(RowsCuda, LayerNormBackwardMatchesTheOracle) {
 TEST_P(GeluCuda, MatchesTheOracleWithAndWithoutBias) {
   const Array x = values(-4, 4), dy = values(), old = values();
   const Array bias = columns(), old_columns = columns();
-  // The exponential and the error function are good to a few units in the last place.
+  // The exponential and the error function are accurate to a few units in the last place.
   constexpr double kSlack = 4;
   for (const Gelu kind : {Gelu::kErf, Gelu::kTanh, Gelu::kQuick}) {
     for (const Write mode : kModes) {
-      const bool biased = mode == Write::kAccumulate;  // both, without twice the time
+      const bool biased = mode == Write::kAccumulate;  // covers both without doubling the time
       const Array added = biased ? bias : Array();
       const Array want = gelu_oracle(x, added, kind);
       const Array want_dx = gelu_backward_oracle(x, added, kind, dy);
@@ -195,7 +195,7 @@ TEST_P(GeluCuda, MatchesTheOracleWithAndWithoutBias) {
 TEST_P(RowsCuda, SoftmaxMatchesTheOracle) {
   const Array x = values(-3, 3), dy = values(), old = values();
   const Array want = softmax_oracle(x);
-  Array y_stored = want;  // the backward pass reads y as it is stored
+  Array y_stored = want;  // the backward pass reads the stored y
   for (double& v : y_stored.data) v = stored(static_cast<float>(v), dtype());
   const Array want_dx = softmax_backward_oracle(y_stored, dy);
   // The exponential's argument is rounded; products in the gradient nearly cancel.

@@ -33,7 +33,7 @@ struct Outputs {
   Array residual, cosine, loss, dh, dw, db;
 };
 
-/// Tiled, projections have so many bytes.
+/// If tiled, projections get this many bytes.
 struct Way {
   ProductWay way = ProductWay::kFused;
   size_t bytes = kTransportTiledBytes;

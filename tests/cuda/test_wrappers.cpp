@@ -9,7 +9,7 @@
 namespace rela::test {
 namespace {
 
-/// Small integers: exact in 16 bits, and so are their products and sums in f32.
+/// Small integers: exact in 16 bits, as are their products and sums in f32.
 template <class T>
 std::vector<T> integers(size_t n, unsigned seed) {
   std::mt19937 random(seed);

@@ -10,7 +10,7 @@ __device__ unsigned pair_of(const T* low, const T* high) {
   return low->bits | static_cast<unsigned>(high->bits) << 16;
 }
 
-/// Fragments as the PTX manual's figures for m16n8k16 have them.
+/// Fragments laid out as in the PTX manual's figures for m16n8k16.
 template <class T>
 __global__ void __launch_bounds__(32) mma_kernel(const T* a, const T* b, float* c) {
   const unsigned group = threadIdx.x >> 2;
@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(32) pipeline_kernel(const float* x, int chunks
   for (int c = 0; c < chunks; ++c) {
     if (c + 1 < chunks) simt::cp_async16(&buffer[(c + 1) % 2][t * 4], x + (c + 1) * 128 + t * 4);
     simt::cp_async_commit();
-    simt::cp_async_wait<1>();  // chunk c has come
+    simt::cp_async_wait<1>();  // chunk c has arrived
     __syncthreads();           // for all threads
     for (int k = 0; k < 4; ++k) sum += buffer[c % 2][k * 32 + t];
     __syncthreads();  // the buffer may be filled again
@@ -118,7 +118,7 @@ __global__ void __launch_bounds__(64)
 __global__ void __launch_bounds__(32) grid_sums_kernel(int* partial, int* out) {
   const int block = static_cast<int>(blockIdx.x);
   if (threadIdx.x == 0) partial[block] = block + 1;
-  simt::grid_sync();  // every block's part is there
+  simt::grid_sync();  // every block's part is written
   if (threadIdx.x != 0) return;
   int sum = 0;
   for (unsigned i = 0; i < gridDim.x; ++i) sum += partial[i];

@@ -1,6 +1,6 @@
 #pragma once
-// Small kernels that use every wrapper of kernels/simt/ once, so that a GPU and the emulator can be
-// held to the same expectations.
+// Small kernels that use every wrapper of kernels/simt/ once, so that a GPU and the emulator are
+// tested against the same expectations.
 
 #include "kernels/types.h"
 
@@ -20,21 +20,21 @@ void load_tiles(const uint16_t* x, Ldmatrix variant, uint16_t* out, Stream strea
 void pipeline_sum(const float* x, int chunks, float* out, Stream stream);
 
 enum class ShuffleKind : int { kIndex, kUp, kDown, kXor };
-/// out[lane] = what the shuffle gives when every lane brings x[lane].   x, out: [32]
+/// out[lane] = the result of the shuffle when every lane passes x[lane].   x, out: [32]
 void shuffle(const float* x, ShuffleKind kind, int argument, int width, float* out, Stream stream);
 
-/// Votes and reductions over 32 lanes that bring x: add, min, max, and, or, xor, ballot of odd
-/// ones, whether any, whether all are odd.   out: [9]
+/// Votes and reductions over 32 lanes that pass x: add, min, max, and, or, xor, ballot of odd
+/// values, whether any is odd, whether all are.   out: [9]
 void reduce_warp(const unsigned* x, unsigned* out, Stream stream);
 
 /// y = x through the streaming 16-byte accesses; sum[0..3] += x[4 i .. 4 i + 3] over all i, four at
 /// a time, and sum[4..5] two at a time.   x, y: [n], n a multiple of 4; sum: [6]
 void copy_and_add(const float* x, float* y, int n, float* sum, Stream stream);
 
-/// out[block] = sum over all blocks of block + 1, behind a grid barrier.   partial, out: [blocks]
+/// out[block] = sum over all blocks of block + 1, after a grid barrier.   partial, out: [blocks]
 void grid_sums(int blocks, int* partial, int* out, Stream stream);
 
-/// *out = value, by way of a constant.
+/// *out = value, via a constant.
 void through_constant(float value, float* out, Stream stream);
 
 }  // namespace rela::test

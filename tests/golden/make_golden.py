@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what the golden tests compare with: two small ResNets, three BYOL steps and three steps of
+"""Writes the reference results of the golden tests: two small ResNets, three BYOL steps and three steps of
 the ReLA phase in PyTorch, and ReLA's targets in NumPy.
 
     python3 make_golden.py [FOLDER]        (torch and numpy; the folder of this script by default)
@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn import functional
 
 WIDTH = 8
-EXPANSION = 4  # of a bottleneck's output over its 3x3 convolution
+EXPANSION = 4  # channels of a bottleneck's output relative to its 3x3 convolution
 BATCH = 4
 SIDE = 32
 HIDDEN = 32
@@ -34,9 +34,9 @@ PROJECTION = 16
 STEPS = 3
 TAU = 0.9
 TARGET_WIDTH = 24
-SAMPLES = 64  # values kept of a tensor that has more
+SAMPLES = 64  # values kept of a larger tensor
 
-# Small steps, so that three of them do not amplify rounding; strong decay, so that it shows.
+# Small steps, so that three of them do not amplify rounding; strong decay, so that it matters.
 SGD = {"lr": 0.0002, "momentum": 0.9, "weight_decay": 1.0}
 ADAMW = {"lr": 1e-5, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 2.0}
 LARS = {"lr": 0.005, "momentum": 0.9, "weight_decay": 1.0, "eta": 1e-3}
@@ -57,7 +57,7 @@ def images(name):
 
 
 def fill(module):
-    """Every parameter and running statistic from the formula, under its own name."""
+    """Fills every parameter and running statistic from the formula, keyed by its name."""
     for name, t in module.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
@@ -96,7 +96,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Four stages of two blocks: a ResNet-18 where these are no bottlenecks."""
+    """Four stages of two blocks: a ResNet-18 unless these are bottlenecks."""
 
     def __init__(self, width, bottleneck):
         super().__init__()
@@ -137,7 +137,7 @@ class Online(nn.Module):
 
 
 class Lars:
-    """You et al. 2017 with the momentum outside of the learning rate; vectors are not adapted."""
+    """You et al. 2017 with the momentum outside the learning rate; vectors are not adapted."""
 
     def __init__(self, parameters, lr, momentum, weight_decay, eta):
         self.parameters = parameters
@@ -167,7 +167,7 @@ def make_optimizer(name, model):
 
 
 def keep(out, name, tensor):
-    """A sample of the tensor in torch's order, and its norm where the sample is not all of it."""
+    """A sample of the tensor in torch's order, and its norm if the sample is not the whole tensor."""
     flat = tensor.detach().reshape(-1)
     out[name] = flat[:SAMPLES]
     if flat.numel() > SAMPLES:
@@ -245,7 +245,7 @@ def rela_results(map_kind):
         if step == 0:
             for module in trained:
                 for name, p in module.named_parameters():
-                    keep(out, "gradient." + name, p.grad.clone())  # zero_grad() would reach what is kept
+                    keep(out, "gradient." + name, p.grad.clone())  # zero_grad() would clear the stored one
         optimizer.step()
         with torch.no_grad():
             theta = dict(model.named_parameters())
@@ -264,8 +264,8 @@ def rela_results(map_kind):
 
 def target_results():
     """Sun et al. 2024, as released: centre, rotate to the leading eigenvectors, standardise by the
-    population deviation. Features of falling spread around a mean far from zero; the last two
-    columns repeat others, so that two directions have no variance and are left out here. Signs of
+    population deviation. Features of decreasing spread around a mean far from zero; the last two
+    columns repeat others, so that two directions have no variance and are dropped here. Signs of
     eigenvectors: the largest entry is positive."""
     images, width = 70, 12
     y = formula("features", images * width, 1.0).reshape(images, width).numpy()
@@ -300,7 +300,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
     write_safetensors(folder / "resnet18.safetensors", resnet_results(resnet18()))
-    # Of this width, no input of a ReLU is closer to 0 than 3e-6: f32 takes the side that double takes.
+    # At this width, no input of a ReLU is closer to 0 than 3e-6: f32 and double agree on its sign.
     write_safetensors(folder / "bottleneck.safetensors", resnet_results(ResNet(6, bottleneck=True)))
     write_safetensors(folder / "targets.safetensors", target_results())
     for name in ("sgd", "adamw", "lars"):

@@ -55,7 +55,7 @@ TEST(Attention, SaysWhatDoesNotFit) {
   EXPECT_THAT([] { attention(zeros({1, 5, 48}, Dtype::kI64), {}); }, testing::Throws<DtypeError>());
 }
 
-/// Scores of some thousands: exp of them, or of their negative, is no f32.
+/// Scores of some thousands: exp of them, or of their negative, is out of range in f32.
 TEST(Attention, HugeScoresPickTheirKey) {
   Tensor qkv = Tensor::zeros({1, 3, 48}, Dtype::kF32);
   for (int64_t token = 0; token < 3; ++token) {

@@ -1,4 +1,4 @@
-// What the op cases of batch_norm do not show: statistics, groups, and awkward inputs.
+// What the op cases of batch_norm do not cover: statistics, groups, and awkward inputs.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -130,7 +130,8 @@ TEST(BatchNorm, ALargeMeanDoesNotCancelTheVariance) {
         BatchNormOracle{.fixed_mean = {}, .fixed_var = {}}.statistics(x);
     for (int64_t c = 0; c < channels; ++c) {
       const double unbiased = want.var[c] * rows / (rows - 1);
-      // The f32 sums of one part keep 1e-5; sums of x^2 would have lost everything (1e8 2^-24 = 6).
+      // The f32 sums of one part are accurate to 1e-5; sums of x^2 would have lost everything (1e8
+      // 2^-24 = 6).
       EXPECT_NEAR(layer.params.running_var.data<float>()[c], unbiased, 1e-5 * unbiased);
       EXPECT_FLOAT_EQ(layer.params.running_mean.data<float>()[c], static_cast<float>(want.mean[c]));
     }

@@ -20,8 +20,8 @@ using testing::ThrowsMessage;
 constexpr Conv2dPass kPasses[] = {Conv2dPass::kForward, Conv2dPass::kBackwardData,
                                   Conv2dPass::kBackwardWeights};
 
-/// A workspace with bytes behind it that must stay as they are: code that a library makes at run
-/// time is out of the sanitizers' sight.
+/// A workspace followed by guard bytes that must not change: sanitizers do not see code that a
+/// library generates at run time.
 class GuardedWorkspace {
  public:
   explicit GuardedWorkspace(size_t bytes)
@@ -88,7 +88,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
   return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
 }
 
-/// Largest difference as a part of the largest value.
+/// Largest difference relative to the largest value.
 double relative_difference(const Tensor& a, const Tensor& b) {
   double worst = 0, largest = 0;
   for (int64_t i = 0; i < a.numel(); ++i) {

@@ -17,7 +17,7 @@ TEST(Cast, RoundsEveryAwkwardF32AsScalarRoundingDoes) {
       values.push_back(std::bit_cast<float>(high << 16 | low));
     }
   }
-  values.push_back(std::bit_cast<float>(0x7f800001u));  // NaN whose upper half is infinity's
+  values.push_back(std::bit_cast<float>(0x7f800001u));  // NaN with the upper half of infinity
   values.push_back(std::bit_cast<float>(0xff80ffffu));
   const Tensor x = Tensor::from(values, {static_cast<int64_t>(values.size())});
   const Var y = cast(Var(x), Dtype::kBf16);

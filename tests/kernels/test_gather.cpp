@@ -1,4 +1,4 @@
-// Rows of a table by their index, on every device of the build.
+// Gathers rows of a table by index, on every device of the build.
 
 #include <gtest/gtest.h>
 

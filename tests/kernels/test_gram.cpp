@@ -77,7 +77,7 @@ void expect_moments(const CentredMoments& got, const CentredMoments& want) {
   compare("quartic", got.quartic, want.quartic);
 }
 
-/// Adds the rows in pieces of `step`.
+/// Adds the rows in chunks of `step`.
 CentredMoments summed(const Array& x, const Array& y, int64_t step, Dtype dtype = Dtype::kF32) {
   MomentSums sums(x.shape[1], y.shape[1]);
   const Tensor tx = to_tensor(x, dtype), ty = to_tensor(y, dtype);

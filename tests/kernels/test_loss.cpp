@@ -90,7 +90,7 @@ TEST(ByolLoss, ARowOfZerosGivesAFiniteLossAndNoGradient) {
   Tensor q = random_tensor({4, 20}, 3);
   Tensor z = random_tensor({4, 20}, 4);
   std::fill_n(q.data<float>() + 20, 20, 0.0f);      // row 1 of q
-  std::fill_n(z.data<float>() + 2 * 20, 20, 0.0f);  // row 2 of z, which meets row 0 of q
+  std::fill_n(z.data<float>() + 2 * 20, 20, 0.0f);  // row 2 of z, which is paired with row 0 of q
   const ByolRun run = run_byol(q, z, LossReduction::kMean);
   EXPECT_TRUE(std::isfinite(run.loss));
   for (size_t i = 0; i < run.dq.size(); ++i) {

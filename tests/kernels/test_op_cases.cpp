@@ -12,8 +12,8 @@
 namespace rela::test {
 namespace {
 
-/// A case in one of the types it is defined for, on one of the devices of the build; what takes
-/// bf16 takes f16 on cuda.
+/// A case in one of the types it is defined for, on one of the devices of the build; cases in bf16
+/// also run in f16 on cuda.
 struct CaseRun {
   OpCase op_case;
   OpRun run;

@@ -41,7 +41,7 @@ std::string name_of(const testing::TestParamInfo<Rule>& info) {
   return "?";
 }
 
-/// Arrays of awkward segments with gaps, all that is not a segment poisoned.
+/// Arrays of awkward segments with poisoned gaps.
 struct Arena {
   explicit Arena(const std::vector<int64_t>& sizes) {
     bool regularized = true;
@@ -176,7 +176,7 @@ std::vector<uint32_t> bits(const std::vector<float>& values) {
   return out;
 }
 
-// 20011 needs a second piece, 49999 a fourth; the last ones lie around the edge of a piece.
+// 20011 needs a second piece, 49999 a fourth; the last ones are around the edge of a piece.
 const std::vector<int64_t> kSizes{1,
                                   31,
                                   32,

@@ -12,7 +12,7 @@
 namespace rela {
 namespace {
 
-// Known answers of the authors' library (Random123, kat_vectors).
+// Known answers from the authors' library (Random123, kat_vectors).
 TEST(Philox, GivesTheKnownAnswers) {
   EXPECT_EQ(philox4x32_10({0, 0, 0, 0}, {0, 0}),
             (PhiloxCounter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
@@ -103,7 +103,7 @@ TEST(RandomStream, UniformIsFlat) {
   for (int i = 0; i < kDraws; ++i) ++count[static_cast<size_t>(random.uniform() * kBins)];
   double chi_square = 0;
   for (const int c : count) chi_square += (c - 1000.0) * (c - 1000.0) / 1000.0;
-  EXPECT_NEAR(chi_square, 63, 6 * std::sqrt(2 * 63.0));  // too flat would be wrong as well
+  EXPECT_NEAR(chi_square, 63, 6 * std::sqrt(2 * 63.0));  // too uniform would be wrong as well
 }
 
 TEST(RandomStream, BelowIsFairWhereTheBoundDoesNotDivideTheRange) {

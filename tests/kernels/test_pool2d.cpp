@@ -15,7 +15,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-/// Gradient of x when every element of the output has gradient 1.
+/// Gradient of x if every element of the output has gradient 1.
 Tensor gradient_of_ones(const Tensor& x, const Pool2dOptions& options) {
   const Var p = make_parameter(x);
   const Var y = max_pool2d(p, options);

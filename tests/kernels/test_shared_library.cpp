@@ -17,7 +17,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-/// An environment variable while in scope.
+/// Sets an environment variable while in scope.
 class Variable {
  public:
   Variable(const char* name, const std::string& value) : name_(name) {

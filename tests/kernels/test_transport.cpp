@@ -39,7 +39,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
 }
 
 TEST(TransportCosineLoss, BothViewsMeetTheSameTarget) {
-  // Row 2 is the second view of image 0 and points along its target, row 3 against its own.
+  // Row 2 is the second view of image 0 and points along its target, row 3 opposite to its target.
   const Tensor h = Tensor::from(std::vector<float>{1, 0, 0, 1, 5, 0, 0, -2}, {4, 2});
   const Tensor identity = Tensor::from(std::vector<float>{1, 0, 0, 1}, {2, 2});
   const Tensor z = Tensor::from(std::vector<float>{3, 0, 0, 7}, {2, 2});

@@ -1,4 +1,4 @@
-// Choosing among a library's ways of doing a call, with a clock that is not one.
+// Choosing among a library's algorithms for a call, with a fake clock.
 
 #include "kernels/tuning/tuning.h"
 
@@ -33,7 +33,7 @@ class PlanChoice : public testing::Test {
 
   std::string folder() const { return folder_.path() / "rela"; }
   ChoiceFile open() const { return {folder(), kOwner}; }
-  /// Ways "a", "b", ... that take so long; nothing for a way that cannot run.
+  /// Algorithms "a", "b", ... with these times; empty for an algorithm that cannot run.
   RankedWays ways(const std::vector<std::optional<float>>& times) {
     RankedWays all;
     for (size_t i = 0; i < times.size(); ++i) all.names.emplace_back(1, static_cast<char>('a' + i));
@@ -171,7 +171,7 @@ TEST_F(PlanChoice, AFileMayBeUsedByManyThreads) {
   for (const char* name : {"a", "b", "c", "d"}) EXPECT_EQ(file.find(name + std::string("0")), name);
 }
 
-/// Of a product's two ways, by what they take.
+/// Choosing between a product's two algorithms by their times.
 class ProductChoice : public PlanChoice {
  protected:
   ProductWay choose(ChoiceFile& file, std::optional<float> fused, std::optional<float> tiled) {
@@ -215,7 +215,7 @@ TEST_F(ProductChoice, IsTheWayThatRanWhereTheOtherCouldNot) {
   EXPECT_EQ(neither.find("top-k"), std::nullopt);
 }
 
-/// Sets variables of the environment while it lives.
+/// Sets environment variables while it lives.
 class Environment {
  public:
   Environment(const char* own, const char* cache, const char* home) {

@@ -30,7 +30,7 @@ struct Best {
   std::vector<int64_t> indices;
 };
 
-/// Which workspace the kernel gets: enough for every thread, or for one.
+/// Size of the kernel's workspace: enough for every thread, or for one.
 enum class Room { kEveryThread, kOneThread };
 
 template <class T>
@@ -57,7 +57,7 @@ Best run(const std::vector<float>& x, const std::vector<float>& y, const TopKDim
   return run_rows(x, y, d, room);
 }
 
-/// The similarity as the contract words it: one chain, fused where the CPU fuses.
+/// The similarity as in the contract: one chain, fused if the CPU fuses.
 float similarity(const float* x, const float* y, int64_t width) {
   float sum = 0;
   for (int64_t d = 0; d < width; ++d) {
@@ -95,7 +95,8 @@ std::vector<float> random_rows(int64_t rows, int64_t width, uint64_t seed) {
   return x;
 }
 
-/// Rows of -1, 0 and 1: few different similarities, so that most of them tie, also at the border.
+/// Rows of -1, 0 and 1: few different similarities, so that most of them tie, including at the
+/// cut-off.
 std::vector<float> tied_rows(int64_t rows, int64_t width, uint64_t seed) {
   RandomStream random({.seed = seed, .op = RandomOp::kSynthetic});
   std::vector<float> x(rows * width);

@@ -13,7 +13,7 @@ using testing::ElementsAre;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-/// Two linear layers, one of which a test may leave out of the loss.
+/// Two linear layers; a test may leave one out of the loss.
 struct TwoLayers : Module {
   TwoLayers() {
     add_child("first", first);

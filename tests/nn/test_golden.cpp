@@ -17,16 +17,17 @@ using testing::Le;
 
 constexpr int64_t kBatch = 4;
 
-// Relative l2 error of a tensor. What f32 rounding explains: 20 layers and as many normalisations,
-// each adding a few 6e-8, come to 2e-6 in features and statistics and to 8e-6 in gradients, which
-// pass through all of them twice, with AVX-512 and Winograd as without. Five times that is allowed.
+// Relative l2 error of a tensor. f32 rounding explains this much: 20 layers and as many
+// normalisations, each adding a few 6e-8, amount to 2e-6 in features and statistics and to 8e-6 in
+// gradients, which pass through all of them twice, with or without AVX-512 and Winograd. Five times
+// that is allowed.
 constexpr double kForward = 1e-5;
 constexpr double kGradient = 4e-5;
 
 struct GoldenCase {
   const char* file;
   ResNet::Spec spec;
-  size_t statistics;  // running ones, two a norm
+  size_t statistics;  // running statistics, two per norm
 };
 
 void PrintTo(const GoldenCase& c, std::ostream* out) { *out << c.file; }

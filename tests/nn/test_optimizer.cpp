@@ -108,7 +108,7 @@ TEST_P(OptimizerRules, RestingSegmentsKeepWeightsTargetAndTheirCountOfSteps) {
     ASSERT_EQ(rested[i], weights[i]) << i;
     ASSERT_EQ(target[i], copy_of(fresh.target.values())[i]) << i;
   }
-  // Awake, they move as in a first step, Adam's bias correction included.
+  // After wake(), they move as in a first step, including Adam's bias correction.
   trained.optimizer.wake();
   step_alike(trained, 1);
   step_alike(fresh, 1);
@@ -202,7 +202,7 @@ TEST(Optimizer, StateHasTorchsNamesAndTheArenasLayout) {
   EXPECT_EQ(lars.optimizer.state()[0].value.shape(), Shape{lars.arena.size()});
 }
 
-/// The kernel that a spec stands for, on the same arrays.
+/// Runs the kernel that a spec selects on the same arrays.
 void step_by_kernel(const OptimizerSpec& s, const OptimizerArrays& arrays,
                     const OptimizerSegment& segment, int64_t step) {
   const std::span<const OptimizerSegment> all(&segment, 1);
@@ -247,7 +247,8 @@ TEST(Optimizer, EveryOptionReachesItsRule) {
 }
 
 TEST(Optimizer, AdamsBiasCorrectionCountsTheSteps) {
-  // A constant gradient has mean g and mean square g^2: corrected rightly, each step is the rate.
+  // A constant gradient has mean g and mean square g^2: with the right correction, each step equals
+  // the rate.
   Trained trained({.name = OptimizerSpec::Name::kAdamW, .eps = 0});
   trained.arena.zero_grad();
   trained.add_gradients();

@@ -30,7 +30,7 @@ std::vector<float> copy(const Tensor& t) {
   return {values.begin(), values.end()};
 }
 
-/// Shapes as they stand in files.
+/// Shapes as stored in files.
 Shapes shapes_of(const Module& module) {
   Shapes shapes;
   for (const StateTensor& t : state_of(module)) {
@@ -109,7 +109,8 @@ TEST(ResNet, UnknownNamesAndWidthsAreRefused) {
 }
 
 TEST(CifarResNet, HasTheParameterCountsOfThePaper) {
-  // Table 6 of the paper, to the digit with the classifier of 64 x 10 + 10: 0.27 M to 1.7 M.
+  // Table 6 of the paper, to the digit if the classifier's 64 x 10 + 10 are included: 0.27 M to 1.7
+  // M.
   const std::pair<const char*, int64_t> published[] = {{"resnet20_cifar", 269'722},
                                                        {"resnet32_cifar", 464'154},
                                                        {"resnet44_cifar", 658'586},
@@ -171,7 +172,7 @@ TEST_F(SmallResNet, ViewsInOneBatchCountAsSeparatePasses) {
   for (const float x : copy(model_.forward(Var(images_.slice(2, 4)), {}).value()))
     apart.push_back(x);
   EXPECT_EQ(batches(), 4);
-  // f32 rounding: convolutions may sum in another order for another batch size.
+  // f32 rounding: convolutions may sum in a different order for a different batch size.
   EXPECT_THAT(relative_error(together, apart), Le(1e-5));
   EXPECT_THAT(relative_error(running_together, running()), Le(1e-5));
   EXPECT_GT(relative_error(copy(model_.forward(Var(images_), {}).value()), apart), 1e-2);
@@ -189,7 +190,7 @@ TEST_F(SmallResNet, Bf16FeaturesStayNearF32) {
   const std::vector<float> exact = copy(model_.forward(Var(images_), {}).value());
   ParameterArena arena(model_.parameters(), Dtype::kBf16);
   const Var features = cast(model_.forward(cast(Var(images_), Dtype::kBf16), {}), Dtype::kF32);
-  // 41 stored roundings of at most 2^-9 each that add like noise: sqrt(41) 2^-9 = 1.3e-2; twice
+  // 41 stored roundings of at most 2^-9 each that add up like noise: sqrt(41) 2^-9 = 1.3e-2; twice
   // that for the weights' own rounding and for what normalisation amplifies.
   EXPECT_THAT(relative_error(copy(features.value()), exact), Le(2.6e-2));
 }
@@ -302,7 +303,7 @@ TEST(Initialize, DrawsFromTorchsDistributions) {
 
   const std::vector<float> normal = copy(conv.parameters()[0].var.value());
   const double rms = test::l2_norm(normal) / std::sqrt(static_cast<double>(normal.size()));
-  // 18432 draws: their deviation is known to 0.5 %, four times that is allowed.
+  // 18432 draws: their standard deviation is known to 0.5 %; four times that is allowed.
   EXPECT_NEAR(rms / std::sqrt(2.0 / (64 * 9)), 1, 0.02);
 
   const std::vector<float> uniform = copy(linear.parameters()[0].var.value());

@@ -84,7 +84,7 @@ TEST(State, WholeModelComesBackBitForBit) {
   initialize(saved, 1);
   initialize(loaded, 2);
   const Tensor images = test::formula_images("images", 2);
-  saved.forward(Var(images), {});  // running statistics and counters move
+  saved.forward(Var(images), {});  // updates running statistics and counters
   save_state(path, state_of(saved), {{"epoch", "3"}});
   ASSERT_NE(bytes_of(loaded), bytes_of(saved));
   load(path, loaded);

@@ -17,7 +17,7 @@ using test::TempDir;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-/// Lets no file of this process grow beyond some bytes: a full disk without a disk.
+/// Limits the file size of this process: simulates a full disk.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) {

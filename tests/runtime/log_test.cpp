@@ -23,7 +23,7 @@ class LogTest : public testing::Test {
  protected:
   ~LogTest() override { start_log({}); }
 
-  /// What the terminal shows, and the file keeps, of one line per level.
+  /// What the terminal shows, and the file contains, for one line per level.
   std::string terminal_of(const LogOptions& options) {
     testing::internal::CaptureStderr();
     start_log(options);

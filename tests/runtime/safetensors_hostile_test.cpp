@@ -1,4 +1,4 @@
-// Files that lie. Each must end in a WeightsError with the reason, never in a crash or a large
+// Hostile files. Each must result in a WeightsError with the reason, never in a crash or a large
 // allocation.
 
 #include <gmock/gmock.h>
@@ -199,12 +199,13 @@ TEST(SafetensorsAttack, AHeaderOfMillionsOfNumbersIsRefusedEarly) {
   EXPECT_THROW(SafetensorsReader reader(path), WeightsError);
 }
 
-/// Reads everything a file says it holds: any outcome but an answer or an Error fails the test.
+/// Reads everything a file claims to contain: any outcome other than a result or an Error fails the
+/// test.
 void read_all(const std::string& path) {
   try {
     const SafetensorsReader reader(path);
     for (const SafetensorsEntry& e : reader.entries()) {
-      ASSERT_LE(e.bytes, 1 << 20);  // a file of a few hundred bytes cannot hold more
+      ASSERT_LE(e.bytes, 1 << 20);  // a file of a few hundred bytes cannot contain more
       std::vector<char> bytes(static_cast<size_t>(e.bytes));
       reader.read_into(e.name, bytes.data(), e.bytes);
     }

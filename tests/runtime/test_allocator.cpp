@@ -10,7 +10,7 @@
 #include "runtime/block_size.h"
 #include "runtime/error.h"
 
-/// Lets an impossible request return null under AddressSanitizer, as it does without.
+/// Makes an impossible request return null under AddressSanitizer, as it does without.
 extern "C" const char* __asan_default_options();  // NOLINT(bugprone-reserved-identifier)
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
 
@@ -174,7 +174,7 @@ TEST(Allocator, SaysWhoHoldsHowMuchWhenMemoryIsExhausted) {
       const MemoryUseGuard inner(MemoryUse::kData);
       data = allocator.allocate(4 * kMiB);
     }
-    allocator.free(allocator.allocate(2 * kMiB));  // parameters again: freed, it counts no more
+    allocator.free(allocator.allocate(2 * kMiB));  // parameters again: freed, so not counted
   }
   EXPECT_THAT([&] { allocator.allocate(40 * kMiB); },
               ThrowsMessage<OutOfMemoryError>(HasSubstr(
@@ -229,7 +229,7 @@ TEST(MemoryReserve, KeepsItsBlocksFromOthersUntilItEnds) {
     held = allocator.allocate(1000);
     EXPECT_EQ(held.data, first);
   }
-  allocator.free(held);  // after its reserve: serves everybody
+  allocator.free(held);  // after its reserve: back to the allocator
   allocator.release_cached();
   EXPECT_EQ(allocator.stats().active_bytes, round_block_size(1000));
 }

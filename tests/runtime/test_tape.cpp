@@ -35,7 +35,7 @@ Var scale(const Var& x, float factor) {
   });
 }
 
-/// y = a + b, with an op that gives its own gradient away.
+/// y = a + b, with an op that hands its gradient over.
 Var sum(const Var& a, const Var& b) {
   Tensor y = a.value().clone();
   write(y, b.value(), 1, Write::kAccumulate);
@@ -83,7 +83,7 @@ TEST(Tape, RunsANodeOnlyAfterAllItsConsumers) {
 }
 
 TEST(Tape, GivesOneGradientToTwoInputsWithoutMixingThem) {
-  // Both inputs of sum() get the same tensor; a then collects more, b must not see it.
+  // Both inputs of sum() get the same tensor; a then accumulates more, which b must not see.
   const Var pa = make_parameter(values({1})), pb = make_parameter(values({1}));
   const Var a = scale(pa, 1), b = scale(pb, 1);
   const Var early = scale(a, 10);  // recorded before sum(), so it adds to a's gradient after it

@@ -156,7 +156,7 @@ TEST(Tensor, RefusesADeviceThatThisBuildLacks) {
               ThrowsMessage<UnsupportedError>(HasSubstr("device: cuda is not in this build")));
 }
 
-/// What the bits of a half stand for (IEEE 754, binary16).
+/// The value of the bits of a half (IEEE 754, binary16).
 double value_of(uint16_t half) {
   const int exponent = half >> 10 & 31, fraction = half & 1023;
   const double sign = half >> 15 != 0 ? -1 : 1;
@@ -174,7 +174,7 @@ TEST(F16, IsReadAndRoundedAsTheStandardSays) {
     }
     ASSERT_EQ(value, value_of(half)) << half;
     ASSERT_EQ(to_f16(value).bits, half);
-    // Half of the way to the next one up goes to the even one, the next f32 beyond it up.
+    // Halfway to the next value rounds to even, the next larger f32 rounds up.
     const auto up = static_cast<uint16_t>(half + 1);
     if ((up & 0x7c00) == 0x7c00) continue;
     const auto middle = static_cast<float>((value_of(half) + value_of(up)) / 2);

@@ -1,6 +1,6 @@
 #pragma once
-// Kernels of the emulator's own tests stand beside the tests. gtest comes before simt.h, which
-// makes macros of the thread indices.
+// Kernels for the emulator's tests are in the test files. gtest comes before simt.h, which defines
+// the thread indices as macros.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-/// Line of a kernel that an error must name: "tests/simt/test_x.cpp:41".
+/// Kernel line that an error must name: "tests/simt/test_x.cpp:41".
 inline std::string at_line(const char* file, int line) { return simt::to_string({file, line, 0}); }
 
 /// The text of the simt::Error that the body and the synchronisation after it throw, or "no error".

@@ -170,13 +170,13 @@ TEST(BarrierMistake, TheNextLaunchWorksAfterAnError) {
   }
 }
 
-// ---- which schedule finds what ----
+// ---- what each schedule finds ----
 
 __global__ void missing_sync_kernel(int step, int* y) {
   SIMT_SHARED(int, tile, [64]);
   const int i = static_cast<int>(threadIdx.x);
   tile[i] = i;
-  y[i] = tile[(i + step) & 63];  // without a barrier: NaN pattern where the other has not been
+  y[i] = tile[(i + step) & 63];  // without a barrier: NaN where the other has not written
 }
 
 int wrong_values(simt::Order order, int step) {
@@ -203,7 +203,7 @@ TEST(Schedule, AMissingBarrierGivesWrongValuesInOneOrderOrTheOther) {
   EXPECT_GT(wrong_values(simt::Order::kRandom, 63), 10);
 }
 
-__global__ void block_order_kernel(int* y) {  // takes it that blocks run in order
+__global__ void block_order_kernel(int* y) {  // assumes that blocks run in order
   y[blockIdx.x] = blockIdx.x == 0 ? 0 : y[blockIdx.x - 1] + 1;
 }
 

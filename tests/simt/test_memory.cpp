@@ -8,7 +8,7 @@ __global__ void read_shared_kernel(float* out) {
   SIMT_SHARED(float, part, [4]);
   SIMT_DYN_SHARED(float, more);
   out[blockIdx.x * 4 + threadIdx.x] = threadIdx.x < 2 ? part[threadIdx.x] : more[threadIdx.x];
-  part[threadIdx.x] = 1;  // must not be there for the next block
+  part[threadIdx.x] = 1;  // must not be visible to the next block
   more[threadIdx.x] = 1;
 }
 
@@ -221,7 +221,7 @@ struct Padded {
   int64_t a;
   int b;  // and four bytes of padding
 };
-struct Overlay {  // what may lie in a Padded's storage before
+struct Overlay {  // what may be in a Padded's storage before
   int64_t a;
   const void* p;
 };

@@ -45,7 +45,7 @@ TEST(LaunchLog, NamesTheLastLaunchesNewestFirst) {
   const auto name = [](const void* kernel) {
     return std::string("kernel_") + *static_cast<const char*>(kernel);
   };
-  const std::string letters = "abcdefghij";  // the first two are forgotten
+  const std::string letters = "abcdefghij";  // the first two are dropped
   for (const char& letter : letters) simt::log_launch(&letter, {"/x/kernels/a.cu", letter, 0});
   EXPECT_EQ(simt::last_launches(name).find("; the kernels launched last: kernel_j (kernels/a.cu:106"
                                            "), kernel_i (kernels/a.cu:105), "),
@@ -62,7 +62,7 @@ TEST(ClaimedDevice, IsTheOneThatTheOptionsDescribe) {
   EXPECT_EQ(simt::device_problem(), "");
   EXPECT_EQ(simt::device_facts(0).major * 10 + simt::device_facts(0).minor, 75);
   EXPECT_EQ(simt::versions().driver, 13010);
-  simt::options().device.driver = 12040;  // too old: it shows no device
+  simt::options().device.driver = 12040;  // too old: no device is visible
   EXPECT_EQ(simt::device_count(), 0);
   EXPECT_NE(simt::device_problem(), "");
   simt::options() = before;

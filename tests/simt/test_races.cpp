@@ -1,4 +1,4 @@
-// ThreadSanitizer sees races between simulated threads as a GPU would have them. Built only with
+// ThreadSanitizer finds the races between simulated threads that a GPU would have. Built only with
 // it.
 
 #include "tests/simt/emulator_test.h"
@@ -8,7 +8,7 @@ namespace {
 
 class Races : public ::testing::Test {
  protected:
-  Races() {  // a forked copy of a process with fibers is no place for ThreadSanitizer: run it anew
+  Races() {  // ThreadSanitizer does not survive a fork of a process with fibers: run a new one
     GTEST_FLAG_SET(death_test_style, "threadsafe");
   }
 };

@@ -11,7 +11,7 @@ __global__ void set_kernel(int* p, int value) { *p = value; }
 __global__ void add_kernel(int* p, int value) { *p += value; }
 __global__ void copy_kernel(const int* from, int* to) { *to = *from; }
 
-/// Owners, so that a failed assertion leaves no stream behind.
+/// RAII owners, so that a failed assertion does not leak a stream.
 struct OwnStream {
   OwnStream() : stream(simt::stream_create()) {}
   ~OwnStream() { simt::stream_destroy(stream); }
@@ -27,7 +27,7 @@ struct OwnEvent {
   Event event;
 };
 
-/// How many of ten schedules the body finds wrong.
+/// In how many of ten schedules the body finds a wrong result.
 template <class Wrong>
 int schedules_that_show(Wrong&& wrong) {
   const simt::Options before = simt::options();
@@ -64,7 +64,7 @@ TEST(Streams, NothingRunsBeforeSomebodySynchronises) {
   int host = 0;
   simt::launch(add_kernel, {1, 1}, s.stream, x.data(), 1);
   simt::memcpy_async(&host, x.data(), sizeof(int), CopyKind::kDeviceToHost, s.stream);
-  EXPECT_EQ(host, 0);  // a read before synchronising shows
+  EXPECT_EQ(host, 0);  // a read before synchronising is detected
   simt::stream_synchronize(s.stream);
   EXPECT_EQ(host, 4);
 }
@@ -230,7 +230,7 @@ TEST(Graphs, RecordWithoutRunningAndReplay) {
   });
 }
 
-/// A second stream joins the recording and doubles what the first one set.
+/// A second stream joins the capture and doubles what the first one set.
 int fork_and_join(bool wait_in_fork) {
   DeviceArray<int> x(std::vector<int>{0});
   OwnStream main;
@@ -294,7 +294,7 @@ TEST(Graphs, NothingMayWaitOrAllocateWhileRecording) {
   EXPECT_THAT(error_of([&] { simt::graph_end_capture(s.stream); }),
               HasSubstr("cudaErrorStreamCaptureInvalidated"));
   simt::launch(add_kernel, {1, 1}, Stream{}, x.data(), 1);
-  EXPECT_EQ(x.download()[0], 1);  // refused work has left nothing behind
+  EXPECT_EQ(x.download()[0], 1);  // rejected work has left no trace
   for (const std::string& error : {synchronise, allocate, by_default, pageable}) {
     EXPECT_THAT(error, HasSubstr("not while a graph is recorded"));
     EXPECT_THAT(error, HasSubstr("cudaErrorStreamCaptureUnsupported"));

@@ -141,7 +141,7 @@ struct Reductions {
 
 __global__ void reduce_kernel(unsigned lanes, Reductions* out) {
   const unsigned lane = threadIdx.x;
-  if (lane >= lanes) return;  // they have left before the others meet
+  if (lane >= lanes) return;  // they have returned before the others synchronise
   const unsigned mask = lanes == 32 ? kAll : (1u << lanes) - 1;
   const unsigned u = lane * 7 + 3;
   const int i = static_cast<int>(lane) - 5;

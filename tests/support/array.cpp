@@ -59,7 +59,8 @@ Tensor to_tensor(const Array& array, Dtype dtype, Device device) {
 Tolerance tolerance_of(const RoundingModel& model, const Array& want) {
   double largest = 0;
   for (const double x : want.data) largest = std::max(largest, std::abs(x));
-  // Errors of a sum grow like the root of its length; elements that cancel keep the absolute part.
+  // Errors of a sum grow like the root of its length; elements that cancel retain the absolute
+  // error.
   const double sum_error =
       model.slack * 4 * kUlpF32 * std::sqrt(static_cast<double>(model.reduction)) * largest;
   if (model.dtype == Dtype::kF32) return {sum_error, 4 * model.slack * kUlpF32};

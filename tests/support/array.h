@@ -9,7 +9,7 @@
 
 namespace rela::test {
 
-/// A dense row-major array of doubles: what oracles compute with.
+/// A dense row-major array of doubles, used by the oracles.
 struct Array {
   Array() = default;
   explicit Array(const Shape& s) : shape(s), data(static_cast<size_t>(s.numel())) {}
@@ -34,16 +34,16 @@ struct Array {
 
 using Random = std::mt19937_64;
 
-/// Uniform in [low, high), rounded to a value that bf16 holds exactly, so that runs
-/// in every storage type see the same numbers (in f16, all but the smallest).
+/// Uniform in [low, high), rounded to a value that is exact in bf16, so that runs in every storage
+/// type see the same numbers (in f16, except the smallest).
 Array random_array(const Shape& shape, Random& random, double low = -1, double high = 1);
 
 /// The storage types of activations.
 inline constexpr Dtype kStorageTypes[] = {Dtype::kF32, Dtype::kBf16, Dtype::kF16};
-/// x as it comes back from storage of such a type.
+/// x after a round trip through storage of this type.
 float stored(float x, Dtype dtype);
 
-/// Of a storage type, on any device.
+/// Converts tensors of a storage type, on any device.
 Array to_array(const Tensor& tensor);
 Tensor to_tensor(const Array& array, Dtype dtype, Device device = Device::kCpu);
 
@@ -53,8 +53,9 @@ struct Tolerance {
   double rtol = 0;
 };
 
-/// What rounding explains. `reduction` is the number of terms that an element sums, `roundings` how
-/// often a result is rounded to the dtype, `largest` the largest magnitude around.
+/// The error that rounding explains. `reduction` is the number of terms summed per element,
+/// `roundings` how often a result is rounded to the dtype, `largest` the largest magnitude
+/// involved.
 struct RoundingModel {
   Dtype dtype = Dtype::kF32;
   int64_t reduction = 1;
@@ -63,8 +64,8 @@ struct RoundingModel {
 };
 Tolerance tolerance_of(const RoundingModel& model, const Array& want);
 
-/// Empty when they agree; otherwise the shapes, or the worst element with both values and by how
-/// much it misses.
+/// Empty if they agree; otherwise the shapes, or the worst element with both values and the excess
+/// over the tolerance.
 std::string difference(const std::string& what, const Array& got, const Array& want,
                        Tolerance tolerance);
 

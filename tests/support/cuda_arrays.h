@@ -1,5 +1,5 @@
 #pragma once
-// What the tests of kernels with inputs in f32 or bf16 share.
+// Shared by the tests of kernels with inputs in f32 or bf16.
 
 #include <string>
 #include <vector>
@@ -22,7 +22,7 @@ inline DeviceArray<float> on_device(const Array& array) {
   return DeviceArray<float>(to_floats(array));
 }
 
-/// For an output: NaN where it will be overwritten, `old` where it will be accumulated on.
+/// Initial contents of an output: NaN if it will be overwritten, `old` if accumulated.
 inline DeviceValues output_like(const Array& old, Dtype dtype, Write mode) {
   return mode == Write::kAccumulate ? on_device(old, dtype) : DeviceValues(old.numel(), dtype);
 }
@@ -39,7 +39,7 @@ inline void expect_near(const char* what, const std::vector<float>& got, const A
   EXPECT_EQ(difference(what, to_array(want.shape, got), want, tolerance_of(model, want)), "");
 }
 
-/// Workspace of exactly so many bytes; an access past its end is an error when emulated.
+/// Workspace of exactly `bytes` bytes; an access past its end is an error when emulated.
 struct DeviceWorkspace {
   explicit DeviceWorkspace(size_t bytes) : memory(bytes) {}
   Workspace get() { return {memory.data(), memory.size()}; }

@@ -27,7 +27,7 @@
 
 namespace rela::test {
 
-/// The stream that DeviceArray copies in; give it to the kernel under test.
+/// The stream that DeviceArray copies in; pass it to the kernel under test.
 inline constexpr Stream kTestStream{};
 
 /// Device memory of exactly [size] elements, filled with 0xff bytes (NaN, or -1). Emulated, it ends
@@ -66,7 +66,7 @@ class DeviceArray {
                        kTestStream);
     simt::stream_synchronize(kTestStream);
   }
-  /// Waits for the stream first, so kernels' errors show here.
+  /// Waits for the stream first, so kernel errors surface here.
   std::vector<T> download() const {
     std::vector<T> host(size_);
     if (size_ == 0) return host;
@@ -132,7 +132,7 @@ class DeviceValues {
   DeviceArray<uint8_t> bytes_;
 };
 
-/// ThreadSanitizer finds races in any order, and is slow: tests may shrink their shapes, and run
+/// ThreadSanitizer finds races in any order, and is slow: tests may shrink their shapes and run
 /// under two schedules.
 #ifdef RELA_CUDA_SIMT
 inline constexpr bool kThreadSanitizer = simt::kTsan;
@@ -141,7 +141,7 @@ inline constexpr bool kThreadSanitizer = false;
 #endif
 
 /// Runs the body under five schedules when emulated (forward, reverse, two random orders, random
-/// with three blocks interleaved), once on a GPU. Make device arrays inside.
+/// with three blocks interleaved), once on a GPU. Create device arrays inside the body.
 template <class Body>
 void for_each_schedule(Body&& body) {
 #ifdef RELA_CUDA_SIMT

@@ -87,7 +87,7 @@ std::vector<float> GoldenFile::values(const std::string& name) const {
   const SafetensorsEntry* entry = file_.find(name);
   const int64_t count = entry == nullptr ? 0 : entry->shape.numel();
   std::vector<float> values(static_cast<size_t>(count));
-  file_.read_as_f32(name, values.data(), count);  // throws for a name that is not there
+  file_.read_as_f32(name, values.data(), count);  // throws if the name is missing
   return values;
 }
 

@@ -23,7 +23,7 @@ std::vector<Array> random_inputs(const OpCase& c, Random& random) {
   return in;
 }
 
-/// Finite differences need inputs without ties and kinks, which rounded values would have.
+/// Finite differences need inputs without ties and kinks, which rounded values might have.
 std::vector<Array> unrounded_inputs(const OpCase& c, Random& random) {
   std::vector<Array> in;
   for (const OpInput& i : c.inputs) {
@@ -37,7 +37,7 @@ double dot(const Array& a, const Array& b) {
   return std::inner_product(a.data.begin(), a.data.end(), b.data.begin(), 0.0);
 }
 
-/// While alive, fresh memory holds NaN.
+/// While it lives, fresh memory contains NaN.
 class PoisonedMemory {
  public:
   explicit PoisonedMemory(Device device) : allocator_(Allocator::of(device)) {
@@ -53,11 +53,11 @@ class PoisonedMemory {
 
 struct ProductRun {
   Array y;
-  std::vector<Array> gradients;  // empty shape [] and no data where none was asked for
+  std::vector<Array> gradients;  // empty shape [] and no data where none was requested
 };
 
 /// A trained input: parameters are leaves of the tape; an activation is the output of an op whose
-/// backward hands over the gradient that arrived.
+/// backward passes the incoming gradient on.
 Var trained_input(const OpInput& input, const Tensor& value, Tensor& gradient) {
   if (input.role == Role::kParameter) return make_parameter(value);
   const Var anchor = make_parameter(Tensor::zeros({1}, Dtype::kF32, value.device()));
@@ -135,7 +135,7 @@ std::string check_oracle(const OpCase& c) {
       };
       const double numeric = (loss_at(kStep) - loss_at(-kStep)) / (2 * kStep);
       const double analytic = dot(gradients[i], direction);
-      double scale = 1e-3;  // sum of magnitudes: what cancellation inside the dot product loses
+      double scale = 1e-3;  // sum of magnitudes: bounds the loss by cancellation in the dot product
       for (int64_t j = 0; j < direction.numel(); ++j) {
         scale += std::abs(gradients[i][j] * direction[j]);
       }

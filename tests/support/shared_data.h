@@ -1,5 +1,5 @@
 #pragma once
-// Data sets and published facts that tests use when they are there.
+// Data sets and published facts that tests use if they are present.
 
 #include <filesystem>
 #include <optional>
@@ -8,7 +8,7 @@
 namespace rela::test {
 
 /// The folder `shared/data/<name>`, looked for in the source folder and then in each folder above
-/// it. Nothing when it is not on this machine; a test then skips with missing_shared_data(name).
+/// it. Empty if it is not on this machine; a test then skips with missing_shared_data(name).
 std::optional<std::filesystem::path> shared_data(const std::string& name);
 
 /// The reason to give to GTEST_SKIP().

@@ -1,5 +1,4 @@
-// Linked into a test binary, every test that runs where there is no usable GPU is skipped with the
-// reason.
+// When linked into a test binary, skips every test with the reason if there is no usable GPU.
 
 #include <gtest/gtest.h>
 

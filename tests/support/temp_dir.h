@@ -10,7 +10,7 @@
 
 namespace rela::test {
 
-/// A fresh empty folder that disappears with everything in it.
+/// A fresh empty folder that is deleted with its contents.
 class TempDir {
  public:
   TempDir() : path_((std::filesystem::temp_directory_path() / "rela-XXXXXX").string()) {
@@ -26,7 +26,7 @@ class TempDir {
   std::filesystem::path path() const { return path_; }
   std::filesystem::path operator/(std::string_view name) const { return path() / name; }
 
-  /// Writes a file of exactly these bytes and returns its path.
+  /// Writes a file with exactly these bytes and returns its path.
   std::filesystem::path write(std::string_view name, std::string_view bytes) const {
     std::filesystem::path file = path() / name;
     std::filesystem::create_directories(file.parent_path());

@@ -10,7 +10,7 @@ import sys
 
 from rules import blank, report, root_of
 
-DOOR = pathlib.PurePath("kernels/simt")  # may do what the dialect forbids
+DOOR = pathlib.PurePath("kernels/simt")  # exempt from the dialect's rules
 
 FORBIDDEN = [
     ("launch outside the launch door (simt::launch)", re.compile(r"<<<|\bcudaLaunchKernel\w*")),
@@ -28,7 +28,7 @@ BARRIER = re.compile(r"\b(?:__syncthreads(?:_count|_or|_and)?|__syncwarp|grid_sy
 
 
 def kernel_sources(root):
-    """Files outside the launch door that hold device code, relative to `root`."""
+    """Files outside kernels/simt/ that contain device code, relative to `root`."""
     for path in sorted((root / "kernels").rglob("*")):
         relative = path.relative_to(root)
         if DOOR in relative.parents or path.suffix not in {".cu", ".cuh", ".h"}:
@@ -39,7 +39,7 @@ def kernel_sources(root):
 
 
 def barriers(text):
-    """Numbers, from 1, of the lines that hold a barrier or a wait."""
+    """Line numbers, from 1, of barriers and waits."""
     for number, line in enumerate(blank(text).splitlines(), 1):
         if BARRIER.search(line):
             yield number

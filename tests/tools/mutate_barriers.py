@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Drops every barrier and wait of the CUDA kernels once, and sees whether the kernel tests notice.
+"""Removes each barrier and wait of the CUDA kernels in turn, and checks that the kernel tests notice.
 
-A drop is caught by wrong values, or by ThreadSanitizer when --tsan names its build. What neither
-catches must stand in the reviewed list, one line each:
+A removal is caught by wrong values, or by ThreadSanitizer when --tsan names its build. What neither
+catches must be in the reviewed list, one line each:
 
     kernels/family/op_cuda.cu | the line with its comment | why dropping it changes nothing that tests can see
 
@@ -25,7 +25,7 @@ TIMEOUT_S = 600
 
 
 def all_drops(only):
-    """(path, line number, line) of every barrier; its comment, the reason, tells it from others of the file."""
+    """(path, line number, line) of every barrier; its comment, the reason, distinguishes it from others in the file."""
     for path, text in dialect.kernel_sources(ROOT):
         lines = text.splitlines()
         for number in dialect.barriers(text):
@@ -47,7 +47,7 @@ def read_allowed(path):
 
 
 def fails(binary, drop):
-    """Whether the tests fail with the barrier dropped: the name of the first that does, or ''."""
+    """Runs the tests with the barrier removed: the name of the first that fails, or ''."""
     environment = dict(os.environ, RELA_SIMT_DROP=drop, GTEST_FAIL_FAST="1", GTEST_BRIEF="1",
                        TSAN_OPTIONS="halt_on_error=1 exitcode=66 atexit_sleep_ms=0")
     try:

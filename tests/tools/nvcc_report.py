@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compiles every CUDA kernel for sm_80 and sm_90a and reads what ptxas says about its resources.
+"""Compiles every CUDA kernel for sm_80 and sm_90a and reads ptxas's report on its resources.
 
-Asked of every kernel: no spills, registers times threads at most 65536, static shared memory at
+Required of every kernel: no spills, registers times threads at most 65536, static shared memory at
 most 48 KiB, threads bounded by __launch_bounds__. Without nvcc it says so and passes.
 
 usage: nvcc_report.py --build-dir DIR [--jobs N] [--table]
-DIR is any configured build (for its include folders); results are kept in DIR/nvcc-cache by content.
+DIR is any configured build (for its include folders); results are cached in DIR/nvcc-cache by content.
 """
 
 import argparse

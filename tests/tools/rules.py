@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The project's own rules of form: what neither compiler, clang-format nor clang-tidy sees.
+"""The project's style rules that neither the compiler, clang-format nor clang-tidy checks.
 
 usage: rules.py [ROOT]     prints one line per breach; exit code 1 when there is one
 """
@@ -18,7 +18,7 @@ IGNORED_AT_ROOT = {"data"}
 SOURCE_SUFFIXES = {".h", ".cpp", ".cu", ".cuh"}
 TEXT_SUFFIXES = SOURCE_SUFFIXES | {".cmake", ".json", ".md", ".py", ".sh", ".txt", ".yml"}
 
-# (what is wrong, where it is looked for, pattern). The text is stripped of comments and literals
+# (what is wrong, where to look for it, pattern). The text is stripped of comments and literals
 # where the suffix says "code".
 HEAVY_INCLUDE = re.compile(r'#\s*include\s*[<"](?:nlohmann/json\.hpp|spdlog/|Eigen/|CLI/)[^>"]*[>"]')
 DNNL_INCLUDE = re.compile(r'#\s*include\s*[<"](?:oneapi/dnnl/)?dnnl[\w.]*[>"]')
@@ -36,7 +36,7 @@ LITERAL_OR_COMMENT = re.compile(
 
 
 def blank(text):
-    """The text with comments and literals emptied; line numbers stay."""
+    """The text with comments and literals emptied; line numbers are preserved."""
     return LITERAL_OR_COMMENT.sub(lambda m: "\n" * m.group().count("\n"), text)
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every rule of dialect.py fires on a breach, and leaves alone what merely looks like one."""
+"""Every rule of dialect.py fires on a breach, and ignores what merely looks like one."""
 
 import pathlib
 import tempfile

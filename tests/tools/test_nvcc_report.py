@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""nvcc_report.py understands ptxas, and refuses what does not fit."""
+"""nvcc_report.py understands ptxas, and rejects kernels over the limits."""
 
 import unittest
 

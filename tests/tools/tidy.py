@@ -2,7 +2,7 @@
 """Runs clang-tidy over the sources of the compile database, in parallel.
 
 A source that passed is not checked again until it, a header that it includes, its compile command,
-the checks or clang-tidy itself change: BUILD/tidy-cache holds one empty file per pass.
+the checks or clang-tidy itself change: BUILD/tidy-cache has one empty file per pass.
 """
 
 import argparse
@@ -22,7 +22,7 @@ PRODUCT_ROOMS = ("kernels", "runtime", "nn", "rela", "apps")
 ALL_ROOMS = PRODUCT_ROOMS + ("bench", "tests")
 INCLUDE = re.compile(rb'^\s*#\s*include\s*"([^"]+)"', re.M)
 FINDING = re.compile(r"^(?=/\S+: (?:error|warning):)", re.M)
-# Kernels take their arguments by value, always: the question costs two thirds of clang-tidy's time on them.
+# Kernels always take their arguments by value; this check would take two thirds of clang-tidy's time on them.
 KERNEL_CHECKS = "--checks=-performance-unnecessary-value-param"
 ROOM_LINK = re.compile(r"\S*/rooms/\w+/")
 
@@ -65,7 +65,7 @@ def chosen(entries, picks):
 
 
 def check(entry, build_dir, stamp):
-    """What clang-tidy found in one source; empty when it is clean, which the stamp remembers."""
+    """What clang-tidy found in one source; empty if it is clean, which is recorded by the stamp."""
     options = [KERNEL_CHECKS] if entry["file"].endswith(".cu") else []
     run = subprocess.run(
         ["clang-tidy", "--quiet", "-p", str(build_dir), "--extra-arg=-Wno-unknown-warning-option",
@@ -110,7 +110,7 @@ def main():
     for old in set(cache.iterdir()) - set(stamps.values()) if args.scope == "all" else ():
         old.unlink()
 
-    # What stands in a header is found again with each source that includes it.
+    # A finding in a header is reported again by each source that includes it.
     separate = [part for text in findings for part in FINDING.split(text) if part.strip()]
     for text in dict.fromkeys(ROOM_LINK.sub("", part) for part in separate):
         print(text.rstrip().replace(f"{ROOT}/", ""))

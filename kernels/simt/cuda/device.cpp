@@ -26,7 +26,7 @@ cudaError_t count_devices(int* count) {
   return status;
 }
 
-/// nullptr when there is no memory left, which is not an error here.
+/// nullptr if out of memory, which is not an error here.
 void* allocated(cudaError_t status, void* p, const char* call) {
   if (status == cudaErrorMemoryAllocation) {
     static_cast<void>(cudaGetLastError());

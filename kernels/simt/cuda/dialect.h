@@ -1,5 +1,5 @@
 #pragma once
-// The dialect under nvcc: mostly CUDA itself.
+// The kernel dialect under nvcc: mostly plain CUDA.
 
 #include <cooperative_groups.h>
 #include <cuda_runtime.h>

@@ -18,7 +18,7 @@ std::string kernel_name(const void* kernel) {
                                                          : "a kernel";
 }
 
-/// Errors of a kernel, that whatever is called next reports.
+/// Errors inside a kernel, which are reported by whatever is called next.
 bool is_of_a_kernel(cudaError_t status) {
   switch (status) {
     case cudaErrorIllegalAddress:

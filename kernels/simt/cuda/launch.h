@@ -1,5 +1,5 @@
 #pragma once
-// The launch door to the GPU.
+// The launcher for real GPUs.
 
 #include <tuple>
 #include <type_traits>
@@ -11,11 +11,11 @@
 
 namespace rela::simt {
 
-/// Launches, and throws Error with the kernel's name and the launch's place when CUDA refuses.
+/// Launches; throws Error with the kernel's name and the launch site if CUDA refuses.
 void launch_checked(const void* kernel, const LaunchConfig& config, bool cooperative, Stream stream,
                     void** args);
 
-/// Throws Error, naming the call, unless it succeeded.
+/// Throws Error, naming the call, if it failed.
 void check_call(cudaError_t status, const char* call);
 
 template <class... Params, class... Args, size_t... I>
@@ -33,7 +33,7 @@ void launch(void (*kernel)(Params...), const LaunchConfig& config, Stream stream
   launch_cuda(kernel, config, false, stream, std::index_sequence_for<Params...>{},
               std::forward<Args>(args)...);
 }
-/// All blocks run at once, so that they may meet in grid_sync().
+/// All blocks are resident at once, so that they can synchronise with grid_sync().
 template <class... Params, class... Args>
 void launch_cooperative(void (*kernel)(Params...), const LaunchConfig& config, Stream stream,
                         Args&&... args) {

@@ -1,6 +1,6 @@
 #pragma once
-// One wrapper per PTX instruction. Each has a twin in kernels/simt/emulator/, where it is
-// described.
+// One wrapper per PTX instruction. Each has a counterpart in kernels/simt/emulator/, which
+// documents it.
 
 #include <cuda_runtime.h>
 

@@ -1,5 +1,5 @@
 #pragma once
-// Loads and stores of 16 bytes: on a GPU, a misaligned one is an error; here too.
+// Loads and stores of 16 bytes: misaligned ones are errors, as on a GPU.
 
 #include "kernels/simt/emulator/state.h"
 

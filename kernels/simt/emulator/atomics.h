@@ -23,7 +23,7 @@ T atomic_update(T* p, F f) {
   }
 }
 
-/// Orders the memory accesses of threads that use it on both sides (more than CUDA promises).
+/// Orders memory accesses between threads that both call it (a stronger guarantee than CUDA's).
 void memory_fence();
 
 }  // namespace rela::simt
@@ -68,7 +68,7 @@ inline void __threadfence_block() { rela::simt::memory_fence(); }
 
 namespace rela::simt {
 
-/// Adds to neighbouring f32 in global memory, each by itself; 8- and 16-byte aligned.
+/// Adds to neighbouring f32 in global memory, each atomically; 8- and 16-byte aligned.
 inline void atomic_add2(float* p, float2 v) {
   atomicAdd(p, v.x);
   atomicAdd(p + 1, v.y);

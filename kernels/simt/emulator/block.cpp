@@ -1,4 +1,4 @@
-// Blocks: their lanes and their shared memory, every byte of which starts as NaN.
+// Blocks: their lanes and their shared memory, which is initialised to NaN.
 
 #include <sys/mman.h>
 
@@ -30,7 +30,7 @@ char* map_arena() {
 void Machine::set_up_lanes(Block& block, uint32_t threads) {
   std::vector<Lane> old(threads);
   old.swap(block.lanes);
-  for (const Lane& lane : old) {  // stacks and ThreadSanitizer's fibers are dear: keep them
+  for (const Lane& lane : old) {  // stacks and ThreadSanitizer's fibers are expensive: reuse them
     if (lane.stack.low != nullptr || lane.tsan_fiber != nullptr) {
       kept_fibers_.push_back({lane.stack, lane.tsan_fiber});
     }
@@ -81,7 +81,7 @@ void Machine::begin_block(Block& block, uint64_t number) {
 /// Memory of `bytes`, then padding and a red zone of canaries.
 char* Machine::carve(Block& block, size_t bytes) {
   const size_t size = padded(bytes);
-  // Under ThreadSanitizer fresh memory resets what it knows, and orders nothing.
+  // Under ThreadSanitizer fresh memory resets its state without ordering anything.
   char* data =
       kTsan ? static_cast<char*>(std::aligned_alloc(kAlign, size)) : block.arena + block.arena_used;
   if (data == nullptr) throw std::bad_alloc();

@@ -58,8 +58,8 @@ class PinnedMemory {
   std::map<const char*, size_t> blocks_;
 };
 
-/// A recorded copy reads or writes host memory at every replay: it must be there to stay, and a
-/// copy of ordinary memory would make the host wait.
+/// A captured copy accesses host memory at every replay: the memory must outlive the graph, and a
+/// copy of pageable memory would block the host.
 void check_recorded_copy(const void* host, size_t bytes, Stream stream) {
   if (!Streams::instance().records(stream) || PinnedMemory::instance().holds(host, bytes)) return;
   Streams::instance().refuse_while_recording("memcpy_async with host memory that is not pinned");
@@ -77,7 +77,7 @@ void check_range(const void* p, size_t bytes, const char* call) {
 
 }  // namespace
 
-/// As the driver does it: a GPU is not seen through a driver that is absent or too old.
+/// Like the driver: no GPU is visible without a driver or with one that is too old.
 int device_count() {
   return versions().driver / 1000 < versions().runtime / 1000 ? 0 : options().device.count;
 }

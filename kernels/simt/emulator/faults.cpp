@@ -52,7 +52,7 @@ std::string describe(const Fault& what) {
                        : std::string(text) + ", " + place;
 }
 
-/// Runs on the lane's own stack, where the handler sends it: no frame is left to unwind.
+/// Runs on the lane's stack, where the handler redirects it: no frame is left to unwind.
 [[noreturn]] void land() {
   {
     std::string text = to_string(*self) + ": " + describe(fault);
@@ -62,7 +62,7 @@ std::string describe(const Fault& what) {
     Machine::instance().set_error(std::move(text));
   }
   Machine::instance().suspend(*self);
-  __builtin_unreachable();  // nobody resumes a lane of a launch that failed
+  __builtin_unreachable();  // lanes of a failed launch are never resumed
 }
 
 #if defined(__x86_64__)
@@ -83,7 +83,7 @@ void on_signal(int number, siginfo_t* info, void* context) {
   const bool timer = number == timer_signal();
   if (timer && time_is_up == 0) {
     time_is_up =
-        1;  // the scheduler sees it, unless a lane never switches: then the next tick comes
+        1;  // the scheduler notices, unless a lane never switches: then the next tick fires
     return;
   }
   if (self != nullptr) {
@@ -102,7 +102,7 @@ void install_handlers() {
   for (const int number : kFaults) sigaction(number, &action, nullptr);
 }
 
-/// A stack for handlers, for a lane's own may be what overflowed; and the thread's timer.
+/// A stack for handlers, because a lane's stack may have overflowed; and the thread's timer.
 class ThreadSetup {
  public:
   ThreadSetup() {

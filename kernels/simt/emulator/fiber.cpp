@@ -11,8 +11,8 @@ namespace rela::simt::fiber {
 
 #if defined(__x86_64__)
 
-// Saves the callee-saved integer registers of the System V ABI; kernels do not change the floating
-// point control words. Ends in a jump: a `ret` would be mispredicted at every switch.
+// Saves the callee-saved integer registers of the System V ABI; kernels do not change the
+// floating-point control words. Ends in a jump: a `ret` would be mispredicted at every switch.
 __attribute__((naked, noinline)) static void switch_to(void** /*save*/, void* /*load*/) {
   asm volatile(
       "pushq %rbp\n\tpushq %rbx\n\tpushq %r12\n\tpushq %r13\n\tpushq %r14\n\tpushq %r15\n\t"

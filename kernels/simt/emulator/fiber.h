@@ -1,5 +1,5 @@
 #pragma once
-// Switching between stacks: what a simulated thread is made of.
+// Switching between stacks, the basis of simulated threads.
 
 #include <cstddef>
 #if !defined(__x86_64__)
@@ -25,10 +25,11 @@ struct Stack {
 
 /// Makes the first switch to `context` call entry() on `stack`; entry must never return.
 void prepare(Context& context, Stack stack, void (*entry)());
-/// Saves the running stack in `from` and goes on in `to`.
+/// Saves the running stack in `from` and continues in `to`.
 void switch_stacks(Context& from, Context& to);
 
-/// A new stack above a guard page. Tops are staggered, or all would share the same cache sets.
+/// A new stack above a guard page. Tops are staggered so that they do not all share the same cache
+/// sets.
 Stack allocate_stack();
 
 }  // namespace rela::simt::fiber

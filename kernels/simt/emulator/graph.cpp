@@ -9,8 +9,8 @@
 namespace rela::simt {
 namespace {
 
-thread_local int recordings = 0;    // by this thread
-thread_local bool is_void = false;  // something was tried meanwhile that cannot be recorded
+thread_local int recordings = 0;    // in progress on this thread
+thread_local bool is_void = false;  // something was called that cannot be captured
 
 bool depends_on(const WorkPtr& work, const WorkPtr& ancestor) {
   std::vector<WorkPtr> open{work};
@@ -26,7 +26,7 @@ bool depends_on(const WorkPtr& work, const WorkPtr& ancestor) {
   return false;
 }
 
-/// Runs the nodes in an order that their dependencies allow, chosen as for streams.
+/// Runs the nodes in an order allowed by their dependencies, chosen as for streams.
 void replay(const Recording& graph, uint64_t step) {
   std::set<const Work*> done;
   std::vector<const Work*> open;

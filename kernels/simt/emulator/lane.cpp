@@ -22,7 +22,7 @@ SIMT_NO_TSAN void Machine::lane_entry() {
   acquire(&job->start_token);
   try {
     job->call(job->data);
-  } catch (const LaneFailure&) {  // noted already
+  } catch (const LaneFailure&) {  // already recorded
   }
   release(&job->end_token);
   {
@@ -81,17 +81,18 @@ SIMT_NO_TSAN void Machine::resume(Lane& lane) {
   self = nullptr;
 }
 
-/// The next thread runs on the stack that is still in the cache.
+/// Lets the next thread run on a stack that is still in the cache.
 void Machine::recycle_fiber(Lane& lane) {
   unpoison_for_asan(lane.stack.low, lane.stack.bytes);
   free_stacks_.push_back(lane.stack);
   lane.stack.low = nullptr;
 }
 
-/// Of a lane that will not run again though it has not returned.
+/// For a lane that will not run again although it has not returned.
 void Machine::forget_fiber(Lane& lane) {
 #if SIMT_TSAN
-  // What it did happened before all that follows, or the next launch would seem to race with it.
+  // Orders what it did before everything that follows; otherwise the next launch would seem to
+  // race.
   __tsan_switch_to_fiber(lane.tsan_fiber, __tsan_switch_to_fiber_no_sync);
   __tsan_switch_to_fiber(main_tsan_fiber_, 0);
   __tsan_destroy_fiber(lane.tsan_fiber);

@@ -38,7 +38,7 @@ bool is_broken(const void* kernel) {
   return !broken.empty() && kernel_name(kernel).find(broken) != std::string::npos;
 }
 
-/// What a broken kernel does in every thread.
+/// What a deliberately broken kernel does in every thread.
 void read_nothing(void*) {
   const volatile int* volatile nowhere = nullptr;
   static_cast<void>(*nowhere);

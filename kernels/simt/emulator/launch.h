@@ -1,5 +1,5 @@
 #pragma once
-// The launch door, emulated.
+// The launcher of the emulator.
 
 #include <cstring>
 #include <memory>
@@ -25,7 +25,7 @@ struct BoundKernel {
   std::shared_ptr<void> data;
 };
 
-/// Throws Error when CUDA would refuse the shape; otherwise queues the launch.
+/// Throws Error if CUDA would refuse the shape; otherwise queues the launch.
 void queue_launch(const LaunchConfig& config, Cooperation cooperation, Stream stream,
                   BoundKernel kernel);
 
@@ -36,7 +36,7 @@ void check_argument(T& value, int argument, const Site& launch) {
                            argument, launch);
   } else if constexpr (std::is_class_v<T>) {
 #if !defined(__clang__)
-    __builtin_clear_padding(&value);  // what the stack left there may look like a pointer
+    __builtin_clear_padding(&value);  // stale stack contents may look like a pointer
 #endif
     check_struct_argument(&value, sizeof(value), argument, launch);
   }
@@ -62,7 +62,7 @@ void launch_emulated(void (*kernel)(Params...), const LaunchConfig& config, Coop
   std::apply(
       [&](auto&... values) {
         int argument = 0;
-        (clear_padding(values), ...);  // what lies there may look like a pointer
+        (clear_padding(values), ...);  // stale contents may look like a pointer
         (check_argument(values, argument++, config.site), ...);
       },
       bound->args);
@@ -78,7 +78,7 @@ template <class... Params, class... Args>
 void launch(void (*kernel)(Params...), const LaunchConfig& config, Stream stream, Args&&... args) {
   launch_emulated(kernel, config, Cooperation::kNone, stream, std::forward<Args>(args)...);
 }
-/// All blocks run at once, so that they may meet in grid_sync().
+/// All blocks run at once, so that they can synchronise with grid_sync().
 template <class... Params, class... Args>
 void launch_cooperative(void (*kernel)(Params...), const LaunchConfig& config, Stream stream,
                         Args&&... args) {

@@ -12,7 +12,7 @@
 namespace rela::simt {
 namespace {
 
-constexpr size_t kSlotsPerPlace = kTsan ? 2 : 1;  // neighbouring blocks differ, so their races show
+constexpr size_t kSlotsPerPlace = kTsan ? 2 : 1;  // separate slots let races between blocks show
 constexpr uint64_t kGoldenRatio = 0x9e3779b97f4a7c15u;
 
 bool random_order() { return options().order == Order::kRandom; }
@@ -39,7 +39,7 @@ uint64_t Machine::random() {  // splitmix64
   return z ^ (z >> 31);
 }
 
-/// Blocks start in order, in reverse, or through a permutation that the seed chooses.
+/// Blocks start in order, in reverse, or in a permutation chosen by the seed.
 uint64_t Machine::permuted(uint64_t number) const {
   if (options().order == Order::kReverse) return total_ - 1 - number;
   if (options().order == Order::kForward || total_ == 1) return number;
@@ -109,7 +109,7 @@ Lane& Machine::pick(Block& block) {
   return take(block.warps[i], (std::countr_zero(rotated) + turn) & 31);
 }
 
-/// Until none of its threads can run; interleaved, until chance ends its turn.
+/// Runs until none of its threads can run; if interleaved, until its turn randomly ends.
 void Machine::run_block(Block& block) {
   const bool may_be_interrupted = width_ > 1 && random_order();
   do {
@@ -186,12 +186,13 @@ std::string Machine::describe_deadlock() const {
   return text + " " + std::to_string(done) + " returned";
 }
 
-/// After an error. But for the lane that failed, stacks are not unwound: kernels own nothing.
+/// Called after an error. Except for the lane that failed, stacks are not unwound: kernels own
+/// nothing.
 void Machine::abandon_lanes() {
   for (auto& block : blocks_) {
     for (Lane& lane : block->lanes) {
       if (lane.state != LaneState::kNew && lane.state != LaneState::kDone) forget_fiber(lane);
-      if (lane.stack.low != nullptr && !kTsan) recycle_fiber(lane);  // of the lane that failed
+      if (lane.stack.low != nullptr && !kTsan) recycle_fiber(lane);  // the lane that failed
       lane.state = LaneState::kDone;
       lane.copies.clear();
     }

@@ -1,5 +1,5 @@
 #pragma once
-// Runs launches: a few blocks at a time, one lane at a time, in the order that options() asks for.
+// Runs launches: a few blocks at a time, one lane at a time, in the order that options() sets.
 
 #include <memory>
 #include <string>
@@ -16,12 +16,12 @@ class Machine {
  public:
   static Machine& instance();
 
-  /// Runs the launch to its end. Throws Error with the launch's place when a kernel errs. One
-  /// launch at a time in the process.
+  /// Runs the launch to completion. Throws Error with the launch site if a kernel fails. One launch
+  /// at a time in the process.
   void run(Job& job);
 
   // ---- for the code below the kernels, called from lanes ----
-  void suspend(Lane& lane) { leave(lane, Last::kNo); }  // until somebody makes it ready
+  void suspend(Lane& lane) { leave(lane, Last::kNo); }  // until another lane makes it ready
   void make_ready(Lane& lane);
   void put_to_sleep(Lane& lane);
   void arrive_at_block_barrier(Lane& lane, uint32_t vote);
@@ -40,7 +40,7 @@ class Machine {
     void* tsan_fiber = nullptr;
   };
 
-  // machine.cpp: the order of things
+  // machine.cpp: scheduling
   void prepare_slots();
   void start_blocks();
   Block* next_block();
@@ -75,7 +75,7 @@ class Machine {
   std::string error_;
   uint64_t random_state_ = 1;
 
-  std::vector<std::unique_ptr<Block>> blocks_;  // slots; ThreadSanitizer: two a place, used in turn
+  std::vector<std::unique_ptr<Block>> blocks_;  // slots; ThreadSanitizer: two per place, by turns
   std::vector<char> flip_;
   size_t width_ = 1;  // blocks that run interleaved
   size_t active_ = 0;

@@ -1,5 +1,5 @@
 #pragma once
-// Device math that a host compiler does not have.
+// Device math functions that a host compiler lacks.
 
 #include <bit>
 #include <cmath>
@@ -14,7 +14,7 @@ inline float fast_log(float x) { return std::log2(x) * 0.6931471805599453f; }
 }  // namespace rela::simt
 
 // NOLINTBEGIN(bugprone-reserved-identifier): CUDA's names
-#define __expf(x) (::rela::simt::fast_exp(x))  // glibc declares these names but does not have them
+#define __expf(x) (::rela::simt::fast_exp(x))  // glibc declares these names without defining them
 #define __logf(x) (::rela::simt::fast_log(x))
 
 inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }

@@ -156,7 +156,7 @@ void check_pointer_argument(const void* p, int argument, const Site& launch) {
 
 void check_struct_argument(const void* data, size_t bytes, int argument, const Site& launch) {
   constexpr uintptr_t kLowest = 1u << 16;  // nothing is mapped below
-  if (kSanitized) return;                  // their shadow makes mapped addresses of small numbers
+  if (kSanitized) return;                  // their shadow memory maps low addresses
   for (size_t offset = 0; offset + sizeof(uintptr_t) <= bytes; offset += sizeof(uintptr_t)) {
     void* p = nullptr;
     std::memcpy(&p, static_cast<const char*>(data) + offset, sizeof(p));

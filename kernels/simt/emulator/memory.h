@@ -1,5 +1,5 @@
 #pragma once
-// Device memory of the emulator: host memory that ends at a guard page and starts as NaN.
+// Device memory of the emulator: host memory that ends at a guard page and is initially NaN.
 
 #include <cstddef>
 #include <string>
@@ -9,7 +9,7 @@
 namespace rela::simt {
 
 void* allocate_device(size_t bytes);
-/// Throws Error when something was written around the allocation, or p is not one.
+/// Throws Error if memory around the allocation was overwritten, or p is not an allocation.
 void free_device(void* p);
 bool is_device_pointer(const void* p);  // also one past the end of an allocation
 /// Bytes from p to the end of its allocation; 0 when p is not in device memory.

@@ -6,7 +6,7 @@
 namespace rela::simt {
 namespace {
 
-/// Sets the number that a variable of the environment holds, where there is one.
+/// Reads a number from an environment variable, if it is set.
 void read(const char* variable, int& number) {
   if (const char* text = std::getenv(variable)) number = std::atoi(text);
 }

@@ -7,18 +7,18 @@
 
 namespace rela::simt {
 
-/// Which of the threads that can run goes on, and which block comes next.
+/// Which runnable thread continues, and which block comes next.
 enum class Order : uint8_t { kForward, kReverse, kRandom };
 
-/// A barrier that is skipped, to see whether a test notices. Line 0: none.
+/// A barrier to remove, to see whether a test notices. Line 0: none.
 struct DroppedBarrier {
   std::string file;  // end of the path, e.g. "relu_cuda.cu"
   int line = 0;
 };
 
-/// The GPU that the emulator claims to be, so that tests meet machines on which nothing runs.
+/// The GPU that the emulator claims to be, so that tests can cover machines on which nothing runs.
 struct ClaimedDevice {
-  int count = 1;       // starts as RELA_SIMT_DEVICES says
+  int count = 1;       // initially from RELA_SIMT_DEVICES
   int driver = 13000;  // RELA_SIMT_DRIVER; 12040 is CUDA 12.4, 0 is no driver
   int major = 9;       // RELA_SIMT_CAPABILITY, "7.5"
   int minor = 0;
@@ -30,13 +30,14 @@ struct Options {
   uint64_t seed = 1;
   int gang = 1;              // blocks that run interleaved
   bool strict_exit = false;  // refuse __syncthreads after other threads of the block returned
-  double max_seconds = 60;   // of one launch; 0 is no limit
+  double max_seconds = 60;   // per launch; 0 is no limit
   ClaimedDevice device;
-  /// Attention forward: what stands in for cuDNN serves, not the own kernel.
+  /// Attention forward: use the substitute for cuDNN instead of our kernel.
   bool library_attention = false;
-  DroppedBarrier dropped;     // starts as RELA_SIMT_DROP says, "file:line"
-  std::string broken_kernel;  // one that reads an invalid address: part of its name, as
-                              // RELA_SIMT_BREAK says; empty: none
+  DroppedBarrier dropped;  // initially from RELA_SIMT_DROP, "file:line"
+  /// Part of the name of a kernel to break: it then reads an invalid address. Initially from
+  /// RELA_SIMT_BREAK; empty: none.
+  std::string broken_kernel;
 };
 
 /// Takes effect at the next launch. Not for use while another thread launches.

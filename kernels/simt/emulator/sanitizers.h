@@ -32,7 +32,8 @@ inline constexpr bool kAsan = SIMT_ASAN != 0;
 inline constexpr bool kTsan = SIMT_TSAN != 0;
 inline constexpr bool kSanitized = kAsan || kTsan;
 
-/// ThreadSanitizer sees the kernel's accesses and nothing of the emulator's: inside, it looks away.
+/// ThreadSanitizer tracks the kernel's accesses, not the emulator's: it ignores those in this
+/// scope.
 class Quiet {
  public:
 #if SIMT_TSAN

@@ -2,7 +2,8 @@
 
 #include "kernels/simt/emulator/machine.h"
 
-/// T name dims, in shared memory: poisoned at the start of every block, its end checked.
+/// T name dims, in shared memory: poisoned at the start of every block; writes past the end are
+/// detected.
 #define SIMT_SHARED(T, name, ...)               \
   using name##_simt_type = T __VA_ARGS__;       \
   static const char name##_simt_key = 0;        \

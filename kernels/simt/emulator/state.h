@@ -37,7 +37,7 @@ struct Lane {
   uint32_t lane = 0;  // in its warp
   LaneState state = LaneState::kNew;
 
-  // The warp operation or barrier that it is in.
+  // The warp operation or barrier that the lane is in.
   WarpOp op = WarpOp::kNone;
   uint32_t mask = 0;
   void* operand = nullptr;
@@ -47,18 +47,18 @@ struct Lane {
 
   fiber::Context context;
   fiber::Stack stack;
-  void* fake_stack = nullptr;  // AddressSanitizer's
+  void* fake_stack = nullptr;  // for AddressSanitizer
   void* tsan_fiber = nullptr;
 };
 
-struct Warp {  // one bit a lane
+struct Warp {  // one bit per lane
   uint32_t existing = 0;
   uint32_t done = 0;
   uint32_t ready = 0;
   uint32_t sleeping = 0;
   uint32_t waiting = 0;  // in a warp operation
   Lane* first = nullptr;
-  char token[2] = {};  // of __syncwarp: one token alone would hide races across two of them
+  char token[2] = {};  // for __syncwarp: a single token would hide races across two of them
   uint32_t phase[kWarpSize] = {};
 };
 
@@ -78,9 +78,9 @@ struct Block {
   bool active = false;
   uint32_t live = 0;      // threads that have not returned
   uint32_t ready = 0;     // threads that can run
-  uint32_t sleeping = 0;  // threads that gave way and run again when no other of the block can
+  uint32_t sleeping = 0;  // threads that yielded and run again when no other in the block can
 
-  // The block barrier: who came, what they brought, and what the last round gave.
+  // The block barrier: who arrived, their votes, and the result of the last round.
   uint32_t arrived = 0;
   uint32_t votes = 0;
   uint32_t last_votes = 0;
@@ -113,10 +113,10 @@ inline constinit thread_local Lane* self = nullptr;
 /// "block (1,0,0) thread (5,0,0)"
 std::string to_string(const Lane& lane);
 
-/// What fail() throws, to unwind the lane that erred; only the lane's first frame catches it.
+/// Thrown by fail() to unwind the failing lane; only the lane's first frame catches it.
 struct LaneFailure {};
 
-/// Ends the launch with an error; the text is preceded by the running lane and followed by the
+/// Ends the launch with an error; the text is prefixed with the running lane and followed by the
 /// launch. For use inside kernels only.
 [[noreturn]] void fail(const std::string& what);
 

@@ -10,7 +10,7 @@ namespace rela::simt {
 namespace {
 
 constexpr size_t kMaxQueued =
-    4096;  // then the oldest runs, as a GPU's full queue holds the host up
+    4096;  // then the oldest runs, just as a full GPU queue blocks the host
 
 thread_local bool runs_work = false;
 
@@ -25,8 +25,8 @@ uint64_t mixed(uint64_t x) {  // the finaliser of MurmurHash3
   return x ^ (x >> 33);
 }
 
-/// Highest first. Random: a ranking of the streams, drawn anew every few works; that finds a
-/// missing wait sooner than a coin at every step.
+/// Highest first. Random: a ranking of the streams, redrawn every few pieces of work; that finds a
+/// missing wait sooner than a coin toss at every step.
 uint64_t rank(const Work& work, uint64_t step) {
   constexpr uint64_t kWorksPerRanking = 8;
   if (options().order == Order::kForward) return ~work.number;
@@ -79,7 +79,7 @@ WorkPtr Streams::add(Stream stream, std::function<void()> run) {
   return queue(stream, std::move(run), {});
 }
 
-/// The default stream waits for all others and they for it (CUDA's legacy default stream).
+/// The default stream waits for all others, and they wait for it (CUDA's legacy default stream).
 WorkPtr Streams::queue(Stream stream, std::function<void()> run, std::vector<WorkPtr> after) {
   StreamState& target = state(stream);
   if (&target == &default_) refuse_while_recording("work for the default stream");
@@ -121,7 +121,7 @@ void Streams::wait(Stream stream, const EventState& event) {
   if (event.work == nullptr) return;
   StreamState& waiting = state(stream);
   if (event.recording != nullptr && waiting.recording == nullptr) {
-    waiting.recording = event.recording;  // joins the recording
+    waiting.recording = event.recording;  // joins the capture
     waiting.recording->streams.insert(stream.handle);
     waiting.last = nullptr;
   }
@@ -176,8 +176,8 @@ void Streams::run_until(const std::function<bool()>& finished) {
   rethrow();
 }
 
-/// One piece of work that nothing holds up: there always is one, for work waits for older work
-/// only.
+/// Runs one piece of work that is not blocked: there always is one, because work only waits for
+/// older work.
 bool Streams::run_one() {
   std::vector<StreamState*> ready;
   const auto consider = [&](StreamState* s) {
@@ -197,7 +197,7 @@ bool Streams::run_one() {
   return true;
 }
 
-/// After an error, what is queued is dropped, and the next synchronisation throws.
+/// After an error, queued work is dropped, and the next synchronisation throws.
 void Streams::run(Work& work) {
   runs_work = true;
   try {

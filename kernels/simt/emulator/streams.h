@@ -1,8 +1,8 @@
 #pragma once
-// The emulator's streams: queues of work that runs when somebody synchronises, interleaved by
-// options(): forward runs what was queued first; reverse runs the streams that were created last as
-// far as they can go, and random the streams that the seed prefers, for a while. Only what streams
-// and events order is ordered.
+// The emulator's streams: queues of work that runs when the host synchronises, interleaved
+// according to options(): forward runs what was queued first; reverse runs the most recently
+// created streams as far as they can go; random favours streams by seed, for a while each. Only the
+// order imposed by streams and events is guaranteed.
 
 #include <chrono>
 #include <deque>
@@ -17,7 +17,8 @@
 
 namespace rela::simt {
 
-/// A piece of queued work; or of a recorded graph, where `after` are nodes of the same graph.
+/// A piece of queued work, or a node of a recorded graph, where `after` are nodes of the same
+/// graph.
 struct Work {
   uint64_t number = 0;
   uint64_t stream = 0;        // number of its stream; 0 is the default one
@@ -27,15 +28,15 @@ struct Work {
 };
 using WorkPtr = std::shared_ptr<Work>;
 
-/// A graph while it is recorded, and after.
+/// A graph during its capture and afterwards.
 struct Recording {
   Stream origin;
   std::vector<WorkPtr> nodes;
-  std::set<void*> streams;  // that joined through events
+  std::set<void*> streams;  // the ones that joined through events
 };
 using RecordingPtr = std::shared_ptr<Recording>;
 
-/// Which of the works that could run is next; `step` is how many ran before.
+/// Which of the runnable pieces of work is next; `step` is how many ran before.
 size_t choose(const std::vector<const Work*>& ready, uint64_t step);
 
 struct StreamState {
@@ -47,7 +48,7 @@ struct StreamState {
 
 struct EventState {
   WorkPtr work;            // the last record
-  RecordingPtr recording;  // that it is part of
+  RecordingPtr recording;  // the capture that it is part of
   std::shared_ptr<std::chrono::steady_clock::time_point> time;
 };
 
@@ -57,7 +58,7 @@ class Streams {
 
   Stream create();
   void destroy(Stream stream);
-  /// Queues (or records) work after all that the stream has; never runs it.
+  /// Queues (or records) work after everything in the stream; never runs it.
   WorkPtr add(Stream stream, std::function<void()> run);
   void record(EventState& event, Stream stream);
   void wait(Stream stream, const EventState& event);
@@ -71,8 +72,8 @@ class Streams {
   void begin_recording(Stream stream);
   RecordingPtr end_recording(Stream stream);
   void launch(const RecordingPtr& graph, Stream stream);
-  /// Throws when the calling thread records a graph: `call` would wait for the device.
-  /// As on a GPU, the recording is void from then on.
+  /// Throws if the calling thread is capturing a graph: `call` would wait for the device. As on a
+  /// GPU, the capture is then invalid.
   void refuse_while_recording(const char* call) const;
   bool records(Stream stream);
 
@@ -91,7 +92,7 @@ class Streams {
   uint64_t next_number_ = 1;
   size_t queued_ = 0;
   uint64_t next_stream_ = 1;
-  uint64_t steps_ = 0;  // works that ran
+  uint64_t steps_ = 0;  // pieces of work that have run
   std::exception_ptr error_;
 };
 

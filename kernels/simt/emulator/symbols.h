@@ -6,8 +6,8 @@
 namespace rela::simt {
 
 /// "relu_forward_kernel<float>", from the symbol table of the running program (most kernels are
-/// local to their source file, so the dynamic linker does not know them); "a kernel" where it was
-/// stripped.
+/// local to their source file, so the dynamic linker does not know them); "a kernel" in a stripped
+/// program.
 std::string kernel_name(const void* function);
 
 }  // namespace rela::simt

@@ -51,7 +51,7 @@ void multiply(void* const* operands, uint32_t) {
   }
 }
 
-/// Every lane gathers its elements itself, so that ThreadSanitizer sees the reads as its own.
+/// Every lane gathers its elements itself, so that ThreadSanitizer attributes the reads to it.
 template <int kTiles, bool kTransposed>
 void load_tiles(unsigned (&tiles)[kTiles], const void* row, const Site& site) {
   struct Operand {

@@ -17,7 +17,7 @@ void check_mask(const Lane& lane, uint32_t mask, const Site& site) {
   }
 }
 
-/// The last lane of the mask is here: computes for all and lets them go on.
+/// Called when the last lane of the mask arrives: computes for all and releases them.
 void complete(Machine& machine, const Lane& last, WarpFn* fn) {
   Warp& warp = *last.warp;
   void* operands[kWarpSize] = {};

@@ -1,6 +1,6 @@
 #pragma once
-// Warp operations. All share one meeting: every lane of the mask hands in a pointer to a struct on
-// its own stack, and the last one to arrive computes for all.
+// Warp operations. All use one rendezvous: every lane of the mask passes a pointer to a struct on
+// its stack, and the last one to arrive computes for all.
 
 #include <bit>
 #include <cstring>
@@ -14,7 +14,7 @@ namespace rela::simt {
 /// operands[lane] for the lanes of the mask, null for the others.
 using WarpFn = void(void* const* operands, uint32_t mask);
 
-/// Checks that all lanes of the mask came for the same operation, runs fn once, lets them go on.
+/// Checks that all lanes of the mask arrived at the same operation, runs fn once, releases them.
 void meet(WarpOp op, uint32_t mask, void* operand, WarpFn* fn, const Site& site);
 
 /// __syncwarp. The only warp operation that orders memory accesses, as in CUDA.
@@ -27,7 +27,7 @@ void for_lanes_of(uint32_t mask, Body&& body) {
   for (; mask != 0; mask &= mask - 1) body(std::countr_zero(mask));
 }
 
-/// The value of lane `source`; of a lane outside the mask: poison.
+/// The value of lane `source`; poison if that lane is outside the mask.
 template <class T>
 T shuffle(uint32_t mask, T value, int source, const Site& site) {
   static_assert(std::is_trivially_copyable_v<T>);

@@ -15,8 +15,8 @@
 
 namespace rela::test {
 
-/// Scratch of exactly the asked size, filled with NaN: a kernel that reads what it did not write
-/// shows.
+/// Scratch of exactly the requested size, filled with NaN: exposes kernels that read what they did
+/// not write.
 class PoisonedWorkspace {
  public:
   explicit PoisonedWorkspace(size_t bytes)
@@ -52,8 +52,8 @@ struct RandomImage {
   std::vector<uint8_t> pixels;
 };
 
-/// Planes [3, pixels] in [0, 1] with black, white, grey and two-way ties of the largest channel
-/// among them.
+/// Planes [3, pixels] in [0, 1] including black, white, grey and two-way ties of the largest
+/// channel.
 inline std::vector<float> random_planes(int64_t pixels, uint64_t seed) {
   std::vector<float> x(static_cast<size_t>(3 * pixels));
   RandomStream random({.seed = seed});

@@ -28,7 +28,7 @@ Pixel blend(const Pixel& p, double other, double f) {
           clamp01(f * p[2] + (1 - f) * other)};
 }
 
-/// Textbook RGB to HSV, turned, and back by sectors: another route than the kernel's.
+/// Textbook RGB to HSV, rotated, and back by sectors: a different method than the kernel's.
 Pixel turn_hue(const Pixel& p, double shift) {
   const double v = *std::max_element(p.begin(), p.end());
   const double chroma = v - *std::min_element(p.begin(), p.end());

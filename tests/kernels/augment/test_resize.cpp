@@ -22,8 +22,8 @@ using test::poisoned;
 using test::PoisonedWorkspace;
 using test::RandomImage;
 
-/// Weight of source pixel j (from axis.begin) for wanted output pixel o, straight from the
-/// contract, over the whole stretch.
+/// Weight of source pixel j (from axis.begin) for output pixel o, straight from the contract, over
+/// the whole range.
 double oracle_weight(const ResizeAxis& axis, int64_t o, int64_t j) {
   const double s = static_cast<double>(axis.size) / static_cast<double>(axis.full_size);
   const double center = s * (static_cast<double>(axis.out_begin + o) + 0.5);
@@ -87,7 +87,7 @@ TEST_P(Resize, MatchesTheFormulaInDouble) {
 
 INSTANTIATE_TEST_SUITE_P(
     AwkwardSizes, Resize,
-    testing::Values(ResizeCase{{32, 32}, {0, 32, 32, 0, 32}, {0, 32, 32, 0, 32}},  // as it is
+    testing::Values(ResizeCase{{32, 32}, {0, 32, 32, 0, 32}, {0, 32, 32, 0, 32}},  // unchanged
                     ResizeCase{{32, 32}, {3, 17, 32, 0, 32}, {5, 11, 32, 0, 32}},  // grows
                     ResizeCase{{1, 1}, {0, 1, 7, 0, 7}, {0, 1, 33, 0, 33}},
                     ResizeCase{{5, 4}, {1, 1, 3, 0, 3}, {2, 2, 31, 0, 31}},

@@ -64,7 +64,7 @@ TEST(ViewParams, SwitchingAnOperationOffLeavesTheOthersAlone) {
   }
 }
 
-/// A specification without one of its operations, and what the drawn view then lacks.
+/// A specification without one of its operations, and the property that the drawn view then has.
 struct Without {
   const char* operation;
   void (*change)(ViewSpec&);
@@ -160,15 +160,15 @@ TEST(ViewParams, CropsLieInTheImageWithTheAskedAreasAndAspects) {
             static_cast<double>(dims.height * dims.width) / kDraws;
     if (r == CropRect{11, 0, 175, 131}) ++fallbacks;
   }
-  // Uniform in (0.08, 1) would give 0.54; large crops of a tall image are drawn again more often.
+  // Uniform in (0.08, 1) would give 0.54; large crops of a tall image are redrawn more often.
   EXPECT_GT(area, 0.38);
   EXPECT_LT(area, 0.54);
   EXPECT_LT(fallbacks, 10);
 }
 
 TEST(ViewParams, CropsOfASquareHaveTheAreasOfRandomResizedCrop) {
-  // An area a is kept when its aspect r fits: |ln r| <= -ln a. With ln r uniform up to ln(4/3), the
-  // density is 1 up to a = 3/4 and then falls as -ln a / ln(4/3).
+  // An area a is accepted if its aspect r fits: |ln r| <= -ln a. With ln r uniform up to ln(4/3),
+  // the density is 1 up to a = 3/4 and then falls as -ln a / ln(4/3).
   const double log_aspect = std::log(4.0 / 3);
   const double total = 0.67 + (0.25 + 0.75 * std::log(0.75)) / log_aspect;
   const ImageDims square{1000, 1000};
@@ -247,7 +247,7 @@ TEST(View, IsItsOperationsInOrder) {
       PoisonedWorkspace workspace(view_workspace_bytes(image.dims, size));
       render_view_cpu(image.view(), params, output, got.data(), workspace.get());
       const std::vector<float> want = step_by_step(image, params, output);
-      // Skipping an operation that does nothing may save a rounding.
+      // Skipping a no-op may save a rounding.
       for (size_t i = 0; i < got.size(); ++i)
         ASSERT_NEAR(got[i], want[i], 5e-5) << "view " << s << " at " << i;
       std::vector<uint16_t> narrow(got.size());

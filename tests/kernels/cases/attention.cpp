@@ -20,8 +20,8 @@ OpCase attention_case(const std::string& variant, const AttentionDims& d) {
   };
   c.reduction = std::max(d.tokens, d.width);
   c.slack = 4;  // the exponential's argument is rounded, and products in the gradient nearly cancel
-  // The gradient reads the output as it is stored; on a GPU, weights and their gradients are
-  // rounded before they meet the values, queries and keys.
+  // The gradient reads the output as stored; on a GPU, weights and their gradients are rounded
+  // before they are multiplied with the values, queries and keys.
   c.roundings = 3;
   return c;
 }

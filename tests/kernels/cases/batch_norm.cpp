@@ -14,7 +14,7 @@ struct Variant {
   NormMode mode = NormMode::kTrain;
   bool relu = false;
   Residual residual = Residual::kNone;
-  // Few rows lie close together in some channel, and 1 / std then magnifies rounding.
+  // With few rows, values in some channel are close together, and 1 / std magnifies rounding.
   double slack = 4;
 };
 
@@ -77,7 +77,7 @@ OpCase case_of(const Variant& v) {
   };
   c.reduction = v.shape.rows();
   c.slack = v.slack;
-  // Two bf16 gradients of opposite sign are added there: what remains is mostly their rounding.
+  // Two bf16 gradients of opposite sign are added there: mostly rounding remains.
   if (v.residual == Residual::kItself) c.dtypes = {Dtype::kF32};
   return c;
 }

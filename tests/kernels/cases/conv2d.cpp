@@ -25,7 +25,7 @@ OpCase conv2d_case(const std::string& variant, const Conv2dDims& d,
 }
 
 /// Winograd's transforms add multiples of the inputs before and after multiplying: at 512 channels
-/// its errors reach 3e-6 of the largest value, several times those of direct sums.
+/// its errors reach 3e-6 of the largest value, several times those of direct summation.
 OpCase winograd_case(const std::string& variant, const Conv2dDims& d) {
   OpCase c = conv2d_case("winograd_" + variant, d, Conv2dAlgorithm::kWinograd);
   c.slack = 4;

@@ -1,4 +1,4 @@
-// Patches of images and the tokens made of them.
+// Patches of images and the tokens made from them.
 
 #include <algorithm>
 
@@ -23,7 +23,7 @@ OpCase patches_case(const std::string& variant, const Shape& x, int64_t patch) {
   return c;
 }
 
-/// Against the convolution that it replaces.
+/// Compared with the convolution that it replaces.
 OpCase patch_embed_case(const std::string& variant, const Shape& x, int64_t patch,
                         int64_t outputs) {
   const Conv2dDims d{.n = x[0],

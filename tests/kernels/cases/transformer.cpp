@@ -25,7 +25,7 @@ OpCase layer_norm_case(const char* name, const Shape& shape) {
     return std::vector<Array>{d.dx, d.dgamma, d.dbeta};
   };
   c.reduction = std::max(shape.rows(), shape.back());
-  c.slack = 4;  // few columns lie close together in some row, and 1 / std then magnifies rounding
+  c.slack = 4;  // few columns may have close values; 1 / std then magnifies rounding
   return c;
 }
 
@@ -53,7 +53,7 @@ OpCase residual_case(const char* name, const Shape& shape) {
     for (int64_t i = 0; i < dy.numel(); ++i) d.dx[i] += dy[i];
     return std::vector<Array>{d.dx, d.dgamma, d.dbeta, d.dx};
   };
-  c.dtypes = {Dtype::kF32};  // in bf16 the sum inside is rounded, which the oracle does not know
+  c.dtypes = {Dtype::kF32};  // in bf16 the inner sum is rounded, which the oracle does not model
   return c;
 }
 
@@ -93,7 +93,7 @@ OpCase softmax_case(const char* name, const Shape& shape) {
   };
   c.reduction = shape.back();
   c.slack = 2;               // the gradient is a difference of products that nearly cancel
-  c.dtypes = {Dtype::kF32};  // for that reason bf16 is tested against y as it is stored
+  c.dtypes = {Dtype::kF32};  // for that reason bf16 is tested against y as stored
   return c;
 }
 

@@ -36,10 +36,10 @@ OpCase transport_case(const std::string& variant, Measure measure, TransportShap
     return oracle.backward(in, dy);
   };
   c.reduction = std::max({s.rows, s.width, s.outputs});
-  c.slack = 2;  // the projection and what is multiplied by it are sums one after the other
+  c.slack = 2;  // the projection and the products with it are consecutive sums
   c.dtypes = {dtype};
-  // The gradient of the projection is rounded to bf16 before it is multiplied on: an error of up to
-  // 2^-9 of each term where f32 makes 2^-24.
+  // The gradient of the projection is rounded to bf16 before further multiplication: an error of up
+  // to 2^-9 of each term, versus 2^-24 in f32.
   if (dtype == Dtype::kBf16) {
     c.name += "_rounded";
     c.slack = std::ldexp(1.0, 11);

@@ -27,7 +27,7 @@ class BrokenDataset : public ImageDataset {
   std::vector<std::string> names_{"a", "b"};
 };
 
-/// One image fails; all others are black pixels and take a while that depends on the image.
+/// One image fails; all others are black and take a time that depends on the image.
 class OneBadImage : public BrokenDataset {
  public:
   explicit OneBadImage(int64_t bad) : bad_(bad) {}

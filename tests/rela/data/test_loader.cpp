@@ -1,4 +1,4 @@
-// The batches that training sees.
+// The batches that training receives.
 #include "rela/data/loader.h"
 
 #include <gmock/gmock.h>
@@ -237,14 +237,14 @@ TEST(Loader, Bf16ImagesAreTheRoundedF32Ones) {
 
 constexpr std::array kSteering{SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 
-/// How many of the signals that end or steer a run the calling thread blocks.
+/// Number of signals that end or control a run and that the calling thread blocks.
 int64_t blocked_signals() {
   sigset_t mask;
   pthread_sigmask(SIG_BLOCK, nullptr, &mask);
   return std::ranges::count_if(kSteering, [&](int s) { return sigismember(&mask, s) == 1; });
 }
 
-/// Black pixels, labelled by how many signals the thread that asks for an image blocks.
+/// Black images, labelled with the number of signals that the requesting thread blocks.
 class SignalCounter : public test::BrokenDataset {
  public:
   int64_t label(int64_t) const override { return blocked_signals(); }

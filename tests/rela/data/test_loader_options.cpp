@@ -1,4 +1,4 @@
-// What a loader refuses, in which words.
+// What a loader refuses, and the error messages.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -12,7 +12,7 @@
 namespace rela {
 namespace {
 
-/// What the loader says when `change` was made to options that fit a set of 30 images.
+/// The loader's error after applying `change` to options that fit a set of 30 images.
 std::string refusal(const std::function<void(LoaderOptions&)>& change) {
   const auto set = make_synthetic(30, Split::kTrain, 0);
   LoaderOptions options;

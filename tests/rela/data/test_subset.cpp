@@ -1,4 +1,4 @@
-// The dynamic subset as training sees it: the loader's samples at a ratio below 1.
+// The dynamic subset in training: the loader's samples at a ratio below 1.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -11,7 +11,7 @@ namespace rela {
 namespace {
 
 constexpr int64_t kImages = 53;
-constexpr double kRatio = 0.4;  // 21 images an epoch: five batches of four, one image left over
+constexpr double kRatio = 0.4;  // 21 images per epoch: five batches of four, one image unused
 constexpr int64_t kBatch = 4;
 constexpr int64_t kBatches = 5;
 
@@ -31,7 +31,7 @@ class Subset : public testing::Test {
     return o;
   }
 
-  /// Samples of global batches, those of all ranks put together, from a batch of an epoch on.
+  /// Samples of global batches, combined over all ranks, starting at a given batch of an epoch.
   std::vector<int64_t> draws(LoaderOptions o, Ranks ranks, int64_t batches,
                              int64_t first = 0) const {
     std::vector<std::unique_ptr<TwoViewLoader>> loaders;

@@ -123,15 +123,15 @@ TEST(LinearProbe, FollowsAdamAndNesterovStepByStep) {
                        .seed = 3,
                        .progress = [&](const ProbeProgress& p) { losses.push_back(p.loss); }};
     SoftmaxProbe(1, 2, 3).fit(one, fit);
-    // With z = logit 1 - logit 0, loss = log(1 + e^z); each of w0, b0, w1, b1 moves on its own.
+    // With z = logit 1 - logit 0, loss = log(1 + e^z); each of w0, b0, w1, b1 moves separately.
     const double start = std::log(std::exp(losses[0]) - 1);
-    double dz = 0;  // how far z has moved: twice 2 for the weights and once for the biases
+    double dz = 0;  // how far z has moved: two weights times 2, and two biases
     double m[2] = {}, v[2] = {}, w = 0, b = 0;
     for (int t = 0; t < 6; ++t) {
       const double z = start + dz;
       EXPECT_NEAR(losses[t], std::log1p(std::exp(z)), 2e-5) << t;
       const double p = 1 / (1 + std::exp(-z));
-      const double gradients[2] = {2 * p, p};  // of w1 and b1; w0 and b0 have the opposite
+      const double gradients[2] = {2 * p, p};  // of w1 and b1; those of w0 and b0 are the opposite
       double* const values[2] = {&w, &b};
       for (int i = 0; i < 2; ++i) {
         const double g = gradients[i];

@@ -12,7 +12,7 @@ struct BlobSpec {
   int64_t width = 0;
   int64_t classes = 1;
   float noise = 1.0f;  // deviation around the class's centre
-  uint64_t seed = 0;   // of the noise; the centres depend on the class alone
+  uint64_t seed = 0;   // of the noise; the centres depend only on the class
 };
 
 /// Row i is of class i % classes: its centre, a standard normal point, plus noise.

@@ -19,7 +19,7 @@ constexpr const char* kExportConfig =
     R"({"architecture": "resnet18", "cifar_stem": true, "width": 2,
         "pretrained_cfg": {"mean": [0.5, 0.25, 0.125], "std": [0.5, 0.5, 1.0], "input_size": [3, 24, 24]}})";
 
-/// A folder as a finished run leaves it, and the backbone in it.
+/// A folder as left by a finished run, and the backbone in it.
 class ExportedRun {
  public:
   ExportedRun() {

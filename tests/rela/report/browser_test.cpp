@@ -1,4 +1,4 @@
-// Renders the report as a reader sees it. Skipped where no Chromium is installed.
+// Renders the report as a reader sees it. Skipped if Chromium is not installed.
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -81,12 +81,12 @@ TEST_F(Browser, PaintsTheWholePage) {
   const std::string blank = screenshot(dir_.write("blank.html", "<!doctype html><body></body>"));
   ASSERT_GT(painted.size(), 24U);
   EXPECT_EQ(painted.substr(1, 3), "PNG");
-  EXPECT_EQ(big_endian(painted, 16), 1280U);  // the header holds width, then height
+  EXPECT_EQ(big_endian(painted, 16), 1280U);  // the header contains width, then height
   EXPECT_EQ(big_endian(painted, 20), 1600U);
   EXPECT_GT(painted.size(), 5 * blank.size());  // one colour compresses to next to nothing
 }
 
-/// Runs in the page and leaves what it sees as attributes of <body>.
+/// Runs in the page and stores its findings as attributes of <body>.
 constexpr const char* kProbe = R"(<script>
 const charts = [...document.querySelectorAll('svg.chart')];
 const box = charts[0].getBoundingClientRect();

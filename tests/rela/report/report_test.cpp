@@ -42,7 +42,7 @@ TEST(Report, NeedsNothingFromOutside) {
   dir.write("metrics.jsonl", sample_metrics(400));
   write_run_files(dir, "running", 400, 4000);
   const std::string page = render_report(dir.path());
-  // The namespace of SVG is a name, not an address that is fetched.
+  // The SVG namespace is a name, not an address to fetch.
   EXPECT_EQ(count(page, "http"), count(page, "http://www.w3.org/2000/svg"));
   for (const char* part : {"<link", "src=", "@import", "url("})
     EXPECT_EQ(count(page, part), 0) << part;

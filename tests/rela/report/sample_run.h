@@ -9,7 +9,7 @@
 
 namespace rela::test {
 
-/// metrics.jsonl of a made-up run that goes well: a train line every 10 steps, an evaluation every
+/// metrics.jsonl of a made-up successful run: a train line every 10 steps, an evaluation every
 /// 1000, one resume.
 inline std::string sample_metrics(int64_t steps) {
   std::string out = R"({"event":"start","step":0,"epoch":0,"elapsed_s":0,"feature_dim":512})"
@@ -38,7 +38,7 @@ inline std::string sample_metrics(int64_t steps) {
   return out;
 }
 
-/// The other files of a run, as a training run of `total` steps at `step` leaves them.
+/// The other files of a run, as left by a training run of `total` steps at `step`.
 inline void write_run_files(const TempDir& dir, const std::string& state, int64_t step,
                             int64_t total) {
   dir.write("config.resolved.json",

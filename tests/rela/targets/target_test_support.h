@@ -11,7 +11,7 @@
 
 namespace rela::test {
 
-/// What the log says while this object lives.
+/// Captures the log while this object lives.
 class LogCapture {
  public:
   LogCapture() { start_log({.verbosity = Verbosity::kQuiet, .file = dir_ / "log"}); }
@@ -28,7 +28,7 @@ class LogCapture {
   TempDir dir_;
 };
 
-/// `count` images of 8 x 8 pixels; each has a pattern of its own.
+/// `count` images of 8 x 8 pixels; each has a different pattern.
 inline MemoryDataset patterned_images(int64_t count, uint8_t salt = 0) {
   constexpr int64_t kSide = 8;
   MemoryImages images{.dims = {kSide, kSide}, .pixels = {}, .labels = {}, .class_names = {"x"}};

@@ -72,7 +72,7 @@ TEST_F(TargetsTest, AreStandardisedAndUncorrelated) {
 TEST_F(TargetsTest, FollowTheDefinitionFromTheImages) {
   const Targets targets = open(3);
   ASSERT_EQ(targets.width(), 3);
-  EvalLoader loader(images_, prior_.eval_options(100));  // other batches than the pass makes
+  EvalLoader loader(images_, prior_.eval_options(100));  // different batches than in the pass
   std::vector<float> y;
   while (const EvalBatch* batch = loader.next()) {
     const Tensor rows = prior_.embed(batch->images);
@@ -288,7 +288,7 @@ TEST_F(TargetsTest, APriorThatSeesNoDifferenceIsRefused) {
                   HasSubstr("the prior's 8 features are the same for all 10 images")));
 }
 
-/// A prior that gives NaN for images that hold white pixels of one kind: its weights are infinite.
+/// A prior that gives NaN for images with white pixels: its huge weights overflow.
 TEST_F(TargetsTest, NanFromThePriorNamesTheImage) {
   const auto backbone = make_backbone(small_prior().student);
   initialize(*backbone, 1);

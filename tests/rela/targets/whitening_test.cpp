@@ -17,7 +17,7 @@ using testing::HasSubstr;
 using testing::Le;
 using testing::ThrowsMessage;
 
-/// offset + rows of falling spread, [count, width].
+/// offset + rows with decreasing spread across columns, [count, width].
 std::vector<float> features(int64_t count, int64_t width, double offset) {
   std::vector<float> y = test::formula("features", count * width);
   for (size_t i = 0; i < y.size(); ++i) {

@@ -23,9 +23,9 @@ struct Recipe {
   const char* file;
   OptimizerSpec optimizer;
   float lr;
-  /// Of how far a tensor moved, relative. PyTorch's own f32 run misses its double run by up to
-  /// 0.013 with SGD, 0.036 with AdamW and 0.035 with LARS: weights around 0.1 move by as little as
-  /// 1e-6, a few hundred of their f32 steps, and Adam divides small gradients by their size.
+  /// Error relative to how far a tensor moved. PyTorch's f32 run differs from its double run by up
+  /// to 0.013 with SGD, 0.036 with AdamW and 0.035 with LARS: weights around 0.1 move by as little
+  /// as 1e-6, a few hundred f32 ulps, and Adam divides small gradients by their size.
   double tolerance;
 };
 void PrintTo(const Recipe& recipe, std::ostream* out) { *out << recipe.file; }
@@ -47,9 +47,9 @@ Tensor views(int step) {
   return both;
 }
 
-/// A bias whose shift the next normalisation takes out: its gradient is zero but for rounding, and
-/// nothing depends on it. Adam divides that noise by its own size, so two correct programs differ
-/// in it.
+/// A bias whose shift is cancelled by the next normalisation: its gradient is zero except for
+/// rounding, and nothing depends on it. Adam divides that noise by its size, so two correct
+/// programs differ in it.
 bool is_cancelled_by_norm(const std::string& name) {
   return name.ends_with("or.0.bias") || name.ends_with("projector.3.bias");
 }
@@ -82,7 +82,7 @@ class GoldenByol : public testing::TestWithParam<Recipe> {
 };
 
 TEST_P(GoldenByol, LossesAgree) {
-  // PyTorch's own f32 run is off by 7e-7.
+  // PyTorch's f32 run is off by 7e-7.
   EXPECT_THAT(test::relative_error(train(3), golden_.values("losses")), Le(4e-6));
 }
 
@@ -110,7 +110,7 @@ TEST_P(GoldenByol, ParametersAndTargetMoveAlike) {
     EXPECT_THAT(miss("target." + t.name, *averaged, starts[i]), Le(GetParam().tolerance)) << t.name;
     ++compared;
   }
-  // All but the losses and the cancelled biases: three, two of which the target has too.
+  // All but the losses and the cancelled biases: three, of which the target has two as well.
   EXPECT_EQ(compared + 5 + 1, golden_.tensor_count());
 }
 

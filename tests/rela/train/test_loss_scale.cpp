@@ -11,7 +11,7 @@ LossScale dynamic(double value, int64_t growth_interval = 2000) {
   return {LossScaleConfig{Mode::kDynamic, value, growth_interval}, 1, Device::kCpu};
 }
 
-/// What backward() and the optimiser see.
+/// Checks what backward() and the optimiser see.
 void expect_scaled_by(const LossScale& scale, double value) {
   EXPECT_EQ(scale.value(), value);
   EXPECT_EQ(scale.seed().item(), static_cast<float>(value));

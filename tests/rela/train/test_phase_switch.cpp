@@ -7,7 +7,7 @@
 namespace rela {
 namespace {
 
-/// The optimiser step after which the phase is over; 0 when it never is within `steps`.
+/// The optimiser step after which the phase is over; 0 if it does not end within `steps`.
 int64_t leaves_at(PhaseSwitch rule, double loss, int64_t steps = 10000) {
   for (int64_t step = 1; step <= steps; ++step)
     if (rule.update(step, loss)) return step;

@@ -1,5 +1,5 @@
-// Three steps of the ReLA phase in f32 against PyTorch in double, as the released code trains: see
-// tests/golden/make_golden.py.
+// Three steps of the ReLA phase in f32 against PyTorch in double, trained like the released code:
+// see tests/golden/make_golden.py.
 
 #include <gmock/gmock.h>
 
@@ -26,10 +26,10 @@ constexpr int64_t kSteps = 3;
 constexpr int64_t kTargetWidth = 24;
 constexpr float kTau = 0.9f;
 constexpr float kLr = 1e-5f;
-/// Of how far a tensor moved, relative: see the AdamW recipe of test_byol_golden.cpp.
+/// Error relative to how far a tensor moved: see the AdamW recipe of test_byol_golden.cpp.
 constexpr double kTolerance = 0.1;
 
-/// A black image of one pixel for each sample: the targets are given, no prior sees them.
+/// A black one-pixel image per sample: the targets are given, so no prior processes them.
 MemoryDataset placeholder_images(int64_t count) {
   MemoryImages images{.dims = {1, 1}, .pixels = {}, .labels = {}, .class_names = {"x"}};
   images.pixels.assign(static_cast<size_t>(count) * 3, 0);
@@ -73,7 +73,7 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
     return config;
   }
 
-  /// The file that RelaPhase would make, filled from the formula.
+  /// Writes the file that RelaPhase would make, filled from the formula.
   void write_targets() const {
     const std::string identity = target_identity(Prior(prior_spec(config_)), images_, kTargetWidth);
     RowFile file = RowFile::create(config_.rela.targets_path, {.rows = images_.size(),
@@ -83,7 +83,7 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
     file.write_block(0, test::formula("targets", images_.size() * kTargetWidth));
   }
 
-  /// Loss of a step, whose gradients stay.
+  /// Loss of a step; its gradients are kept.
   double forward_and_backward(int64_t step) {
     Tensor both = Tensor::empty({2 * kBatch, 32, 32, 3}, Dtype::kF32);
     Tensor samples = Tensor::empty({kBatch}, Dtype::kI64);
@@ -114,7 +114,7 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
     return losses;
   }
 
-  /// What is trained: the online backbone, and the map when it is.
+  /// The trained parts: the online backbone, and the map if it is trained.
   std::vector<StateTensor> trained() const {
     std::vector<StateTensor> all;
     for (const StateTensor& t : byol_->state()) {
@@ -134,7 +134,7 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
 };
 
 TEST_P(GoldenRela, LossesAgree) {
-  // PyTorch's own f32 run of three BYOL steps is off by 7e-7.
+  // PyTorch's f32 run of three BYOL steps is off by 7e-7.
   EXPECT_THAT(test::relative_error(train(), golden_.values("losses")), Le(4e-6));
 }
 
@@ -145,7 +145,7 @@ TEST_P(GoldenRela, GradientsOfTheFirstStepAgree) {
   if (GetParam().train_map) append(parameters, rela_->parameters());
   for (const NamedParameter& p : parameters) {
     const StateTensor gradient{p.name, parameter_grad(p.var), p.kind == ParameterKind::kConvWeight};
-    // As that of the bare ResNet: five times what rounding explains.
+    // As for the bare ResNet: five times what rounding explains.
     EXPECT_THAT(golden_.miss("gradient." + p.name, test::torch_order(gradient)), Le(4e-5))
         << p.name;
   }

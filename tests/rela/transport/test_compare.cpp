@@ -17,7 +17,7 @@ namespace {
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-/// y of width 2: the first two columns of x, the second one hidden by noise of its own size.
+/// y of width 2: the first two columns of x, the second one hidden by noise of the same size.
 Tensor half_explained(const Tensor& x) {
   const Tensor noise = normal_rows(x.shape()[0], 1, 99);
   Tensor y = Tensor::empty({x.shape()[0], 2}, Dtype::kF32);
@@ -46,7 +46,8 @@ TEST(CompareFeatures, MeasuresEachDirectionOnHeldOutImages) {
   EXPECT_NEAR(c.forward.residual, 0.5, 0.05);   // one of two equal variances
   EXPECT_NEAR(c.reverse.residual, 0.75, 0.05);  // one of four columns is explained
   EXPECT_NEAR(c.forward.r2(), 1 - c.forward.residual, 1e-12);
-  // More columns than fitting images: perfect where it fits, worse than the mean where it does not.
+  // More columns than fitting images: perfect on the images it was fitted to, worse than the mean
+  // on the others.
   const Comparison memorised =
       compare_features(labelled(normal_rows(50, 60, 3)), labelled(normal_rows(50, 2, 4)), {});
   EXPECT_GT(memorised.forward.residual, 1);

@@ -30,7 +30,7 @@ CentredMoments moments_of(const Tensor& x, const Tensor& y) {
   return sums.centred();
 }
 
-/// [W b]^T by QR of the rows (h, 1), with the ridge as more rows.
+/// [W b]^T by QR of the rows (h, 1), with the ridge as additional rows.
 Matrix least_squares(const Matrix& h, const Matrix& y, double ridge) {
   const int64_t n = h.rows(), p = h.cols();
   Matrix a = Matrix::Zero(n + p, p + 1), b = Matrix::Zero(n + p, y.cols());
@@ -84,7 +84,7 @@ TEST(FitLinearMap, RefusesWhatHasNoSolution) {
   EXPECT_THROW(fit_linear_map(moments_of(x, x), MapDirection::kXToY, 0.0), NonFiniteError);
 }
 
-/// Kornblith et al. 2019 and Song et al. 2012 by their n x n kernel matrices.
+/// Kornblith et al. 2019 and Song et al. 2012 with their n x n kernel matrices.
 LinearCka naive_cka(const Matrix& x, const Matrix& y) {
   const int64_t n = x.rows();
   const Matrix centre = Matrix::Identity(n, n) - Matrix::Constant(n, n, 1.0 / n);
@@ -125,7 +125,7 @@ TEST(LinearCka, DoesNotSeeRotationsScalesAndShifts) {
   EXPECT_NEAR(same.plain, plain.plain, 1e-5);
   EXPECT_NEAR(same.debiased, plain.debiased, 1e-5);
   Matrix stretched = x;
-  stretched.col(0) *= 30.0;  // not an isotropic scale: it must show
+  stretched.col(0) *= 30.0;  // not an isotropic scale: it must make a difference
   EXPECT_GT(
       std::abs(linear_cka(moments_of(to_tensor(stretched), to_tensor(y))).plain - plain.plain),
       0.05);

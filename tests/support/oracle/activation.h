@@ -40,7 +40,7 @@ inline double gelu_slope_oracle(double h, Gelu kind) {
   return 0;
 }
 
-/// x [..., C] + bias [C]; a bias without data is none.
+/// x [..., C] + bias [C]; a bias without data means none.
 inline Array add_bias(const Array& x, const Array& bias) {
   Array h = x;
   if (bias.data.empty()) return h;

@@ -1,5 +1,5 @@
 #pragma once
-// Batch normalisation in double, as the formulas stand in Ioffe and Szegedy 2015, section 3.
+// Batch normalisation in double, following the formulas of Ioffe and Szegedy 2015, section 3.
 
 #include <cmath>
 #include <optional>
@@ -13,7 +13,7 @@ struct BatchNormOracle {
   int64_t groups = 1;
   bool relu = false;
   double eps = 1e-5f;
-  /// Set: normalise by these instead of the batch's.
+  /// If set: normalise by these instead of the batch statistics.
   std::optional<Array> fixed_mean;
   std::optional<Array> fixed_var;
 
@@ -61,7 +61,7 @@ inline Array BatchNormOracle::forward(const Array& x, const Array& gamma, const 
   Array y(x.shape);
   for (int64_t i = 0; i < x.numel(); ++i) {
     const int64_t c = i % channels;
-    const int64_t at = i / channels / rows * channels + c;  // in the statistics
+    const int64_t at = i / channels / rows * channels + c;  // index into the statistics
     y[i] = gamma[c] * (x[i] - s.mean[at]) / std::sqrt(s.var[at] + eps) + beta[c];
     if (residual != nullptr) y[i] += (*residual)[i];
     if (relu && y[i] < 0) y[i] = 0;

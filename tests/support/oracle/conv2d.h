@@ -6,7 +6,7 @@
 
 namespace rela::test {
 
-/// Calls body(y_index, x_index, w_index) for every product that y sums.
+/// Calls body(y_index, x_index, w_index) for every product summed in y.
 template <class Body>
 void for_each_conv2d_product(const Conv2dDims& d, Body&& body) {
   for (int64_t n = 0; n < d.n; ++n)

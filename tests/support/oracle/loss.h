@@ -1,5 +1,5 @@
 #pragma once
-// Losses in double, as their formulas stand in runtime/ops/ops.h.
+// Losses in double, following the formulas in runtime/ops/ops.h.
 
 #include <cmath>
 #include <vector>

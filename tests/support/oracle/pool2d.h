@@ -84,7 +84,7 @@ inline Array global_avg_pool_backward_oracle(const Array& x, const Array& dy) {
   return dx;
 }
 
-/// Calls body(y_index, x_index) for every element of y that is no zero of the padding.
+/// Calls body(y_index, x_index) for every element of y that is not padding.
 template <class Body>
 void for_each_subsampled(const Shape& x, const Shape& y, const SubsamplePadOptions& o,
                          Body&& body) {

@@ -1,5 +1,5 @@
 #pragma once
-// Transport losses in double, as their formulas stand in runtime/ops/ops.h.
+// Transport losses in double, following the formulas in runtime/ops/ops.h.
 
 #include <cmath>
 
