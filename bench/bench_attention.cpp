@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include "kernels/attention/attention.h"
+#include "roof.h"
 #include "runtime/tensor.h"
 
 namespace rela {
@@ -31,10 +32,9 @@ struct AttentionLayer {
                            dims, dtype, {});
   }
   /// The operations of `products` products of all queries and keys.
-  benchmark::Counter flops(int products) const {
+  double flops(int products) const {
     const int64_t pairs = dims.images * dims.heads * dims.tokens * dims.tokens;
-    return {2.0 * products * static_cast<double>(pairs * dims.width),
-            benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000};
+    return 2.0 * products * static_cast<double>(pairs * dims.width);
   }
 
   AttentionDims dims;
@@ -44,14 +44,16 @@ struct AttentionLayer {
 
 void bm_attention_forward(benchmark::State& state) {
   AttentionLayer layer(state);
+  const RoofShare share;
   for (auto _ : state) layer.forward();
-  state.counters["flops"] = layer.flops(2);
+  share.of_peak(state, layer.flops(2));
 }
 void bm_attention_backward(benchmark::State& state) {
   AttentionLayer layer(state);
   layer.forward();
+  const RoofShare share;
   for (auto _ : state) layer.backward();
-  state.counters["flops"] = layer.flops(5);
+  share.of_peak(state, layer.flops(5));
 }
 void vit_sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"images", "dtype"})->UseRealTime()->Unit(benchmark::kMillisecond);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/conv/conv2d.h"
+#include "roof.h"
 #include "runtime/tensor.h"
 
 namespace rela {
@@ -37,6 +38,7 @@ void run_conv2d(benchmark::State& state, const Conv2dProblem& problem, Conv2dPas
   Tensor w = Tensor::zeros({d.k, d.r, d.s, d.c}, problem.weight_dtype);
   Tensor dw = Tensor::zeros({d.k, d.r, d.s, d.c}, Dtype::kF32);
   Scratch scratch(conv2d_workspace_bytes_cpu(problem, pass, Write::kOverwrite), Device::kCpu);
+  const RoofShare share;
   for (auto _ : state) {
     switch (pass) {
       case Conv2dPass::kForward:
@@ -52,8 +54,7 @@ void run_conv2d(benchmark::State& state, const Conv2dProblem& problem, Conv2dPas
         break;
     }
   }
-  state.counters["flops"] = benchmark::Counter(
-      d.flops(), benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
+  share.of_peak(state, d.flops());
 }
 
 void register_conv2d(const Conv2dProblem& problem, Conv2dPass pass) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/matmul/linear.h"
+#include "roof.h"
 #include "runtime/tensor.h"
 
 namespace rela {
@@ -29,6 +30,7 @@ void run_linear(benchmark::State& state, const LinearProblem& problem, LinearPas
   Tensor w = Tensor::zeros({d.k, d.d}, problem.weight_dtype);
   Tensor dw = Tensor::zeros({d.k, d.d}, Dtype::kF32);
   Scratch scratch(linear_workspace_bytes_cpu(problem, pass, Write::kOverwrite), Device::kCpu);
+  const RoofShare share;
   for (auto _ : state) {
     switch (pass) {
       case LinearPass::kForward:
@@ -44,9 +46,7 @@ void run_linear(benchmark::State& state, const LinearProblem& problem, LinearPas
         break;
     }
   }
-  state.counters["flops"] = benchmark::Counter(2.0 * static_cast<double>(d.n * d.d * d.k),
-                                               benchmark::Counter::kIsIterationInvariantRate,
-                                               benchmark::Counter::kIs1000);
+  share.of_peak(state, 2.0 * static_cast<double>(d.n * d.d * d.k));
 }
 
 const bool kRegistered = [] {

@@ -2,6 +2,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include "roof.h"
 #include "runtime/ops/ops.h"
 #include "runtime/ops/statistics.h"
 
@@ -18,12 +19,13 @@ Tensor ramp(const Shape& shape) {
 void bm_byol_loss(benchmark::State& state) {
   const Var q = make_parameter(ramp({2 * state.range(0), 256}));
   const Tensor z = ramp({2 * state.range(0), 256});
+  const RoofShare share;
   for (auto _ : state) {
     zero_grad(q);
     backward(byol_loss(q, z, LossReduction::kSum));
   }
   // q and z are read, the gradient is written, then read and written again when scaled.
-  state.SetBytesProcessed(state.iterations() * 5 * static_cast<int64_t>(z.bytes()));
+  share.of_copy(state, 5.0 * static_cast<double>(z.bytes()));
 }
 BENCHMARK(bm_byol_loss)->Arg(64)->Arg(256)->UseRealTime()->Unit(benchmark::kMicrosecond);
 
@@ -47,16 +49,18 @@ BENCHMARK(bm_softmax_cross_entropy)
 void bm_sum_of_squares(benchmark::State& state) {
   const Tensor x = ramp({state.range(0)});
   double sum = 0;
+  const RoofShare share;
   for (auto _ : state) benchmark::DoNotOptimize(sum += sum_of_squares(x));
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(x.bytes()));
+  share.of_copy(state, static_cast<double>(x.bytes()));
 }
 BENCHMARK(bm_sum_of_squares)->Arg(16'500'000)->UseRealTime()->Unit(benchmark::kMicrosecond);
 
 void bm_count_nonfinite(benchmark::State& state) {
   const Tensor x = ramp({state.range(0)});
   int64_t count = 0;
+  const RoofShare share;
   for (auto _ : state) benchmark::DoNotOptimize(count += count_nonfinite(x));
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(x.bytes()));
+  share.of_copy(state, static_cast<double>(x.bytes()));
 }
 BENCHMARK(bm_count_nonfinite)->Arg(16'500'000)->UseRealTime()->Unit(benchmark::kMicrosecond);
 

@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include "kernels/norm/batch_norm.h"
+#include "roof.h"
 #include "runtime/tensor.h"
 
 namespace rela {
@@ -74,17 +75,19 @@ struct Layer {
 
 void bm_batch_norm_forward(benchmark::State& state) {
   Layer layer(state);
+  const RoofShare share;
   for (auto _ : state) layer.forward();
   const int64_t arrays = layer.residual ? 4 : 3;
-  state.SetBytesProcessed(state.iterations() * arrays * static_cast<int64_t>(layer.x.bytes()));
+  share.of_copy(state, static_cast<double>(arrays * layer.x.bytes()));
 }
 
 void bm_batch_norm_backward(benchmark::State& state) {
   Layer layer(state);
   layer.forward();
+  const RoofShare share;
   for (auto _ : state) layer.backward();
   const int64_t arrays = layer.residual ? 7 : 5;
-  state.SetBytesProcessed(state.iterations() * arrays * static_cast<int64_t>(layer.x.bytes()));
+  share.of_copy(state, static_cast<double>(arrays * layer.x.bytes()));
 }
 
 void resnet_shapes(benchmark::internal::Benchmark* bench) {

@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include "kernels/optimizer/optimizer.h"
+#include "roof.h"
 #include "runtime/tensor.h"
 
 namespace rela {
@@ -51,6 +52,7 @@ void bm_optimizer_step(benchmark::State& state) {
     arrays.rounded_weights = net.rounded_weights.data<Bf16>();
     arrays.rounded_target = net.rounded_target.data<Bf16>();
   }
+  const RoofShare share;
   for (auto _ : state) {
     switch (rule) {
       case Rule::kSgd:
@@ -69,8 +71,7 @@ void bm_optimizer_step(benchmark::State& state) {
   const int64_t n = net.weights.numel();
   const int64_t once = rule == Rule::kAdamW ? 28 : rule == Rule::kLars ? 28 : 20;
   const int64_t copy = bf16 ? 2 : 0;
-  state.SetBytesProcessed(state.iterations() *
-                          (n * (once + copy) + arrays.target_size * (8 + copy)));
+  share.of_copy(state, static_cast<double>(n * (once + copy) + arrays.target_size * (8 + copy)));
   state.SetLabel(bf16 ? "with bf16 copies" : "f32");
 }
 BENCHMARK(bm_optimizer_step)

@@ -8,6 +8,7 @@
 #include "kernels/pool/avg_pool2d.h"
 #include "kernels/pool/global_avg_pool.h"
 #include "kernels/pool/max_pool2d.h"
+#include "roof.h"
 #include "runtime/tensor.h"
 
 namespace rela {
@@ -76,14 +77,14 @@ const bool kRegistered = [] {
       const std::string name = std::string(bench.name) + "/cpu/n:" + std::to_string(d.n) +
                                "/c:" + std::to_string(d.c) + "/hw:" + std::to_string(d.h) +
                                "/dtype:" + dtype_name(dtype);
-      benchmark::RegisterBenchmark(
-          name.c_str(),
-          [&bench, d, dtype](benchmark::State& state) {
-            PoolTensors tensors(d, dtype);
-            for (auto _ : state) bench.call(d, tensors);
-            state.SetBytesProcessed(static_cast<int64_t>(bench.bytes(tensors)) *
-                                    state.iterations());
-          })
+      benchmark::RegisterBenchmark(name.c_str(),
+                                   [&bench, d, dtype](benchmark::State& state) {
+                                     PoolTensors tensors(d, dtype);
+                                     const RoofShare share;
+                                     for (auto _ : state) bench.call(d, tensors);
+                                     share.of_copy(state,
+                                                   static_cast<double>(bench.bytes(tensors)));
+                                   })
           ->UseRealTime()
           ->MinTime(0.1);
     }

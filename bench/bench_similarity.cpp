@@ -5,11 +5,11 @@
 #include <memory>
 #include <vector>
 
-#include "core_peak.h"
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/parallel.h"
 #include "kernels/random/random_stream.h"
 #include "kernels/similarity/top_k.h"
+#include "roof.h"
 
 namespace rela {
 namespace {
@@ -39,13 +39,13 @@ void top_k_similarity(benchmark::State& state) {
   const size_t bytes = top_k_similarity_workspace_bytes_cpu(d);
   const std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(64, bytes),
                                                            &std::free);
-  const CoreShare share;
+  const RoofShare share;
   for (auto _ : state) {
     top_k_similarity_cpu(x.data(), y.data(), {values.data(), indices.data()}, d,
                          {memory.get(), bytes}, Stream{});
     benchmark::ClobberMemory();
   }
-  share.report(state, flops_of(d));
+  share.of_peak(state, flops_of(d));
   state.counters["extra_bytes"] = static_cast<double>(bytes);  // beside rows and results
 }
 
@@ -57,7 +57,7 @@ void bare_product(benchmark::State& state) {
   const auto x = unit_rows(d.queries, d.width, 1);
   const auto y = unit_rows(d.candidates, d.width, 2);
   std::vector<float> s(d.queries * kColumns);
-  const CoreShare share;
+  const RoofShare share;
   for (auto _ : state) {
     for (int64_t m = 0; m < d.candidates; m += kColumns) {
       const int64_t columns = std::min(kColumns, d.candidates - m);
@@ -66,7 +66,7 @@ void bare_product(benchmark::State& state) {
     }
     benchmark::ClobberMemory();
   }
-  share.report(state, flops_of(d));
+  share.of_peak(state, flops_of(d));
 }
 
 void shapes(benchmark::internal::Benchmark* bench) {

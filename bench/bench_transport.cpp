@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "core_peak.h"
 #include "kernels/random/random_stream.h"
+#include "roof.h"
 #include "runtime/ops/gram.h"
 #include "runtime/ops/ops.h"
 #include "runtime/ops/transport.h"
@@ -19,11 +19,6 @@ Tensor random_rows(int64_t rows, int64_t width, uint64_t seed) {
   Tensor x = Tensor::empty({rows, width}, Dtype::kF32);
   for (float& v : x.span<float>()) v = random.normal();
   return x;
-}
-
-void count_flops(benchmark::State& state, double flops) {
-  state.counters["flops"] =
-      benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 /// A step's loss: features of two views, a map, targets.
@@ -47,23 +42,25 @@ struct Step {
 /// Our op with only the gradient of h: the map is fixed.
 void fused(benchmark::State& state) {
   const Step s(state);
+  const RoofShare share;
   for (auto _ : state) {
     zero_grad(s.h);
     backward(transport_cosine_loss(s.dtype == Dtype::kF32 ? s.h : cast(s.h, s.dtype), s.w,
                                    std::nullopt, s.z));
   }
-  count_flops(state, 4.0 * static_cast<double>(s.rows * s.width * s.outputs));
+  share.of_peak(state, 4.0 * static_cast<double>(s.rows * s.width * s.outputs));
 }
 
 void unfused(benchmark::State& state) {
   const Step s(state);
   const Var z = s.dtype == Dtype::kF32 ? Var(s.z_twice) : cast(Var(s.z_twice), s.dtype);
+  const RoofShare share;
   for (auto _ : state) {
     zero_grad(s.h);
     const Var p = linear(s.dtype == Dtype::kF32 ? s.h : cast(s.h, s.dtype), s.w);
     backward(byol_loss(p, z.value(), LossReduction::kMean));
   }
-  count_flops(state, 4.0 * static_cast<double>(s.rows * s.width * s.outputs));
+  share.of_peak(state, 4.0 * static_cast<double>(s.rows * s.width * s.outputs));
 }
 
 void loss_shapes(benchmark::internal::Benchmark* bench) {
@@ -80,13 +77,15 @@ BENCHMARK(unfused)->Name("transport_cosine_loss_unfused/cpu")->Apply(loss_shapes
 void rows_fused(benchmark::State& state) {
   const int64_t n = state.range(0), d = state.range(1), k = state.range(2);
   const Tensor h = random_rows(n, d, 1), w = random_rows(k, d, 2), y = random_rows(n, k, 3);
+  const RoofShare share;
   for (auto _ : state) benchmark::DoNotOptimize(transport_rows(h, w, std::nullopt, y));
-  count_flops(state, 2.0 * static_cast<double>(n * d * k));
+  share.of_peak(state, 2.0 * static_cast<double>(n * d * k));
 }
 void rows_unfused(benchmark::State& state) {
   const int64_t n = state.range(0), d = state.range(1), k = state.range(2);
   const Tensor h = random_rows(n, d, 1), w = random_rows(k, d, 2), y = random_rows(n, k, 3);
   std::vector<float> residual(n);
+  const RoofShare share;
   for (auto _ : state) {
     const NoGradGuard no_grad;
     const Tensor p = linear(Var(h), Var(w)).value();
@@ -101,7 +100,7 @@ void rows_unfused(benchmark::State& state) {
     }
     benchmark::ClobberMemory();
   }
-  count_flops(state, 2.0 * static_cast<double>(n * d * k));
+  share.of_peak(state, 2.0 * static_cast<double>(n * d * k));
 }
 void row_shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"n", "d", "k"})->Unit(benchmark::kMillisecond)->UseRealTime();
@@ -114,13 +113,13 @@ BENCHMARK(rows_unfused)->Name("transport_rows_unfused/cpu")->Apply(row_shapes);
 void moments(benchmark::State& state) {
   const int64_t n = state.range(0), p = state.range(1);
   const Tensor x = random_rows(n, p, 1), y = random_rows(n, p, 2);
-  const CoreShare share;
+  const RoofShare share;
   for (auto _ : state) {
     MomentSums sums(p, p);
     sums.add(x, y);
     benchmark::ClobberMemory();
   }
-  share.report(state, 6.0 * static_cast<double>(n * p * p));
+  share.of_peak(state, 6.0 * static_cast<double>(n * p * p));
 }
 
 /// Only the three matrix products, computed by the library in full rather than as lower halves.
@@ -132,14 +131,14 @@ void products(benchmark::State& state) {
     dnnl_sgemm('T', 'N', p, p, n, 1.0f, a.data<float>(), p, b.data<float>(), p, 0.0f, gram.data(),
                p);
   };
-  const CoreShare share;
+  const RoofShare share;
   for (auto _ : state) {
     multiply(x, x);
     multiply(x, y);
     multiply(y, y);
     benchmark::ClobberMemory();
   }
-  share.report(state, 6.0 * static_cast<double>(n * p * p));
+  share.of_peak(state, 6.0 * static_cast<double>(n * p * p));
 }
 void moment_shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"n", "p"})->Unit(benchmark::kMillisecond)->UseRealTime();
