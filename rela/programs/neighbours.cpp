@@ -31,7 +31,7 @@ struct NamedModel {
 };
 
 NamedModel frozen(const ModelSource& source, std::string name) {
-  const auto model = std::make_shared<FrozenModel>(load_backbone(source), source);
+  const auto model = std::make_shared<FrozenModel>(FrozenModel{load_backbone(source), source});
   return {std::move(name), sha256_file(source.weights_file),
           [model](const ImageDataset& images) { return features_of(*model, images); }};
 }

@@ -17,6 +17,7 @@ using testing::ElementsAre;
 
 std::vector<int64_t> labels_of(const ImageDataset& dataset, const std::vector<int64_t>& indices) {
   std::vector<int64_t> labels;
+  labels.reserve(indices.size());
   for (const int64_t i : indices) labels.push_back(dataset.label(i));
   return labels;
 }
