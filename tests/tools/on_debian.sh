@@ -87,6 +87,7 @@ git -C "$root" ls-files -z --cached --others --exclude-standard |
 
 # ---- the command, in mount and process spaces of its own, which end with it ----
 
+# shellcheck disable=SC2317  # called by the shell in those spaces
 mount_and_run() {
   mount -t proc proc "$chroot/proc"
   mount --rbind /dev "$chroot/dev"
@@ -115,5 +116,10 @@ while [[ -z $shared && $folder != / ]]; do
 done
 export chroot cache cache_size shared
 export -f mount_and_run
-exec unshare --mount --propagation private --pid --fork --kill-child bash -euc 'mount_and_run "$@"' bash "$@" \
-  </dev/null
+unshare --mount --propagation private --pid --fork --kill-child bash -euc 'mount_and_run "$@"' bash "$@" \
+  </dev/null &
+# unshare blocks milder signals; what runs inside is killed with it.
+trap 'kill -KILL $!' HUP INT TERM
+status=0
+wait $! || status=$?
+exit "$status"
