@@ -35,10 +35,7 @@ void backward_of_sum(const Linear& layer) {
 class Arena : public testing::Test {
  protected:
   Var parameter(size_t i) { return arena_.parameters()[i].var; }
-  std::span<const float> gradient(size_t i) {
-    const Tensor& g = parameter_grad(parameter(i));
-    return g.span<float>();
-  }
+  std::span<const float> gradient(size_t i) { return parameter_grad(parameter(i)).span<float>(); }
 
   TwoLayers model_;
   std::vector<float> before_ = [this] {

@@ -87,6 +87,7 @@ git -C "$root" ls-files -z --cached --others --exclude-standard |
 
 # ---- the command, in mount and process spaces of its own, which end with it ----
 
+# shellcheck disable=SC2317  # called by the shell in those spaces
 mount_and_run() {
   mount -t proc proc "$chroot/proc"
   mount --rbind /dev "$chroot/dev"
@@ -100,10 +101,12 @@ mount_and_run() {
   fi
   # shellcheck disable=SC2016  # for the shell inside
   exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-    CCACHE_DIR=/ccache CI="${CI:-}" http_proxy="$http_proxy" https_proxy="$https_proxy" \
+    CCACHE_DIR=/ccache ${cache_size:+CCACHE_MAXSIZE="$cache_size"} CI="${CI:-}" \
+    http_proxy="$http_proxy" https_proxy="$https_proxy" \
     chroot "$chroot" sh -c 'cd /src/rela && exec "$@"' sh "$@"
 }
 cache=$(ccache --get-config cache_dir 2>/dev/null || true)
+cache_size=$(ccache --get-config max_size 2>/dev/null || true)
 if [[ -n $cache ]]; then mkdir -p "$cache"; fi
 shared=""
 folder=$root
@@ -111,7 +114,12 @@ while [[ -z $shared && $folder != / ]]; do
   folder=$(dirname "$folder")
   if [[ -d $folder/shared/data ]]; then shared=$folder/shared; fi
 done
-export chroot cache shared
+export chroot cache cache_size shared
 export -f mount_and_run
-exec unshare --mount --propagation private --pid --fork --kill-child bash -euc 'mount_and_run "$@"' bash "$@" \
-  </dev/null
+unshare --mount --propagation private --pid --fork --kill-child bash -euc 'mount_and_run "$@"' bash "$@" \
+  </dev/null &
+# unshare blocks milder signals; what runs inside is killed with it.
+trap 'kill -KILL $!' HUP INT TERM
+status=0
+wait $! || status=$?
+exit "$status"
