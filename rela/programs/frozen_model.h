@@ -10,11 +10,9 @@
 #include "rela/prior/model_source.h"
 #include "rela/train/feature_extraction.h"
 
-namespace CLI {
-class App;
-}
-
 namespace rela {
+
+class CommandLine;
 
 struct FrozenModelArguments {
   std::string run;          // a run's folder: its exported backbone
@@ -29,7 +27,7 @@ struct FrozenModelArguments {
   std::optional<int64_t> image_size;  // this and the next: instead of what the model was trained on
   std::string normalize;
 };
-void describe_arguments(CLI::App& app, FrozenModelArguments& arguments);
+void describe_arguments(CommandLine& app, FrozenModelArguments& arguments);
 
 /// The model that the arguments name, and the images it gets. Throws UsageError for arguments that
 /// do not go together.

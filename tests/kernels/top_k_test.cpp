@@ -152,7 +152,8 @@ INSTANTIATE_TEST_SUITE_P(Ragged, TopKShapes,
                                          TopKDims{7, 47, 5, 10}, TopKDims{8, 48, 32, 48},
                                          TopKDims{9, 49, 31, 49}, TopKDims{2, 197, 0, 5},
                                          TopKDims{31, 197, 13, 197}, TopKDims{32, 1009, 16, 200},
-                                         TopKDims{1, 4099, 33, 256}, TopKDims{521, 101, 3, 2}));
+                                         TopKDims{1, 4099, 33, 256}, TopKDims{521, 101, 3, 2},
+                                         TopKDims{4, 24, 7, 3}, TopKDims{5, 25, 6, 25}));
 
 TEST(TopK, FindsTheBestWhenTheyComeLast) {
   const TopKDims d{1, 1000, 1, 3};
