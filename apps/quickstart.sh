@@ -83,7 +83,7 @@ knn "$(knn_events rela | tail -n 1)" "BYOL with ReLA"
 
 say "pictures"
 build/apps/evaluate neighbours --untrained "$out/byol" --run "$out/byol" --run "$out/rela" \
-  --names "untrained,BYOL,BYOL with ReLA" "${data_options[@]}" --out "$out/neighbours.png" | tail -n 1 >"$out/neighbours.json"
+  --name untrained --name BYOL --name "BYOL with ReLA" "${data_options[@]}" --out "$out/neighbours.png" | tail -n 1 >"$out/neighbours.json"
 echo "nearest neighbours  $out/neighbours.png"
 echo "accuracy            $out/accuracy.svg"
 for run in "$out"/*/report.html; do echo "report              $run"; done

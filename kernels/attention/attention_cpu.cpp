@@ -6,6 +6,7 @@
 
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
+#include "kernels/tile_product.h"
 
 namespace rela {
 namespace {
@@ -18,28 +19,31 @@ struct Left {
 
 template <int kRows, int kVectors>
 void multiply_block(const Left& a, const float* b, int64_t depth, int64_t pitch, float* c) {
-  F32x16 sums[kRows][kVectors] = {};
+  using Vector = Tile::Vector;
+  Vector sums[kRows][kVectors] = {};
   for (int64_t d = 0; d < depth; ++d) {
-    F32x16 right[kVectors];
-    for (int v = 0; v < kVectors; ++v) right[v] = load_lanes(b + d * pitch + v * kLanes);
+    Vector right[kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+      right[v] = load_vector<Vector>(b + d * pitch + v * kRegisterLanes);
+    }
     for (int r = 0; r < kRows; ++r) {
-      const F32x16 left = splat(a.data[r * a.row_stride + d * a.depth_stride]);
-      for (int v = 0; v < kVectors; ++v) sums[r][v] = fma_lanes(left, right[v], sums[r][v]);
+      const float left = a.data[r * a.row_stride + d * a.depth_stride];
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = multiply_add(left, right[v], sums[r][v]);
     }
   }
   for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) store_lanes(c + r * pitch + v * kLanes, sums[r][v]);
+    std::memcpy(c + r * pitch, sums[r], sizeof(sums[r]));
   }
 }
 
 template <int kRows>
 void multiply_rows(const Left& a, const float* b, int64_t depth, int64_t pitch, float* c) {
-  constexpr int kVectors = 4;
+  constexpr int kVectors = kRegisterLanes == 16 ? 4 : 2;  // 4 rows of them fit the registers
   int64_t column = 0;
-  for (; column + kVectors * kLanes <= pitch; column += kVectors * kLanes) {
+  for (; column + kVectors * kRegisterLanes <= pitch; column += kVectors * kRegisterLanes) {
     multiply_block<kRows, kVectors>(a, b + column, depth, pitch, c + column);
   }
-  for (; column < pitch; column += kLanes) {
+  for (; column < pitch; column += kRegisterLanes) {
     multiply_block<kRows, 1>(a, b + column, depth, pitch, c + column);
   }
 }

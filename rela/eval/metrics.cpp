@@ -1,9 +1,10 @@
 #include "rela/eval/metrics.h"
 
-#include <Eigen/Dense>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 
+#include "rela/algebra/symmetric_eigen.h"
 #include "runtime/error.h"
 
 namespace rela {
@@ -28,8 +29,8 @@ double rank_me(const Tensor& features) {
         z.middleRows(begin, std::min(kBlock, rows - begin)).cast<double>();
     gram.selfadjointView<Eigen::Lower>().rankUpdate(block.transpose());
   }
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram, Eigen::EigenvaluesOnly);
-  const Eigen::ArrayXd sigma = solver.eigenvalues().array().max(0.0).sqrt();
+  const SymmetricEigen eigen = symmetric_eigen(gram, EigenVectors::kNone);
+  const Eigen::ArrayXd sigma = eigen.values.array().max(0.0).sqrt();
   const double sum = sigma.sum();
   if (sum == 0) return 0;
   // Beyond min(N, D) there are no singular values, only rounding.

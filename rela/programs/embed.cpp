@@ -1,7 +1,7 @@
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
 
+#include "rela/programs/command_line.h"
 #include "rela/programs/frozen_model.h"
 #include "rela/programs/program.h"
 #include "runtime/io/hash.h"
@@ -12,7 +12,7 @@ namespace rela {
 namespace {
 
 ExitCode run(int argc, const char* const* argv) {
-  CLI::App app(
+  CommandLine app(
       "Writes a frozen backbone's features of a data set, in its order: tensors \"features\" [N, "
       "D] f32 and "
       "\"labels\" [N] i64.",
@@ -21,9 +21,9 @@ ExitCode run(int argc, const char* const* argv) {
   std::string split = "test";
   std::string out;
   describe_arguments(app, a);
-  app.add_option("--split", split, "train or test")->capture_default_str();
-  app.add_option("--out", out, "safetensors file to write")->required();
-  if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
+  app.add_option("--split", split, "train or test").show_default();
+  app.add_option("--out", out, "safetensors file to write").required();
+  if (!app.parse(argc, argv)) return ExitCode::kDone;
   RELA_CHECK(split == "train" || split == "test", UsageError, "--split: \"", split,
              "\"; allowed: train, test");
   const FrozenModel model = load_frozen_model(a);

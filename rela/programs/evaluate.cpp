@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -8,6 +7,7 @@
 #include "rela/eval/knn.h"
 #include "rela/eval/linear_probe.h"
 #include "rela/eval/raw_pixels.h"
+#include "rela/programs/command_line.h"
 #include "rela/programs/frozen_model.h"
 #include "rela/programs/neighbours.h"
 #include "rela/programs/program.h"
@@ -27,8 +27,7 @@ struct Arguments {
   std::string out;
 };
 
-void describe_common(CLI::App& app, Arguments& a) {
-  app.allow_extras();
+void describe_common(CommandLine& app, Arguments& a) {
   describe_arguments(app, a.model);
   app.add_option("--out", a.out, "write the result there too (JSON)");
 }
@@ -102,38 +101,37 @@ void report(const Arguments& a, const EvalResult& result) {
 }
 
 ExitCode run(int argc, const char* const* argv) {
-  CLI::App app(
+  CommandLine app(
       "Measures a frozen backbone on a labelled data set. The last line on stdout is the result "
       "(JSON).",
       "evaluate");
   Arguments a;
-  app.require_subcommand(1);
-  CLI::App* knn = app.add_subcommand(
+  CommandLine& knn = app.add_subcommand(
       "knn", "weighted k nearest neighbours: fits on the training split, counts on the test split");
-  describe_common(*knn, a);
-  knn->add_option("--k", a.knn.k, "neighbours that vote")->capture_default_str();
-  knn->add_option("--temperature", a.knn.temperature, "of the votes")->capture_default_str();
-  knn->add_flag("--pixels", a.pixels,
-                "the pixels themselves as features: no model; at the size of the first training "
-                "image unless --image-size says another");
-  CLI::App* linear = app.add_subcommand("linear", "a linear classifier on frozen features");
-  describe_common(*linear, a);
-  linear->add_option("--probe", a.probe, "rela or sgd")->capture_default_str();
-  linear->add_option("--epochs", a.epochs, "epochs of the probe")->capture_default_str();
-  CLI::App* classify = app.add_subcommand(
+  describe_common(knn, a);
+  knn.add_option("--k", a.knn.k, "neighbours that vote").show_default();
+  knn.add_option("--temperature", a.knn.temperature, "of the votes").show_default();
+  knn.add_flag("--pixels", a.pixels,
+               "the pixels themselves as features: no model; at the size of the first training "
+               "image unless --image-size says another");
+  CommandLine& linear = app.add_subcommand("linear", "a linear classifier on frozen features");
+  describe_common(linear, a);
+  linear.add_option("--probe", a.probe, "rela or sgd").show_default();
+  linear.add_option("--epochs", a.epochs, "epochs of the probe").show_default();
+  CommandLine& classify = app.add_subcommand(
       "classify", "the model's own classifier, counted on the test split: top-1 and top-5");
-  describe_common(*classify, a);
+  describe_common(classify, a);
   NeighboursArguments sheet;
-  CLI::App* neighbours = app.add_subcommand(
+  CommandLine& neighbours = app.add_subcommand(
       "neighbours", "a picture of the training images that are nearest to some test images");
-  describe_neighbours(*neighbours, sheet);
-  if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
-  if (neighbours->parsed()) {
-    const JsonValue result = draw_neighbours(*neighbours, sheet);
+  describe_neighbours(neighbours, sheet);
+  if (!app.parse(argc, argv)) return ExitCode::kDone;
+  if (neighbours.was_given()) {
+    const JsonValue result = draw_neighbours(neighbours, sheet);
     std::printf("%s\n", to_json_text(result, JsonLayout::kCompact).c_str());
     return ExitCode::kDone;
   }
-  report(a, classify->parsed() ? run_classify(a) : knn->parsed() ? run_knn(a) : run_linear(a));
+  report(a, classify.was_given() ? run_classify(a) : knn.was_given() ? run_knn(a) : run_linear(a));
   return ExitCode::kDone;
 }
 

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -7,6 +6,7 @@
 #include "rela/experiments/driver.h"
 #include "rela/experiments/results.h"
 #include "rela/experiments/table.h"
+#include "rela/programs/command_line.h"
 #include "rela/programs/program.h"
 #include "runtime/io/file.h"
 #include "runtime/io/nearest.h"
@@ -24,20 +24,18 @@ struct Arguments {
   bool quiet = false;
 };
 
-void describe(CLI::App& app, Arguments& a) {
+void describe(CommandLine& app, Arguments& a) {
   app.add_option("TABLE", a.plan.table, "table of runs (JSON), e.g. apps/experiments/cpu.json");
   app.add_option("--out", a.plan.out, "folder of all runs and of the results; picture of --draw");
   app.add_option("--set", a.plan.overrides,
                  "override a config key of every run, or of the runs of one name; may be repeated")
-      ->type_name("[NAME:]KEY=VALUE")
-      ->allow_extra_args(false);
+      .type_name("[NAME:]KEY=VALUE");
   app.add_option("--only", a.only,
                  "do these alone: names of runs, or of cells like byol-r0.2-s1; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
+      .type_name("NAME");
   app.add_option("--draw", a.draw,
                  "draw accuracy.svg of a finished table anew, from its results.json, and stop")
-      ->type_name("RESULTS");
+      .type_name("RESULTS");
   app.add_flag("--dry-run", a.dry_run, "check everything, say what is to do, and stop");
   app.add_flag("--table-help", a.table_help, "print a table of all keys of TABLE and stop");
   app.add_flag("-q,--quiet", a.quiet, "no progress of the training programs");
@@ -106,13 +104,13 @@ void draw(const std::string& results, const std::string& picture) {
 }
 
 ExitCode run(int argc, const char* const* argv) {
-  CLI::App app(
+  CommandLine app(
       "Trains and evaluates the runs of a table, one after the other; goes on where it was stopped "
       "and skips what is done.",
       "experiment");
   Arguments a;
   describe(app, a);
-  if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
+  if (!app.parse(argc, argv)) return ExitCode::kDone;
   if (a.table_help) {
     std::fputs(table_markdown().c_str(), stdout);
     return ExitCode::kDone;

@@ -1,8 +1,7 @@
 #include "rela/programs/frozen_model.h"
 
-#include <CLI/CLI.hpp>
-
 #include "rela/config/normalize_field.h"
+#include "rela/programs/command_line.h"
 #include "runtime/error.h"
 #include "runtime/io/json.h"
 #include "runtime/log.h"
@@ -29,17 +28,16 @@ Normalization parse_normalization(const std::string& text) {
 
 }  // namespace
 
-void describe_data(CLI::App& app, FrozenModelArguments& a) {
+void describe_data(CommandLine& app, FrozenModelArguments& a) {
   app.add_option("--data", a.data, "file or folder of the data set");
   app.add_option("--test-data", a.test_data, "folder of its test split; otherwise --data");
-  app.add_option("--format", a.format, "cifar10, cifar100, idx or synthetic")
-      ->capture_default_str();
+  app.add_option("--format", a.format, "cifar10, cifar100, idx or synthetic").show_default();
   app.add_option("--synthetic-images", a.synthetic_images,
                  "training images of the synthetic data set; otherwise 5,000")
-      ->check(CLI::PositiveNumber);
+      .positive();
 }
 
-void describe_arguments(CLI::App& app, FrozenModelArguments& a) {
+void describe_arguments(CommandLine& app, FrozenModelArguments& a) {
   app.add_option("--run", a.run, "folder of a finished run: its exported backbone");
   app.add_option("--weights", a.weights, "safetensors file with torchvision's names");
   app.add_option("--model", a.model, "model of --weights, e.g. resnet18");

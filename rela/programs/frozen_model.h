@@ -10,11 +10,9 @@
 #include "rela/prior/model_source.h"
 #include "rela/train/feature_extraction.h"
 
-namespace CLI {
-class App;
-}
-
 namespace rela {
+
+class CommandLine;
 
 struct FrozenModelArguments {
   std::string run;          // a run's folder: its exported backbone
@@ -29,9 +27,9 @@ struct FrozenModelArguments {
   std::optional<int64_t> image_size;  // this and the next override the model's training input
   std::string normalize;
 };
-void describe_arguments(CLI::App& app, FrozenModelArguments& arguments);
+void describe_arguments(CommandLine& app, FrozenModelArguments& arguments);
 /// Those of them that name the data.
-void describe_data(CLI::App& app, FrozenModelArguments& arguments);
+void describe_data(CommandLine& app, FrozenModelArguments& arguments);
 
 /// The model that the arguments name, and its input images. Throws UsageError for conflicting
 /// arguments.

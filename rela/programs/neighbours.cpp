@@ -1,7 +1,5 @@
 #include "rela/programs/neighbours.h"
 
-#include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <functional>
 #include <numeric>
@@ -75,26 +73,26 @@ void check_arguments(const NeighboursArguments& a) {
   RELA_CHECK(a.models.size() == a.weights.size(), UsageError, "--model: given ", a.models.size(),
              " times for ", a.weights.size(),
              " times --weights; each --weights needs its model's name, e.g. resnet18");
-  RELA_CHECK(a.names.empty() || a.names.size() == models, UsageError, "--names: ", a.names.size(),
-             " names for ", models, " models; give one for each, in the order of the models");
+  RELA_CHECK(a.names.empty() || a.names.size() == models, UsageError, "--name: given ",
+             a.names.size(), " times for ", models, " models; give one for each, in their order");
   RELA_CHECK(!a.out.empty(), UsageError, "--out: no file was named for the picture");
 }
 
 /// The models in the order of the command line.
-std::vector<NamedModel> load_models(const CLI::App& app, const NeighboursArguments& a,
+std::vector<NamedModel> load_models(const CommandLine& app, const NeighboursArguments& a,
                                     const ImageDataset& train) {
   std::vector<NamedModel> models;
   size_t run = 0, fresh = 0, file = 0;
-  for (const CLI::Option* option : app.parse_order()) {
-    if (option->check_name("--run")) {
+  for (const std::string& option : app.given_options()) {
+    if (option == "--run") {
       const std::string& folder = a.runs[run++];
       models.push_back(frozen(exported_model(folder), folder_name(folder)));
-    } else if (option->check_name("--untrained")) {
+    } else if (option == "--untrained") {
       models.push_back(untrained(a.untrained[fresh++]));
-    } else if (option->check_name("--weights")) {
+    } else if (option == "--weights") {
       const std::string& name = a.models[file];
       models.push_back(frozen(named_model(name, a.weights[file++]), name));
-    } else if (option->check_name("--pixels")) {
+    } else if (option == "--pixels") {
       models.push_back(raw_pixels(train));
     }
   }
@@ -133,35 +131,30 @@ JsonValue to_json(const NamedModel& model, const Neighbours& found, int64_t k) {
 
 }  // namespace
 
-void describe_neighbours(CLI::App& app, NeighboursArguments& a) {
-  app.allow_extras();
-  const auto repeated = [&](const char* name, std::vector<std::string>& values, const char* text) {
-    app.add_option(name, values, text)->allow_extra_args(false);
-  };
-  repeated("--run", a.runs, "folder of a finished run: its exported backbone; may be repeated");
-  repeated("--untrained", a.untrained,
-           "folder of a run: its network before the first step; may be repeated");
-  repeated("--weights", a.weights,
-           "safetensors file with torchvision's names; may be repeated, each with a --model");
-  repeated("--model", a.models, "model of --weights, e.g. resnet18");
+void describe_neighbours(CommandLine& app, NeighboursArguments& a) {
+  app.add_option("--run", a.runs,
+                 "folder of a finished run: its exported backbone; may be repeated");
+  app.add_option("--untrained", a.untrained,
+                 "folder of a run: its network before the first step; may be repeated");
+  app.add_option("--weights", a.weights,
+                 "safetensors file with torchvision's names; may be repeated, each with a --model");
+  app.add_option("--model", a.models, "model of --weights, e.g. resnet18");
   app.add_flag("--pixels", a.pixels, "the pixels themselves as features: no model");
-  app.add_option("--names", a.names, "titles of the models, in their order; otherwise their own")
-      ->delimiter(',')
-      ->type_name("NAME,...");
+  app.add_option("--name", a.names, "title of a model; once for each, in their order");
   describe_data(app, a.data);
   app.add_option("--queries", a.queries, "test images, one of each class if there are enough")
-      ->capture_default_str();
-  app.add_option("--k", a.k, "neighbours of each")->capture_default_str();
+      .show_default();
+  app.add_option("--k", a.k, "neighbours of each").show_default();
   app.add_option("--candidates", a.candidates,
-                 "search so many training images, drawn at random; otherwise all")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--scale", a.scale, "magnify the images so many times; otherwise as they need")
-      ->check(CLI::Range(1, 16));
-  app.add_option("--seed", a.seed, "of what is drawn at random")->capture_default_str();
+                 "search only this many training images, drawn at random; otherwise all")
+      .positive();
+  app.add_option("--scale", a.scale, "magnification of the images; otherwise as their size needs")
+      .between(1, 16);
+  app.add_option("--seed", a.seed, "of what is drawn at random").show_default();
   app.add_option("--out", a.out, "the picture (PNG)");
 }
 
-JsonValue draw_neighbours(const CLI::App& app, const NeighboursArguments& a) {
+JsonValue draw_neighbours(const CommandLine& app, const NeighboursArguments& a) {
   check_arguments(a);
   const auto train = open_data(a.data, Split::kTrain);
   const auto test = open_data(a.data, Split::kTest);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "rela/programs/command_line.h"
 #include "rela/programs/frozen_model.h"
 #include "runtime/io/json.h"
 
@@ -25,13 +26,13 @@ struct NeighboursArguments {
   uint64_t seed = 1;       // of the choice of queries and candidates
   std::string out;
 };
-void describe_neighbours(CLI::App& app, NeighboursArguments& arguments);
+void describe_neighbours(CommandLine& app, NeighboursArguments& arguments);
 
 /// Writes the picture. The models stand in the order in which the command line, which `app` has
 /// parsed, names them. Returns { "protocol", "picture", "queries", "k", "candidates", "seed",
 /// "query_images": [Q], "models": [{ "name", "same_class", "total", "share", "neighbours": [Q][k],
 /// ["weights_sha256"] }] }; images are indices of the test and the training split. Throws
 /// UsageError for arguments that do not go together, and what loading models and data throws.
-JsonValue draw_neighbours(const CLI::App& app, const NeighboursArguments& arguments);
+JsonValue draw_neighbours(const CommandLine& app, const NeighboursArguments& arguments);
 
 }  // namespace rela

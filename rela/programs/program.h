@@ -1,16 +1,9 @@
 #pragma once
-// What every program does besides its work: parse the command line, turn errors into text and exit
-// codes.
+// What every program does besides its work: turn errors into text and exit codes.
 
 #include <functional>
-#include <string>
-#include <vector>
 
 #include "runtime/error.h"
-
-namespace CLI {
-class App;
-}
 
 namespace rela {
 
@@ -22,10 +15,6 @@ int run_program(const std::function<ExitCode()>& body) noexcept;
 /// slower. Not spinning at all makes it 8 % slower on an idle machine. Restarts the program, once,
 /// with GOMP_SPINCOUNT=2000, a few microseconds; a policy set by the user is kept.
 void limit_spinning(char** argv);
-
-/// Parses argv. --help and --version print to stdout and return false: nothing is left to do. Wrong
-/// usage throws UsageError; an unknown option names the nearest one.
-bool parse_command_line(CLI::App& app, int argc, const char* const* argv);
 
 /// Exit status of each program's main().
 int train_byol_main(int argc, const char* const* argv);

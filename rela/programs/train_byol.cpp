@@ -1,8 +1,8 @@
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 
 #include "rela/programs/build_report.h"
+#include "rela/programs/command_line.h"
 #include "rela/programs/program.h"
 #include "rela/train/trainer.h"
 #include "runtime/io/file.h"
@@ -30,16 +30,15 @@ struct Arguments {
   bool verbose = false;
 };
 
-void describe(CLI::App& app, Arguments& a) {
+void describe(CommandLine& app, Arguments& a) {
   app.add_option("CONFIG", a.config, "config file (JSON)");
   app.add_option("--set", a.set, "override a key, e.g. --set optimizer.lr=0.01; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
+      .type_name("KEY=VALUE");
   app.add_option("--out", a.out, "folder of the run; the config's `out` otherwise");
   app.add_option(
          "--resume", a.resume,
          "auto: go on where the folder's newest checkpoint stands; none; or a checkpoint's folder")
-      ->capture_default_str();
+      .show_default();
   app.add_flag("--overwrite", a.overwrite, "remove an earlier run from the folder");
   app.add_flag("--check", a.check, "check config, data and model, then stop");
   app.add_flag("--print-config", a.print_config, "print the complete config and stop");
@@ -49,8 +48,8 @@ void describe(CLI::App& app, Arguments& a) {
   app.add_flag("--config-schema", a.config_schema, "print the JSON Schema of the config and stop");
   app.add_option("--max-steps", a.max_steps,
                  "length of the run in optimiser steps, instead of the config's")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--seed", a.seed, "seed, instead of the config's")->check(CLI::NonNegativeNumber);
+      .positive();
+  app.add_option("--seed", a.seed, "seed, instead of the config's").not_negative();
   app.add_flag("-q,--quiet", a.quiet, "only warnings and errors on the terminal");
   app.add_flag("-v,--verbose", a.verbose, "more on the terminal");
 }
@@ -138,10 +137,10 @@ void check_only(const ExperimentConfig& config) {
 }
 
 ExitCode run(int argc, const char* const* argv) {
-  CLI::App app("Trains an image backbone without labels (BYOL).", "train_byol");
+  CommandLine app("Trains an image backbone without labels (BYOL).", "train_byol");
   Arguments a;
   describe(app, a);
-  if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
+  if (!app.parse(argc, argv)) return ExitCode::kDone;
   if (a.config_help || a.config_schema) {
     std::fputs((a.config_help ? config_markdown() : config_schema()).c_str(), stdout);
     return ExitCode::kDone;

@@ -1,12 +1,12 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
 
+#include "rela/programs/command_line.h"
 #include "rela/programs/program.h"
 #include "rela/report/heat_map.h"
 #include "rela/transport/compare.h"
@@ -164,7 +164,7 @@ void run_all(const Arguments& a) {
 }
 
 ExitCode run(int argc, const char* const* argv) {
-  CLI::App app(
+  CommandLine app(
       "Fits linear maps between the features that models make of the same images, and measures "
       "them "
       "on held-out images. The last line on stdout is the result (JSON).",
@@ -173,13 +173,13 @@ ExitCode run(int argc, const char* const* argv) {
   app.add_option("--from", a.from, "features of one model, as embed writes them");
   app.add_option("--to", a.to, "features of another model, of the same images");
   app.add_option("--all", a.all, "a folder of such files: every pair of them");
-  app.add_option("--ridge", a.options.ridge, "weight of |W|^2 in the fit")->capture_default_str();
+  app.add_option("--ridge", a.options.ridge, "weight of |W|^2 in the fit").show_default();
   app.add_option("--holdout", a.options.holdout, "share of the images that measure and do not fit")
-      ->capture_default_str();
-  app.add_option("--seed", a.options.seed, "which images those are")->capture_default_str();
+      .show_default();
+  app.add_option("--seed", a.options.seed, "which images those are").show_default();
   app.add_option("--out", a.out, "write the result there too (JSON)");
   app.add_option("--svg", a.svg, "with --all: draw the residuals there");
-  if (!parse_command_line(app, argc, argv)) return ExitCode::kDone;
+  if (!app.parse(argc, argv)) return ExitCode::kDone;
   check(a);
   if (a.all.empty()) {
     print_and_write(compare_pair(a), a.out);

@@ -1,10 +1,11 @@
 #include "rela/targets/whitening.h"
 
-#include <Eigen/Eigenvalues>
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 
 #include "kernels/parallel.h"
+#include "rela/algebra/symmetric_eigen.h"
 #include "runtime/error.h"
 
 namespace rela {
@@ -32,15 +33,15 @@ Whitening make_whitening(const CovarianceAccumulator& features, int64_t wanted) 
   w.in = static_cast<int64_t>(w.mean.size());
   const auto n = static_cast<double>(features.count());
   const std::vector<double> covariance = features.covariance();
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(
-      Eigen::Map<const Eigen::MatrixXd>(covariance.data(), w.in, w.in));
-  const double largest = solver.eigenvalues()[w.in - 1];
+  const SymmetricEigen eigen = symmetric_eigen(
+      Eigen::Map<const Eigen::MatrixXd>(covariance.data(), w.in, w.in), EigenVectors::kAll);
+  const double largest = eigen.values[w.in - 1];
   const double mean_square = Eigen::Map<const Eigen::VectorXd>(w.mean.data(), w.in).squaredNorm();
-  RELA_CHECK(solver.info() == Eigen::Success && largest > kRoundingVariance * mean_square,
-             NonFiniteError, "targets: the prior's ", w.in, " features are the same for all ",
-             features.count(), " images; a prior must tell images apart, check its weights");
+  RELA_CHECK(eigen.converged && largest > kRoundingVariance * mean_square, NonFiniteError,
+             "targets: the prior's ", w.in, " features are the same for all ", features.count(),
+             " images; a prior must tell images apart, check its weights");
   while (w.out < std::min(wanted, w.in) &&
-         solver.eigenvalues()[w.in - 1 - w.out] >= kVarianceFloor * largest) {
+         eigen.values[w.in - 1 - w.out] >= kVarianceFloor * largest) {
     ++w.out;
   }
   w.dropped = wanted - w.out;
@@ -48,8 +49,8 @@ Whitening make_whitening(const CovarianceAccumulator& features, int64_t wanted) 
   Eigen::Map<Rows> a(w.directions.data(), w.in, w.out);
   for (int64_t j = 0; j < w.out; ++j) {
     const int64_t from = w.in - 1 - j;  // eigenvalues ascend
-    w.variance.push_back(solver.eigenvalues()[from] * (n - 1) / n);
-    Eigen::VectorXd v = solver.eigenvectors().col(from);
+    w.variance.push_back(eigen.values[from] * (n - 1) / n);
+    Eigen::VectorXd v = eigen.vectors.col(from);
     fix_sign(v);
     a.col(j) = v / std::sqrt(w.variance.back());
   }

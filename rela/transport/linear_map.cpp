@@ -1,9 +1,10 @@
 #include "rela/transport/linear_map.h"
 
-#include <Eigen/Dense>
+#include <Eigen/Cholesky>
 #include <cmath>
 #include <limits>
 
+#include "rela/algebra/symmetric_eigen.h"
 #include "runtime/error.h"
 
 namespace rela {
@@ -22,11 +23,11 @@ Moments gram_of(const CentredMoments& m) { return {m.gram.data(), m.columns(), m
 Matrix solve(const Matrix& a, const Matrix& b) {
   const Eigen::LLT<Matrix> cholesky(a);
   if (cholesky.info() == Eigen::Success && cholesky.rcond() > kNoise) return cholesky.solve(b);
-  const Eigen::SelfAdjointEigenSolver<Matrix> eigen(a);
-  const double largest = eigen.eigenvalues().size() > 0 ? eigen.eigenvalues().maxCoeff() : 0.0;
+  const SymmetricEigen eigen = symmetric_eigen(a, EigenVectors::kAll);
+  const double largest = eigen.values.size() > 0 ? eigen.values.maxCoeff() : 0.0;
   const Eigen::VectorXd inverse =
-      eigen.eigenvalues().unaryExpr([&](double v) { return v > kNoise * largest ? 1.0 / v : 0.0; });
-  return eigen.eigenvectors() * inverse.asDiagonal() * (eigen.eigenvectors().transpose() * b);
+      eigen.values.unaryExpr([&](double v) { return v > kNoise * largest ? 1.0 / v : 0.0; });
+  return eigen.vectors * inverse.asDiagonal() * (eigen.vectors.transpose() * b);
 }
 
 }  // namespace

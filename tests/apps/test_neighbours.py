@@ -81,7 +81,7 @@ class SmallData(Sheets):
         self.assertNotIn("weights_sha256", models[0])
         self.check_picture(result, self.labels("train"), self.labels("test"))
 
-        result = self.cifar("--run", run, "--pixels", "--names", "trained,raw")
+        result = self.cifar("--run", run, "--pixels", "--name", "trained", "--name", "raw")
         self.assertEqual([m["name"] for m in result["models"]], ["trained", "raw"])
         self.assertEqual([m["neighbours"] for m in result["models"]],
                          [models[2]["neighbours"], models[0]["neighbours"]])
@@ -115,7 +115,7 @@ class SmallData(Sheets):
         run = self.run_folder.folder
         for code, args, words in (
                 (USAGE, (), ("--run, --untrained", "no model")),
-                (USAGE, ("--run", run, "--names", "a,b"), ("--names", "2 names for 1 models")),
+                (USAGE, ("--run", run, "--name", "a", "--name", "b"), ("--name", "given 2 times for 1 models")),
                 (USAGE, ("--weights", "x"), ("--model", "resnet18")),
                 (USAGE, ("--run", run, "--k", 61), ("--k", "1 to 60")),
                 (USAGE, ("--run", run, "--queries", 31), ("queries", "1 to 30")),

@@ -183,7 +183,7 @@ class Scripts(unittest.TestCase):
         pixels, sheet = self.called("evaluate")
         self.assertEqual(pixels, f"evaluate knn --pixels --data {mine}")
         self.assertEqual(sheet, "evaluate neighbours --untrained runs/other/byol --run runs/other/byol --run "
-                         f"runs/other/rela --names untrained,BYOL,BYOL with ReLA --data {mine} --out "
+                         f"runs/other/rela --name untrained --name BYOL --name BYOL with ReLA --data {mine} --out "
                          "runs/other/neighbours.png")
         for line in ("raw pixels            25.0 %", "untrained network     12.5 %", "BYOL                  37.5 %",
                      "BYOL with ReLA        50.0 %", "nearest neighbours  runs/other/neighbours.png",

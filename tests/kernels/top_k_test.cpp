@@ -13,6 +13,7 @@
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/parallel.h"
 #include "kernels/random/random_stream.h"
+#include "kernels/similarity/top_k_rows.h"
 
 namespace rela {
 
@@ -152,7 +153,8 @@ INSTANTIATE_TEST_SUITE_P(Ragged, TopKShapes,
                                          TopKDims{7, 47, 5, 10}, TopKDims{8, 48, 32, 48},
                                          TopKDims{9, 49, 31, 49}, TopKDims{2, 197, 0, 5},
                                          TopKDims{31, 197, 13, 197}, TopKDims{32, 1009, 16, 200},
-                                         TopKDims{1, 4099, 33, 256}, TopKDims{521, 101, 3, 2}));
+                                         TopKDims{1, 4099, 33, 256}, TopKDims{521, 101, 3, 2},
+                                         TopKDims{4, 24, 7, 3}, TopKDims{5, 25, 6, 25}));
 
 TEST(TopK, FindsTheBestWhenTheyComeLast) {
   const TopKDims d{1, 1000, 1, 3};
@@ -171,6 +173,27 @@ TEST(TopK, KeepsTheLowestIndicesWhenEverythingTies) {
 TEST(TopK, CountsNegativeZeroAsZero) {
   const Best got = run({1e-30f}, {-1e-30f, 0.0f, -1.0f}, {1, 3, 1, 3});  // -1e-60 rounds to -0
   EXPECT_EQ(got.indices, (std::vector<int64_t>{0, 1, 2}));
+}
+
+TEST(SelectLargest, PutsTheLargestFirstAndTheKthLastOfThem) {
+  const int64_t count = 500;
+  RandomStream random({.seed = 11, .op = RandomOp::kSynthetic});
+  std::vector<uint64_t> ascending(count);
+  for (uint64_t i = 0; i < count; ++i) ascending[i] = i * i + 1;
+  std::vector<uint64_t> shuffled = ascending, descending(ascending.rbegin(), ascending.rend());
+  for (int64_t i = count - 1; i > 0; --i) std::swap(shuffled[i], shuffled[random.below(i + 1)]);
+  for (const auto& keys : {shuffled, ascending, descending}) {
+    for (const int64_t n : {2, 7, 8, 9, 33, 500}) {
+      for (const int64_t k : {int64_t{1}, n / 2, n - 1}) {
+        std::vector<uint64_t> got(keys.begin(), keys.begin() + n), want = got;
+        select_largest(got.data(), n, k);
+        std::sort(want.begin(), want.end(), std::greater<>());
+        EXPECT_EQ(got[k - 1], want[k - 1]) << n << " " << k;
+        std::sort(got.begin(), got.begin() + k, std::greater<>());
+        EXPECT_TRUE(std::equal(got.begin(), got.begin() + k, want.begin())) << n << " " << k;
+      }
+    }
+  }
 }
 
 TEST(TopK, NeverChoosesWhatIsNotANumber) {

@@ -1,0 +1,128 @@
+#include "rela/programs/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "rela/programs/build_report.h"
+#include "runtime/error.h"
+#include "runtime/io/nearest.h"
+
+namespace rela {
+namespace {
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::string explain_extras(const CLI::App& app) {
+  std::string text;
+  for (const std::string& extra : app.remaining(/*recurse=*/true)) {
+    if (!text.empty()) text += '\n';
+    text += extra + ": ";
+    if (extra.starts_with("-")) {
+      const std::string near = nearest_word(extra.substr(0, extra.find('=')), option_names(app));
+      text +=
+          "unknown option; " + (near.empty() ? "--help lists them" : "did you mean " + near + "?");
+    } else {
+      text += "unexpected argument; --help shows the usage";
+    }
+  }
+  return text;
+}
+
+std::string version_text() {
+  const GpuFacts facts = gpu_facts();
+  std::string text = build_report(facts) + kernel_reports(facts);
+  text.pop_back();  // the parser ends the line
+  return text;
+}
+
+}  // namespace
+
+CommandLineOption& CommandLineOption::required() {
+  option_->required();
+  return *this;
+}
+CommandLineOption& CommandLineOption::show_default() {
+  option_->capture_default_str();
+  return *this;
+}
+CommandLineOption& CommandLineOption::type_name(const std::string& name) {
+  option_->type_name(name);
+  return *this;
+}
+CommandLineOption& CommandLineOption::positive() {
+  option_->check(CLI::PositiveNumber);
+  return *this;
+}
+CommandLineOption& CommandLineOption::not_negative() {
+  option_->check(CLI::NonNegativeNumber);
+  return *this;
+}
+CommandLineOption& CommandLineOption::between(int64_t least, int64_t most) {
+  option_->check(CLI::Range(least, most));
+  return *this;
+}
+
+CommandLine::CommandLine(const std::string& description, const std::string& program)
+    : owned_(std::make_unique<CLI::App>(description, program)), app_(owned_.get()) {
+  app_->allow_extras();
+}
+CommandLine::CommandLine(CLI::App* subcommand) : app_(subcommand) { app_->allow_extras(); }
+CommandLine::~CommandLine() = default;
+
+CommandLineOption CommandLine::add(const std::string& names, const OptionValue& value,
+                                   const std::string& help) {
+  CLI::Option* option =
+      std::visit([&](auto* target) { return app_->add_option(names, *target, help); }, value);
+  if (std::holds_alternative<std::vector<std::string>*>(value)) option->allow_extra_args(false);
+  return CommandLineOption(option);
+}
+
+void CommandLine::add_flag(const std::string& names, bool& value, const std::string& help) {
+  app_->add_flag(names, value, help);
+}
+
+CommandLine& CommandLine::add_subcommand(const std::string& name, const std::string& help) {
+  app_->require_subcommand(1);
+  subcommands_.push_back(
+      std::unique_ptr<CommandLine>(new CommandLine(app_->add_subcommand(name, help))));
+  return *subcommands_.back();
+}
+
+bool CommandLine::was_given() const { return app_->parsed(); }
+
+std::vector<std::string> CommandLine::given_options() const {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app_->parse_order()) {
+    if (!option->get_lnames().empty()) names.push_back("--" + option->get_lnames().front());
+  }
+  return names;
+}
+
+bool CommandLine::parse(int argc, const char* const* argv) {
+  app_->set_version_flag("--version", version_text);
+  try {
+    app_->parse(argc, argv);
+  } catch (const CLI::CallForHelp& e) {
+    std::fputs(app_->help().c_str(), stdout);
+    return false;
+  } catch (const CLI::CallForAllHelp& e) {
+    std::fputs(app_->help("", CLI::AppFormatMode::All).c_str(), stdout);
+    return false;
+  } catch (const CLI::CallForVersion& e) {
+    std::printf("%s\n", e.what());
+    return false;
+  } catch (const CLI::ParseError& e) {
+    throw UsageError(cat(e.what(), "; --help shows the usage"));
+  }
+  const std::string extras = explain_extras(*app_);
+  RELA_CHECK(extras.empty(), UsageError, extras);
+  return true;
+}
+
+}  // namespace rela
