@@ -29,8 +29,9 @@ double rank_me(const Tensor& features) {
         z.middleRows(begin, std::min(kBlock, rows - begin)).cast<double>();
     gram.selfadjointView<Eigen::Lower>().rankUpdate(block.transpose());
   }
-  const SymmetricEigen eigen = symmetric_eigen(gram, EigenVectors::kNone);
-  const Eigen::ArrayXd sigma = eigen.values.array().max(0.0).sqrt();
+  const SymmetricEigen eigen = symmetric_eigen(gram.data(), width, EigenVectors::kNone);
+  const Eigen::Map<const Eigen::ArrayXd> values(eigen.values.data(), width);
+  const Eigen::ArrayXd sigma = values.max(0.0).sqrt();
   const double sum = sigma.sum();
   if (sum == 0) return 0;
   // Beyond min(N, D) there are no singular values, only rounding.

@@ -33,8 +33,7 @@ Whitening make_whitening(const CovarianceAccumulator& features, int64_t wanted) 
   w.in = static_cast<int64_t>(w.mean.size());
   const auto n = static_cast<double>(features.count());
   const std::vector<double> covariance = features.covariance();
-  const SymmetricEigen eigen = symmetric_eigen(
-      Eigen::Map<const Eigen::MatrixXd>(covariance.data(), w.in, w.in), EigenVectors::kAll);
+  const SymmetricEigen eigen = symmetric_eigen(covariance.data(), w.in, EigenVectors::kAll);
   const double largest = eigen.values[w.in - 1];
   const double mean_square = Eigen::Map<const Eigen::VectorXd>(w.mean.data(), w.in).squaredNorm();
   RELA_CHECK(eigen.converged && largest > kRoundingVariance * mean_square, NonFiniteError,
@@ -50,7 +49,7 @@ Whitening make_whitening(const CovarianceAccumulator& features, int64_t wanted) 
   for (int64_t j = 0; j < w.out; ++j) {
     const int64_t from = w.in - 1 - j;  // eigenvalues ascend
     w.variance.push_back(eigen.values[from] * (n - 1) / n);
-    Eigen::VectorXd v = eigen.vectors.col(from);
+    Eigen::VectorXd v = Eigen::Map<const Eigen::VectorXd>(eigen.vectors.data() + from * w.in, w.in);
     fix_sign(v);
     a.col(j) = v / std::sqrt(w.variance.back());
   }

@@ -23,11 +23,13 @@ Moments gram_of(const CentredMoments& m) { return {m.gram.data(), m.columns(), m
 Matrix solve(const Matrix& a, const Matrix& b) {
   const Eigen::LLT<Matrix> cholesky(a);
   if (cholesky.info() == Eigen::Success && cholesky.rcond() > kNoise) return cholesky.solve(b);
-  const SymmetricEigen eigen = symmetric_eigen(a, EigenVectors::kAll);
-  const double largest = eigen.values.size() > 0 ? eigen.values.maxCoeff() : 0.0;
+  const SymmetricEigen eigen = symmetric_eigen(a.data(), a.rows(), EigenVectors::kAll);
+  const Eigen::Map<const Eigen::VectorXd> values(eigen.values.data(), a.rows());
+  const Eigen::Map<const Matrix> vectors(eigen.vectors.data(), a.rows(), a.rows());
+  const double largest = values.size() > 0 ? values.maxCoeff() : 0.0;
   const Eigen::VectorXd inverse =
-      eigen.values.unaryExpr([&](double v) { return v > kNoise * largest ? 1.0 / v : 0.0; });
-  return eigen.vectors * inverse.asDiagonal() * (eigen.vectors.transpose() * b);
+      values.unaryExpr([&](double v) { return v > kNoise * largest ? 1.0 / v : 0.0; });
+  return vectors * inverse.asDiagonal() * (vectors.transpose() * b);
 }
 
 }  // namespace
