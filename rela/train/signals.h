@@ -22,6 +22,8 @@ class SignalWatch {
 
   /// The strongest request since the last call. A request to stop stays.
   SignalRequest take();
+  /// Whether a stop was asked for; takes nothing.
+  static bool stop_requested();
   /// "SIGTERM": the signal that asked to stop; empty when none did.
   static const char* stop_signal_name();
 
