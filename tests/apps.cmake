@@ -35,7 +35,7 @@ if(Python3_FOUND)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_published.py)
   set_tests_properties(apps.published PROPERTIES LABELS "apps;slow" TIMEOUT 300
     ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:evaluate>;OMP_WAIT_POLICY=passive")
-  set(tests_of_programs evaluate experiment idx install neighbours pictures rela resume training transport usage)
+  set(tests_of_programs evaluate experiment idx install knn neighbours pictures rela resume training transport usage)
   if(NOT RELA_CUDA STREQUAL "OFF")
     list(APPEND tests_of_programs cuda cuda_mixed)
   endif()

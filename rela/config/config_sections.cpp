@@ -202,6 +202,10 @@ void describe(ConfigTable& table, EvalConfig& c) {
   table.integer("knn_k", c.knn_k, Limits::at_least(1), "neighbours that vote");
   table.real("knn_temperature", c.knn_temperature, Limits::above(0),
              "a neighbour's vote weighs exp(cosine / temperature)");
+  table.integer(
+      "knn_train_images", c.knn_train_images, Unset::kNull, Limits::at_least(1),
+      "training images that are searched for neighbours, a random part by the seed: fewer "
+      "are faster and count a little lower; null: all. After the last step it is all");
 }
 
 void describe(ConfigTable& table, CheckpointConfig& c) {

@@ -150,6 +150,7 @@ struct EvalConfig {
   int64_t knn_every_epochs = 5;  // 0: never
   int64_t knn_k = 200;
   double knn_temperature = 0.1;
+  std::optional<int64_t> knn_train_images;  // none: all; the last step's evaluation takes all
 };
 
 struct CheckpointConfig {

@@ -38,7 +38,7 @@ fs::path file_of(const fs::path& folder, const std::string& set, Split split,
   for (const char* name : split == Split::kTrain ? Names{"train-"} : Names{"t10k-", "test-"}) {
     for (const std::string& kind : {what, dotted}) {
       for (const char* ending : {"-ubyte", "-ubyte.gz"}) {
-        fs::path file = folder / (set + name + kind + ending);
+        fs::path file = folder / cat(set, name, kind, ending);
         if (fs::is_regular_file(file)) return file;
       }
     }

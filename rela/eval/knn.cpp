@@ -34,6 +34,31 @@ int64_t vote(std::span<const float> similarities, std::span<const int64_t> class
   return std::max_element(sums.begin(), sums.end()) - sums.begin();  // the first of equal ones
 }
 
+/// Queries at once: whole blocks of the search for every thread, and a word about them soon.
+int64_t queries_at_once() { return int64_t{512} * cpu_threads(); }
+
+/// The class of each row of `queries` and `bank` [., D], both of length 1, by the votes of its k
+/// neighbours.
+void predict(const Tensor& queries, const Tensor& bank, const FeatureSet& train,
+             const KnnOptions& options, std::span<int64_t> predictions) {
+  const int64_t k = neighbours(train, options);
+  const TopK best = top_k_similarity(queries, bank, k);
+  const std::span<const int64_t> labels = train.labels.span<int64_t>();
+  const int64_t parts = cpu_threads();
+  parallel_for(parts, [&](int64_t part) {
+    std::vector<double> sums(train.num_classes);
+    std::vector<int64_t> classes(k);
+    const Range mine = part_of(static_cast<int64_t>(predictions.size()), parts, part);
+    for (int64_t n = mine.begin; n < mine.end; ++n) {
+      const auto indices = best.indices.span<int64_t>().subspan(n * k, k);
+      std::transform(indices.begin(), indices.end(), classes.begin(),
+                     [&](int64_t i) { return labels[i]; });
+      predictions[n] =
+          vote(best.values.span<float>().subspan(n * k, k), classes, options.temperature, sums);
+    }
+  });
+}
+
 }  // namespace
 
 std::vector<int64_t> knn_predict(const FeatureSet& train, const Tensor& features,
@@ -47,24 +72,17 @@ std::vector<int64_t> knn_predict(const FeatureSet& train, const Tensor& features
   const int64_t k = neighbours(train, options);
   if (k < options.k) log_warning("knn: k is ", options.k, " but only ", k, " images can vote");
 
-  const TopK best =
-      top_k_similarity(l2_normalize_rows(features), l2_normalize_rows(train.features), k);
-  const std::span<const int64_t> labels = train.labels.span<int64_t>();
-  const int64_t rows = features.shape()[0];
+  const Tensor queries = l2_normalize_rows(features);
+  const Tensor bank = l2_normalize_rows(train.features);
+  const int64_t rows = queries.shape()[0];
   std::vector<int64_t> predictions(rows);
-  const int64_t parts = cpu_threads();
-  parallel_for(parts, [&](int64_t part) {
-    std::vector<double> sums(train.num_classes);
-    std::vector<int64_t> classes(k);
-    const Range mine = part_of(rows, parts, part);
-    for (int64_t n = mine.begin; n < mine.end; ++n) {
-      const auto indices = best.indices.span<int64_t>().subspan(n * k, k);
-      std::transform(indices.begin(), indices.end(), classes.begin(),
-                     [&](int64_t i) { return labels[i]; });
-      predictions[n] =
-          vote(best.values.span<float>().subspan(n * k, k), classes, options.temperature, sums);
-    }
-  });
+  for (int64_t begin = 0; begin < rows;) {
+    const int64_t end = std::min(begin + queries_at_once(), rows);
+    predict(queries.slice(begin, end), bank, train, options,
+            std::span(predictions).subspan(begin, end - begin));
+    begin = end;
+    if (options.progress) options.progress(begin, rows);
+  }
   return predictions;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "rela/eval/features.h"
@@ -11,6 +12,9 @@ namespace rela {
 struct KnnOptions {
   int64_t k = 200;           // neighbours that vote, at least 1; no more than there are vote
   double temperature = 0.1;  // above 0
+  /// Called now and then with the test images whose neighbours are known. What it throws ends the
+  /// search.
+  std::function<void(int64_t done, int64_t total)> progress = nullptr;
 };
 
 /// Weighted k-nearest-neighbour classifier (Wu et al. 2018, section 3.4) on l2-normalised features:

@@ -47,11 +47,12 @@ std::string differences(const Cell& cell) {
   if (before.is_null()) return "";
   const JsonValue now = parse_json(to_resolved_json(cell.config));
   std::string text = config_differences(before, now);
-  for (const char* key : {"eval.knn_every_epochs", "eval.knn_k", "eval.knn_temperature"}) {
+  for (const char* key :
+       {"eval.knn_every_epochs", "eval.knn_k", "eval.knn_temperature", "eval.knn_train_images"}) {
     const JsonValue* a = value_at(before, key);
     const JsonValue* b = value_at(now, key);
     const auto shown = [](const JsonValue* value) {
-      return value == nullptr ? std::string("absent") : to_json_text(*value, JsonLayout::kCompact);
+      return value == nullptr ? std::string("null") : to_json_text(*value, JsonLayout::kCompact);
     };
     if (shown(a) != shown(b))
       text += cat("\n  ", key, ": ", shown(a), " before, ", shown(b), " now");

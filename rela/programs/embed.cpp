@@ -28,7 +28,7 @@ ExitCode run(int argc, const char* const* argv) {
              "\"; allowed: train, test");
   const FrozenModel model = load_frozen_model(a);
   const auto dataset = open_data(a, split == "train" ? Split::kTrain : Split::kTest);
-  const FeatureSet set = features_of(model, *dataset);
+  const FeatureSet set = features_of(model, *dataset, split.c_str());
   const std::array tensors{
       SafetensorsTensor{"features", WireDtype::kF32, set.features.shape(), set.features.raw()},
       SafetensorsTensor{"labels", WireDtype::kI64, set.labels.shape(), set.labels.raw()}};

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "rela/config/normalize_field.h"
+#include "rela/data/subset.h"
 #include "rela/eval/classify.h"
 #include "rela/eval/knn.h"
 #include "rela/eval/linear_probe.h"
@@ -18,12 +19,15 @@
 namespace rela {
 namespace {
 
+constexpr uint64_t kSubsetSeed = 1;
+
 struct Arguments {
   FrozenModelArguments model;
   KnnOptions knn;
   std::string probe = "rela";
   int64_t epochs = 100;
   bool pixels = false;
+  int64_t train_images = 0;  // 0: all
   std::string out;
 };
 
@@ -40,17 +44,24 @@ int64_t stored_side(const ImageDataset& dataset) {
 }
 
 EvalResult run_knn(const Arguments& a) {
-  const auto train = open_data(a.model, Split::kTrain);
+  const auto all = open_data(a.model, Split::kTrain);
   const auto test = open_data(a.model, Split::kTest);
+  const Subset train(*all, a.train_images > 0 ? a.train_images : all->size(), kSubsetSeed);
+  KnnOptions options = a.knn;
   if (a.pixels) {
-    const int64_t side = a.model.image_size.value_or(stored_side(*train));
-    EvalResult result =
-        knn_evaluate(raw_pixel_features(*train, side), raw_pixel_features(*test, side), a.knn);
+    const int64_t side = a.model.image_size.value_or(stored_side(*all));
+    const FeatureSet bank = raw_pixel_features(train, side);
+    const FeatureSet queries = raw_pixel_features(*test, side);
+    options.progress = show_pass("neighbours of the test images");
+    EvalResult result = knn_evaluate(bank, queries, options);
     result.protocol = "knn_pixels";
     return result;
   }
   const FrozenModel model = load_frozen_model(a.model);
-  EvalResult result = knn_evaluate(features_of(model, *train), features_of(model, *test), a.knn);
+  const FeatureSet bank = features_of(model, train, "training");
+  const FeatureSet queries = features_of(model, *test, "test");
+  options.progress = show_pass("neighbours of the test images");
+  EvalResult result = knn_evaluate(bank, queries, options);
   result.weights_sha256 = sha256_file(model.source.weights_file);
   return result;
 }
@@ -60,8 +71,8 @@ EvalResult run_linear(const Arguments& a) {
       a.probe == "rela" || a.probe == "sgd", UsageError, "--probe: \"", a.probe,
       "\"; allowed: rela (Adam 3e-4), sgd (Nesterov, learning rate chosen on held-out images)");
   const FrozenModel model = load_frozen_model(a.model);
-  const FeatureSet train = features_of(model, *open_data(a.model, Split::kTrain));
-  const FeatureSet test = features_of(model, *open_data(a.model, Split::kTest));
+  const FeatureSet train = features_of(model, *open_data(a.model, Split::kTrain), "training");
+  const FeatureSet test = features_of(model, *open_data(a.model, Split::kTest), "test");
   const ProbeCallback progress = [](const ProbeProgress& p) {
     if (p.epoch % 20 == 0 || p.epoch == p.epochs) {
       log_info("probe epoch ", p.epoch, "/", p.epochs, " | lr ", p.lr, " | loss ", p.loss);
@@ -81,7 +92,7 @@ EvalResult run_classify(const Arguments& a) {
   const ModelInput& input = source.input;
   EvalResult result = classify(
       classifier, *test, {.image_size = input.image_size, .normalization = input.normalization},
-      log_progress("classified"));
+      show_pass("classified"));
   result.add_setting("model", source.spec.name);
   result.add_setting("image_size", input.image_size);
   result.settings.emplace_back("normalize", to_json(input.normalization));
@@ -111,6 +122,9 @@ ExitCode run(int argc, const char* const* argv) {
   describe_common(knn, a);
   knn.add_option("--k", a.knn.k, "neighbours that vote").show_default();
   knn.add_option("--temperature", a.knn.temperature, "of the votes").show_default();
+  knn.add_option("--train-images", a.train_images,
+                 "search only this many training images, drawn at random; otherwise all")
+      .positive();
   knn.add_flag("--pixels", a.pixels,
                "the pixels themselves as features: no model; at the size of the first training "
                "image unless --image-size says another");

@@ -2,6 +2,7 @@
 
 #include "rela/config/normalize_field.h"
 #include "rela/programs/command_line.h"
+#include "rela/train/pass_display.h"
 #include "runtime/error.h"
 #include "runtime/io/json.h"
 #include "runtime/log.h"
@@ -88,19 +89,16 @@ std::unique_ptr<ImageDataset> open_data(const FrozenModelArguments& a, Split spl
                        .synthetic_size = split == Split::kTrain ? a.synthetic_images : 0});
 }
 
-ExtractionProgress log_progress(const char* what) {
-  return [what, next = int64_t{0}](int64_t done, int64_t total) mutable {
-    if (done < next && done < total) return;
-    log_info(what, " ", done, "/", total, " images");
-    next = done + total / 5;
-  };
+ExtractionProgress show_pass(const std::string& what) {
+  return show_pass(ProgressDisplay::style_for_stderr(), what);
 }
 
-FeatureSet features_of(const FrozenModel& model, const ImageDataset& dataset) {
+FeatureSet features_of(const FrozenModel& model, const ImageDataset& dataset, const char* what) {
   const ModelInput& input = model.source.input;
   return extract_features(
       dataset, {.image_size = input.image_size, .normalization = input.normalization},
-      [&](const Tensor& images) { return model.embed(images); }, log_progress("features of"));
+      [&](const Tensor& images) { return model.embed(images); },
+      show_pass(cat("features of the ", what, " images")));
 }
 
 }  // namespace rela

@@ -47,9 +47,9 @@ FrozenModel load_frozen_model(const FrozenModelArguments& arguments);
 
 /// A split of the data.
 std::unique_ptr<ImageDataset> open_data(const FrozenModelArguments& arguments, Split split);
-/// Progress goes to stderr.
-FeatureSet features_of(const FrozenModel& model, const ImageDataset& dataset);
-/// Logs periodically how many images are done: "<what> 512/10000 images".
-ExtractionProgress log_progress(const char* what);
+/// Progress goes to stderr: "features of the <what> images".
+FeatureSet features_of(const FrozenModel& model, const ImageDataset& dataset, const char* what);
+/// Displays the progress of a pass over images on stderr.
+ExtractionProgress show_pass(const std::string& what);
 
 }  // namespace rela

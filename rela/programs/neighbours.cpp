@@ -2,11 +2,9 @@
 
 #include <filesystem>
 #include <functional>
-#include <numeric>
 
 #include "rela/config/experiment_config.h"
-#include "rela/data/image_subset.h"
-#include "rela/data/sampler.h"
+#include "rela/data/subset.h"
 #include "rela/eval/neighbours.h"
 #include "rela/eval/raw_pixels.h"
 #include "rela/pictures/neighbour_sheet.h"
@@ -25,13 +23,16 @@ namespace fs = std::filesystem;
 struct NamedModel {
   std::string name;
   std::string weights_sha256;  // empty: none
-  std::function<FeatureSet(const ImageDataset&)> features;
+  /// `what` names the images in the progress line: "training" or "test".
+  std::function<FeatureSet(const ImageDataset&, const char* what)> features;
 };
 
 NamedModel frozen(const ModelSource& source, std::string name) {
   const auto model = std::make_shared<FrozenModel>(FrozenModel{load_backbone(source), source});
   return {std::move(name), sha256_file(source.weights_file),
-          [model](const ImageDataset& images) { return features_of(*model, images); }};
+          [model](const ImageDataset& images, const char* what) {
+            return features_of(*model, images, what);
+          }};
 }
 
 std::string folder_name(const std::string& folder) {
@@ -52,17 +53,19 @@ NamedModel untrained(const std::string& folder) {
   const auto model = std::make_shared<Prior>(spec);
   log_info("made ", model->description());
   const auto embed = [model](const Tensor& images) { return model->embed(images); };
-  return {"untrained", model->weights_sha256(), [model, embed](const ImageDataset& images) {
+  return {"untrained", model->weights_sha256(),
+          [model, embed](const ImageDataset& images, const char* what) {
             return extract_features(images, model->eval_options(kBatch), embed,
-                                    log_progress("features of"));
+                                    show_pass(cat("features of the ", what, " images")));
           }};
 }
 
 NamedModel raw_pixels(const ImageDataset& train) {
   std::vector<uint8_t> buffer;
   const int64_t side = train.image(0, buffer).dims.height;
-  return {"pixels", "",
-          [side](const ImageDataset& images) { return raw_pixel_features(images, side); }};
+  return {"pixels", "", [side](const ImageDataset& images, const char*) {
+            return raw_pixel_features(images, side);
+          }};
 }
 
 void check_arguments(const NeighboursArguments& a) {
@@ -98,17 +101,6 @@ std::vector<NamedModel> load_models(const CommandLine& app, const NeighboursArgu
   }
   for (size_t i = 0; i < a.names.size(); ++i) models[i].name = a.names[i];
   return models;
-}
-
-/// Training images to search, in the order of the data set.
-std::vector<int64_t> choose_candidates(const NeighboursArguments& a, int64_t size) {
-  std::vector<int64_t> chosen(static_cast<size_t>(size));
-  std::iota(chosen.begin(), chosen.end(), 0);
-  if (a.candidates > 0 && a.candidates < size) {
-    draw_epoch_order(a.seed, /*epoch=*/1, size, a.candidates, chosen);
-    std::sort(chosen.begin(), chosen.end());
-  }
-  return chosen;
 }
 
 JsonValue to_json(const std::vector<int64_t>& integers, int64_t begin, int64_t end) {
@@ -158,17 +150,18 @@ JsonValue draw_neighbours(const CommandLine& app, const NeighboursArguments& a) 
   check_arguments(a);
   const auto train = open_data(a.data, Split::kTrain);
   const auto test = open_data(a.data, Split::kTest);
-  const ImageSubset candidates(*train, choose_candidates(a, train->size()));
-  const ImageSubset queries(*test, choose_queries(*test, a.queries, a.seed));
+  const Subset candidates(*train, a.candidates > 0 ? a.candidates : train->size(), a.seed);
+  const Subset queries(*test, choose_queries(*test, a.queries, a.seed));
   RELA_CHECK(a.k >= 1 && a.k <= candidates.size(), ConfigError, "--k: ", a.k, "; 1 to ",
              candidates.size(), " are allowed, as many as there are training images to search");
   NeighbourSheet sheet{.train = *train, .test = *test, .k = a.k, .scale = a.scale};
-  for (int64_t i = 0; i < queries.size(); ++i) sheet.queries.push_back(queries.in_whole(i));
+  for (int64_t i = 0; i < queries.size(); ++i) sheet.queries.push_back(queries.position(i));
   JsonValue::Array models;
   for (const NamedModel& model : load_models(app, a, *train)) {
     log_info("neighbours by ", model.name);
-    Neighbours found = find_neighbours(model.features(candidates), model.features(queries), a.k);
-    for (int64_t& row : found.rows) row = candidates.in_whole(row);
+    Neighbours found = find_neighbours(model.features(candidates, "training"),
+                                       model.features(queries, "test"), a.k);
+    for (int64_t& row : found.rows) row = candidates.position(row);
     models.push_back(to_json(model, found, a.k));
     sheet.groups.push_back({model.name, std::move(found.rows)});
   }

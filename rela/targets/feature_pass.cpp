@@ -1,10 +1,10 @@
 #include "rela/targets/feature_pass.h"
 
-#include <chrono>
 #include <cmath>
 #include <vector>
 
 #include "kernels/parallel.h"
+#include "rela/train/pass_display.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 #include "runtime/ops/statistics.h"
@@ -34,34 +34,6 @@ void check_finite(const Tensor& rows, int64_t first_image, const Prior& prior) {
                            prior.description(), ") and rela.prior.normalize"));
 }
 
-/// The progress display of a pass, with at most ten lines if there is no terminal.
-class PassDisplay {
- public:
-  PassDisplay(ProgressDisplay::Style style, int64_t total) : display_(style), total_(total) {}
-  ~PassDisplay() { display_.clear(); }
-  PassDisplay(const PassDisplay&) = delete;
-  PassDisplay& operator=(const PassDisplay&) = delete;
-
-  void add(int64_t images) {
-    done_ += images;
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
-    const double rate = static_cast<double>(done_) / elapsed.count();
-    const bool logged = done_ * 10 / total_ != (done_ - images) * 10 / total_;
-    display_.show(PassProgress{.what = "targets",
-                               .done = done_,
-                               .total = total_,
-                               .images_per_s = rate,
-                               .eta_s = static_cast<double>(total_ - done_) / rate},
-                  logged);
-  }
-
- private:
-  ProgressDisplay display_;
-  int64_t total_;
-  int64_t done_ = 0;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
 }  // namespace
 
 FeaturePass::FeaturePass(const std::string& path, const Prior& prior, const ImageDataset& dataset,
@@ -88,10 +60,12 @@ void FeaturePass::run(int rank, int rank_count, ProgressDisplay::Style progress)
              " batches were made before an interruption and are kept");
   }
   EvalLoader loader(dataset_, prior_.eval_options(kBatch));
-  PassDisplay display(progress, images);
+  PassDisplay display(progress, "targets", PassDisplay::Seconds(0));
+  int64_t done = 0;
   for (const int64_t b : open) {
     make_batch(b, loader);
-    display.add(static_cast<int64_t>(file_.block(b).size()) / prior_.width());
+    done += static_cast<int64_t>(file_.block(b).size()) / prior_.width();
+    display.show(done, images);
   }
   file_.sync();
 }

@@ -43,6 +43,8 @@ SignalRequest SignalWatch::take() {
   return SignalRequest::kCheckpoint;
 }
 
+bool SignalWatch::stop_requested() { return stop_signal != 0; }
+
 const char* SignalWatch::stop_signal_name() {
   switch (stop_signal) {
     case SIGUSR1:

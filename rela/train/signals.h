@@ -22,6 +22,8 @@ class SignalWatch {
 
   /// The strongest request since the last call. A stop request persists.
   SignalRequest take();
+  /// Whether a stop was requested; requests stay.
+  static bool stop_requested();
   /// "SIGTERM": the signal that requested the stop; empty if none did.
   static const char* stop_signal_name();
 

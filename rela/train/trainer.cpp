@@ -91,11 +91,12 @@ ExitCode Trainer::train() {
     SignalWatch signals;
     metrics_ = std::make_unique<MetricsLog>(run_.file("metrics.jsonl"), step_, elapsed_before_s_);
     log_start();
-    if (!resumed_ && config_.eval.knn_every_epochs > 0)
-      evaluate();  // the untrained network as a baseline
-    start_loader();
+    // The untrained network as a baseline, or an evaluation that a signal interrupted.
+    const bool stopped = evaluation_due() && !is_evaluated() && !evaluate();
+    if (stopped) write_checkpoint();
+    if (!stopped) start_loader();
     window_ = {};
-    if (run_steps(signals) == SignalRequest::kCheckpointAndStop) return stop_by_signal();
+    if (stopped || run_steps(signals) == SignalRequest::kCheckpointAndStop) return stop_by_signal();
     finish();
   } catch (const Error& e) {
     progress_.clear();
@@ -113,7 +114,10 @@ SignalRequest Trainer::run_steps(SignalWatch& signals) {
     window_.add(result);
     log_step(result, rates);
     if (rela_ && rela_->finish_step(step_, result.loss)) end_rela_phase();
-    if (evaluation_due()) evaluate();
+    if (evaluation_due() && !evaluate()) {
+      write_checkpoint();
+      return SignalRequest::kCheckpointAndStop;
+    }
     if (step_ == length_.total_steps) break;  // finish() writes the last checkpoint
     const SignalRequest request = signals.take();
     const bool scheduled =

@@ -7,7 +7,9 @@
 
 #include "rela/config/experiment_config.h"
 #include "rela/data/device_loader.h"
+#include "rela/eval/result.h"
 #include "rela/train/checkpoint_store.h"
+#include "rela/train/feature_extraction.h"
 #include "rela/train/loss_scale.h"
 #include "rela/train/metrics_log.h"
 #include "rela/train/progress.h"
@@ -83,14 +85,22 @@ class Trainer {
   void log_start();
   void check_collapse(double deviation);
   void log_step(const StepResult& result, const StepRates& rates);
-  void evaluate();
   void write_checkpoint();
   ExitCode stop_by_signal();
   void finish();
   void write_failure(const Error& failure) const;
   void write_state(const char* state, ExitCode code, const std::string& message) const;
   bool log_due() const;
+
+  // trainer_evaluation.cpp: what it is worth
   bool evaluation_due() const;
+  bool is_evaluated() const;
+  bool evaluate();
+  void evaluate_all();
+  EvalResult evaluate_knn(const FeatureSet& test) const;
+  FeatureSet features_of(const ImageDataset& dataset, const char* what) const;
+  ExtractionProgress watched_pass(const char* what) const;
+  int64_t knn_train_images() const;
 
   ExperimentConfig config_;
   const RunDirectory& run_;

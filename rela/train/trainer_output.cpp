@@ -1,10 +1,8 @@
-// The output of a run: log, metrics, evaluation, checkpoints, status.
+// The output of a run: log, metrics, checkpoints, status.
 
 #include <cmath>
 
-#include "rela/eval/knn.h"
 #include "rela/report/report.h"
-#include "rela/train/feature_extraction.h"
 #include "rela/train/trainer.h"
 #include "runtime/allocator.h"
 #include "runtime/error.h"
@@ -122,46 +120,6 @@ void Trainer::log_step(const StepResult& result, const StepRates& rates) {
   check_collapse(deviation);
   write_state("running", ExitCode::kDone, "");
   window_ = {};
-}
-
-bool Trainer::evaluation_due() const {
-  const int64_t every = config_.eval.knn_every_epochs;
-  if (every <= 0) return false;
-  if (step_ == length_.total_steps) return true;
-  // True at the first step of each block of `every` epochs.
-  const auto block = [&](int64_t step) {
-    return static_cast<int64_t>(length_.epoch_of(step)) / every;
-  };
-  return block(step_) != block(step_ - 1);
-}
-
-void Trainer::evaluate() {
-  progress_.clear();
-  const auto start = Clock::now();
-  const EmbedFn embed = [this](const Tensor& images) {
-    return learner_->embed(images.to(device_));
-  };
-  const FeatureSet train = extract_features(*train_set_, eval_options(config_), embed);
-  const FeatureSet test = extract_features(*test_set_, eval_options(config_), embed);
-  const EvalResult knn = knn_evaluate(
-      train, test, {.k = config_.eval.knn_k, .temperature = config_.eval.knn_temperature});
-  metrics_->write(
-      "eval", step_, epoch(),
-      {{"protocol", "knn"}, {"top1", knn.top1()}, {"correct", knn.correct}, {"total", knn.total}});
-  std::string line = cat("step ", step_, ": kNN top-1 ", knn.top1());
-  if (classifier_ && step_ > 0) {
-    const OnlineClassifier::Result online = classifier_->evaluate(test.features, test.labels);
-    const double top1 = static_cast<double>(online.correct) / static_cast<double>(online.total);
-    metrics_->write("eval", step_, epoch(),
-                    {{"protocol", "online_linear"},
-                     {"top1", top1},
-                     {"correct", online.correct},
-                     {"total", online.total}});
-    line += cat(", online linear top-1 ", top1);
-  }
-  log_info(line, " (", test.size(), " test images, ", seconds_since(start), " s)");
-  write_report(run_.path());
-  window_ = {};  // evaluation does not count as training time
 }
 
 void Trainer::write_checkpoint() {

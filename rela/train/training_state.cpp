@@ -34,7 +34,8 @@ const std::set<std::string> kFreeKeys{"out",
                                       "rela.targets_path",
                                       "eval.knn_every_epochs",
                                       "eval.knn_k",
-                                      "eval.knn_temperature"};
+                                      "eval.knn_temperature",
+                                      "eval.knn_train_images"};
 
 void flatten(const JsonValue& value, const std::string& path,
              std::map<std::string, std::string>& out) {

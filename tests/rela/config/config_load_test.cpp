@@ -65,7 +65,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
                   "momentum": 0.8, "nesterov": true, "betas": [0.5, 0.25], "eps": 0.125, "trust_coefficient": 2,
                   "exclude_bias_and_norm": false},
     "scheduler": {"name": "warmup_cosine", "warmup_epochs": 1.5, "min_lr": 0.01},
-    "eval": {"online_linear": false, "knn_every_epochs": 0, "knn_k": 3, "knn_temperature": 0.5},
+    "eval": {"online_linear": false, "knn_every_epochs": 0, "knn_k": 3, "knn_temperature": 0.5, "knn_train_images": 100},
     "checkpoint": {"every_steps": 0, "keep_last": 4}, "log_every_steps": 2})");
   EXPECT_EQ(to_resolved_json(c), R"({
   "schema_version": 1,
@@ -146,7 +146,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
     "exclude_bias_and_norm": false
   },
   "scheduler": {"name": "warmup_cosine", "warmup_epochs": 1.5, "min_lr": 0.01},
-  "eval": {"online_linear": false, "knn_every_epochs": 0, "knn_k": 3, "knn_temperature": 0.5},
+  "eval": {"online_linear": false, "knn_every_epochs": 0, "knn_k": 3, "knn_temperature": 0.5, "knn_train_images": 100},
   "checkpoint": {"every_steps": 0, "keep_last": 4},
   "log_every_steps": 2
 }

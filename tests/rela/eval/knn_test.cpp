@@ -51,6 +51,30 @@ std::vector<int64_t> naive_knn(const FeatureSet& train, const Tensor& features,
   return predictions;
 }
 
+TEST(Knn, ManyQueriesAreReportedAndEachIsPredictedAsAlone) {
+  const FeatureSet train = blobs({.rows = 300, .width = 9, .classes = 5, .noise = 2, .seed = 1});
+  const int64_t rows = int64_t{512} * cpu_threads() + 77;
+  const FeatureSet test = blobs({.rows = rows, .width = 9, .classes = 5, .noise = 2, .seed = 2});
+  std::vector<int64_t> done;
+  const auto predictions =
+      knn_predict(train, test.features, {.k = 9, .progress = [&](int64_t n, int64_t total) {
+                                           EXPECT_EQ(total, rows);
+                                           done.push_back(n);
+                                         }});
+  EXPECT_EQ(done, (std::vector<int64_t>{rows - 77, rows}));
+  for (const int64_t row : {int64_t{0}, rows - 78, rows - 77, rows - 1}) {
+    EXPECT_EQ(knn_predict(train, test.features.slice(row, row + 1), {.k = 9})[0],
+              predictions[static_cast<size_t>(row)]);
+  }
+}
+
+TEST(Knn, WhatTheReportThrowsEndsTheSearch) {
+  const FeatureSet set = blobs({.rows = 30, .width = 9, .classes = 5, .seed = 1});
+  EXPECT_THROW(knn_predict(set, set.features,
+                           {.k = 9, .progress = [](int64_t, int64_t) { throw IoError("enough"); }}),
+               IoError);
+}
+
 TEST(Knn, EqualsTheDefinitionOnNoisyBlobs) {
   const FeatureSet train =
       blobs({.rows = 613, .width = 33, .classes = 7, .noise = 2.5f, .seed = 1});

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <set>
 
-#include "rela/data/image_subset.h"
+#include "rela/data/subset.h"
 #include "rela/data/synthetic.h"
 #include "runtime/error.h"
 
@@ -67,15 +67,15 @@ TEST(Neighbours, AreThoseOfTheLargestCosineAndLabelsOnlyCount) {
   EXPECT_THROW(find_neighbours(train, queries, 0), ConfigError);
 }
 
-TEST(ImageSubset, HasTheImagesOfItsIndices) {
+TEST(Subset, HasTheImagesOfItsIndices) {
   const auto data = make_synthetic(30, Split::kTest, 0);
-  const ImageSubset subset(*data, {7, 3, 29});
+  const Subset subset(*data, {7, 3, 29});
   std::vector<uint8_t> buffer;
   ASSERT_EQ(subset.size(), 3);
   EXPECT_EQ(subset.label(1), data->label(3));
   EXPECT_EQ(subset.image(2, buffer).pixels, data->image(29, buffer).pixels);
   EXPECT_EQ(subset.class_names(), data->class_names());
-  EXPECT_NE(subset.fingerprint(), ImageSubset(*data, {3, 7, 29}).fingerprint());
+  EXPECT_NE(subset.fingerprint(), Subset(*data, {3, 7, 29}).fingerprint());
   EXPECT_NE(subset.fingerprint(), data->fingerprint());
 }
 

@@ -5,28 +5,10 @@
 
 #include "rela/data/memory_dataset.h"
 #include "rela/prior/prior.h"
-#include "runtime/io/file.h"
-#include "runtime/log.h"
+#include "tests/support/log_capture.h"
 #include "tests/support/temp_dir.h"
 
 namespace rela::test {
-
-/// Captures the log while this object lives.
-class LogCapture {
- public:
-  LogCapture() { start_log({.verbosity = Verbosity::kQuiet, .file = dir_ / "log"}); }
-  ~LogCapture() { start_log({}); }
-  LogCapture(const LogCapture&) = delete;
-  LogCapture& operator=(const LogCapture&) = delete;
-
-  std::string text() const {
-    flush_log();
-    return read_file(dir_ / "log");
-  }
-
- private:
-  TempDir dir_;
-};
 
 /// `count` images of 8 x 8 pixels; each has a different pattern.
 inline MemoryDataset patterned_images(int64_t count, uint8_t salt = 0) {

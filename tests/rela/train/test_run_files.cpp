@@ -4,14 +4,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "rela/train/metrics_log.h"
+#include "rela/train/pass_display.h"
 #include "rela/train/progress.h"
 #include "rela/train/run_directory.h"
 #include "rela/train/signals.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
+#include "tests/support/log_capture.h"
 #include "tests/support/temp_dir.h"
 
 namespace rela {
@@ -113,6 +116,24 @@ TEST(Progress, PlainLineShowsEverythingAUserWatches) {
 TEST(Progress, ATimeThatIsNotKnownIsAQuestionMark) {
   EXPECT_EQ(format_clock(std::nan("")), "?");
   EXPECT_EQ(format_clock(3661.2), "1:01:01");
+}
+
+TEST(PassDisplay, AnImageRateAndTheTimeLeftAreLoggedForEachTenth) {
+  const test::LogCapture log;
+  PassDisplay display(ProgressDisplay::Style::kPlain, "pass", PassDisplay::Seconds(0));
+  for (int64_t done = 1; done <= 40; ++done) display.show(done, 40);
+  const std::string text = log.text();
+  EXPECT_THAT(text, testing::HasSubstr("pass 40/40 | "));
+  EXPECT_THAT(text, testing::HasSubstr(" img/s | eta 0:00:00"));
+  EXPECT_LE(std::count(text.begin(), text.end(), '|'), 2 * 11);
+  EXPECT_GE(std::count(text.begin(), text.end(), '|'), 2 * 10);
+}
+
+TEST(PassDisplay, APassThatIsOverSoonSaysNothing) {
+  const test::LogCapture log;
+  const auto show = show_pass(ProgressDisplay::Style::kPlain, "pass");
+  for (int64_t done = 1; done <= 40; ++done) show(done, 40);
+  EXPECT_EQ(log.text(), "");
 }
 
 TEST(Signals, UsrOneAsksToStopAndUsrTwoForACheckpointOnce) {

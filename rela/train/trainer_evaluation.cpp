@@ -1,0 +1,114 @@
+// What the backbone is worth while it is trained: kNN, and the classifier that learns alongside.
+
+#include <algorithm>
+#include <exception>
+
+#include "rela/data/subset.h"
+#include "rela/eval/knn.h"
+#include "rela/report/report.h"
+#include "rela/report/run_log.h"
+#include "rela/train/pass_display.h"
+#include "rela/train/trainer.h"
+#include "runtime/log.h"
+
+namespace rela {
+namespace {
+
+/// A signal came in the middle of an evaluation.
+class StopRequested : public std::exception {};
+
+}  // namespace
+
+bool Trainer::evaluation_due() const {
+  const int64_t every = config_.eval.knn_every_epochs;
+  if (every <= 0) return false;
+  if (step_ == 0 || step_ == length_.total_steps) return true;
+  // The first step that lies in, or begins, a new block of `every` epochs.
+  const auto block = [&](int64_t step) {
+    return static_cast<int64_t>(length_.epoch_of(step)) / every;
+  };
+  return block(step_) != block(step_ - 1);
+}
+
+/// Whether the metrics have this step's evaluation: a resumed run makes up for one that a signal
+/// broke off.
+bool Trainer::is_evaluated() const {
+  const RunLog log = read_run_log(run_.file("metrics.jsonl").string());
+  return std::any_of(log.evals.begin(), log.evals.end(),
+                     [&](const EvalPoint& point) { return point.step == step_; });
+}
+
+/// Shows a pass, and breaks it off when a signal asks to stop.
+ExtractionProgress Trainer::watched_pass(const char* what) const {
+  return [show = show_pass(progress_style_, what)](int64_t done, int64_t total) {
+    if (SignalWatch::stop_requested()) throw StopRequested();
+    show(done, total);
+  };
+}
+
+/// Training images that are searched for neighbours.
+int64_t Trainer::knn_train_images() const {
+  const int64_t all = train_set_->size();
+  if (step_ == length_.total_steps) return all;
+  return std::min(config_.eval.knn_train_images.value_or(all), all);
+}
+
+/// Features of a data set as the learner stands.
+FeatureSet Trainer::features_of(const ImageDataset& dataset, const char* what) const {
+  const EmbedFn embed = [this](const Tensor& images) {
+    return learner_->embed(images.to(device_));
+  };
+  return extract_features(dataset, eval_options(config_), embed, watched_pass(what));
+}
+
+EvalResult Trainer::evaluate_knn(const FeatureSet& test) const {
+  const Subset images(*train_set_, knn_train_images(), static_cast<uint64_t>(config_.seed));
+  const FeatureSet train = features_of(images, "kNN: features of training images");
+  return knn_evaluate(train, test,
+                      {.k = config_.eval.knn_k,
+                       .temperature = config_.eval.knn_temperature,
+                       .progress = watched_pass("kNN: neighbours of test images")});
+}
+
+void Trainer::evaluate_all() {
+  const auto start = std::chrono::steady_clock::now();
+  const FeatureSet test = features_of(*test_set_, "kNN: features of test images");
+  const EvalResult knn = evaluate_knn(test);
+  metrics_->write("eval", step_, epoch(),
+                  {{"protocol", "knn"},
+                   {"top1", knn.top1()},
+                   {"correct", knn.correct},
+                   {"total", knn.total},
+                   {"train_size", knn_train_images()}});
+  std::string line = cat("step ", step_, ": kNN top-1 ", knn.top1());
+  if (classifier_ && step_ > 0) {
+    const OnlineClassifier::Result online = classifier_->evaluate(test.features, test.labels);
+    const double top1 = static_cast<double>(online.correct) / static_cast<double>(online.total);
+    metrics_->write("eval", step_, epoch(),
+                    {{"protocol", "online_linear"},
+                     {"top1", top1},
+                     {"correct", online.correct},
+                     {"total", online.total}});
+    line += cat(", online linear top-1 ", top1);
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  log_info(line, " (", test.size(), " test images, ", knn_train_images(), " training images, ",
+           seconds.count(), " s)");
+  write_report(run_.path());
+}
+
+/// False when a signal asked to stop before it was done: then nothing of it is kept.
+bool Trainer::evaluate() {
+  progress_.clear();
+  bool done = true;
+  try {
+    evaluate_all();
+  } catch (const StopRequested&) {
+    done = false;
+    log_info("step ", step_, ": the evaluation is broken off, and made when the run goes on");
+  }
+  window_ = {};  // evaluation does not count as training time
+  return done;
+}
+
+}  // namespace rela
