@@ -23,7 +23,8 @@ struct Conv2dDims {
 
 /// kWinograd is F(4x4, 3x3) (Lavin & Gray 2016) in f32, for 3x3 filters of stride 1: 4 times fewer
 /// multiplications, and errors of 1e-6 (root mean square) to 3e-6 (worst) of the largest value, ten
-/// times those of direct sums. Where the CPU or the shape has no Winograd form it means kDirect.
+/// times those of direct sums. Where the library, the CPU or the shape has no Winograd form it
+/// means kDirect.
 /// kAuto takes whichever measured faster for the shape.
 enum class Conv2dAlgorithm : uint8_t { kAuto, kDirect, kWinograd };
 
