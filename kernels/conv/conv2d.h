@@ -23,8 +23,9 @@ struct Conv2dDims {
 
 /// kWinograd is F(4x4, 3x3) (Lavin & Gray 2016) in f32, for 3x3 filters of stride 1: 4 times fewer
 /// multiplications, and errors of 1e-6 (root mean square) to 3e-6 (worst) of the largest value, ten
-/// times those of direct summation. Where the CPU or the shape does not support Winograd, it falls
-/// back to kDirect. kAuto takes whichever was measured to be faster for the shape.
+/// times those of direct summation. Where the library (oneDNN 3), the CPU or the shape does not
+/// support Winograd, it falls back to kDirect. kAuto takes whichever was measured to be faster for
+/// the shape.
 enum class Conv2dAlgorithm : uint8_t { kAuto, kDirect, kWinograd };
 
 /// Everything that selects a kernel, besides the pass.

@@ -41,7 +41,7 @@ bool winograd_pays(const Conv2dDims& d, Dtype dtype, Conv2dPass pass) {
 
 bool wants_winograd(const Conv2dProblem& problem, Conv2dPass pass) {
   const Conv2dDims& d = problem.dims;
-  const bool has_winograd = d.r == 3 && d.s == 3 && d.stride == 1;
+  const bool has_winograd = d.r == 3 && d.s == 3 && d.stride == 1 && dnnl_has_winograd();
   if (problem.algorithm != Conv2dAlgorithm::kAuto || !has_winograd)
     return has_winograd && problem.algorithm == Conv2dAlgorithm::kWinograd;
   return winograd_pays(d, problem.dtype, pass);

@@ -98,7 +98,23 @@ std::unique_ptr<DnnlPlan> make_plan(const Conv2dProblem& p, Conv2dPass pass,
   return nullptr;
 }
 
+bool can_make_winograd() {
+  constexpr Conv2dDims kDims{
+      .n = 1, .h = 8, .w = 8, .c = 64, .k = 64, .r = 3, .s = 3, .padding = 1};
+  try {
+    make_plan({.dims = kDims}, Conv2dPass::kForward, {.algorithm = Conv2dAlgorithm::kWinograd});
+    return true;
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
 }  // namespace
+
+bool dnnl_has_winograd() {
+  static const bool has = can_make_winograd();
+  return has;
+}
 
 std::unique_ptr<DnnlPlan> make_dnnl_convolution(const Conv2dProblem& problem, Conv2dPass pass,
                                                 std::span<const DnnlConvolutionMethod> best_first) {

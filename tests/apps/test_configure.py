@@ -25,7 +25,7 @@ class Configure(unittest.TestCase):
 
     def refusal(self, **settings):
         """CMake's error, as one line."""
-        command = ["cmake", "-S", ROOT, "-B", self.top / "build", *(f"-D{k}={v}" for k, v in settings.items())]
+        command = ["cmake", "-G", "Ninja", "-S", ROOT, "-B", self.top / "build", *(f"-D{k}={v}" for k, v in settings.items())]
         run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         self.assertNotEqual(run.returncode, 0, run.stdout)
         self.assertIn("CMake Error", run.stdout)
