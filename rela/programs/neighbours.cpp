@@ -137,7 +137,7 @@ void describe_neighbours(CommandLine& app, NeighboursArguments& a) {
   app.add_option("--queries", a.queries, "test images, one of each class if there are enough")
       .show_default();
   app.add_option("--k", a.k, "neighbours of each").show_default();
-  app.add_option("--candidates", a.candidates,
+  app.add_option("--train-images", a.candidates,
                  "search only this many training images, drawn at random; otherwise all")
       .positive();
   app.add_option("--scale", a.scale, "magnification of the images; otherwise as their size needs")
@@ -170,7 +170,7 @@ JsonValue draw_neighbours(const CommandLine& app, const NeighboursArguments& a) 
                            {"picture", a.out},
                            {"queries", a.queries},
                            {"k", a.k},
-                           {"candidates", candidates.size()},
+                           {"train_images", candidates.size()},
                            {"seed", a.seed},
                            {"query_images", to_json(sheet.queries, 0, std::ssize(sheet.queries))},
                            {"models", std::move(models)}};

@@ -29,7 +29,7 @@ struct NeighboursArguments {
 void describe_neighbours(CommandLine& app, NeighboursArguments& arguments);
 
 /// Writes the picture. The models stand in the order in which the command line, which `app` has
-/// parsed, names them. Returns { "protocol", "picture", "queries", "k", "candidates", "seed",
+/// parsed, names them. Returns { "protocol", "picture", "queries", "k", "train_images", "seed",
 /// "query_images": [Q], "models": [{ "name", "same_class", "total", "share", "neighbours": [Q][k],
 /// ["weights_sha256"] }] }; images are indices of the test and the training split. Throws
 /// UsageError for arguments that do not go together, and what loading models and data throws.

@@ -106,8 +106,8 @@ class SmallData(Sheets):
         self.assertNotEqual(models[0]["neighbours"], models[2]["neighbours"])
 
     def test_the_search_can_be_narrowed_and_the_images_magnified(self):
-        result = self.cifar("--pixels", "--candidates", 5, "--scale", 3)
-        self.assertEqual(result["candidates"], 5)
+        result = self.cifar("--pixels", "--train-images", 5, "--scale", 3)
+        self.assertEqual(result["train_images"], 5)
         self.assertLessEqual(len({n for row in result["models"][0]["neighbours"] for n in row}), 5)
         self.assertGreater(read_png(self.top / "sheet.png").height, QUERIES * 3 * 32)
 
@@ -147,7 +147,7 @@ class OtherData(Sheets):
         labels = {split: [label for name in names for label in (data / name).read_bytes()[::CIFAR_RECORD_BYTES]]
                   for split, names in (("train", [f"data_batch_{i}.bin" for i in range(1, 6)]),
                                        ("test", ["test_batch.bin"]))}
-        self.assertEqual(result["candidates"], len(labels["train"]))
+        self.assertEqual(result["train_images"], len(labels["train"]))
         self.check_picture(result, labels["train"], labels["test"])
 
 
