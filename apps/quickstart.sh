@@ -72,18 +72,23 @@ if [[ -n ${RELA_QUICKSTART_STEPS:-} ]]; then
 fi
 build/apps/experiment "$table" --out "$out" "${options[@]}"
 
+# run_of <name>: its folder, which the program names after ratio and seed as well.
+run_of() { local folders=("$out/$1"-*/); echo "${folders[0]%/}"; }
+byol=$(run_of byol) rela=$(run_of rela)
+
 say "kNN top-1 on the test images"
 # knn <line of JSON> <name>: its accuracy in percent.
 knn() { sed -nE 's/.*"top1": ?([0-9.eE+-]+).*/\1/p' <<<"$1" | awk -v name="$2" '{ printf "  %-20s %5.1f %%\n", name, 100 * $1 }'; }
-knn_events() { grep -hE '"event": ?"eval".*"protocol": ?"knn"' "$out/$1/metrics.jsonl"; }
+knn_events() { grep -hE '"event": ?"eval".*"protocol": ?"knn"' "$1/metrics.jsonl"; }
 knn "$(build/apps/evaluate knn --pixels "${data_options[@]}" | tail -n 1)" "raw pixels"
-knn "$(knn_events byol | head -n 1)" "untrained network"
-knn "$(knn_events byol | tail -n 1)" "BYOL"
-knn "$(knn_events rela | tail -n 1)" "BYOL with ReLA"
+knn "$(knn_events "$byol" | head -n 1)" "untrained network"
+knn "$(knn_events "$byol" | tail -n 1)" "BYOL"
+knn "$(knn_events "$rela" | tail -n 1)" "BYOL with ReLA"
 
 say "pictures"
-build/apps/evaluate neighbours --untrained "$out/byol" --run "$out/byol" --run "$out/rela" \
-  --name untrained --name BYOL --name "BYOL with ReLA" "${data_options[@]}" --out "$out/neighbours.png" | tail -n 1 >"$out/neighbours.json"
+build/apps/evaluate neighbours --untrained "$byol" --run "$byol" --run "$rela" \
+  --name untrained --name BYOL --name "BYOL with ReLA" "${data_options[@]}" --k 6 \
+  --out "$out/neighbours.png" | tail -n 1 >"$out/neighbours.json"
 echo "nearest neighbours  $out/neighbours.png"
 echo "accuracy            $out/accuracy.svg"
 for run in "$out"/*/report.html; do echo "report              $run"; done

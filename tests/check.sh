@@ -7,19 +7,21 @@ usage() {
   cat <<'HELP'
 usage: tests/check.sh [options]
 
-Installs missing Debian packages (as root or with passwordless sudo), configures, builds with warnings
-as errors, runs every test and the project's style rules, and ends with a table of the steps. Exit code
-0 only when every step passed.
+Installs missing Debian packages (as root or with passwordless sudo), configures, builds, runs every
+test and the project's style rules, and ends with a table of the steps. Exit code 0 only when every step
+passed.
 
-  --full            what CI runs: adds benchmarks, formatting, shellcheck and clang-tidy; where CUDA's
-                    headers are, the CUDA kernels, emulated on the CPU and compiled by nvcc, under the
-                    address and thread sanitizers, with line coverage and a mutation test that removes
-                    barriers; and the kernels on Debian 13. clang-tidy and the mutation test cover what
-                    changed recently and a third of the rest, chosen by the commit
+  --full            what CI runs: warnings are errors; adds benchmarks, formatting, shellcheck and
+                    clang-tidy; where CUDA's headers are, the CUDA kernels, emulated on the CPU and
+                    compiled by nvcc, under the address and thread sanitizers, with line coverage and a
+                    mutation test that removes barriers; and the kernels on Debian 13. clang-tidy and
+                    the mutation test cover what changed recently and a third of the rest, chosen by
+                    the commit
   --thorough        like --full, but covering everything, then everything again under the address and
                     undefined-behaviour sanitizers, and the whole suite on Debian 13
   --quick           without tests labelled slow or readme
   --kernels         only the tests of kernels/
+  --werror          warnings are errors, without the rest of --full
 
   --preset NAME     CMake preset: cpu (default), debug, asan
   --no-lint         with --full: no formatting, no shellcheck, no clang-tidy
@@ -38,7 +40,7 @@ them (the command to run is printed).
 HELP
 }
 
-preset=cpu quick=false full=false thorough=false kernels=false deps_only=false
+preset=cpu quick=false full=false thorough=false kernels=false werror=OFF deps_only=false
 lint=true tidy=true tidy_tests=false cuda=true sanitizers=true debian=true
 groups=()
 jobs=$(nproc)
@@ -55,6 +57,7 @@ while [[ $# -gt 0 ]]; do
     --thorough) full=true thorough=true ;;
     --quick) quick=true ;;
     --kernels) kernels=true ;;
+    --werror) werror=ON ;;
     --no-lint) lint=false ;;
     --no-tidy) tidy=false ;;
     --no-cuda) cuda=false ;;
@@ -74,7 +77,7 @@ case $preset in
 esac
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || stop "--jobs $jobs; a whole number from 1"
 if $kernels && $full; then stop "--kernels is for a short check: not with --full or --thorough"; fi
-if ! $full; then lint=false cuda=false debian=false; fi
+if $full; then werror=ON; else lint=false cuda=false debian=false; fi
 
 known_groups=$(awk '$1 != "#" { print $1 }' tests/packages.txt | sort -u)
 for group in ${groups[@]+"${groups[@]}"}; do
@@ -165,7 +168,7 @@ export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 # Several test processes share the cores: idle OpenMP threads must sleep, not spin.
 export OMP_WAIT_POLICY=passive
 
-configure() { cmake --preset "$1" -DRELA_WERROR=ON; }
+configure() { cmake --preset "$1" -DRELA_WERROR="$werror"; }
 build() {  # <build folder> [options]
   local folder=$1
   shift
@@ -283,9 +286,9 @@ check_debian() {
     echo "no right to make a chroot: Debian 13 is not tried"
     record "Debian 13" 0 "skipped: needs root and the right to mount"
   elif $thorough; then
-    step "Debian 13" tests/tools/on_debian.sh trixie tests/check.sh --jobs "$jobs"
+    step "Debian 13" tests/tools/on_debian.sh trixie tests/check.sh --werror --jobs "$jobs"
   else
-    step "Debian 13: kernels" tests/tools/on_debian.sh trixie tests/check.sh --kernels --jobs "$jobs"
+    step "Debian 13: kernels" tests/tools/on_debian.sh trixie tests/check.sh --kernels --werror --jobs "$jobs"
   fi
 }
 

@@ -22,13 +22,13 @@ echo "$(basename "$0") $*" >>"$CALLS"
 echo '{"protocol": "knn", "correct": 1, "total": 4, "top1": 0.25}'
 out=$(sed -nE 's/.*--out ([^ ]+).*/\\1/p' <<<"$*")
 if [[ $(basename "$0") == experiment ]]; then
-  for run in byol rela; do
+  for run in byol-r0.4-s1 rela-r0.4-s1; do
     mkdir -p "$out/$run"
     echo '{"event": "eval", "step": 0, "protocol": "knn", "top1": 0.125}' >"$out/$run/metrics.jsonl"
     echo report >"$out/$run/report.html"
   done
-  echo '{"event": "eval", "step": 9, "protocol": "knn", "top1": 0.375}' >>"$out/byol/metrics.jsonl"
-  echo '{"event": "eval", "step": 9, "protocol": "knn", "top1": 0.5}' >>"$out/rela/metrics.jsonl"
+  echo '{"event": "eval", "step": 9, "protocol": "knn", "top1": 0.375}' >>"$out/byol-r0.4-s1/metrics.jsonl"
+  echo '{"event": "eval", "step": 9, "protocol": "knn", "top1": 0.5}' >>"$out/rela-r0.4-s1/metrics.jsonl"
 fi
 """
 # An apt-get that installs Fashion-MNIST where APT_INSTALLS names its folder, and otherwise fails.
@@ -182,12 +182,12 @@ class Scripts(unittest.TestCase):
             self.assertIn(part, call)
         pixels, sheet = self.called("evaluate")
         self.assertEqual(pixels, f"evaluate knn --pixels --data {mine}")
-        self.assertEqual(sheet, "evaluate neighbours --untrained runs/other/byol --run runs/other/byol --run "
-                         f"runs/other/rela --name untrained --name BYOL --name BYOL with ReLA --data {mine} --out "
-                         "runs/other/neighbours.png")
+        byol, rela = (f"runs/other/{name}-r0.4-s1" for name in ("byol", "rela"))
+        self.assertEqual(sheet, f"evaluate neighbours --untrained {byol} --run {byol} --run {rela} --name untrained "
+                         f"--name BYOL --name BYOL with ReLA --data {mine} --k 6 --out runs/other/neighbours.png")
         for line in ("raw pixels            25.0 %", "untrained network     12.5 %", "BYOL                  37.5 %",
                      "BYOL with ReLA        50.0 %", "nearest neighbours  runs/other/neighbours.png",
-                     "report              runs/other/byol/report.html"):
+                     "report              runs/other/byol-r0.4-s1/report.html"):
             self.assertIn(line, done.stdout)
 
     def test_help(self):
