@@ -19,12 +19,18 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional as F
+try:
+    import numpy as np
+    import torch
+    from torch import nn
+    from torch.nn import functional as F
 
-import torch_blas
+    import torch_blas
+except ImportError as error:
+    if {"-h", "--help"} & set(sys.argv):
+        sys.exit(print(__doc__))
+    print(f"{error.name} is missing; the first lines of {__file__} say what this needs", file=sys.stderr)
+    sys.exit(2)
 
 
 class Block(nn.Module):

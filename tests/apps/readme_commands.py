@@ -96,7 +96,8 @@ def write_programs(build, checkout, measured):
              "experiment": f"--set max_steps={TRAINING_STEPS} --set epochs=null"
                            f" --set batch_size={BATCH_SIZE}{precision_of_experiments()}"}
     if measured:
-        short = {"train_byol": "--check --set precision=fp32", "experiment": "--dry-run --set precision=fp32"}
+        dry = f"--set precision=fp32 --set batch_size={BATCH_SIZE}"
+        short = {"train_byol": f"--check {dry}", "experiment": f"--dry-run {dry}"}
     for program in PROGRAMS:
         write_program(checkout / "build/apps" / program,
                       f'exec "{build}/apps/{program}" "$@" {short.get(program, "")}\n')
