@@ -87,7 +87,7 @@ knn "$(knn_events "$rela" | tail -n 1)" "BYOL with ReLA"
 
 say "pictures"
 build/apps/evaluate neighbours --untrained "$byol" --run "$byol" --run "$rela" \
-  --name untrained --name BYOL --name "BYOL with ReLA" "${data_options[@]}" --k 6 \
+  --name untrained --name BYOL --name "BYOL with ReLA" "${data_options[@]}" --k 6 --train-images 10000 \
   --out "$out/neighbours.png" | tail -n 1 >"$out/neighbours.json"
 echo "nearest neighbours  $out/neighbours.png"
 echo "accuracy            $out/accuracy.svg"

@@ -184,7 +184,7 @@ class Scripts(unittest.TestCase):
         self.assertEqual(pixels, f"evaluate knn --pixels --data {mine}")
         byol, rela = (f"runs/other/{name}-r0.4-s1" for name in ("byol", "rela"))
         self.assertEqual(sheet, f"evaluate neighbours --untrained {byol} --run {byol} --run {rela} --name untrained "
-                         f"--name BYOL --name BYOL with ReLA --data {mine} --k 6 --out runs/other/neighbours.png")
+                         f"--name BYOL --name BYOL with ReLA --data {mine} --k 6 --train-images 10000 --out runs/other/neighbours.png")
         for line in ("raw pixels            25.0 %", "untrained network     12.5 %", "BYOL                  37.5 %",
                      "BYOL with ReLA        50.0 %", "nearest neighbours  runs/other/neighbours.png",
                      "report              runs/other/byol-r0.4-s1/report.html"):
