@@ -21,8 +21,8 @@ using U16x16 [[gnu::vector_size(32)]] = uint16_t;
 
 [[gnu::always_inline]] inline F32x16 splat(float x) { return F32x16{} + x; }
 
-/// a b + c, rounded once with AVX-512; elsewhere where the file lets the compiler contract. (Spelled
-/// out in halves for AVX2, it makes batch norm half as slow again.)
+/// a b + c, rounded once with AVX-512; elsewhere where the file lets the compiler contract.
+/// (Spelled out in halves for AVX2, it makes batch norm half as slow again.)
 [[gnu::always_inline]] inline F32x16 fma_lanes(F32x16 a, F32x16 b, F32x16 c) {
 #ifdef __AVX512F__
   return reinterpret_cast<F32x16>(_mm512_fmadd_ps(
