@@ -25,6 +25,18 @@ HELP
 }
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then usage; exit 0; fi
 
+wrong() { echo "quickstart: $*" >&2; exit 2; }
+[[ -z ${RELA_QUICKSTART_STEPS:-} || $RELA_QUICKSTART_STEPS =~ ^[1-9][0-9]*$ ]] ||
+  wrong "RELA_QUICKSTART_STEPS=$RELA_QUICKSTART_STEPS; a whole number from 1 is allowed"
+for option in "$@"; do
+  case $option in
+    --out | --out=*) wrong "$option: RELA_QUICKSTART_OUT names the folder of the runs" ;;
+    --dry-run | --only | --only=* | --draw | --draw=*) wrong "$option is for build/apps/experiment itself" ;;
+    --set | --set=* | -q | --quiet | *=*) ;;
+    *) wrong "$option: unknown; --set KEY=VALUE and --quiet are allowed, see --help" ;;
+  esac
+done
+
 out=${RELA_QUICKSTART_OUT:-runs/quickstart}
 options=("$@")
 say() { printf '\n== %s\n' "$*"; }
@@ -59,7 +71,7 @@ esac
 say "build"
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 cmake --preset cpu
-cmake --build build --parallel "$(nproc)" --target experiment train_byol evaluate embed
+cmake --build build --parallel "$(nproc)" --target experiment train_byol evaluate embed transport
 
 say "train"
 if grep -qw avx512_bf16 /proc/cpuinfo; then

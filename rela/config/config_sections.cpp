@@ -107,13 +107,14 @@ void describe(ConfigTable& table, RelaConfig& c) {
 void describe(ConfigTable& table, DataConfig& c) {
   using Format = DataConfig::Format;
   table
-      .choice<Format>("format", c.format,
-                      {{"cifar10", Format::kCifar10},
-                       {"cifar100", Format::kCifar100},
-                       {"idx", Format::kIdx},
-                       {"synthetic", Format::kSynthetic}},
-                      "how the images are stored; `idx`: files as MNIST's, also gzipped, of MNIST, "
-                      "Fashion-MNIST, KMNIST or EMNIST")
+      .choice<Format>(
+          "format", c.format,
+          {{"cifar10", Format::kCifar10},
+           {"cifar100", Format::kCifar100},
+           {"idx", Format::kIdx},
+           {"synthetic", Format::kSynthetic}},
+          "how the images are stored; `idx`: files in MNIST's format, also gzipped: MNIST, "
+          "Fashion-MNIST, KMNIST or EMNIST")
       .is_required = true;
   table.path(
       "train_path", c.train_path,
@@ -204,8 +205,8 @@ void describe(ConfigTable& table, EvalConfig& c) {
              "a neighbour's vote weighs exp(cosine / temperature)");
   table.integer(
       "knn_train_images", c.knn_train_images, Unset::kNull, Limits::at_least(1),
-      "training images that are searched for neighbours, a random part by the seed: fewer "
-      "are faster and count a little lower; null: all. After the last step it is all");
+      "training images that are searched for neighbours, drawn at random by the seed: fewer is "
+      "faster and gives slightly lower accuracy; null: all. The final evaluation uses all");
 }
 
 void describe(ConfigTable& table, CheckpointConfig& c) {

@@ -57,6 +57,8 @@ std::string set_in(const fs::path& folder) {
     sets.insert(name->set);
     names.insert(entry.path().filename().string());
   }
+  RELA_CHECK(!failure, IoError, folder.string(), ": cannot list this folder (", failure.message(),
+             ")");
   RELA_CHECK(!sets.empty(), DataError, folder.string(),
              ": no images in IDX form here; name the folder of ", kUsualNames);
   std::string list;

@@ -70,9 +70,14 @@ ModelSource read_export(const fs::path& folder) {
 ModelSource exported_model(const std::string& folder) {
   const fs::path run(folder);
   const fs::path exported = fs::exists(run / kWeightsFile) ? run : run / "exported";
+  RELA_CHECK(fs::is_directory(run), IoError, folder,
+             ": no such folder; name the folder of a finished run");
+  const bool is_run = exported == run || fs::exists(run / "config.resolved.json");
+  RELA_CHECK(is_run || fs::exists(exported), IoError, folder,
+             ": not the folder of a run; name one that train_byol has left");
   RELA_CHECK(fs::exists(exported / kWeightsFile), IoError, exported.string(),
-             ": no exported backbone; the run is not finished, train_byol --resume auto goes on "
-             "with it");
+             ": no exported backbone; the run is not finished, train_byol --resume auto continues "
+             "it");
   return read_export(exported);
 }
 

@@ -41,6 +41,16 @@ std::string version_text() {
   return text;
 }
 
+/// CLI11's own checks print the largest double in all its 309 digits.
+CLI::Validator number_check(bool (*is_allowed)(double), const char* allowed, const char* name) {
+  const auto check = [is_allowed, allowed](const std::string& text) -> std::string {
+    double value = 0;
+    const bool is_number = CLI::detail::lexical_cast(text, value);
+    return is_number && is_allowed(value) ? "" : text + "; " + allowed + " is allowed";
+  };
+  return CLI::Validator(check, name, name);
+}
+
 }  // namespace
 
 CommandLineOption& CommandLineOption::required() {
@@ -56,11 +66,11 @@ CommandLineOption& CommandLineOption::type_name(const std::string& name) {
   return *this;
 }
 CommandLineOption& CommandLineOption::positive() {
-  option_->check(CLI::PositiveNumber);
+  option_->check(number_check([](double x) { return x > 0; }, "a number above 0", "POSITIVE"));
   return *this;
 }
 CommandLineOption& CommandLineOption::not_negative() {
-  option_->check(CLI::NonNegativeNumber);
+  option_->check(number_check([](double x) { return x >= 0; }, "0 or more", "NONNEGATIVE"));
   return *this;
 }
 CommandLineOption& CommandLineOption::between(int64_t least, int64_t most) {

@@ -49,7 +49,8 @@ void describe_arguments(CommandLine& app, FrozenModelArguments& a) {
                "show");
   describe_data(app, a);
   app.add_option("--image-size", a.image_size,
-                 "side of the images that the model sees; otherwise as it was trained");
+                 "side of the images that the model sees; otherwise as it was trained")
+      .between(1, 4096);
   app.add_option("--normalize", a.normalize,
                  "imagenet, clip, cifar10, none or {\"mean\": [r, g, b], \"std\": [r, g, b]}; "
                  "otherwise as the model was trained");

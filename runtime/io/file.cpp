@@ -51,6 +51,20 @@ std::string temporary_name(const std::string& path) {
   return cat(path, ".tmp-", getpid(), "-", counter++);
 }
 
+/// The file that a rename to `path` may replace: the target of a symbolic link, not the link.
+std::string replaceable_file(std::string path) {
+  std::error_code failure;
+  if (std::filesystem::is_symlink(path, failure))
+    path = std::filesystem::weakly_canonical(path, failure).string();
+  const std::filesystem::file_status status = std::filesystem::status(path, failure);
+  RELA_CHECK(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status), IoError,
+             path,
+             std::filesystem::is_directory(status) ? ": is a directory"
+                                                   : ": is a device, a pipe or a socket",
+             "; name a file");
+  return path;
+}
+
 }  // namespace
 
 InputFile::InputFile(std::string path) : path_(std::move(path)) {
@@ -109,7 +123,7 @@ std::string read_file(const std::string& path) {
 }
 
 AtomicFile::AtomicFile(std::string path)
-    : path_(std::move(path)), temporary_(temporary_name(path_)) {
+    : path_(replaceable_file(std::move(path))), temporary_(temporary_name(path_)) {
   fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd_ < 0) throw_io(path_, "cannot create in this folder", errno);
 }

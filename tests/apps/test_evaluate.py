@@ -147,7 +147,20 @@ class Evaluation(ProgramTest):
         self.assertIn("--model", self.fails(USAGE, "--weights", self.weights))
 
     def test_unfinished_run_says_how_to_go_on(self):
-        self.assertIn("--resume auto", self.fails(IO, "--run", self.top))
+        (self.run_folder / "exported/backbone.safetensors").unlink()
+        self.assertIn("--resume auto", self.fails(IO, "--run", self.run_folder.folder))
+
+    def test_a_folder_that_is_no_run_is_called_so(self):
+        self.assertIn("not the folder of a run", self.fails(IO, "--run", self.top))
+        self.assertIn("no such folder", self.fails(IO, "--run", self.top / "missing"))
+
+    def test_numbers_out_of_range_are_refused_with_what_is_allowed(self):
+        for option, value, allowed in (("--image-size", 0, "1 to 4096"), ("--train-images", 0, "a number above 0"),
+                                       ("--synthetic-images", -1, "a number above 0")):
+            message = self.fails(USAGE, "--pixels", option, value)
+            self.assertIn(option, message)
+            self.assertIn(allowed, message)
+            self.assertLess(len(message), 200)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class SmallData(Sheets):
                 (USAGE, ("--run", run, "--queries", 31), ("queries", "1 to 30")),
                 (USAGE, ("--run", run, "--out", ""), ("--out",)),
                 (IO, ("--untrained", self.top), ("config.resolved.json", "train_byol")),
-                (IO, ("--run", self.top), ("--resume auto",))):
+                (IO, ("--run", self.top), ("not the folder of a run",))):
             done = run_program("evaluate", "neighbours", "--data", self.data, "--out", self.top / "bad.png", *args)
             self.assertFails(done, code, *words)
             self.assertFalse((self.top / "bad.png").exists())

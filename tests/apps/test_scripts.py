@@ -190,6 +190,15 @@ class Scripts(unittest.TestCase):
                      "report              runs/other/byol-r0.4-s1/report.html"):
             self.assertIn(line, done.stdout)
 
+    def test_wrong_options_of_the_quickstart_are_refused_at_once(self):
+        for args, env, said in (((), {"RELA_QUICKSTART_STEPS": "abc"}, "RELA_QUICKSTART_STEPS=abc; a whole number"),
+                                (("--out", "x"), {}, "RELA_QUICKSTART_OUT names the folder"),
+                                (("--dry-run",), {}, "build/apps/experiment itself"),
+                                (("--bogus",), {}, "--bogus: unknown")):
+            done = self.run_script("quickstart.sh", *args, **env)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn(said, done.stderr)
+
     def test_help(self):
         for script in ("fetch_cifar10.sh", "fetch_data.sh", "quickstart.sh"):
             done = self.run_script(script, "--help")

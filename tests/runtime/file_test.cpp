@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <string>
@@ -149,8 +150,27 @@ TEST(AtomicFile, ATargetThatIsAFolderIsAnIoErrorAndLeavesNothing) {
   const TempDir dir;
   make_directories(dir / "target/inside");
   EXPECT_THAT(io_error_of([&] { write_file_atomic(dir / "target", "x"); }),
-              HasSubstr("target: cannot put the finished file in its place"));
+              HasSubstr("target: is a directory; name a file"));
   EXPECT_THAT(names_in(dir), ElementsAre("target"));
+}
+
+TEST(AtomicFile, ReplacesWhatALinkPointsToAndNotTheLink) {
+  const TempDir dir;
+  const std::string path = dir.write("file", "old");
+  std::filesystem::create_symlink(path, dir / "link");
+  write_file_atomic(dir / "link", "new");
+  EXPECT_EQ(read_file(path), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
+  EXPECT_THAT(names_in(dir), ElementsAre("file", "link"));
+}
+
+TEST(AtomicFile, NeverReplacesAPipe) {
+  const TempDir dir;
+  ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0600), 0);
+  EXPECT_THAT(io_error_of([&] { write_file_atomic(dir / "pipe", "x"); }),
+              HasSubstr("pipe: is a device, a pipe or a socket; name a file"));
+  EXPECT_TRUE(std::filesystem::is_fifo(dir / "pipe"));
+  EXPECT_THAT(names_in(dir), ElementsAre("pipe"));
 }
 
 TEST(Directories, AreMadeWithTheirParentsAndRemovedWhole) {
