@@ -41,7 +41,7 @@ std::string version_text() {
   return text;
 }
 
-/// CLI11's own checks print the largest double in all its 309 digits.
+/// CLI11's checks print the largest double in all its 309 digits.
 CLI::Validator number_check(bool (*is_allowed)(double), const char* allowed, const char* name) {
   const auto check = [is_allowed, allowed](const std::string& text) -> std::string {
     double value = 0;
@@ -74,7 +74,14 @@ CommandLineOption& CommandLineOption::not_negative() {
   return *this;
 }
 CommandLineOption& CommandLineOption::between(int64_t least, int64_t most) {
-  option_->check(CLI::Range(least, most));
+  const auto check = [least, most](const std::string& text) -> std::string {
+    int64_t value = 0;
+    const bool is_allowed =
+        CLI::detail::lexical_cast(text, value) && value >= least && value <= most;
+    return is_allowed ? "" : cat(text, "; ", least, " to ", most, " are allowed");
+  };
+  const std::string range = cat("INT in [", least, " - ", most, "]");
+  option_->check(CLI::Validator(check, range, range));
   return *this;
 }
 

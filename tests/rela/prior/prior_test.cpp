@@ -4,6 +4,7 @@
 
 #include "nn/state.h"
 #include "runtime/error.h"
+#include "runtime/io/file.h"
 #include "tests/rela/targets/target_test_support.h"
 
 namespace rela {
@@ -104,6 +105,11 @@ TEST(Prior, AnExportOfAnotherModelOrNoneIsToldApart) {
               ThrowsMessage<WeightsError>(
                   HasSubstr("the weights are of resnet18, not of resnet34; name that model")));
   const TempDir empty;
+  EXPECT_THAT([&] { exported_model(empty.path()); },
+              ThrowsMessage<IoError>(HasSubstr("not the folder of a run")));
+  EXPECT_THAT([&] { exported_model(empty / "missing"); },
+              ThrowsMessage<IoError>(HasSubstr("no such folder")));
+  make_directories(empty / "exported");
   EXPECT_THAT([&] { exported_model(empty.path()); },
               ThrowsMessage<IoError>(HasSubstr("no exported backbone")));
 }
