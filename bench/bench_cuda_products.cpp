@@ -1,16 +1,17 @@
 // The rate of cuBLASLt's matrix products on a GPU, and our kernels that are bound by products:
 // their `flops` relative to that of `product` is the fraction of it that they reach. Each runs with
-// both algorithms (kernels/tuning/product_way.h): `way` 0 is our kernel, 1 cuBLASLt's tiles.
+// both algorithms (kernels/libraries/tuning/product_algorithm.h): `algorithm` 0 is our kernel, 1
+// cuBLASLt's tiles.
 
 #include <algorithm>
 #include <vector>
 
 #include "cuda_timing.h"
-#include "kernels/cublas/matmul.h"
-#include "kernels/gram/gram_ways_cuda.h"
-#include "kernels/similarity/top_k_ways_cuda.h"
-#include "kernels/transport/transport_ways_cuda.h"
-#include "kernels/tuning/product_way.h"
+#include "kernels/gram/gram_algorithms_cuda.h"
+#include "kernels/libraries/cublas/matmul.h"
+#include "kernels/libraries/tuning/product_algorithm.h"
+#include "kernels/similarity/top_k_algorithms_cuda.h"
+#include "kernels/transport/transport_algorithms_cuda.h"
 
 namespace rela {
 namespace {
@@ -20,11 +21,13 @@ constexpr Stream kStream{};
 DeviceBuffer workspace_of(size_t bytes) { return {static_cast<int64_t>(bytes), Dtype::kU8}; }
 Workspace all_of(const DeviceBuffer& buffer) { return {buffer.data(), buffer.bytes()}; }
 
-ProductWay way_of(const benchmark::State& state) { return static_cast<ProductWay>(state.range(0)); }
-void add_ways(benchmark::internal::Benchmark* bench, std::vector<int64_t> sizes) {
+ProductAlgorithm algorithm_of(const benchmark::State& state) {
+  return static_cast<ProductAlgorithm>(state.range(0));
+}
+void add_algorithms(benchmark::internal::Benchmark* bench, std::vector<int64_t> sizes) {
   sizes.insert(sizes.begin(), 0);
-  for (const ProductWay way : kProductWays) {
-    sizes.front() = static_cast<int64_t>(way);
+  for (const ProductAlgorithm algorithm : kProductAlgorithms) {
+    sizes.front() = static_cast<int64_t>(algorithm);
     bench->Args(sizes);
   }
 }
@@ -64,7 +67,7 @@ void product_kinds(benchmark::internal::Benchmark* bench) {
 BENCHMARK(bm_product)->Name("product")->Apply(product_kinds);
 
 void bm_top_k(benchmark::State& state) {
-  const bool is_tiled = way_of(state) == ProductWay::kTiled;
+  const bool is_tiled = algorithm_of(state) == ProductAlgorithm::kTiled;
   const TopKDims d{.queries = state.range(1),
                    .candidates = state.range(2),
                    .width = state.range(3),
@@ -87,16 +90,16 @@ void bm_top_k(benchmark::State& state) {
 }
 /// A kNN evaluation of CIFAR-10, and all its training images against each other.
 void top_k_sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"way", "n", "m", "d", "k", "dtype"})->UseManualTime();
+  bench->ArgNames({"algorithm", "n", "m", "d", "k", "dtype"})->UseManualTime();
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
-    add_ways(bench, {10000, 50000, 512, 200, static_cast<int64_t>(dtype)});
-    add_ways(bench, {50000, 50000, 512, 200, static_cast<int64_t>(dtype)});
+    add_algorithms(bench, {10000, 50000, 512, 200, static_cast<int64_t>(dtype)});
+    add_algorithms(bench, {50000, 50000, 512, 200, static_cast<int64_t>(dtype)});
   }
 }
 BENCHMARK(bm_top_k)->Name("top_k_similarity/cuda")->Apply(top_k_sizes);
 
 void bm_gram(benchmark::State& state) {
-  const bool is_tiled = way_of(state) == ProductWay::kTiled;
+  const bool is_tiled = algorithm_of(state) == ProductAlgorithm::kTiled;
   const GramDims d{.rows = state.range(1), .p = state.range(2), .q = state.range(3)};
   const auto dtype = static_cast<Dtype>(state.range(4));
   const int64_t columns = d.columns();
@@ -124,15 +127,15 @@ void bm_gram(benchmark::State& state) {
 }
 /// The moments of 50,000 images' features by two models.
 void gram_sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"way", "rows", "p", "q", "dtype"})->UseManualTime();
+  bench->ArgNames({"algorithm", "rows", "p", "q", "dtype"})->UseManualTime();
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
-    add_ways(bench, {50000, 512, 512, static_cast<int64_t>(dtype)});
+    add_algorithms(bench, {50000, 512, 512, static_cast<int64_t>(dtype)});
   }
 }
 BENCHMARK(bm_gram)->Name("gram/cuda")->Apply(gram_sizes);
 
 void bm_transport(benchmark::State& state) {
-  const bool is_tiled = way_of(state) == ProductWay::kTiled;
+  const bool is_tiled = algorithm_of(state) == ProductAlgorithm::kTiled;
   const TransportProblem problem{.dims = {.rows = state.range(1),
                                           .width = state.range(2),
                                           .outputs = state.range(3),
@@ -160,10 +163,10 @@ void bm_transport(benchmark::State& state) {
 }
 /// A ReLA step of ResNet-18 and of ResNet-50: two views, and a map of the features' width.
 void transport_sizes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"way", "rows", "d", "k", "dtype"})->UseManualTime();
+  bench->ArgNames({"algorithm", "rows", "d", "k", "dtype"})->UseManualTime();
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
-    add_ways(bench, {1024, 512, 512, static_cast<int64_t>(dtype)});
-    add_ways(bench, {1024, 2048, 2048, static_cast<int64_t>(dtype)});
+    add_algorithms(bench, {1024, 512, 512, static_cast<int64_t>(dtype)});
+    add_algorithms(bench, {1024, 2048, 2048, static_cast<int64_t>(dtype)});
   }
 }
 BENCHMARK(bm_transport)->Name("transport_loss/cuda")->Apply(transport_sizes);

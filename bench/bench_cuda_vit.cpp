@@ -7,9 +7,9 @@
 
 #include "cuda_timing.h"
 #include "kernels/attention/attention.h"
-#include "kernels/cudnn/attention.h"
 #include "kernels/embed/patches.h"
 #include "kernels/embed/token_embed.h"
+#include "kernels/libraries/cudnn/attention.h"
 
 namespace rela {
 namespace {

@@ -33,8 +33,8 @@ struct Network {
   std::vector<OptimizerSegment> segments;
   Tensor weights = array(), gradients = array(), moment1 = array(), moment2 = array();
   Tensor target = array();
-  Tensor rounded_weights = Tensor::zeros({kPairs * kPair}, Dtype::kBf16);
-  Tensor rounded_target = Tensor::zeros({kPairs * kPair}, Dtype::kBf16);
+  Tensor compute_weights = Tensor::zeros({kPairs * kPair}, Dtype::kBf16);
+  Tensor compute_target = Tensor::zeros({kPairs * kPair}, Dtype::kBf16);
 };
 
 void bm_optimizer_step(benchmark::State& state) {
@@ -49,8 +49,8 @@ void bm_optimizer_step(benchmark::State& state) {
                          .target_size = Network::kTargetPairs * Network::kPair,
                          .tau = 0.99f};
   if (bf16) {
-    arrays.rounded_weights = net.rounded_weights.data<Bf16>();
-    arrays.rounded_target = net.rounded_target.data<Bf16>();
+    arrays.compute_weights = net.compute_weights.data<Bf16>();
+    arrays.compute_target = net.compute_target.data<Bf16>();
   }
   const RoofShare share;
   for (auto _ : state) {

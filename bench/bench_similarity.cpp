@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/cpu/parallel.h"
 #include "kernels/norm/l2_normalize.h"
-#include "kernels/parallel.h"
 #include "kernels/random/random_stream.h"
 #include "kernels/similarity/top_k.h"
 #include "roof.h"

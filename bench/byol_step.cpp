@@ -12,7 +12,7 @@
 #include <iostream>
 
 #include "byol_training_step.h"
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "rela/programs/program.h"
 #include "runtime/allocator.h"
 #include "runtime/io/safetensors.h"
@@ -35,9 +35,9 @@ void read_weights(const std::string& path, Byol& byol) {
     parameters.push_back({p.name, p.var.value(), p.kind == ParameterKind::kConvWeight});
   }
   load_state(SafetensorsReader(path), parameters);
-  byol.parameters().refresh_rounded();
+  byol.parameters().refresh_compute_copy();
   byol.target()->values().copy_from(byol.parameters().values().segment(0, {byol.target()->size()}));
-  byol.target()->refresh_rounded();
+  byol.target()->refresh_compute_copy();
 }
 
 ExitCode run(int argc, char** argv) {

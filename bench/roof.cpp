@@ -6,7 +6,7 @@
 #include <ctime>
 #include <vector>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 
 namespace rela {
 namespace {

@@ -81,6 +81,10 @@ struct Scalar {
   T get() const { return pointer == nullptr ? value : *pointer; }
 };
 
+/// The order in which a pass visits memory. The second pass over an array goes backwards: what the
+/// first one read last is still in the caches.
+enum class Sweep : uint8_t { kForward, kBackward };
+
 /// Scratch memory that the caller owns: at least as large as the op's *_workspace_bytes(), 64-byte
 /// aligned.
 struct Workspace {

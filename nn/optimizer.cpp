@@ -42,15 +42,15 @@ Optimizer::Optimizer(const OptimizerSpec& spec, ParameterArena& arena, Parameter
     moment2_ = Tensor::zeros({arena.size()}, Dtype::kF32, device);
 }
 
-void Optimizer::rest_from(int64_t first) {
-  RELA_CHECK(counters_.rested == 0 || counters_.rested_from == first, InternalError,
-             "optimizer: segments from ", first, " on shall rest, and those from ",
-             counters_.rested_from, " on have rested before");
-  counters_.rested_from = first;
-  resting_ = true;
+void Optimizer::freeze_from(int64_t first) {
+  RELA_CHECK(counters_.frozen_steps == 0 || counters_.frozen_from == first, InternalError,
+             "optimizer: segments from ", first, " on shall be frozen, and those from ",
+             counters_.frozen_from, " on have been frozen before");
+  counters_.frozen_from = first;
+  is_frozen_ = true;
 }
 
-void Optimizer::wake() { resting_ = false; }
+void Optimizer::unfreeze() { is_frozen_ = false; }
 
 OptimizerLayout Optimizer::layout() const {
   if (!pieces_.defined()) return {segments_};
@@ -67,15 +67,15 @@ OptimizerArrays Optimizer::arrays() {
     arrays.gradient_squares = static_cast<const double*>(gradient_squares_.raw());
   }
   if (moment2_.defined()) arrays.moment2 = moment2_.ptr<float>();
-  if (Tensor& rounded = arena_.rounded_values(); rounded.defined()) {
-    arrays.rounded_weights = rounded.raw();
-    arrays.rounded = rounded.dtype();
+  if (Tensor& copy = arena_.compute_copy(); copy.defined()) {
+    arrays.compute_weights = copy.raw();
+    arrays.compute = copy.dtype();
   }
   if (target_ != nullptr) {
     arrays.target = target_->values().ptr<float>();
     arrays.target_size = target_->size();
-    if (target_->rounded_values().defined()) {
-      arrays.rounded_target = target_->rounded_values().raw();
+    if (target_->compute_copy().defined()) {
+      arrays.compute_target = target_->compute_copy().raw();
     }
   }
   return arrays;
@@ -88,26 +88,26 @@ void Optimizer::step(float lr, float tau) {
 
 void Optimizer::begin_step(float lr, float tau) {
   ++counters_.steps;
-  if (resting_) ++counters_.rested;
-  numbers_.set({lr, tau, counters_.steps, counters_.steps - counters_.rested});
+  if (is_frozen_) ++counters_.frozen_steps;
+  numbers_.set({lr, tau, counters_.steps, counters_.steps - counters_.frozen_steps});
 }
 
 void Optimizer::forget_step() {
   --counters_.steps;
-  if (resting_) --counters_.rested;
+  if (is_frozen_) --counters_.frozen_steps;
 }
 
 void Optimizer::update() {
   arena_.finish_gradients();
   const OptimizerLayout all = layout();
   const Scalar<int64_t> steps(&numbers_.pointer()->steps);
-  if (counters_.rested == 0) {
+  if (counters_.frozen_steps == 0) {
     update(all, steps);
     return;
   }
-  const auto front = static_cast<size_t>(counters_.rested_from);
+  const auto front = static_cast<size_t>(counters_.frozen_from);
   update(all.first(front), steps);
-  if (!resting_) update(all.after(front), Scalar<int64_t>(&numbers_.pointer()->waking_steps));
+  if (!is_frozen_) update(all.after(front), Scalar<int64_t>(&numbers_.pointer()->unfrozen_steps));
 }
 
 void Optimizer::update(const OptimizerLayout& layout, Scalar<int64_t> steps) {

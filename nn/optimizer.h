@@ -37,18 +37,18 @@ class Optimizer {
   Optimizer(const OptimizerSpec& spec, ParameterArena& arena, ParameterArena* target);
 
   /// From now on the segments from number `first` on are frozen: steps leave their weights, moments
-  /// and target alone and do not advance their step count. wake() ends it.
-  void rest_from(int64_t first);
-  void wake();
+  /// and target alone and do not advance their step count. unfreeze() ends it.
+  void freeze_from(int64_t first);
+  void unfreeze();
 
   /// A sum of squares from start_sum_of_squares(): from now on, steps change nothing if it is not
   /// finite. The tensor is read when a step runs.
-  void watch(const Tensor& gradient_squares) { gradient_squares_ = gradient_squares; }
+  void skip_if_nonfinite(const Tensor& gradient_squares) { gradient_squares_ = gradient_squares; }
   /// Gradients are first multiplied by this: 1 / the scale of their loss. In device memory if it
   /// changes.
   void set_gradient_scale(Scalar<float> scale) { gradient_scale_ = scale; }
 
-  /// One step: weights, target and the rounded copies of both. target <- tau target + (1 - tau)
+  /// One step: weights, target and the compute copies of both. target <- tau target + (1 - tau)
   /// weights. The same as begin_step() and update().
   void step(float lr, float tau);
   /// Counts a step and writes the numbers that change between steps to device memory.
@@ -56,7 +56,7 @@ class Optimizer {
   /// The kernels of the step started by begin_step(): identical work as long as the same segments
   /// are frozen, so that it can be recorded once and replayed.
   void update();
-  /// Uncounts the step started by begin_step() because it changed nothing: see watch().
+  /// Uncounts the step started by begin_step() because it changed nothing: see skip_if_nonfinite().
   void forget_step();
   /// The tau of the step, where kernels read it.
   Scalar<float> tau() const { return Scalar<float>(&numbers_.pointer()->tau); }
@@ -64,8 +64,8 @@ class Optimizer {
   /// Steps done so far: Adam's bias correction depends on it.
   struct Counters {
     int64_t steps = 0;
-    int64_t rested = 0;       // of these, steps in which the last segments were frozen
-    int64_t rested_from = 0;  // index of the first of those segments
+    int64_t frozen_steps = 0;  // of these, steps in which the last segments were frozen
+    int64_t frozen_from = 0;   // index of the first of those segments
   };
   int64_t steps() const { return counters_.steps; }
   const Counters& counters() const { return counters_; }
@@ -78,8 +78,8 @@ class Optimizer {
   struct StepNumbers {
     float lr = 0;
     float tau = 0;
-    int64_t steps = 0;         // including this one: of all segments, or of those never frozen
-    int64_t waking_steps = 0;  // of those that have been frozen
+    int64_t steps = 0;           // including this one: of all segments, or of those never frozen
+    int64_t unfrozen_steps = 0;  // of those that have been frozen
   };
   OptimizerLayout layout() const;
   OptimizerArrays arrays();
@@ -96,7 +96,7 @@ class Optimizer {
   Scalar<float> gradient_scale_ = 1.0f;
   DeviceValue<StepNumbers> numbers_;
   Counters counters_;
-  bool resting_ = false;
+  bool is_frozen_ = false;
 };
 
 /// target <- tau target + (1 - tau) source, f32 tensors of one shape.

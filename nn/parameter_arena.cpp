@@ -24,7 +24,7 @@ ParameterArena::ParameterArena(std::vector<NamedParameter> parameters, Dtype com
   }
   values_ = Tensor::zeros({size}, Dtype::kF32, device);
   gradients_ = Tensor::zeros({size}, Dtype::kF32, device);
-  if (compute != Dtype::kF32) rounded_values_ = Tensor::zeros({size}, compute, device);
+  if (compute != Dtype::kF32) compute_copy_ = Tensor::zeros({size}, compute, device);
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Node& node = parameters_[i].var.node();
     const int64_t offset = segments_[i].offset;
@@ -33,10 +33,10 @@ ParameterArena::ParameterArena(std::vector<NamedParameter> parameters, Dtype com
     node.value = home;
     node.grad = gradients_.segment(offset, node.value.shape());
     node.grad_written = false;
-    if (rounded_values_.defined())
-      node.rounded_value = rounded_values_.segment(offset, node.value.shape());
+    if (compute_copy_.defined())
+      node.compute_copy = compute_copy_.segment(offset, node.value.shape());
   }
-  refresh_rounded();
+  refresh_compute_copy();
 }
 
 void ParameterArena::zero_grad() {
@@ -50,12 +50,12 @@ void ParameterArena::finish_gradients() {
   }
 }
 
-void ParameterArena::refresh_rounded() {
-  if (!rounded_values_.defined()) return;
+void ParameterArena::refresh_compute_copy() {
+  if (!compute_copy_.defined()) return;
   const CastArgs args{.x = values_.raw(),
                       .from = Dtype::kF32,
-                      .y = rounded_values_.raw(),
-                      .to = rounded_values_.dtype()};
+                      .y = compute_copy_.raw(),
+                      .to = compute_copy_.dtype()};
   kCast.launch(values_.device(), args, size());
 }
 

@@ -31,16 +31,16 @@ class ParameterArena {
   std::span<const ArenaSegment> segments() const { return segments_; }
   const std::vector<NamedParameter>& parameters() const { return parameters_; }
 
-  Tensor& values() { return values_; }                  // [size] f32
-  Tensor& gradients() { return gradients_; }            // [size] f32
-  Tensor& rounded_values() { return rounded_values_; }  // [size] of `compute`; undefined in f32
+  Tensor& values() { return values_; }              // [size] f32
+  Tensor& gradients() { return gradients_; }        // [size] f32
+  Tensor& compute_copy() { return compute_copy_; }  // [size] of `compute`; undefined in f32
 
   /// The next backward() overwrites the gradients.
   void zero_grad();
   /// Zeroes the gradients of parameters that no backward() has reached since zero_grad().
   void finish_gradients();
   /// Rounds all values again, after something other than an optimiser changed them.
-  void refresh_rounded();
+  void refresh_compute_copy();
 
   /// True when the first segments of `larger` are exactly this arena's: then one array op over this
   /// arena's size covers both, such as the EMA of a target without the predictor.
@@ -51,7 +51,7 @@ class ParameterArena {
   std::vector<ArenaSegment> segments_;
   Tensor values_;
   Tensor gradients_;
-  Tensor rounded_values_;
+  Tensor compute_copy_;
 };
 
 }  // namespace rela

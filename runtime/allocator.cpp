@@ -93,10 +93,10 @@ Allocator::Block Allocator::take_from_system(size_t rounded) {
   if (over_limit()) release_cached_locked();
   void* data = nullptr;
   if (!over_limit()) {
-    data = source_.take(rounded);
+    data = source_.allocate(rounded);
     if (data == nullptr) {
       release_cached_locked();
-      data = source_.take(rounded);
+      data = source_.allocate(rounded);
     }
   }
   RELA_CHECK(data != nullptr, OutOfMemoryError, exhausted(rounded));
@@ -131,7 +131,7 @@ void Allocator::release_cached() noexcept {
 
 void Allocator::release_cached_locked() noexcept {
   for (const auto& [bytes, data] : cached_) {
-    source_.give_back(data);
+    source_.deallocate(data);
     stats_.reserved_bytes -= bytes;
   }
   cached_.clear();

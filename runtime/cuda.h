@@ -62,7 +62,7 @@ class CudaEvent {
   /// Marks the end of the work queued in the stream so far.
   void record(Stream stream);
   /// Makes later work in the stream wait for the point. No wait if nothing was recorded.
-  void hold_back(Stream stream) const;
+  void stream_wait(Stream stream) const;
   /// The host waits for the point.
   void wait() const;
 

@@ -33,7 +33,7 @@ CudaEvent::~CudaEvent() = default;
 CudaEvent::CudaEvent(CudaEvent&&) noexcept = default;
 CudaEvent& CudaEvent::operator=(CudaEvent&&) noexcept = default;
 void CudaEvent::record(Stream) { refuse(); }
-void CudaEvent::hold_back(Stream) const { refuse(); }
+void CudaEvent::stream_wait(Stream) const { refuse(); }
 void CudaEvent::wait() const { refuse(); }
 
 CudaGraph::~CudaGraph() = default;

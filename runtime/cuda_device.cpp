@@ -6,7 +6,7 @@
 #include <mutex>
 #include <utility>
 
-#include "kernels/library_versions.h"
+#include "kernels/libraries/versions.h"
 #include "kernels/simt/device.h"
 #include "kernels/simt/error.h"
 #include "runtime/error.h"
@@ -28,14 +28,14 @@ auto checked(Call&& call) {
 class GpuMemory : public MemorySource {
  public:
   const char* name() const override { return "cuda memory"; }
-  void* take(size_t bytes) noexcept override {
+  void* allocate(size_t bytes) noexcept override {
     try {
       return simt::device_malloc(bytes);
     } catch (const simt::Error&) {
       return nullptr;
     }
   }
-  void give_back(void* data) noexcept override {
+  void deallocate(void* data) noexcept override {
     try {
       simt::device_free(data);
     } catch (const simt::Error&) {  // a kernel failed before: the next synchronisation says so
@@ -57,14 +57,14 @@ class GpuMemory : public MemorySource {
 class PinnedMemory : public MemorySource {
  public:
   const char* name() const override { return "pinned memory"; }
-  void* take(size_t bytes) noexcept override {
+  void* allocate(size_t bytes) noexcept override {
     try {
       return simt::pinned_malloc(bytes);
     } catch (const simt::Error&) {
       return nullptr;
     }
   }
-  void give_back(void* data) noexcept override {
+  void deallocate(void* data) noexcept override {
     try {
       simt::pinned_free(data);
     } catch (const simt::Error&) {  // as above
@@ -183,7 +183,7 @@ CudaEvent& CudaEvent::operator=(CudaEvent&&) noexcept = default;
 void CudaEvent::record(Stream stream) {
   checked([&] { simt::event_record(impl_->event, stream); });
 }
-void CudaEvent::hold_back(Stream stream) const {
+void CudaEvent::stream_wait(Stream stream) const {
   checked([&] { simt::stream_wait(stream, impl_->event); });
 }
 void CudaEvent::wait() const {

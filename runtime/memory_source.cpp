@@ -15,10 +15,10 @@ constexpr size_t kAlignment = 64;  // one cache line, one AVX-512 register
 class SystemMemory : public MemorySource {
  public:
   const char* name() const override { return "cpu memory"; }
-  void* take(size_t bytes) noexcept override {
+  void* allocate(size_t bytes) noexcept override {
     return std::aligned_alloc(bytes >= kHugePage ? kHugePage : kAlignment, bytes);
   }
-  void give_back(void* data) noexcept override { std::free(data); }
+  void deallocate(void* data) noexcept override { std::free(data); }
   void poison(void* data, size_t bytes) override { std::memset(data, 0xff, bytes); }
 };
 

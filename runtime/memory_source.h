@@ -16,8 +16,8 @@ class MemorySource {
   /// Name for messages: "cpu memory".
   virtual const char* name() const = 0;
   /// At least 64-byte aligned; null if out of memory.
-  virtual void* take(size_t bytes) noexcept = 0;
-  virtual void give_back(void* data) noexcept = 0;
+  virtual void* allocate(size_t bytes) noexcept = 0;
+  virtual void deallocate(void* data) noexcept = 0;
   /// Sets every byte to 0xff, NaN in every float format, before kernels that start later.
   virtual void poison(void* data, size_t bytes) = 0;
   /// Memory usage of the device, for out-of-memory messages; `reserved` bytes of it are ours.

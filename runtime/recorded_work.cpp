@@ -19,7 +19,7 @@ void on_each_run(std::function<void()> effect) {
 
 RecordedWork::RecordedWork() : memory_(Allocator::of(Device::kCuda)) {}
 
-bool RecordedWork::rehearse(const std::function<void()>& work) {
+bool RecordedWork::warm_up(const std::function<void()>& work) {
   const Allocator& allocator = Allocator::of(Device::kCuda);
   const uint64_t before = allocator.stats().system_allocations;
   const MemoryReserve::Guard guard(memory_, MemoryReserve::Growth::kAllowed);

@@ -26,7 +26,7 @@ class RecordedWork {
 
   /// Runs the work, with the memory that replays will use. True if it needed no new block: then the
   /// next run needs none either, and can be recorded.
-  bool rehearse(const std::function<void()>& work);
+  bool warm_up(const std::function<void()>& work);
   /// Records the work without running it. Throws DeviceError for a call that cannot be recorded,
   /// InternalError for new memory, and what the work throws; nothing is recorded then.
   void record(const std::function<void()>& work);

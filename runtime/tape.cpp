@@ -170,7 +170,7 @@ void zero_grad(const Var& parameter) { parameter.node().grad_written = false; }
 
 const Tensor& compute_value(const Var& weight, Dtype dtype) {
   const Node& node = weight.node();
-  const Tensor& rounded = node.rounded_value;
+  const Tensor& rounded = node.compute_copy;
   return rounded.defined() && rounded.dtype() == dtype ? rounded : node.value;
 }
 

@@ -93,8 +93,8 @@ struct Node {
 
   const char* op = "constant";
   Tensor value;
-  Tensor grad;           // of a parameter: kept across steps; of an op: lives during backward()
-  Tensor rounded_value;  // of a parameter in mixed-precision training: what ops compute with
+  Tensor grad;          // of a parameter: kept across steps; of an op: lives during backward()
+  Tensor compute_copy;  // of a parameter in mixed-precision training: what ops compute with
   bool requires_grad = false;
   bool grad_written = false;  // since zero_grad()
   bool grad_shared = false;   // `grad` shares another tensor's memory: copy before adding to it
@@ -115,7 +115,7 @@ Tensor& parameter_grad(
     const Var& parameter);  // throws InternalError if none was ever written or given
 void set_grad_hook(const Var& parameter, std::function<void(Tensor&)> hook);
 void zero_grad(const Var& parameter);
-/// The value used by an op that computes in `dtype`: the rounded copy if it has that dtype, else
+/// The value used by an op that computes in `dtype`: its compute copy if that has the dtype, else
 /// the value.
 const Tensor& compute_value(const Var& weight, Dtype dtype);
 

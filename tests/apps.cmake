@@ -2,21 +2,22 @@
 
 rela_tests(readme_tests
   SOURCES
-    apps/readme_config_test.cpp
+    apps/test_readme_config.cpp
   LINKS rela)
 target_compile_definitions(readme_tests PRIVATE RELA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(tool check_scripts dialect nvcc_report rules selection)
+  foreach(tool check_scripts dialect nvcc_report rules selection structure)
     add_test(NAME tools.${tool}
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/tools/test_${tool}.py)
     set_tests_properties(tools.${tool} PROPERTIES TIMEOUT 120)
   endforeach()
   add_test(NAME kernels.dialect COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/tools/dialect.py)
+  add_test(NAME rooms.structure COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/tools/structure.py)
   add_test(NAME apps.scripts
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_scripts.py ${CMAKE_SOURCE_DIR})
-  set_tests_properties(kernels.dialect apps.scripts PROPERTIES TIMEOUT 120)
+  set_tests_properties(kernels.dialect rooms.structure apps.scripts PROPERTIES TIMEOUT 120)
   if(RELA_CUDA STREQUAL "OFF")  # once is enough
     add_test(NAME apps.configure
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_configure.py)

@@ -191,7 +191,10 @@ check_format() {
   project_files -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' |
     xargs -0 clang-format --dry-run -Werror
 }
-check_rules() { python3 tests/tools/rules.py; }
+check_rules() {
+  python3 tests/tools/rules.py
+  python3 tests/tools/structure.py
+}
 check_shell() {
   project_files -name '*.sh' -o -path '.ci/run' | xargs -0 shellcheck
 }

@@ -44,7 +44,7 @@ rela_tests(kernels_optimizer_tests LIGHT
   LABELS kernels)
 rela_tests(similarity_tests LIGHT
   SOURCES
-    kernels/top_k_test.cpp
+    kernels/test_top_k.cpp
   LINKS
     kernels
   LABELS kernels)

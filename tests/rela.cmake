@@ -2,28 +2,28 @@
 
 rela_tests(config_tests
   SOURCES
-    rela/config/config_load_test.cpp
-    rela/config/config_mistakes_test.cpp
-    rela/config/config_override_test.cpp
-    rela/config/config_schema_test.cpp
+    rela/config/test_config_load.cpp
+    rela/config/test_config_mistakes.cpp
+    rela/config/test_config_override.cpp
+    rela/config/test_config_schema.cpp
   LINKS
     rela)
-set_source_files_properties(rela/config/config_load_test.cpp PROPERTIES
+set_source_files_properties(rela/config/test_config_load.cpp PROPERTIES
   COMPILE_DEFINITIONS RELA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 
 rela_tests(eval_tests
   SOURCES
-    rela/eval/classify_test.cpp
-    rela/eval/eval_features_test.cpp
-    rela/eval/knn_test.cpp
-    rela/eval/linear_probe_test.cpp
-    rela/eval/metrics_test.cpp
-    rela/eval/neighbours_test.cpp
-    rela/report/browser_test.cpp
-    rela/report/chart_test.cpp
-    rela/report/heat_map_test.cpp
-    rela/report/report_test.cpp
-    rela/report/run_log_test.cpp
+    rela/eval/test_classify.cpp
+    rela/eval/test_eval_features.cpp
+    rela/eval/test_knn.cpp
+    rela/eval/test_linear_probe.cpp
+    rela/eval/test_metrics.cpp
+    rela/eval/test_neighbours.cpp
+    rela/report/test_browser.cpp
+    rela/report/test_chart.cpp
+    rela/report/test_heat_map.cpp
+    rela/report/test_report.cpp
+    rela/run/test_run_log.cpp
     rela/transport/test_compare.cpp
     rela/transport/test_linear_map.cpp
   LINKS
@@ -34,8 +34,8 @@ set_source_files_properties(rela/transport/test_linear_map.cpp PROPERTIES COMPIL
 
 rela_tests(picture_tests
   SOURCES
-    rela/pictures/canvas_test.cpp
-    rela/pictures/neighbour_sheet_test.cpp
+    rela/pictures/test_canvas.cpp
+    rela/pictures/test_neighbour_sheet.cpp
   LINKS
     rela
     PNG::PNG)
@@ -43,11 +43,11 @@ rela_tests(picture_tests
 rela_tests(train_tests
   SOURCES
     rela/train/test_byol_golden.cpp
-    rela/train/test_checkpoint_store.cpp
+    rela/run/test_checkpoint_store.cpp
     rela/train/test_loss_scale.cpp
     rela/train/test_phase_switch.cpp
     rela/train/test_rela_golden.cpp
-    rela/train/test_run_files.cpp
+    rela/run/test_run_files.cpp
     rela/train/test_supervised.cpp
   LINKS
     rela)
@@ -70,9 +70,9 @@ rela_tests(data_tests
 
 rela_tests(targets_tests
   SOURCES
-    rela/prior/prior_test.cpp
-    rela/targets/row_file_test.cpp
-    rela/targets/targets_test.cpp
-    rela/targets/whitening_test.cpp
+    rela/prior/test_prior.cpp
+    rela/targets/test_row_file.cpp
+    rela/targets/test_targets.cpp
+    rela/targets/test_whitening.cpp
   LINKS
     rela)

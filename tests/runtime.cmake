@@ -2,15 +2,15 @@
 
 rela_tests(runtime_io_tests
   SOURCES
-    runtime/content_reader_test.cpp
-    runtime/file_lock_test.cpp
-    runtime/file_test.cpp
-    runtime/hash_test.cpp
-    runtime/json_test.cpp
-    runtime/log_test.cpp
-    runtime/nearest_test.cpp
-    runtime/safetensors_hostile_test.cpp
-    runtime/safetensors_test.cpp
+    runtime/test_content_reader.cpp
+    runtime/test_file_lock.cpp
+    runtime/test_file.cpp
+    runtime/test_hash.cpp
+    runtime/test_json.cpp
+    runtime/test_log.cpp
+    runtime/test_nearest.cpp
+    runtime/test_safetensors_hostile.cpp
+    runtime/test_safetensors.cpp
   LINKS
     runtime
     ZLIB::ZLIB)

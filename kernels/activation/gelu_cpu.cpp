@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 
 namespace rela {
 namespace {

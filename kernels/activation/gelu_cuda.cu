@@ -1,6 +1,6 @@
 #include "kernels/activation/gelu.h"
-#include "kernels/reduce/merge_columns_cuda.h"
-#include "kernels/row_tiles_cuda.h"
+#include "kernels/gpu/merge_columns.h"
+#include "kernels/gpu/row_tiles.h"
 
 namespace rela {
 namespace {
@@ -42,9 +42,9 @@ __device__ F32x8 load_bias(const float* bias, const TileThread& me) {
 }
 
 template <Rows kRows, Gelu kKind, class T>
-__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+__global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
     gelu_forward_kernel(const RowTiles t, const T* x, const float* __restrict__ bias, T* y) {
-  const TileThread me = find_tile_thread(t, Sweep::kThere);
+  const TileThread me = find_tile_thread(t, Sweep::kForward);
   const F32x8 b = load_bias<kRows>(bias, me);
   for_each_row<kRowsAhead<kRows, T, 1>>(
       me, t.channels, [&](int64_t at) { return load_upto8<kRows>(x + at, me.channels); },
@@ -65,10 +65,10 @@ struct Arrays {
 };
 
 template <Rows kRows, Gelu kKind, class T>
-__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+__global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
     gelu_backward_kernel(const RowTiles t, const Arrays<T> a, const Write dx_mode) {
-  SIMT_SHARED(__align__(16) float, shared, [kTileThreads * kVector]);
-  const TileThread me = find_tile_thread(t, Sweep::kThere);
+  SIMT_SHARED(__align__(16) float, shared, [kRowTileThreads * kVector]);
+  const TileThread me = find_tile_thread(t, Sweep::kForward);
   const F32x8 b = load_bias<kRows>(a.bias, me);
   struct In {
     F32x8 dy, x;
@@ -114,7 +114,7 @@ void backward(const GeluBackwardArgs& args, RowDims dims, float* partials, Strea
                     static_cast<T*>(args.dx), args.dbias == nullptr ? nullptr : partials};
   with_rows(kind_of_rows(dims.cols, args.dy, args.x, args.bias, args.dx), [&]<Rows kRows>() {
     with_kind(args.kind, [&]<Gelu kKind>() {
-      simt::launch(gelu_backward_kernel<kRows, kKind, T>, {t.grid(), kTileThreads}, stream, t, a,
+      simt::launch(gelu_backward_kernel<kRows, kKind, T>, {t.grid(), kRowTileThreads}, stream, t, a,
                    args.dx_mode);
     });
   });
@@ -128,7 +128,7 @@ void gelu_forward_cuda(const GeluForwardArgs& args, RowDims dims, Dtype dtype, S
   with_storage_type(dtype, [&]<class T>(T*) {
     with_rows(kind_of_rows(dims.cols, args.x, args.bias, args.y), [&]<Rows kRows>() {
       with_kind(args.kind, [&]<Gelu kKind>() {
-        simt::launch(gelu_forward_kernel<kRows, kKind, T>, {t.grid(), kTileThreads}, stream, t,
+        simt::launch(gelu_forward_kernel<kRows, kKind, T>, {t.grid(), kRowTileThreads}, stream, t,
                      static_cast<const T*>(args.x), args.bias, static_cast<T*>(args.y));
       });
     });

@@ -1,6 +1,6 @@
 #include "kernels/activation/relu.h"
-#include "kernels/parallel.h"
-#include "kernels/simd.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
 
 namespace rela {
 namespace {

@@ -1,5 +1,5 @@
 #include "kernels/activation/softmax.h"
-#include "kernels/warp_rows_cuda.h"
+#include "kernels/gpu/warp_rows.h"
 
 namespace rela {
 namespace {

@@ -4,7 +4,7 @@
 //
 // No matrix of T x T is stored on a GPU: the backward pass recomputes the weights from lse. The
 // kernels keep the keys and values of one image and head in shared memory. Forward, 16-bit values
-// go to cuDNN where it has a plan (kernels/cudnn/attention.h); our kernel handles f32 and
+// go to cuDNN where it has a plan (kernels/libraries/cudnn/attention.h); our kernel handles f32 and
 // everything else, and is the reference that cuDNN is tested against. The backward pass always uses
 // ours.
 
@@ -47,8 +47,8 @@ AttentionWorkspaceFn attention_workspace_bytes_cuda;
 /// Arithmetic in f32, safe for any finite s; on a GPU, weights of 16-bit values are rounded to
 /// their type before they are multiplied with v (cuDNN rounds before dividing by their sum, our
 /// kernel after). NaN and infinities stay within their image and head. Empty input does nothing.
-/// Deterministic: nondeterministic cuDNN engines are rejected. kernels/tuning/tuning.h decides
-/// which engine runs.
+/// Deterministic: nondeterministic cuDNN engines are rejected. kernels/libraries/tuning/tuning.h
+/// decides which engine runs.
 using AttentionForwardFn = void(const AttentionForwardArgs& args, const AttentionDims& dims,
                                 Dtype dtype, Workspace workspace, Stream stream);
 AttentionForwardFn attention_forward_cpu;

@@ -3,7 +3,7 @@
 // the queries and output gradients give dk and dv. Each gradient is summed in one warp's registers.
 
 #include "kernels/attention/attention_cuda.h"
-#include "kernels/reduce/reduce.cuh"
+#include "kernels/gpu/reduce.h"
 
 namespace rela {
 namespace {

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/parallel.h"
-#include "kernels/simd.h"
-#include "kernels/tile_product.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
+#include "kernels/cpu/tile_product.h"
 
 namespace rela {
 namespace {

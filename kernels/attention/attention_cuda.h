@@ -10,7 +10,7 @@
 #include <type_traits>
 
 #include "kernels/attention/attention.h"
-#include "kernels/cuda_types.h"
+#include "kernels/gpu/storage.h"
 
 namespace rela {
 

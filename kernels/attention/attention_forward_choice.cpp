@@ -1,7 +1,7 @@
 // Attention's forward pass on a GPU: the library's where it has one for 16-bit values, which GPUs
 // multiply on tensor cores; otherwise our kernel.
 
-#include "kernels/cudnn/attention.h"
+#include "kernels/libraries/cudnn/attention.h"
 
 namespace rela {
 namespace {

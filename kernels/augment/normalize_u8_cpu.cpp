@@ -1,5 +1,5 @@
 #include "kernels/augment/normalize_u8.h"
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/storage_type.h"
 
 namespace rela {

@@ -7,11 +7,11 @@
 
 #include "kernels/conv/conv2d.h"
 #include "kernels/conv/weight_gradient_bf16.h"
-#include "kernels/cpu_features.h"
-#include "kernels/dnnl/convolution.h"
-#include "kernels/dnnl/library.h"
-#include "kernels/parallel.h"
-#include "kernels/plan_cache.h"
+#include "kernels/cpu/features.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/libraries/dnnl/convolution.h"
+#include "kernels/libraries/dnnl/library.h"
+#include "kernels/libraries/plan_cache.h"
 
 namespace rela {
 namespace {

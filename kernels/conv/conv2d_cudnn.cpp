@@ -2,8 +2,8 @@
 // activations before the call, their gradient is widened to f32 after it.
 
 #include "kernels/conv/conv2d.h"
-#include "kernels/cudnn/convolution.h"
 #include "kernels/elementwise/cast.h"
+#include "kernels/libraries/cudnn/convolution.h"
 #include "kernels/simt/device.h"
 
 namespace rela {

@@ -1,6 +1,6 @@
 #include "kernels/conv/image_pairs.h"
 
-#include "kernels/avx512_bf16.h"
+#include "kernels/cpu/avx512_bf16.h"
 
 #ifdef __x86_64__
 namespace rela {

@@ -2,7 +2,7 @@
 // Two images interleaved: the bf16 values of one pixel and channel side by side, as required by the
 // instruction that accumulates two products at a time.
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/types.h"
 
 namespace rela {

@@ -8,7 +8,7 @@
 
 #include "kernels/conv/image_pairs.h"
 #include "kernels/conv/weight_gradient_block.h"
-#include "kernels/cpu_features.h"
+#include "kernels/cpu/features.h"
 #include "kernels/elementwise/add.h"
 
 namespace rela {

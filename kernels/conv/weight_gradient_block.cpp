@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "kernels/avx512_bf16.h"
+#include "kernels/cpu/avx512_bf16.h"
 
 #ifdef __x86_64__
 namespace rela {

@@ -1,5 +1,5 @@
+#include "kernels/cpu/parallel.h"
 #include "kernels/elementwise/add.h"
-#include "kernels/parallel.h"
 
 namespace rela {
 namespace {

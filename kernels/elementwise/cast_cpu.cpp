@@ -1,6 +1,6 @@
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
 #include "kernels/elementwise/cast.h"
-#include "kernels/parallel.h"
-#include "kernels/simd.h"
 #include "kernels/storage_type.h"
 
 namespace rela {

@@ -1,5 +1,5 @@
 #include "kernels/elementwise/cast.h"
-#include "kernels/elementwise_cuda.h"
+#include "kernels/gpu/elementwise.h"
 
 namespace rela {
 namespace {

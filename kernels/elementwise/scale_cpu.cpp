@@ -1,6 +1,6 @@
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
 #include "kernels/elementwise/scale.h"
-#include "kernels/parallel.h"
-#include "kernels/simd.h"
 
 namespace rela {
 namespace {

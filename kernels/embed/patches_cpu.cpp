@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
 #include "kernels/embed/patches.h"
-#include "kernels/parallel.h"
-#include "kernels/simd.h"
 
 namespace rela {
 namespace {

@@ -1,7 +1,7 @@
 // A block copies a row: 16 bytes at a time if all rows are aligned to that, else byte by byte.
 
-#include "kernels/cuda_types.h"
 #include "kernels/gather/gather_rows.h"
+#include "kernels/gpu/storage.h"
 
 namespace rela {
 namespace {

@@ -31,7 +31,7 @@ struct GramSums {
 /// Every sum in one pass over the rows. Products are f32 sums over at most kGramChunk rows
 /// (kGramCudaChunk on cuda), the chunks are added in f64. Deterministic: the sums depend on the
 /// rows of the call and on their order alone, not on the number of threads; on cuda also on the
-/// product algorithm (kernels/tuning/product_way.h). N == 0 adds nothing.
+/// product algorithm (kernels/libraries/tuning/product_algorithm.h). N == 0 adds nothing.
 inline constexpr int64_t kGramChunk = 256;
 inline constexpr int64_t kGramCudaChunk = 1024;
 using GramFn = void(const GramInputs& in, const GramSums& sums, const GramDims& dims,

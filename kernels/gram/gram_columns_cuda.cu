@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "kernels/gram/gram_algorithms_cuda.h"
 #include "kernels/gram/gram_rows_cuda.h"
-#include "kernels/gram/gram_ways_cuda.h"
 
 namespace rela {
 namespace {

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/parallel.h"
-#include "kernels/tile_product.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/tile_product.h"
 
 namespace rela {
 namespace {

@@ -2,8 +2,8 @@
 // Rows of both feature sets side by side, as the Gram kernels read them. Only .cu files include
 // this.
 
+#include "kernels/gpu/tile_product.h"
 #include "kernels/gram/gram.h"
-#include "kernels/tile_cuda.h"
 
 namespace rela {
 

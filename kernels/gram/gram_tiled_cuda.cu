@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/cublas/matmul.h"
+#include "kernels/gpu/workspace_pieces.h"
+#include "kernels/gram/gram_algorithms_cuda.h"
 #include "kernels/gram/gram_rows_cuda.h"
-#include "kernels/gram/gram_ways_cuda.h"
-#include "kernels/workspace_pieces.h"
+#include "kernels/libraries/cublas/matmul.h"
 
 namespace rela {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "kernels/parallel.h"
-#include "kernels/simd.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
 
 namespace rela {
 namespace {

@@ -1,5 +1,5 @@
+#include "kernels/gpu/reduce.h"
 #include "kernels/loss/byol_loss.h"
-#include "kernels/reduce/reduce.cuh"
 
 namespace rela {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 
 namespace rela {
 namespace {

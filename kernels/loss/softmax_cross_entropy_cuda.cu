@@ -1,5 +1,5 @@
+#include "kernels/gpu/reduce.h"
 #include "kernels/loss/softmax_cross_entropy.h"
-#include "kernels/reduce/reduce.cuh"
 
 namespace rela {
 namespace {

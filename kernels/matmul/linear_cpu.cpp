@@ -6,11 +6,11 @@
 #include <array>
 #include <cstring>
 
-#include "kernels/cpu_features.h"
-#include "kernels/dnnl/inner_product.h"
-#include "kernels/dnnl/library.h"
-#include "kernels/parallel.h"
-#include "kernels/plan_cache.h"
+#include "kernels/cpu/features.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/libraries/dnnl/inner_product.h"
+#include "kernels/libraries/dnnl/library.h"
+#include "kernels/libraries/plan_cache.h"
 
 namespace rela {
 namespace {

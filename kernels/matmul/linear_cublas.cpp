@@ -1,8 +1,8 @@
 // Adapts a linear layer to the library: weights and bias are converted to the type of the
 // activations before the call. The weight gradient comes out in f32.
 
-#include "kernels/cublas/matmul.h"
 #include "kernels/elementwise/cast.h"
+#include "kernels/libraries/cublas/matmul.h"
 #include "kernels/matmul/linear.h"
 #include "kernels/simt/device.h"
 

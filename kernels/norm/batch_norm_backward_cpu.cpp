@@ -73,7 +73,7 @@ template <Mask kMask, class T>
 void sum_group(const Group<T>& group, const BatchNormDims& dims, const BatchNormScratch& scratch,
                Store store) {
   const RowParts parts(dims);
-  sweep_parts(parts, Sweep::kThere, [&](int64_t p) {
+  sweep_parts(parts, Sweep::kForward, [&](int64_t p) {
     if (store == Store::kStream) {
       sum_part<kMask, Store::kStream>(group, parts[p], dims.channels, scratch, p);
     } else if (store == Store::kKeep) {
@@ -127,7 +127,7 @@ void differentiate_group(const Group<T>& group, const BatchNormDims& dims,
   const RowParts parts(dims);
   const bool overwrites_dx_alone = modes.dx == Write::kOverwrite && !modes.add_dresidual;
   const Caching caching = overwrites_dx_alone ? caching_of(group.dx, dims) : Caching::kKeep;
-  sweep_parts(parts, Sweep::kBack, [&](int64_t p) {
+  sweep_parts(parts, Sweep::kBackward, [&](int64_t p) {
     if (caching == Caching::kStream) {
       differentiate_part<kMask, Caching::kStream>(group, parts[p], dims.channels, scratch, modes);
     } else {

@@ -77,11 +77,11 @@ __device__ float open_gradient(const Row& row, const Affine& f, int k) {
 
 /// First pass: the sums of one part; stores g in dresidual if requested.
 template <Rows kRows, Mask kMask, class T>
-__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+__global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
     batch_norm_gradient_sum_kernel(const RowTiles t, const Arrays<T> a,
                                    float* __restrict__ partials) {
-  SIMT_SHARED(__align__(16) float, shared, [kTileThreads * kVector]);
-  const TileThread me = find_tile_thread(t, Sweep::kThere);
+  SIMT_SHARED(__align__(16) float, shared, [kRowTileThreads * kVector]);
+  const TileThread me = find_tile_thread(t, Sweep::kForward);
   Affine f{};
   if (me.count > 0) f = load_affine<kRows>(t, a, me);
   F32x8 gradient{};
@@ -163,10 +163,10 @@ __global__ void __launch_bounds__(kMergeThreads)
 
 /// Second pass: dx, then dresidual += g if requested (it may be the same memory).
 template <Rows kRows, Mask kMask, class T>
-__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+__global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
     batch_norm_dx_kernel(const RowTiles t, const Arrays<T> a,
                          const float* __restrict__ coefficients) {
-  const TileThread me = find_tile_thread(t, Sweep::kBack);
+  const TileThread me = find_tile_thread(t, Sweep::kBackward);
   if (me.count == 0) return;
   const Affine f = load_affine<kRows>(t, a, me);
   const auto coefficient = [&](int index) {
@@ -195,12 +195,12 @@ __global__ void __launch_bounds__(kTileThreads, kTileBlocks)
 
 template <Rows kRows, Mask kMask, class T>
 void launch_sums(const RowTiles& t, const Arrays<T>& a, float* partials, Stream stream) {
-  simt::launch(batch_norm_gradient_sum_kernel<kRows, kMask, T>, {t.grid(), kTileThreads}, stream, t,
-               a, partials);
+  simt::launch(batch_norm_gradient_sum_kernel<kRows, kMask, T>, {t.grid(), kRowTileThreads}, stream,
+               t, a, partials);
 }
 template <Rows kRows, Mask kMask, class T>
 void launch_dx(const RowTiles& t, const Arrays<T>& a, const float* coefficients, Stream stream) {
-  simt::launch(batch_norm_dx_kernel<kRows, kMask, T>, {t.grid(), kTileThreads}, stream, t, a,
+  simt::launch(batch_norm_dx_kernel<kRows, kMask, T>, {t.grid(), kRowTileThreads}, stream, t, a,
                coefficients);
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 // Shared by the GPU kernels of both batch normalisation passes: the layout of scratch memory.
 
+#include "kernels/gpu/merge_columns.h"
+#include "kernels/gpu/row_tiles.h"
 #include "kernels/norm/batch_norm.h"
-#include "kernels/reduce/merge_columns_cuda.h"
-#include "kernels/row_tiles_cuda.h"
 
 namespace rela {
 

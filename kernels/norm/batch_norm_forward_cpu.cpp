@@ -145,7 +145,7 @@ void normalise_group(const Group<T>& group, const BatchNormConfig& config,
   const RowParts parts(dims);
   const float floor = config.relu ? 0.0f : -std::numeric_limits<float>::infinity();
   const Caching caching = caching_of(group.y, dims);
-  sweep_parts(parts, Sweep::kBack, [&](int64_t p) {
+  sweep_parts(parts, Sweep::kBackward, [&](int64_t p) {
     if (caching == Caching::kStream) {
       normalise_part<kResidual, Caching::kStream>(group, parts[p], dims.channels, scratch, floor);
     } else {
@@ -165,7 +165,7 @@ void forward(const BatchNormForwardArgs& args, const BatchNormConfig& config,
                          .residual = residual == nullptr ? nullptr : residual + offset,
                          .y = static_cast<T*>(args.y) + offset};
     if (config.statistics == NormStatistics::kBatch) {
-      sweep_parts(parts, Sweep::kThere,
+      sweep_parts(parts, Sweep::kForward,
                   [&](int64_t p) { sum_part(group.x, parts[p], dims.channels, scratch, p); });
       merge_parts(parts, dims, scratch);
       finish_statistics(args, config, dims, g, scratch);

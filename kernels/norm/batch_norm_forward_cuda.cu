@@ -11,10 +11,10 @@ enum Partial : int { kShift, kSum, kSquares };
 /// Sums of x - shift and of its square over one part. The shift is the part's first row: close
 /// enough to the mean that f32 sums do not cancel.
 template <Rows kRows, class T>
-__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+__global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
     batch_norm_sum_kernel(const RowTiles t, const T* __restrict__ x, float* __restrict__ partials) {
-  SIMT_SHARED(__align__(16) float, shared, [kTileThreads * kVector]);
-  const TileThread me = find_tile_thread(t, Sweep::kThere);
+  SIMT_SHARED(__align__(16) float, shared, [kRowTileThreads * kVector]);
+  const TileThread me = find_tile_thread(t, Sweep::kForward);
   F32x8 shift{};
   F32x8 sum{};
   F32x8 squares{};
@@ -97,10 +97,10 @@ __global__ void __launch_bounds__(kMergeThreads)
 }
 
 /// kRunning: every group's statistics are the running ones.
-__global__ void __launch_bounds__(kTileThreads)
+__global__ void __launch_bounds__(kRowTileThreads)
     batch_norm_copy_statistics_kernel(const BatchNormForwardArgs args, const int64_t groups,
                                       const int64_t channels, const float eps) {
-  const int64_t c = int64_t{blockIdx.x} * kTileThreads + threadIdx.x;
+  const int64_t c = int64_t{blockIdx.x} * kRowTileThreads + threadIdx.x;
   if (c >= channels) return;
   const float mean = args.running_mean[c];
   const double var = args.running_var[c];
@@ -127,9 +127,9 @@ struct Normalise {
 };
 
 template <Rows kRows, Residual kResidual, class T>
-__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+__global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
     batch_norm_normalise_kernel(const RowTiles t, const Normalise<T> args) {
-  const TileThread me = find_tile_thread(t, Sweep::kBack);
+  const TileThread me = find_tile_thread(t, Sweep::kBackward);
   if (me.count == 0) return;
   struct In {
     F32x8 x, residual;
@@ -175,14 +175,14 @@ void forward(const RowTiles& t, const BatchNormForwardArgs& args, const BatchNor
              const BatchNormScratchCuda& scratch, Stream stream) {
   const T* x = static_cast<const T*>(args.x);
   if (config.statistics == NormStatistics::kBatch) {
-    simt::launch(batch_norm_sum_kernel<kRows, T>, {t.grid(), kTileThreads}, stream, t, x,
+    simt::launch(batch_norm_sum_kernel<kRows, T>, {t.grid(), kRowTileThreads}, stream, t, x,
                  scratch.partials);
     simt::launch(batch_norm_finish_statistics_kernel, {merge_grid(t.channels), kMergeThreads},
                  stream, t, scratch.partials, args, config.momentum, config.eps);
   } else {
-    const auto blocks = static_cast<unsigned>((t.channels + kTileThreads - 1) / kTileThreads);
-    simt::launch(batch_norm_copy_statistics_kernel, {blocks, kTileThreads}, stream, args, t.groups,
-                 t.channels, config.eps);
+    const auto blocks = static_cast<unsigned>((t.channels + kRowTileThreads - 1) / kRowTileThreads);
+    simt::launch(batch_norm_copy_statistics_kernel, {blocks, kRowTileThreads}, stream, args,
+                 t.groups, t.channels, config.eps);
   }
   const Normalise<T> normalise{x,
                                static_cast<const T*>(args.residual),
@@ -195,7 +195,7 @@ void forward(const RowTiles& t, const BatchNormForwardArgs& args, const BatchNor
                                config.relu ? 0.0f : -INFINITY};
   simt::launch(args.residual == nullptr ? batch_norm_normalise_kernel<kRows, Residual::kNone, T>
                                         : batch_norm_normalise_kernel<kRows, Residual::kAdded, T>,
-               {t.grid(), kTileThreads}, stream, t, normalise);
+               {t.grid(), kRowTileThreads}, stream, t, normalise);
 }
 
 template <class T>

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
 #include "kernels/norm/batch_norm.h"
-#include "kernels/parallel.h"
-#include "kernels/simd.h"
 
 namespace rela {
 
@@ -59,17 +59,14 @@ class BatchNormScratch {
   float* floats_;
 };
 
-/// Order in which a thread visits its parts. The second pass over a group goes backwards: the rows
-/// that the first pass read last are still in the caches.
-enum class Sweep : uint8_t { kThere, kBack };
-
+/// body(part) for every part, each thread's in the order of the sweep.
 template <class Body>
 void sweep_parts(const RowParts& parts, Sweep sweep, Body&& body) {
   const int64_t workers = std::min<int64_t>(cpu_threads(), parts.count());
   parallel_for(workers, [&](int64_t worker) {
     const Range mine = part_of(parts.count(), workers, worker);
     for (int64_t i = mine.begin; i < mine.end; ++i)
-      body(sweep == Sweep::kThere ? i : mine.begin + mine.end - 1 - i);
+      body(sweep == Sweep::kForward ? i : mine.begin + mine.end - 1 - i);
   });
 }
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/cpu/parallel.h"
 #include "kernels/norm/l2_normalize.h"
-#include "kernels/parallel.h"
 
 namespace rela {
 

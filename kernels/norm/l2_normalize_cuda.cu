@@ -1,4 +1,4 @@
-#include "kernels/cuda_types.h"
+#include "kernels/gpu/storage.h"
 #include "kernels/norm/l2_normalize.h"
 
 namespace rela {

@@ -1,10 +1,10 @@
 // Two launches: dx with the sums of each part of the rows; the merge of these sums. Rows too wide
 // for registers take one more: their sums need a second pass over x and dy.
 
+#include "kernels/gpu/merge_columns.h"
+#include "kernels/gpu/row_tiles.h"
+#include "kernels/gpu/warp_rows.h"
 #include "kernels/norm/layer_norm.h"
-#include "kernels/reduce/merge_columns_cuda.h"
-#include "kernels/row_tiles_cuda.h"
-#include "kernels/warp_rows_cuda.h"
 
 namespace rela {
 namespace {
@@ -175,11 +175,11 @@ __global__ void __launch_bounds__(kWarps * 32)
 }
 
 template <Rows kRows, class T>
-__global__ void __launch_bounds__(kTileThreads, kTileBlocks)
+__global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
     layer_norm_wide_sum_kernel(const RowTiles t, const LayerNormBackwardArgs args,
                                float* __restrict__ partials) {
-  SIMT_SHARED(__align__(16) float, shared, [kTileThreads * kVector]);
-  const TileThread me = find_tile_thread(t, Sweep::kThere);
+  SIMT_SHARED(__align__(16) float, shared, [kRowTileThreads * kVector]);
+  const TileThread me = find_tile_thread(t, Sweep::kForward);
   const T* dy = static_cast<const T*>(args.dy);
   const T* x = static_cast<const T*>(args.x);
   struct In {
@@ -213,7 +213,7 @@ template <Rows kRows, class T>
 int64_t launch_wide(const LayerNormBackwardArgs& args, RowDims dims, float* partials,
                     Stream stream) {
   const RowTiles t(1, dims.rows, dims.cols);
-  simt::launch(layer_norm_wide_sum_kernel<kRows, T>, {t.grid(), kTileThreads}, stream, t, args,
+  simt::launch(layer_norm_wide_sum_kernel<kRows, T>, {t.grid(), kRowTileThreads}, stream, t, args,
                partials);
   if (args.dx != nullptr) {
     simt::launch(layer_norm_wide_dx_kernel<kRows, T>,

@@ -1,5 +1,5 @@
+#include "kernels/gpu/warp_rows.h"
 #include "kernels/norm/layer_norm.h"
-#include "kernels/warp_rows_cuda.h"
 
 namespace rela {
 namespace {

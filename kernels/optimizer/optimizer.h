@@ -63,11 +63,11 @@ struct OptimizerArrays {
   const float* gradients = nullptr;
   float* moment1 = nullptr;         // momentum | Adam's m
   float* moment2 = nullptr;         // Adam's v
-  void* rounded_weights = nullptr;  // bf16 or f16, see `rounded`
+  void* compute_weights = nullptr;  // bf16 or f16, see `compute`
   float* target =
       nullptr;  // [target_size], target <- tau target + (1 - tau) weights, after the update
-  void* rounded_target = nullptr;
-  Dtype rounded = Dtype::kBf16;  // of both copies; the CPU has bf16 only
+  void* compute_target = nullptr;
+  Dtype compute = Dtype::kBf16;  // of both copies; the CPU has bf16 only
   int64_t target_size = 0;       // whole segments from the front
   Scalar<float> tau = 1.0f;
   /// Every gradient is first multiplied by this: 1 / the scale of its loss.

@@ -3,19 +3,19 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/parallel.h"
-#include "kernels/reduce/reduce_parts.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/reduce_parts.h"
 
 namespace rela {
 namespace {
 
-/// The work that follows every update: the rounded copy and the target.
+/// The work that follows every update: the copy in the compute dtype, and the target.
 struct Followers {
   const OptimizerArrays& a;
 
   void run(int64_t begin, int64_t end) const {
-    if (a.rounded_weights != nullptr) {
-      round(a.weights, static_cast<Bf16*>(a.rounded_weights), begin, end);
+    if (a.compute_weights != nullptr) {
+      round(a.weights, static_cast<Bf16*>(a.compute_weights), begin, end);
     }
     const int64_t target_end = end < a.target_size ? end : a.target_size;
     if (a.target == nullptr || begin >= target_end) return;
@@ -23,8 +23,8 @@ struct Followers {
     const float take = 1.0f - keep;
     for (int64_t i = begin; i < target_end; ++i)
       a.target[i] = keep * a.target[i] + take * a.weights[i];
-    if (a.rounded_target != nullptr) {
-      round(a.target, static_cast<Bf16*>(a.rounded_target), begin, target_end);
+    if (a.compute_target != nullptr) {
+      round(a.target, static_cast<Bf16*>(a.compute_target), begin, target_end);
     }
   }
 

@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "kernels/elementwise_cuda.h"
+#include "kernels/gpu/elementwise.h"
+#include "kernels/gpu/reduce.h"
 #include "kernels/optimizer/optimizer.h"
-#include "kernels/reduce/reduce.cuh"
 
 namespace rela {
 namespace {
@@ -93,15 +93,15 @@ __device__ inline int groups_of(const OptimizerPiece& piece, bool aligned) {
   return aligned && piece.offset % kFour == 0 ? piece.size / kFour : 0;
 }
 
-/// T: the type of the rounded copies.
+/// T: the compute dtype, of the copies.
 template <class Rule, class T>
 __global__ void __launch_bounds__(kThreads)
     step_kernel(OptimizerArrays a, const OptimizerPiece* pieces, Rule rule, bool aligned) {
   if (a.gradient_squares != nullptr && !std::isfinite(*a.gradient_squares)) return;  // every block
   const OptimizerPiece piece = pieces[blockIdx.x];
   const typename Rule::Numbers numbers = rule.numbers(piece);
-  T* const rounded_weights = static_cast<T*>(a.rounded_weights);
-  T* const rounded_target = static_cast<T*>(a.rounded_target);
+  T* const compute_weights = static_cast<T*>(a.compute_weights);
+  T* const compute_target = static_cast<T*>(a.compute_target);
   const float unscale = read(a.gradient_scale);
   const bool has_target = a.target != nullptr && piece.offset < a.target_size;
   const float keep = has_target ? read(a.tau) : 1.0f;
@@ -121,13 +121,13 @@ __global__ void __launch_bounds__(kThreads)
     store4(a.weights + i, w);
     store4(a.moment1 + i, m);
     if constexpr (Rule::kHasSecondMoment) store4(a.moment2 + i, v);
-    if (rounded_weights != nullptr) store4(rounded_weights + i, w);
+    if (compute_weights != nullptr) store4(compute_weights + i, w);
     if (!has_target) continue;
     F32x4 target = load4(a.target + i);
 #pragma unroll
     for (int k = 0; k < kFour; ++k) target.v[k] = keep * target.v[k] + take * w.v[k];
     store4(a.target + i, target);
-    if (rounded_target != nullptr) store4(rounded_target + i, target);
+    if (compute_target != nullptr) store4(compute_target + i, target);
   }
   for (int tail = groups * kFour + static_cast<int>(threadIdx.x); tail < piece.size;
        tail += kThreads) {
@@ -138,11 +138,11 @@ __global__ void __launch_bounds__(kThreads)
     a.weights[i] = w;
     a.moment1[i] = m;
     if constexpr (Rule::kHasSecondMoment) a.moment2[i] = v;
-    if (rounded_weights != nullptr) store_f32(rounded_weights + i, w);
+    if (compute_weights != nullptr) store_f32(compute_weights + i, w);
     if (!has_target) continue;
     const float target = keep * a.target[i] + take * w;
     a.target[i] = target;
-    if (rounded_target != nullptr) store_f32(rounded_target + i, target);
+    if (compute_target != nullptr) store_f32(compute_target + i, target);
   }
 }
 
@@ -151,10 +151,10 @@ void launch_step(const OptimizerArrays& a, const OptimizerLayout& layout, const 
                  Stream stream) {
   const int64_t pieces = layout.num_pieces();
   if (pieces == 0) return;
-  const bool aligned = aligned16(a.weights, a.gradients, a.moment1, a.moment2, a.rounded_weights,
-                                 a.target, a.rounded_target);
+  const bool aligned = aligned16(a.weights, a.gradients, a.moment1, a.moment2, a.compute_weights,
+                                 a.target, a.compute_target);
   const simt::LaunchConfig config{static_cast<unsigned>(pieces), kThreads};
-  if (a.rounded == Dtype::kF16) {
+  if (a.compute == Dtype::kF16) {
     simt::launch(step_kernel<Rule, F16>, config, stream, a, layout.pieces, rule, aligned);
   } else {
     simt::launch(step_kernel<Rule, Bf16>, config, stream, a, layout.pieces, rule, aligned);

@@ -1,6 +1,6 @@
 #include "kernels/pool/global_avg_pool.h"
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/pool/channel_block.h"
 
 namespace rela {

@@ -1,4 +1,4 @@
-#include "kernels/cuda_types.h"
+#include "kernels/gpu/storage.h"
 #include "kernels/pool/global_avg_pool.h"
 
 namespace rela {

@@ -2,7 +2,7 @@
 
 #include <bit>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/pool/channel_block.h"
 
 namespace rela {

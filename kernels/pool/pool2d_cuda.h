@@ -2,7 +2,7 @@
 // How the GPU's pooling kernels map threads to work: a block takes part of one row of pixels, a
 // thread eight channels of one pixel there. Neighbouring threads hold neighbouring memory.
 
-#include "kernels/cuda_types.h"
+#include "kernels/gpu/storage.h"
 #include "kernels/pool/pool2d_dims.h"
 
 namespace rela {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 
 namespace rela {
 namespace {

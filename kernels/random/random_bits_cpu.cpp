@@ -1,6 +1,6 @@
 #include "kernels/random/random_bits.h"
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 
 namespace rela {
 

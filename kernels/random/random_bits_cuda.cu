@@ -1,4 +1,4 @@
-#include "kernels/elementwise_cuda.h"
+#include "kernels/gpu/elementwise.h"
 #include "kernels/random/random_bits.h"
 
 namespace rela {

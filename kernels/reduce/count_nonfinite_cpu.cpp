@@ -1,6 +1,6 @@
 #include "kernels/reduce/count_nonfinite.h"
 
-#include "kernels/reduce/reduce_parts.h"
+#include "kernels/cpu/reduce_parts.h"
 
 namespace rela {
 namespace {

@@ -1,6 +1,6 @@
-#include "kernels/elementwise_cuda.h"
+#include "kernels/gpu/elementwise.h"
+#include "kernels/gpu/reduce.h"
 #include "kernels/reduce/count_nonfinite.h"
-#include "kernels/reduce/reduce.cuh"
 
 namespace rela {
 namespace {

@@ -1,8 +1,8 @@
 // A collapsed feature has a tiny deviation around a large mean: hence two passes, and f64 sums.
 // Called with a few hundred rows, once in many steps.
 
+#include "kernels/gpu/reduce.h"
 #include "kernels/reduce/feature_std.h"
-#include "kernels/reduce/reduce.cuh"
 
 namespace rela {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/reduce/reduce_workspace.h"
+#include "kernels/gpu/reduce_workspace.h"
 
 namespace rela {
 

@@ -1,7 +1,7 @@
 #include "kernels/reduce/sum_of_squares.h"
 
-#include "kernels/reduce/reduce_parts.h"
-#include "kernels/simd.h"
+#include "kernels/cpu/reduce_parts.h"
+#include "kernels/cpu/simd.h"
 
 namespace rela {
 namespace {

@@ -1,5 +1,5 @@
-#include "kernels/elementwise_cuda.h"
-#include "kernels/reduce/reduce.cuh"
+#include "kernels/gpu/elementwise.h"
+#include "kernels/gpu/reduce.h"
 #include "kernels/reduce/sum_of_squares.h"
 
 namespace rela {

@@ -31,7 +31,7 @@ struct TopKOutput {
 /// the two rows alone, not on N, M, k, the position of the rows or the number of threads. (On cuda
 /// this holds for our kernel in f32. Tensor cores add in a different order, which is the same for
 /// equal D; cuBLASLt, the other algorithm there, in one that may also depend on N and M. See
-/// kernels/tuning/product_way.h.)
+/// kernels/libraries/tuning/product_algorithm.h.)
 ///
 /// NaN and minus infinity are never chosen; a query with fewer than k others ends with value -inf
 /// and index -1.

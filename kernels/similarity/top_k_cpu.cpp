@@ -6,11 +6,11 @@
 #include <cstring>
 #include <new>
 
-#include "kernels/parallel.h"
-#include "kernels/simd.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
+#include "kernels/cpu/tile_product.h"
 #include "kernels/similarity/top_k.h"
 #include "kernels/similarity/top_k_rows.h"
-#include "kernels/tile_product.h"
 
 namespace rela {
 namespace {

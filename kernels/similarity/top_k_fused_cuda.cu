@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "kernels/gpu/tile_product.h"
+#include "kernels/similarity/top_k_algorithms_cuda.h"
 #include "kernels/similarity/top_k_keys_cuda.h"
-#include "kernels/similarity/top_k_ways_cuda.h"
-#include "kernels/tile_cuda.h"
 
 namespace rela {
 namespace {

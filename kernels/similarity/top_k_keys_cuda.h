@@ -3,7 +3,7 @@
 // and a warp sort of them. Keys are unique, so the best k do not depend on the order in which
 // threads find them. Only .cu files include this.
 
-#include "kernels/cuda_types.h"
+#include "kernels/gpu/storage.h"
 #include "kernels/similarity/top_k.h"
 
 namespace rela {

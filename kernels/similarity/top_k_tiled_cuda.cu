@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "kernels/cublas/matmul.h"
+#include "kernels/gpu/workspace_pieces.h"
+#include "kernels/libraries/cublas/matmul.h"
+#include "kernels/similarity/top_k_algorithms_cuda.h"
 #include "kernels/similarity/top_k_keys_cuda.h"
-#include "kernels/similarity/top_k_ways_cuda.h"
-#include "kernels/workspace_pieces.h"
 
 namespace rela {
 namespace {

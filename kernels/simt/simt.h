@@ -31,7 +31,7 @@
 //
 // Rules, checked by tests/tools/dialect.py: no <<< >>>, no plain __shared__, no raw asm, no
 // cooperative_groups or CUB outside kernels/simt/; arithmetic in f32, with bf16 and f16 only as
-// storage (kernels/cuda_types.h); every barrier has a comment with its reason on its line or the
+// storage (kernels/gpu/storage.h); every barrier has a comment with its reason on its line or the
 // one above; a loop that waits for another thread calls __nanosleep (the emulator switches threads
 // only there, at barriers and at warp operations); no owning locals in kernels (after an error,
 // other threads' stacks are abandoned).

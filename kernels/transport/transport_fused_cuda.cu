@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "kernels/tile_cuda.h"
+#include "kernels/gpu/tile_product.h"
+#include "kernels/transport/transport_algorithms_cuda.h"
 #include "kernels/transport/transport_rows_cuda.h"
-#include "kernels/transport/transport_ways_cuda.h"
 
 namespace rela {
 namespace {

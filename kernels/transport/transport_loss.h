@@ -51,10 +51,11 @@ struct TransportOutputs {
 ///   residual_i = |p_i - y_j|^2      cosine_i = 1 - p_i . y_j / (|p_i| |y_j|)      j = i mod B
 ///   loss       = mean over i of the problem's measure, and its gradients
 /// A tile of p is computed, measured, turned into its gradient and multiplied while it is in the
-/// cache, or a few rows of p are kept in the workspace (kernels/tuning/product_way.h); p is never
-/// stored whole. Sums are f32; where h has 16 bits and the device multiplies such numbers, w and
-/// the gradient of p are rounded to its type too; p is not. The loss is summed in f64 in row order.
-/// Deterministic for any number of threads. No rows: loss, dw and db are 0.
+/// cache, or a few rows of p are kept in the workspace
+/// (kernels/libraries/tuning/product_algorithm.h); p is never stored whole. Sums are f32; where h
+/// has 16 bits and the device multiplies such numbers, w and the gradient of p are rounded to its
+/// type too; p is not. The loss is summed in f64 in row order. Deterministic for any number of
+/// threads. No rows: loss, dw and db are 0.
 using TransportLossFn = void(const TransportProblem& problem, const TransportInputs& in,
                              const TransportOutputs& out, Workspace workspace, Stream stream);
 TransportLossFn transport_loss_cpu;

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/cpu_features.h"
-#include "kernels/dnnl/product.h"
-#include "kernels/parallel.h"
-#include "kernels/plan_cache.h"
-#include "kernels/simd.h"
+#include "kernels/cpu/features.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/simd.h"
+#include "kernels/libraries/dnnl/product.h"
+#include "kernels/libraries/plan_cache.h"
 #include "kernels/transport/transport_row.h"
 
 namespace rela {
@@ -19,7 +19,7 @@ namespace {
 using Layout = DnnlProductSpec::Layout;
 using Operand = DnnlProductSpec::Operand;
 
-constexpr int64_t kTileRows = 128;
+constexpr int64_t kBlockRows = 128;
 constexpr int64_t kGradientParts = 8;  // sums of dw and db that are added up at the end
 constexpr size_t kAlignment = 64;
 
@@ -32,8 +32,8 @@ Dtype compute_dtype(const TransportProblem& p) {
   return p.dtype == Dtype::kBf16 && cpu_has_bf16() ? Dtype::kBf16 : Dtype::kF32;
 }
 
-int64_t tile_rows(const TransportDims& d) { return std::min(d.rows, kTileRows); }
-int64_t tile_count(const TransportDims& d) { return (d.rows + kTileRows - 1) / kTileRows; }
+int64_t tile_rows(const TransportDims& d) { return std::min(d.rows, kBlockRows); }
+int64_t tile_count(const TransportDims& d) { return (d.rows + kBlockRows - 1) / kBlockRows; }
 
 struct PlanKey {
   int64_t rows = 0, width = 0, outputs = 0;
@@ -206,8 +206,8 @@ class TransportRun {
     if (db != nullptr) std::fill_n(db, d_.outputs, 0.0f);
     const Range tiles = part_of(tile_count(d_), parts_.count, part);
     for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
-      const int64_t first = tile * kTileRows;
-      const Range rows{first, std::min(first + kTileRows, d_.rows)};
+      const int64_t first = tile * kBlockRows;
+      const Range rows{first, std::min(first + kBlockRows, d_.rows)};
       const void* h = tile_of_h(rows, bench);
       plan_.project.run({.a = h,
                          .b = w_forward_,

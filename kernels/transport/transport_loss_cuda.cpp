@@ -2,22 +2,23 @@
 
 #include <string>
 
+#include "kernels/libraries/tuning/measure.h"
+#include "kernels/libraries/tuning/product_algorithm.h"
 #include "kernels/simt/device.h"
-#include "kernels/transport/transport_ways_cuda.h"
-#include "kernels/tuning/measure.h"
-#include "kernels/tuning/product_way.h"
+#include "kernels/transport/transport_algorithms_cuda.h"
 
 namespace rela {
 namespace {
 
-size_t workspace_bytes(const TransportProblem& p, const TransportOutputs& out, ProductWay way) {
-  return way == ProductWay::kTiled ? transport_loss_tiled_workspace_bytes_cuda(p, out)
-                                   : transport_loss_fused_workspace_bytes_cuda(p, out);
+size_t workspace_bytes(const TransportProblem& p, const TransportOutputs& out,
+                       ProductAlgorithm algorithm) {
+  return algorithm == ProductAlgorithm::kTiled ? transport_loss_tiled_workspace_bytes_cuda(p, out)
+                                               : transport_loss_fused_workspace_bytes_cuda(p, out);
 }
 
 void run(const TransportProblem& p, const TransportInputs& in, const TransportOutputs& out,
-         Workspace workspace, Stream stream, ProductWay way) {
-  if (way == ProductWay::kTiled) {
+         Workspace workspace, Stream stream, ProductAlgorithm algorithm) {
+  if (algorithm == ProductAlgorithm::kTiled) {
     transport_loss_tiled_cuda(p, in, out, workspace, stream);
   } else {
     transport_loss_fused_cuda(p, in, out, workspace, stream);
@@ -26,7 +27,7 @@ void run(const TransportProblem& p, const TransportInputs& in, const TransportOu
 
 /// Times the call with scratch outputs for those that `wanted` has.
 std::optional<float> milliseconds(const TransportProblem& p, const TransportOutputs& wanted,
-                                  ProductWay way) {
+                                  ProductAlgorithm algorithm) {
   MeasuringMemory memory;
   const TransportDims& d = p.dims;
   const auto floats = [&memory](int64_t count) {
@@ -45,10 +46,10 @@ std::optional<float> milliseconds(const TransportProblem& p, const TransportOutp
                              .dh = like(wanted.dh, d.rows * d.width),
                              .dw = like(wanted.dw, d.outputs * d.width),
                              .db = like(wanted.db, d.outputs)};
-  const size_t bytes = workspace_bytes(p, out, way);
+  const size_t bytes = workspace_bytes(p, out, algorithm);
   const Workspace workspace{memory.take(bytes), bytes};
   if (!memory.suffices()) return std::nullopt;
-  return fastest_milliseconds([&] { run(p, in, out, workspace, Stream{}, way); });
+  return fastest_milliseconds([&] { run(p, in, out, workspace, Stream{}, algorithm); });
 }
 
 std::string describe(const TransportProblem& p, const TransportOutputs& out) {
@@ -62,21 +63,23 @@ std::string describe(const TransportProblem& p, const TransportOutputs& out) {
   return text;
 }
 
-ProductWay way_of(const TransportProblem& p, const TransportOutputs& out) {
-  if (p.dims.rows == 0) return ProductWay::kFused;
-  return product_way(describe(p, out), [&](ProductWay way) { return milliseconds(p, out, way); });
+ProductAlgorithm algorithm_of(const TransportProblem& p, const TransportOutputs& out) {
+  if (p.dims.rows == 0) return ProductAlgorithm::kFused;
+  return product_algorithm(describe(p, out), [&](ProductAlgorithm algorithm) {
+    return milliseconds(p, out, algorithm);
+  });
 }
 
 }  // namespace
 
 size_t transport_loss_workspace_bytes_cuda(const TransportProblem& problem,
                                            const TransportOutputs& out) {
-  return workspace_bytes(problem, out, way_of(problem, out));
+  return workspace_bytes(problem, out, algorithm_of(problem, out));
 }
 
 void transport_loss_cuda(const TransportProblem& problem, const TransportInputs& in,
                          const TransportOutputs& out, Workspace workspace, Stream stream) {
-  run(problem, in, out, workspace, stream, way_of(problem, out));
+  run(problem, in, out, workspace, stream, algorithm_of(problem, out));
 }
 
 }  // namespace rela

@@ -2,9 +2,9 @@
 // Shared by both GPU algorithms for the transport loss: turning row sums into measures and the
 // terms of the gradient. Only .cu files include this.
 
-#include "kernels/cuda_types.h"
+#include "kernels/gpu/storage.h"
+#include "kernels/gpu/workspace_pieces.h"
 #include "kernels/transport/transport_loss.h"
-#include "kernels/workspace_pieces.h"
 
 namespace rela {
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "kernels/cublas/matmul.h"
+#include "kernels/libraries/cublas/matmul.h"
+#include "kernels/transport/transport_algorithms_cuda.h"
 #include "kernels/transport/transport_rows_cuda.h"
-#include "kernels/transport/transport_ways_cuda.h"
 
 namespace rela {
 namespace {

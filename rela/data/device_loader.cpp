@@ -43,7 +43,7 @@ const TwoViewBatch& DeviceLoader::next() {
   slots_[current_].released.record(cuda_compute_stream());
   current_ = 1 - current_;
   ahead_ = false;
-  slots_[current_].copied.hold_back(cuda_compute_stream());
+  slots_[current_].copied.stream_wait(cuda_compute_stream());
   return slots_[current_].batch;
 }
 
@@ -69,7 +69,7 @@ void DeviceLoader::start_copy(Slot& slot) {
   const bool new_labels = fit(slot.batch.labels, host.labels, Device::kCuda);
   // Kernels that were launched before may still use memory that was freed and is handed out anew.
   if (new_images || new_labels) slot.released.record(cuda_compute_stream());
-  slot.released.hold_back(cuda_copy_stream());
+  slot.released.stream_wait(cuda_copy_stream());
   upload(slot.batch.images, host.images);
   upload(slot.batch.labels, host.labels);
   slot.copied.record(cuda_copy_stream());

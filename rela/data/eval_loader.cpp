@@ -6,7 +6,7 @@
 #include <exception>
 
 #include "kernels/augment/resize.h"
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "rela/data/worker_memory.h"
 
 namespace rela {

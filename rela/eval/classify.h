@@ -1,9 +1,9 @@
 #pragma once
 
 #include "rela/data/dataset.h"
+#include "rela/eval/feature_extraction.h"
 #include "rela/eval/result.h"
 #include "rela/prior/model_source.h"
-#include "rela/train/feature_extraction.h"
 
 namespace rela {
 

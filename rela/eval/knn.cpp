@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 #include "runtime/ops/similarity.h"

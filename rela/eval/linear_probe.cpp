@@ -78,13 +78,13 @@ ProbeSets hold_out(const FeatureSet& train, double share, uint64_t seed) {
   return {select_rows(train, rows.kept), select_rows(train, rows.held_out)};
 }
 
-struct Sweep {
+struct RateSweep {
   double best_lr = 0;
   JsonValue::Array candidates;  // { "lr", "correct" }, correct null where training diverged
 };
 
-Sweep sweep_rates(const ProbeSets& sets, ProbeFit fit, const std::vector<double>& lrs) {
-  Sweep sweep;
+RateSweep sweep_rates(const ProbeSets& sets, ProbeFit fit, const std::vector<double>& lrs) {
+  RateSweep sweep;
   int64_t best = -1;
   for (const double lr : lrs) {
     fit.lr = lr;
@@ -135,7 +135,7 @@ EvalResult sgd_probe(const FeatureSet& train, const FeatureSet& test,
   RELA_CHECK(sets.kept.size() > 0 && sets.held_out.size() > 0, DataError,
              "linear probe: ", train.size(), " training images leave ", sets.held_out.size(),
              " held out and ", sets.kept.size(), " to fit; at least one of each is needed");
-  Sweep sweep = sweep_rates(sets, fit, options.lrs);
+  RateSweep sweep = sweep_rates(sets, fit, options.lrs);
   fit.lr = sweep.best_lr;
   EvalResult result = result_of(fitted(train, fit), fit, train, test);
   result.add_setting("held_out", sets.held_out.size());

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <utility>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/random/random_stream.h"
 #include "runtime/error.h"
 #include "runtime/ops/ops.h"

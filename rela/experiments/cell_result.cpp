@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "rela/report/run_folder.h"
+#include "rela/run/run_folder.h"
 #include "rela/train/training_state.h"
 #include "runtime/io/config_table.h"
 #include "runtime/io/file.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "rela/experiments/plan.h"
-#include "rela/report/run_log.h"
+#include "rela/run/run_log.h"
 
 namespace rela {
 

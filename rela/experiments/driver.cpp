@@ -10,7 +10,7 @@
 
 #include "rela/experiments/child_process.h"
 #include "rela/experiments/results.h"
-#include "rela/train/progress.h"
+#include "rela/run/progress.h"
 #include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
 #include "runtime/io/file_lock.h"

@@ -5,7 +5,7 @@
 #include <set>
 #include <string_view>
 
-#include "kernels/library_versions.h"
+#include "kernels/libraries/versions.h"
 #include "runtime/kernel_table.h"
 
 namespace rela {
@@ -32,8 +32,8 @@ std::string libraries_text() {
   return text;
 }
 
-/// Ops with two product algorithms (kernels/tuning/product_way.h).
-bool has_product_ways(std::string_view op) {
+/// Ops with two product algorithms (kernels/libraries/tuning/product_algorithm.h).
+bool has_product_algorithms(std::string_view op) {
   return op == "gram" || op == "top_k_similarity" || op == "transport_loss";
 }
 
@@ -42,7 +42,7 @@ std::string library_of(std::string_view op, Device device, bool emulated) {
   if (op.starts_with("conv2d")) return device == Device::kCpu ? "oneDNN and own" : "cuDNN";
   if (op == "attention" && device == Device::kCuda && !emulated) return "cuDNN (bf16, f16) and own";
   if (op == "linear backward bias") return "";
-  if (device == Device::kCuda && has_product_ways(op)) {
+  if (device == Device::kCuda && has_product_algorithms(op)) {
     return "own kernel or cuBLASLt tiles, measured";
   }
   if (op.starts_with("linear")) return device == Device::kCpu ? "oneDNN" : "cuBLASLt";

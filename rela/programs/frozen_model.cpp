@@ -2,7 +2,7 @@
 
 #include "rela/config/normalize_field.h"
 #include "rela/programs/command_line.h"
-#include "rela/train/pass_display.h"
+#include "rela/run/pass_display.h"
 #include "runtime/error.h"
 #include "runtime/io/json.h"
 #include "runtime/log.h"

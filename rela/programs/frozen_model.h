@@ -7,8 +7,8 @@
 
 #include "rela/data/dataset.h"
 #include "rela/data/eval_loader.h"
+#include "rela/eval/feature_extraction.h"
 #include "rela/prior/model_source.h"
-#include "rela/train/feature_extraction.h"
 
 namespace rela {
 

@@ -9,7 +9,7 @@
 #include "rela/report/page_style.h"
 #include "rela/report/palette.h"
 #include "rela/report/report_charts.h"
-#include "rela/report/run_folder.h"
+#include "rela/run/run_folder.h"
 #include "runtime/io/file.h"
 
 namespace rela {

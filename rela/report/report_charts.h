@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "rela/report/run_log.h"
 #include "rela/report/svg_chart.h"
+#include "rela/run/run_log.h"
 
 namespace rela {
 

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/parallel.h"
-#include "rela/train/pass_display.h"
+#include "kernels/cpu/parallel.h"
+#include "rela/run/pass_display.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 #include "runtime/ops/statistics.h"

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 #include "runtime/io/hash.h"

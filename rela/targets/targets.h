@@ -8,8 +8,8 @@
 
 #include "rela/data/dataset.h"
 #include "rela/prior/prior.h"
+#include "rela/run/progress.h"
 #include "rela/targets/row_file.h"
-#include "rela/train/progress.h"
 
 namespace rela {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "rela/algebra/symmetric_eigen.h"
 #include "runtime/error.h"
 

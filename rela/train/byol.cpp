@@ -50,7 +50,7 @@ Byol::Byol(const ByolSpec& spec, uint64_t seed)
   RELA_CHECK(target_arena_->is_prefix_of(parameters()), InternalError,
              "byol: the target's arena is no prefix of the online one");
   target_arena_->values().copy_from(parameters().values().segment(0, {target_arena_->size()}));
-  target_arena_->refresh_rounded();
+  target_arena_->refresh_compute_copy();
   for (Module* module : std::initializer_list<Module*>{
            &projector_, &predictor_, target_backbone_.get(), &target_projector_}) {
     module->move_buffers(device_);

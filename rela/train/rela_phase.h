@@ -38,9 +38,9 @@ class RelaPhase {
   void begin_map_step(float lr);
   void update_map();
   /// The map is not updated either in a step with a non-finite backbone gradient: see
-  /// Optimizer::watch().
-  void watch(const Tensor& gradient_squares) {
-    if (optimizer_) optimizer_->watch(gradient_squares);
+  /// Optimizer::skip_if_nonfinite().
+  void skip_if_nonfinite(const Tensor& gradient_squares) {
+    if (optimizer_) optimizer_->skip_if_nonfinite(gradient_squares);
   }
   void set_gradient_scale(Scalar<float> scale) {
     if (optimizer_) optimizer_->set_gradient_scale(scale);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu_features.h"
-#include "kernels/parallel.h"
-#include "kernels/tuning/tuning.h"
+#include "kernels/cpu/features.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/libraries/tuning/tuning.h"
 #include "rela/data/sampler.h"
 #include "rela/train/byol.h"
 #include "rela/train/supervised.h"
@@ -161,9 +161,9 @@ ModelInput trained_input(const ExperimentConfig& config) {
 
 std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split) {
   const DataConfig& data = config.data;
-  const bool own_path = split == Split::kTest && !data.val_path.empty();
+  const bool has_val_path = split == Split::kTest && !data.val_path.empty();
   return open_dataset({.format = format_name(data.format),
-                       .path = own_path ? data.val_path : data.train_path,
+                       .path = has_val_path ? data.val_path : data.train_path,
                        .split = split,
                        .synthetic_size = split == Split::kTrain ? data.synthetic_images : 0});
 }

@@ -30,7 +30,7 @@ void StepGraph::run(const TwoViewBatch& batch, const StepFn& step) {
     work_.emplace();
   }
   const auto work = [&] { step(inputs_, outputs_); };
-  if (!work_->is_recorded() && rehearsed_ && record(step)) {
+  if (!work_->is_recorded() && warmed_up_ && record(step)) {
     log_info("step recorded as a graph of ", work_->nodes(), " nodes");
   }
   if (work_ && work_->is_recorded()) {
@@ -39,7 +39,7 @@ void StepGraph::run(const TwoViewBatch& batch, const StepFn& step) {
   } else if (failed_) {
     work();
   } else {
-    rehearsed_ = work_->rehearse(work) || runs_ > kEagerSteps + kRehearsals;
+    warmed_up_ = work_->warm_up(work) || runs_ > kEagerSteps + kWarmUps;
   }
 }
 

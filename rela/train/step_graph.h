@@ -19,14 +19,14 @@ struct StepOutputs {
 using StepFn = std::function<void(const TwoViewBatch& batch, StepOutputs& out)>;
 
 /// For one phase and one batch shape: either change requires a new StepGraph. Steps that are run,
-/// rehearsed, recorded or replayed give the same bits.
+/// warmed up, recorded or replayed give the same bits.
 class StepGraph {
  public:
   /// Steps that run eagerly first, while plans are made and memory is allocated.
   static constexpr int kEagerSteps = 2;
   /// At most this many further steps run in the memory of the recording, until one needs no new
   /// block.
-  static constexpr int kRehearsals = 4;
+  static constexpr int kWarmUps = 4;
 
   explicit StepGraph(ExperimentConfig::CudaGraph mode) : mode_(mode) {}
 
@@ -44,7 +44,7 @@ class StepGraph {
   ExperimentConfig::CudaGraph mode_;
   int runs_ = 0;
   bool failed_ = false;
-  bool rehearsed_ = false;
+  bool warmed_up_ = false;
   TwoViewBatch inputs_;  // where the recorded step reads its batch
   std::optional<RecordedWork> work_;
   StepOutputs outputs_;

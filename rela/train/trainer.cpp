@@ -55,14 +55,14 @@ void Trainer::begin_rela_phase() {
   rela_ = std::make_unique<RelaPhase>(config_, *train_set_, learner_->feature_width(), device_,
                                       progress_style_);
   rela_->set_gradient_scale(loss_scale_.inverse());
-  optimizer_.rest_from(learner_->backbone_segments());
+  optimizer_.freeze_from(learner_->backbone_segments());
 }
 
 void Trainer::end_rela_phase() {
   const SwitchState state = rela_->phase_switch().state();
   graph_.reset();  // another step begins
   rela_.reset();
-  optimizer_.wake();
+  optimizer_.unfreeze();
   loader_->switch_views(loader_options(config_).views);
   progress_.clear();
   log_info("step ", step_, ": the ReLA phase is over (rho ", state.rho, "), ", phase(),
@@ -144,17 +144,17 @@ void Trainer::zero_gradients() {
   if (rela_) rela_->zero_grad();
 }
 
-/// Makes the updates of this step depend on the gradient: see Optimizer::watch().
-void Trainer::watch(const Tensor& gradient_squares) {
-  optimizer_.watch(gradient_squares);
-  if (rela_) rela_->watch(gradient_squares);
+/// Makes the updates of this step depend on the gradient: see Optimizer::skip_if_nonfinite().
+void Trainer::skip_if_nonfinite(const Tensor& gradient_squares) {
+  optimizer_.skip_if_nonfinite(gradient_squares);
+  if (rela_) rela_->skip_if_nonfinite(gradient_squares);
 }
 
 /// Launches a micro-step up to its gradients, and the readback of its results.
 void Trainer::launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep which) {
   out.features = Tensor();  // reuse the last step's memory
   out.readback.clear();
-  watch(Tensor());
+  skip_if_nonfinite(Tensor());
   const Var features = learner_->encode(batch.images);
   const Var loss = loss_of(features, batch);
   out.readback.add(loss.value());
@@ -170,7 +170,7 @@ void Trainer::launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep whic
     learner_->parameters().finish_gradients();
     const Tensor squares = start_sum_of_squares(learner_->parameters().gradients());
     out.readback.add(squares);
-    watch(squares);
+    skip_if_nonfinite(squares);
   }
 }
 

@@ -7,16 +7,16 @@
 
 #include "rela/config/experiment_config.h"
 #include "rela/data/device_loader.h"
+#include "rela/eval/feature_extraction.h"
 #include "rela/eval/result.h"
-#include "rela/train/checkpoint_store.h"
-#include "rela/train/feature_extraction.h"
+#include "rela/run/checkpoint_store.h"
+#include "rela/run/metrics_log.h"
+#include "rela/run/progress.h"
+#include "rela/run/run_directory.h"
+#include "rela/run/signals.h"
 #include "rela/train/loss_scale.h"
-#include "rela/train/metrics_log.h"
-#include "rela/train/progress.h"
 #include "rela/train/rela_phase.h"
-#include "rela/train/run_directory.h"
 #include "rela/train/setup.h"
-#include "rela/train/signals.h"
 #include "rela/train/step_graph.h"
 #include "rela/train/training_state.h"
 
@@ -70,7 +70,7 @@ class Trainer {
   void zero_gradients();
   enum class MicroStep : uint8_t { kMoreFollow, kLast };  // within an optimiser step
   void micro_step(StepResult& result, MicroStep which);
-  void watch(const Tensor& gradient_squares);
+  void skip_if_nonfinite(const Tensor& gradient_squares);
   void launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep which);
   void launch_update();
   void read_results(StepResult& result, MicroStep which, const TwoViewBatch& batch,

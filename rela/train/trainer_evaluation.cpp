@@ -6,8 +6,8 @@
 #include "rela/data/subset.h"
 #include "rela/eval/knn.h"
 #include "rela/report/report.h"
-#include "rela/report/run_log.h"
-#include "rela/train/pass_display.h"
+#include "rela/run/pass_display.h"
+#include "rela/run/run_log.h"
 #include "rela/train/trainer.h"
 #include "runtime/log.h"
 

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kStateVersion = 2;
+constexpr int64_t kStateVersion = 3;
 
 /// Keys that a resumed run may change: they do not affect the numbers of later steps, or are meant
 /// to.
@@ -160,9 +160,9 @@ void write_training_state(const fs::path& folder, const TrainingState& state,
   JsonValue::Object counters;
   for (const auto& [name, optimizer] : optimizers(state)) {
     const Optimizer::Counters& c = optimizer->counters();
-    counters.emplace_back(
-        name, JsonValue::Object{
-                  {"steps", c.steps}, {"rested", c.rested}, {"rested_from", c.rested_from}});
+    counters.emplace_back(name, JsonValue::Object{{"steps", c.steps},
+                                                  {"frozen_steps", c.frozen_steps},
+                                                  {"frozen_from", c.frozen_from}});
   }
   JsonValue::Object json{
       {"state_version", kStateVersion},    {"step", position.step},
@@ -199,15 +199,15 @@ TrainingPosition read_training_state(const fs::path& folder, TrainingState& stat
   load_state(SafetensorsReader(path_of(folder, "model.safetensors")), model);
   load_state(SafetensorsReader(path_of(folder, "target.safetensors")), target);
   load_state(SafetensorsReader(path_of(folder, "optimizer.safetensors")), momenta);
-  state.learner.parameters().refresh_rounded();
-  if (state.learner.target() != nullptr) state.learner.target()->refresh_rounded();
+  state.learner.parameters().refresh_compute_copy();
+  if (state.learner.target() != nullptr) state.learner.target()->refresh_compute_copy();
   for (const auto& [name, optimizer] : optimizers(state)) {
     const JsonValue* all = json.find("optimizers");
     const JsonValue* counters = all == nullptr ? nullptr : all->find(name);
     RELA_CHECK(counters != nullptr, WeightsError, file, ": optimizers.", name, " is missing");
     optimizer->set_counters({member<int64_t>(*counters, "steps", file),
-                             member<int64_t>(*counters, "rested", file),
-                             member<int64_t>(*counters, "rested_from", file)});
+                             member<int64_t>(*counters, "frozen_steps", file),
+                             member<int64_t>(*counters, "frozen_from", file)});
   }
   if (state.rela != nullptr) restore_rela(json, file, *state.rela);
   if (state.loss_scale != nullptr) restore_loss_scale(json, file, *state.loss_scale);

@@ -82,20 +82,20 @@ endfunction()
 
 # rela_cuda_sources(<room> KERNELS <file.cu>... COMMON <file.cpp>... EMULATOR <file.cpp>...
 #                   DEVICE <file.cpp>...)
-# Adds kernels to a room, and what stands behind the launch door: EMULATOR when emulated, DEVICE on a
+# Adds kernels to a room, and what stands behind the launch interface: EMULATOR when emulated, DEVICE on a
 # GPU.
 function(rela_cuda_sources room)
   cmake_parse_arguments(ARG "" "" "KERNELS;COMMON;EMULATOR;DEVICE" ${ARGN})
   target_compile_definitions(${room} PUBLIC RELA_HAS_CUDA=1)
   if(RELA_CUDA STREQUAL "SIMT")
-    set(behind_the_door ${ARG_EMULATOR})
+    set(implementation ${ARG_EMULATOR})
     target_compile_definitions(${room} PUBLIC RELA_CUDA_SIMT=1)
   else()
-    set(behind_the_door ${ARG_DEVICE})
+    set(implementation ${ARG_DEVICE})
     target_link_libraries(${room} PUBLIC CUDA::cudart_static)
   endif()
   rela_cuda_objects(${room}_cuda ROOMS ${room} KERNELS ${ARG_KERNELS}
-                    SOURCES ${ARG_COMMON} ${behind_the_door})
+                    SOURCES ${ARG_COMMON} ${implementation})
   if(RELA_COVERAGE AND RELA_CUDA STREQUAL "SIMT")
     set_source_files_properties(${ARG_KERNELS} PROPERTIES COMPILE_OPTIONS --coverage)
     target_link_options(${room} PUBLIC --coverage)

@@ -8,7 +8,7 @@
 #include <tuple>
 
 #include "kernels/attention/attention.h"
-#include "kernels/cudnn/attention.h"
+#include "kernels/libraries/cudnn/attention.h"
 #include "tests/support/cuda_arrays.h"
 #include "tests/support/oracle/attention.h"
 
@@ -39,12 +39,16 @@ class UseLibrary {
 #endif
 };
 
-enum class Way : uint8_t { kOwn, kProduct };
-constexpr Way kWays[] = {Way::kOwn, Way::kProduct};
-const char* name_of(Way way) { return way == Way::kOwn ? "own kernel" : "product"; }
+enum class Algorithm : uint8_t { kOwn, kProduct };
+constexpr Algorithm kAlgorithms[] = {Algorithm::kOwn, Algorithm::kProduct};
+const char* name_of(Algorithm algorithm) {
+  return algorithm == Algorithm::kOwn ? "own kernel" : "product";
+}
 
-void forward(Way way, const AttentionForwardArgs& args, const AttentionDims& dims, Dtype dtype) {
-  if (way == Way::kOwn) return attention_forward_own_cuda(args, dims, dtype, kTestStream);
+void forward(Algorithm algorithm, const AttentionForwardArgs& args, const AttentionDims& dims,
+             Dtype dtype) {
+  if (algorithm == Algorithm::kOwn)
+    return attention_forward_own_cuda(args, dims, dtype, kTestStream);
   [[maybe_unused]] const UseLibrary library;
   DeviceWorkspace scratch(attention_workspace_bytes_cuda(dims, dtype));
   attention_forward_cuda(args, dims, dtype, scratch.get(), kTestStream);
@@ -86,11 +90,11 @@ TEST_P(AttentionCuda, ForwardMatchesTheOracle) {
   const Array want = oracle.forward(qkv), want_lse = oracle.lse(qkv);
   for_each_schedule([&] {
     const DeviceValues qkv_device = on_device(qkv, dtype());
-    for (const Way way : kWays) {
-      SCOPED_TRACE(name_of(way));
+    for (const Algorithm algorithm : kAlgorithms) {
+      SCOPED_TRACE(name_of(algorithm));
       DeviceValues out(want.numel(), dtype());
       DeviceArray<float> lse(want_lse.numel());
-      forward(way, {qkv_device.data(), out.data(), lse.data()}, dims(), dtype());
+      forward(algorithm, {qkv_device.data(), out.data(), lse.data()}, dims(), dtype());
       expect_near("out", out.download(), want, rounding(dtype(), 2));
       expect_near("lse", lse.download(), want_lse, rounding(Dtype::kF32, 1));
     }
@@ -131,11 +135,11 @@ TEST(AttentionCudaKernel, TakesTheLongestSequenceOfTheWidestHeads) {
   const Array want = oracle.forward(qkv);
   for_each_schedule([&] {
     const DeviceValues qkv_device = on_device(qkv, Dtype::kBf16);
-    for (const Way way : kWays) {
-      SCOPED_TRACE(name_of(way));
+    for (const Algorithm algorithm : kAlgorithms) {
+      SCOPED_TRACE(name_of(algorithm));
       DeviceValues out(want.numel(), Dtype::kBf16);
       DeviceArray<float> lse(d.tokens);
-      forward(way, {qkv_device.data(), out.data(), lse.data()}, d, Dtype::kBf16);
+      forward(algorithm, {qkv_device.data(), out.data(), lse.data()}, d, Dtype::kBf16);
       expect_near("out", out.download(), want,
                   {.dtype = Dtype::kBf16, .reduction = d.tokens, .roundings = 2, .slack = 4});
     }
@@ -152,11 +156,11 @@ TEST(AttentionCudaKernel, HugeScoresPickTheirKey) {
     }
     for (const Dtype dtype : kStorageTypes) {
       const DeviceValues qkv_device(qkv, dtype);
-      for (const Way way : kWays) {
-        SCOPED_TRACE(name_of(way));
+      for (const Algorithm algorithm : kAlgorithms) {
+        SCOPED_TRACE(name_of(algorithm));
         DeviceValues out(48, dtype);
         DeviceArray<float> lse(size_t{3});
-        forward(way, {qkv_device.data(), out.data(), lse.data()},
+        forward(algorithm, {qkv_device.data(), out.data(), lse.data()},
                 {.images = 1, .tokens = 3, .heads = 1, .width = 16}, dtype);
         const std::vector<float> got = out.download();
         for (size_t token = 0; token < 3; ++token) {
@@ -225,11 +229,11 @@ TEST(AttentionCudaKernel, NanStaysInItsImageAndHead) {
   for_each_schedule([&] {
     for (const Dtype dtype : kStorageTypes) {
       const DeviceValues qkv_device(qkv, dtype);
-      for (const Way way : kWays) {
-        SCOPED_TRACE(name_of(way));
+      for (const Algorithm algorithm : kAlgorithms) {
+        SCOPED_TRACE(name_of(algorithm));
         DeviceValues out(2 * 5 * 32, dtype);
         DeviceArray<float> lse(size_t{2 * 2 * 5});
-        forward(way, {qkv_device.data(), out.data(), lse.data()}, d, dtype);
+        forward(algorithm, {qkv_device.data(), out.data(), lse.data()}, d, dtype);
         const std::vector<float> got = out.download();
         for (size_t i = 0; i < got.size(); ++i) {
           const bool is_touched = i / (5 * 32) == 1 && i % 32 / 16 == head;
@@ -288,10 +292,10 @@ TEST(LibraryAttention, NeverServesF32) {
   Random random(1);
   const DeviceValues qkv = on_device(random_array(oracle.qkv_shape(), random, -2, 2), Dtype::kF32);
   std::vector<std::vector<float>> outputs;
-  for (const Way way : kWays) {
+  for (const Algorithm algorithm : kAlgorithms) {
     DeviceValues out(d.images * d.tokens * d.heads * d.width, Dtype::kF32);
     DeviceArray<float> lse(d.images * d.heads * d.tokens);
-    forward(way, {qkv.data(), out.data(), lse.data()}, d, Dtype::kF32);
+    forward(algorithm, {qkv.data(), out.data(), lse.data()}, d, Dtype::kF32);
     outputs.push_back(out.download());
   }
   EXPECT_EQ(outputs[0], outputs[1]);  // bit-identical to our kernel

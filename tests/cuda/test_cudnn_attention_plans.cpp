@@ -15,7 +15,7 @@
 #include <ostream>
 #include <vector>
 
-#include "kernels/cudnn/attention_plan.h"
+#include "kernels/libraries/cudnn/attention_plan.h"
 #include "tests/cuda/described_h200.h"
 
 namespace rela::test {

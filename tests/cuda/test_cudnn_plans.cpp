@@ -11,7 +11,7 @@
 #include "tests/cuda/resnet_convolutions.h"
 
 #ifdef RELA_HAS_CUDNN
-#include "kernels/cudnn/convolution_plan.h"
+#include "kernels/libraries/cudnn/convolution_plan.h"
 #endif
 
 /// Read by AddressSanitizer if it is built in: cuDNN's engines, unloaded by then, keep memory until

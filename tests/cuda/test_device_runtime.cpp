@@ -139,11 +139,11 @@ TEST_F(CudaStreams, AnEventOrdersTheCopyStreamBeforeTheComputeStream) {
   CudaEvent copied;
   free.record(cuda_compute_stream());  // the zeros are written
   std::iota(host.span<float>().begin(), host.span<float>().end(), 0.0f);
-  free.hold_back(cuda_copy_stream());
+  free.stream_wait(cuda_copy_stream());
   cuda_copy_async(there.raw(), host.raw(), host.bytes(), CopyKind::kHostToDevice,
                   cuda_copy_stream());
   copied.record(cuda_copy_stream());
-  copied.hold_back(cuda_compute_stream());
+  copied.stream_wait(cuda_compute_stream());
   const Tensor seen = there.clone();  // in the compute stream
   copied.wait();
   host.fill_zero();
@@ -152,7 +152,7 @@ TEST_F(CudaStreams, AnEventOrdersTheCopyStreamBeforeTheComputeStream) {
 
 TEST_F(CudaStreams, AnEventThatWasNeverRecordedHoldsNothingBack) {
   const CudaEvent event;
-  event.hold_back(cuda_compute_stream());
+  event.stream_wait(cuda_compute_stream());
   event.wait();
   synchronize(Device::kCuda);
 }

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "kernels/gram/gram_ways_cuda.h"
-#include "kernels/tuning/product_way.h"
+#include "kernels/gram/gram_algorithms_cuda.h"
+#include "kernels/libraries/tuning/product_algorithm.h"
 #include "tests/support/array.h"
 #include "tests/support/cuda_arrays.h"
 #include "tests/support/cuda_harness.h"
@@ -61,13 +61,13 @@ void gram_tiled(const GramInputs& in, const GramSums& sums, const GramDims& d, s
 }
 
 /// The product algorithm; if tiled, with the given number of bytes for products.
-struct Way {
-  ProductWay way = ProductWay::kFused;
+struct Algorithm {
+  ProductAlgorithm algorithm = ProductAlgorithm::kFused;
   size_t products_bytes = kGramTiledBytes;
 };
 /// Every sum starts at `before`.
-Sums run(const Way& way, const Array& x, const Array& y, const std::vector<float>& shift,
-         Dtype dtype, double before) {
+Sums run(const Algorithm& algorithm, const Array& x, const Array& y,
+         const std::vector<float>& shift, Dtype dtype, double before) {
   const GramDims d{.rows = x.shape[0], .p = x.shape[1], .q = y.shape[1]};
   const DeviceValues dx(to_floats(x), dtype), dy(to_floats(y), dtype);
   const DeviceArray<float> dshift(shift);
@@ -79,8 +79,8 @@ Sums run(const Way& way, const Array& x, const Array& y, const std::vector<float
                       weighted = filled(host.weighted), quartic = filled(host.quartic);
   const GramInputs in{dx.data(), dy.data(), dtype, dshift.data()};
   const GramSums sums{gram.data(), column.data(), weighted.data(), quartic.data()};
-  if (way.way == ProductWay::kTiled) {
-    gram_tiled(in, sums, d, way.products_bytes);
+  if (algorithm.algorithm == ProductAlgorithm::kTiled) {
+    gram_tiled(in, sums, d, algorithm.products_bytes);
   } else {
     DeviceWorkspace workspace(gram_workspace_bytes_cuda(d, dtype));
     gram_cuda(in, sums, d, workspace.get(), kTestStream);
@@ -113,11 +113,13 @@ TEST_P(GramCuda, AddsEverySumOfItsDefinition) {
   for (int64_t c = 0; c < p + q; ++c) shift[c] = (c < p ? 1.0f : -1.0f) + 0.1f * (c % 7);
   const Sums want = naive(x, y, shift);
   // Without room for two, every chunk is a separate product.
-  const std::pair<Way, double> runs[] = {
-      {{}, 0.0}, {{}, 3.0}, {{ProductWay::kTiled}, 3.0}, {{ProductWay::kTiled, 1}, 0.0}};
-  for (const auto& [way, before] : runs) {
-    for_each_schedule([&, way = way, before = before] {
-      const Sums got = run(way, x, y, shift, dtype, before);
+  const std::pair<Algorithm, double> runs[] = {{{}, 0.0},
+                                               {{}, 3.0},
+                                               {{ProductAlgorithm::kTiled}, 3.0},
+                                               {{ProductAlgorithm::kTiled, 1}, 0.0}};
+  for (const auto& [algorithm, before] : runs) {
+    for_each_schedule([&, algorithm = algorithm, before = before] {
+      const Sums got = run(algorithm, x, y, shift, dtype, before);
       std::vector<double> upper_is_untouched = want.gram;
       expect_near("gram", got.gram, upper_is_untouched, before);
       expect_near("column", got.column, want.column, before);
@@ -156,9 +158,9 @@ TEST(GramCuda, ShiftIsTheMeanOfTheFirstRowsAndZeroWhereThatIsNotFinite) {
 }
 
 TEST(GramCuda, NoRowsAddNothing) {
-  for (const ProductWay way : kProductWays) {
+  for (const ProductAlgorithm algorithm : kProductAlgorithms) {
     const Sums got =
-        run({way}, Array({0, 3}), Array({0, 2}), std::vector<float>(5), Dtype::kF32, 7.0);
+        run({algorithm}, Array({0, 3}), Array({0, 2}), std::vector<float>(5), Dtype::kF32, 7.0);
     for (const double v : got.gram) EXPECT_EQ(v, 7.0);
   }
 }

@@ -6,7 +6,7 @@
 #include <ostream>
 #include <vector>
 
-#include "kernels/cublas/matmul.h"
+#include "kernels/libraries/cublas/matmul.h"
 #include "tests/support/cuda_arrays.h"
 
 namespace rela {

@@ -35,8 +35,8 @@ struct HostArena {
         }
       }
     }
-    rounded_weights.assign(weights.size(), Bf16{0xffff});
-    rounded_target = rounded_weights;
+    compute_weights.assign(weights.size(), Bf16{0xffff});
+    compute_target = compute_weights;
     target_size = n;
   }
 
@@ -45,16 +45,16 @@ struct HostArena {
             .gradients = gradients.data(),
             .moment1 = moment1.data(),
             .moment2 = moment2.data(),
-            .rounded_weights = rounded_weights.data(),
+            .compute_weights = compute_weights.data(),
             .target = target.data(),
-            .rounded_target = rounded_target.data(),
+            .compute_target = compute_target.data(),
             .target_size = target_size,
             .tau = 0.97f};
   }
 
   std::vector<OptimizerSegment> segments;
   std::vector<float> weights, gradients, moment1, moment2, target;
-  std::vector<Bf16> rounded_weights, rounded_target;
+  std::vector<Bf16> compute_weights, compute_target;
   int64_t target_size = 0;
 };
 
@@ -67,8 +67,8 @@ struct DeviceArena {
         moment1(host.moment1),
         moment2(host.moment2),
         target(host.target),
-        rounded_weights(host.rounded_weights),
-        rounded_target(host.rounded_target),
+        compute_weights(host.compute_weights),
+        compute_target(host.compute_target),
         scratch(lars_workspace_bytes_cuda(OptimizerLayout(host.segments))),
         target_size(host.target_size) {}
 
@@ -78,9 +78,9 @@ struct DeviceArena {
             .gradients = gradients.data(),
             .moment1 = moment1.data(),
             .moment2 = moment2.data(),
-            .rounded_weights = rounded_weights.data(),
+            .compute_weights = compute_weights.data(),
             .target = target.data(),
-            .rounded_target = rounded_target.data(),
+            .compute_target = compute_target.data(),
             .target_size = target_size,
             .tau = 0.97f,
             .workspace = scratch.get()};
@@ -89,7 +89,7 @@ struct DeviceArena {
   std::vector<OptimizerSegment> segments;
   DeviceArray<OptimizerPiece> pieces;
   DeviceArray<float> weights, gradients, moment1, moment2, target;
-  DeviceArray<Bf16> rounded_weights, rounded_target;
+  DeviceArray<Bf16> compute_weights, compute_target;
   DeviceWorkspace scratch;
   int64_t target_size;
 };
@@ -168,8 +168,8 @@ TEST_P(OptimizerCuda, TwoStepsAreThoseOfTheCpuAndGapsStayAsTheyAre) {
       expect_near("moment1", got.moment1.download(), want.moment1);
       expect_near("moment2", got.moment2.download(), want.moment2);
       expect_near("target", target, want.target);
-      expect_rounded(got.rounded_weights.download(), weights);
-      expect_rounded(got.rounded_target.download(), target);
+      expect_rounded(got.compute_weights.download(), weights);
+      expect_rounded(got.compute_target.download(), target);
       if (first.empty()) first = weights;
       EXPECT_EQ(std::memcmp(first.data(), weights.data(), first.size() * sizeof(float)), 0)
           << "another order of threads gives other bits";
@@ -214,7 +214,7 @@ TEST_P(OptimizerCuda, ChangesNothingWhereTheGradientIsNotFiniteWhenItRuns) {
       EXPECT_EQ(same(got.weights.download(), start.weights), stays) << value;
       EXPECT_EQ(same(got.moment1.download(), start.moment1), stays) << value;
       EXPECT_EQ(same(got.target.download(), start.target), stays) << value;
-      EXPECT_EQ(same(got.rounded_target.download(), start.rounded_target), stays) << value;
+      EXPECT_EQ(same(got.compute_target.download(), start.compute_target), stays) << value;
     }
   });
 }
@@ -245,8 +245,8 @@ TEST_P(OptimizerCuda, CopiesMayBeF16) {
       arrays.rounded = Dtype::kF16;
       run_cuda(GetParam(), arrays, got.layout(), {});
       const std::vector<float> weights = got.weights.download(), target = got.target.download();
-      const std::vector<Bf16> copy = got.rounded_weights.download();
-      const std::vector<Bf16> target_copy = got.rounded_target.download();
+      const std::vector<Bf16> copy = got.compute_weights.download();
+      const std::vector<Bf16> target_copy = got.compute_target.download();
       for (size_t i = 0; i < weights.size(); ++i) {
         if (std::isnan(weights[i])) continue;  // a gap
         ASSERT_EQ(copy[i].bits, to_f16(weights[i]).bits) << i;
@@ -291,7 +291,7 @@ TEST_P(OptimizerCuda, TargetMayEndBeforeTheWeightsAndCopiesMayBeAbsent) {
   for_each_schedule([&] {
     DeviceArena got(start);
     OptimizerArrays arrays = got.arrays();
-    arrays.rounded_weights = arrays.rounded_target = nullptr;
+    arrays.compute_weights = arrays.compute_target = nullptr;
     run_cuda(GetParam(), arrays, got.layout(), {});
     expect_near("weights", got.weights.download(), want.weights);
     expect_near("target", got.target.download(), want.target);

@@ -48,7 +48,7 @@ TEST_F(CudaRecording, ReplaysSeeTodaysNumbersAndCountOnTheHost) {
   };
   RecordedWork recorded;
   keep.set(0.5f);
-  EXPECT_TRUE(recorded.rehearse(work));
+  EXPECT_TRUE(recorded.warm_up(work));
   EXPECT_EQ(first(x), 4.0f);
   recorded.record(work);
   EXPECT_EQ(counted, 1);  // recording runs nothing
@@ -82,7 +82,7 @@ TEST_F(CudaRecording, NobodyElseIsGivenTheMemoryOfReplays) {
     out.copy_from(scratch);
   };
   RecordedWork recorded;
-  while (!recorded.rehearse(work)) {
+  while (!recorded.warm_up(work)) {
   }
   recorded.record(work);
   std::vector<Tensor> others;

@@ -5,9 +5,9 @@
 #include <limits>
 #include <numeric>
 
+#include "kernels/libraries/tuning/product_algorithm.h"
 #include "kernels/random/random_stream.h"
-#include "kernels/similarity/top_k_ways_cuda.h"
-#include "kernels/tuning/product_way.h"
+#include "kernels/similarity/top_k_algorithms_cuda.h"
 #include "tests/support/cuda_arrays.h"
 #include "tests/support/cuda_harness.h"
 
@@ -61,13 +61,13 @@ Best full_sort(const std::vector<float>& x, const std::vector<float>& y, const T
 /// Small, so that there are several in each direction, plus remainders.
 constexpr TopKTiles kTiles{48, 400};
 
-Best run(ProductWay way, const std::vector<float>& x, const std::vector<float>& y,
+Best run(ProductAlgorithm algorithm, const std::vector<float>& x, const std::vector<float>& y,
          const TopKDims& d) {
   const DeviceValues dx(x, d.dtype), dy(y, d.dtype);
   DeviceArray<float> values(d.queries * d.k);
   DeviceArray<int64_t> indices(d.queries * d.k);
   const TopKOutput out{values.data(), indices.data()};
-  if (way == ProductWay::kTiled && d.width > 0) {
+  if (algorithm == ProductAlgorithm::kTiled && d.width > 0) {
     DeviceWorkspace workspace(top_k_similarity_tiled_workspace_bytes_cuda(d, kTiles));
     top_k_similarity_tiled_cuda({dx.data(), dy.data()}, out, d, workspace.get(), kTestStream,
                                 kTiles);
@@ -78,11 +78,11 @@ Best run(ProductWay way, const std::vector<float>& x, const std::vector<float>& 
   return {values.download(), indices.download()};
 }
 
-void expect_full_sort(ProductWay way, const std::vector<float>& x, const std::vector<float>& y,
-                      const TopKDims& d) {
+void expect_full_sort(ProductAlgorithm algorithm, const std::vector<float>& x,
+                      const std::vector<float>& y, const TopKDims& d) {
   const Best want = full_sort(x, y, d);
   for_each_schedule([&] {
-    const Best got = run(way, x, y, d);
+    const Best got = run(algorithm, x, y, d);
     EXPECT_EQ(got.values, want.values);
     EXPECT_EQ(got.indices, want.indices);
   });
@@ -103,13 +103,16 @@ std::vector<float> normal_rows(int64_t rows, int64_t width, uint64_t seed) {
   return x;
 }
 
-std::string name_of(ProductWay way) { return way == ProductWay::kTiled ? "tiled" : "fused"; }
+std::string name_of(ProductAlgorithm algorithm) {
+  return algorithm == ProductAlgorithm::kTiled ? "tiled" : "fused";
+}
 
-class TopKCuda : public testing::TestWithParam<std::tuple<ProductWay, TopKDims>> {};
+class TopKCuda : public testing::TestWithParam<std::tuple<ProductAlgorithm, TopKDims>> {};
 
 TEST_P(TopKCuda, EqualsAFullSortWithPlantedTies) {
-  const auto& [way, d] = GetParam();
-  expect_full_sort(way, tied_rows(d.queries, d.width, 1), tied_rows(d.candidates, d.width, 2), d);
+  const auto& [algorithm, d] = GetParam();
+  expect_full_sort(algorithm, tied_rows(d.queries, d.width, 1), tied_rows(d.candidates, d.width, 2),
+                   d);
 }
 
 constexpr TopKDims kSizes[] = {{1, 1, 1, 1},
@@ -126,22 +129,22 @@ constexpr TopKDims kSizes[] = {{1, 1, 1, 1},
                                {3, 900, 64, 256, Dtype::kBf16},
                                {2, 12500, 8, 256, Dtype::kBf16}};
 INSTANTIATE_TEST_SUITE_P(Sizes, TopKCuda,
-                         testing::Combine(testing::ValuesIn(kProductWays),
+                         testing::Combine(testing::ValuesIn(kProductAlgorithms),
                                           testing::ValuesIn(kSizes)),
                          [](const auto& info) {
                            return name_of(std::get<0>(info.param)) + "_" +
                                   testing::PrintToString(std::get<1>(info.param));
                          });
 
-class TopKWay : public testing::TestWithParam<ProductWay> {};
+class TopKAlgorithm : public testing::TestWithParam<ProductAlgorithm> {};
 
 TEST(TopKFusedCuda, F32SimilaritiesAreOneChainToTheBit) {
   const TopKDims d{17, 300, 45, 50};
-  expect_full_sort(ProductWay::kFused, normal_rows(d.queries, d.width, 3),
+  expect_full_sort(ProductAlgorithm::kFused, normal_rows(d.queries, d.width, 3),
                    normal_rows(d.candidates, d.width, 4), d);
 }
 
-TEST_P(TopKWay, AscendingSimilaritiesReplaceEverythingKept) {
+TEST_P(TopKAlgorithm, AscendingSimilaritiesReplaceEverythingKept) {
   // Four parts, merged in three rounds: the best are in the last one.
   const TopKDims d{3, 16500, 1, 256};
   std::vector<float> y(d.candidates);
@@ -149,20 +152,20 @@ TEST_P(TopKWay, AscendingSimilaritiesReplaceEverythingKept) {
   expect_full_sort(GetParam(), {1, 2, -1}, y, d);
 }
 
-TEST_P(TopKWay, NanAndMinusInfinityAreNeverChosen) {
+TEST_P(TopKAlgorithm, NanAndMinusInfinityAreNeverChosen) {
   const TopKDims d{2, 6, 1, 4};
   expect_full_sort(GetParam(), {1, -1}, {kNan, -kInf, 3, kInf, kNan, -0.0f}, d);
   expect_full_sort(GetParam(), {1, -1}, {kNan, -kInf, kNan, kInf, kNan, kNan}, d);
 }
 
-TEST_P(TopKWay, NothingToFindWritesNothing) {
+TEST_P(TopKAlgorithm, NothingToFindWritesNothing) {
   for_each_schedule([&] {
     EXPECT_TRUE(run(GetParam(), {}, {1, 2}, {0, 2, 1, 1}).values.empty());
     EXPECT_TRUE(run(GetParam(), {1}, {}, {1, 0, 1, 0}).values.empty());
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Ways, TopKWay, testing::ValuesIn(kProductWays),
+INSTANTIATE_TEST_SUITE_P(Algorithms, TopKAlgorithm, testing::ValuesIn(kProductAlgorithms),
                          [](const auto& info) { return name_of(info.param); });
 
 }  // namespace

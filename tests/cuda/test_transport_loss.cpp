@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "kernels/transport/transport_ways_cuda.h"
-#include "kernels/tuning/product_way.h"
+#include "kernels/libraries/tuning/product_algorithm.h"
+#include "kernels/transport/transport_algorithms_cuda.h"
 #include "tests/support/array.h"
 #include "tests/support/cuda_arrays.h"
 #include "tests/support/cuda_harness.h"
@@ -34,14 +34,14 @@ struct Outputs {
 };
 
 /// If tiled, projections get this many bytes.
-struct Way {
-  ProductWay way = ProductWay::kFused;
+struct Algorithm {
+  ProductAlgorithm algorithm = ProductAlgorithm::kFused;
   size_t bytes = kTransportTiledBytes;
 };
-constexpr Way kFused{}, kTiled{ProductWay::kTiled};
+constexpr Algorithm kFused{}, kTiled{ProductAlgorithm::kTiled};
 
-Outputs run(const Way& way, const Case& c, TransportMeasure measure, const std::vector<Array>& in,
-            const Array& z) {
+Outputs run(const Algorithm& algorithm, const Case& c, TransportMeasure measure,
+            const std::vector<Array>& in, const Array& z) {
   const TransportProblem problem{.dims = {c.rows, c.width, c.outputs, c.targets},
                                  .dtype = c.dtype,
                                  .weight_dtype = c.weight_dtype,
@@ -55,9 +55,10 @@ Outputs run(const Way& way, const Case& c, TransportMeasure measure, const std::
   const TransportOutputs out{residual.data(), cosine.data(), loss.data(),
                              dh.data(),       dw.data(),     db.data()};
   const TransportInputs inputs{h.data(), w.data(), b.data(), y.data()};
-  if (way.way == ProductWay::kTiled) {
-    DeviceWorkspace workspace(transport_loss_tiled_workspace_bytes_cuda(problem, out, way.bytes));
-    transport_loss_tiled_cuda(problem, inputs, out, workspace.get(), kTestStream, way.bytes);
+  if (algorithm.algorithm == ProductAlgorithm::kTiled) {
+    DeviceWorkspace workspace(
+        transport_loss_tiled_workspace_bytes_cuda(problem, out, algorithm.bytes));
+    transport_loss_tiled_cuda(problem, inputs, out, workspace.get(), kTestStream, algorithm.bytes);
     simt::stream_synchronize(kTestStream);
   } else {
     DeviceWorkspace workspace(transport_loss_workspace_bytes_cuda(problem, out));
@@ -99,10 +100,10 @@ TEST_P(TransportLossCuda, EqualsItsOracle) {
       values[i] = oracle.value(&p.data[i * c.outputs], oracle.target(i), c.outputs);
     }
     const std::vector<Array> gradients = oracle.backward(in, dy);
-    const Way small_chunks{ProductWay::kTiled,
-                           static_cast<size_t>(c.rows / 2 + 1) * c.outputs * sizeof(float)};
-    const auto check = [&](const Way& way) {
-      const Outputs got = run(way, c, measure, in, z);
+    const Algorithm small_chunks{ProductAlgorithm::kTiled,
+                                 static_cast<size_t>(c.rows / 2 + 1) * c.outputs * sizeof(float)};
+    const auto check = [&](const Algorithm& algorithm) {
+      const Outputs got = run(algorithm, c, measure, in, z);
       is_near("rows", is_cosine ? got.cosine : got.residual, values, 2);
       is_near("loss", got.loss, oracle.forward(in), 2);
       // The gradient of the projection is rounded to the type of h before it is multiplied.
@@ -112,8 +113,8 @@ TEST_P(TransportLossCuda, EqualsItsOracle) {
       is_near("dw", got.dw, gradients[1], slack);
       if (c.bias == Bias::kPresent) is_near("db", got.db, gradients[2], slack);
     };
-    for (const Way& way : {kFused, kTiled, small_chunks}) {
-      for_each_schedule([&] { check(way); });
+    for (const Algorithm& algorithm : {kFused, kTiled, small_chunks}) {
+      for_each_schedule([&] { check(algorithm); });
     }
   }
 }
@@ -136,9 +137,9 @@ TEST(TransportLossCuda, ZeroRowsAndTargetsGiveNoGradient) {
   Array z = random_array({4, 3}, random);
   std::fill_n(in[0].data.begin(), 5, 0.0);
   std::fill_n(z.data.begin() + 3, 3, 0.0);
-  for (const Way& way : {kFused, kTiled}) {
+  for (const Algorithm& algorithm : {kFused, kTiled}) {
     for_each_schedule([&] {
-      const Outputs got = run(way, c, TransportMeasure::kCosine, in, z);
+      const Outputs got = run(algorithm, c, TransportMeasure::kCosine, in, z);
       EXPECT_TRUE(std::isfinite(got.loss[0]));
       for (int64_t i = 0; i < 20; ++i) EXPECT_EQ(got.dh[i] == 0, i < 10) << i;
     });
@@ -146,8 +147,8 @@ TEST(TransportLossCuda, ZeroRowsAndTargetsGiveNoGradient) {
 }
 
 TEST(TransportLossCuda, AnEmptyBatchCostsNothing) {
-  for (const Way& way : {kFused, kTiled}) {
-    const Outputs got = run(way, {0, 5, 3, 0}, TransportMeasure::kCosine,
+  for (const Algorithm& algorithm : {kFused, kTiled}) {
+    const Outputs got = run(algorithm, {0, 5, 3, 0}, TransportMeasure::kCosine,
                             {Array({0, 5}), Array({3, 5}), Array({3})}, Array({0, 3}));
     EXPECT_EQ(got.loss[0], 0);
     for (const double g : got.dw.data) EXPECT_EQ(g, 0);

@@ -1,6 +1,6 @@
 #include "tests/cuda/wrappers.h"
 
-#include "kernels/cuda_types.h"
+#include "kernels/gpu/storage.h"
 
 namespace rela::test {
 namespace {

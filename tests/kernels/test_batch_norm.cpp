@@ -7,7 +7,7 @@
 #include <cstring>
 #include <limits>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "runtime/error.h"
 #include "runtime/ops/ops.h"
 #include "tests/support/oracle/batch_norm.h"

@@ -5,10 +5,10 @@
 #include <cstring>
 
 #include "kernels/conv/conv2d.h"
-#include "kernels/cpu_features.h"
-#include "kernels/dnnl/convolution.h"
-#include "kernels/dnnl/library.h"
-#include "kernels/parallel.h"
+#include "kernels/cpu/features.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/libraries/dnnl/convolution.h"
+#include "kernels/libraries/dnnl/library.h"
 #include "runtime/error.h"
 #include "runtime/ops/ops.h"
 #include "tests/support/array.h"

@@ -2,8 +2,8 @@
 
 #include <cstring>
 
+#include "kernels/cpu/parallel.h"
 #include "kernels/embed/token_embed.h"
-#include "kernels/parallel.h"
 #include "runtime/error.h"
 #include "runtime/ops/ops.h"
 #include "tests/support/array.h"

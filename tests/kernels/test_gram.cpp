@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "runtime/error.h"
 #include "runtime/ops/gram.h"
 #include "tests/support/array.h"

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "runtime/error.h"
 #include "runtime/ops/ops.h"
 #include "tests/support/array.h"

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/parallel.h"
 #include "kernels/optimizer/optimizer.h"
-#include "kernels/parallel.h"
 
 namespace rela {
 namespace {
@@ -53,8 +53,8 @@ struct Arena {
     const auto count = static_cast<size_t>(n);
     for (auto* array : {&weights, &gradients, &moment1, &moment2, &target})
       array->assign(count, kNan);
-    rounded_weights.assign(count, to_bf16(kNan));
-    rounded_target.assign(count, to_bf16(kNan));
+    compute_weights.assign(count, to_bf16(kNan));
+    compute_target.assign(count, to_bf16(kNan));
     for_segments([&](size_t i, const OptimizerSegment&) {
       weights[i] = draw();
       target[i] = draw();
@@ -78,9 +78,9 @@ struct Arena {
             .gradients = gradients.data(),
             .moment1 = moment1.data(),
             .moment2 = moment2.data(),
-            .rounded_weights = rounded_weights.data(),
+            .compute_weights = compute_weights.data(),
             .target = target.data(),
-            .rounded_target = rounded_target.data(),
+            .compute_target = compute_target.data(),
             .target_size = target_size,
             .tau = kTau};
   }
@@ -92,7 +92,7 @@ struct Arena {
   int64_t target_size = 0;
   std::vector<OptimizerSegment> segments;
   std::vector<float> weights, gradients, moment1, moment2, target;
-  std::vector<Bf16> rounded_weights, rounded_target;
+  std::vector<Bf16> compute_weights, compute_target;
 };
 
 void run(Rule rule, const OptimizerArrays& arrays, std::span<const OptimizerSegment> segments,
@@ -214,8 +214,8 @@ TEST_P(OptimizerStep, RoundedCopiesAreThoseOfTheNewValues) {
   Arena arena(kSizes);
   run(GetParam(), arena.arrays(), arena.segments);
   arena.for_segments([&](size_t i, const OptimizerSegment&) {
-    ASSERT_EQ(arena.rounded_weights[i].bits, to_bf16(arena.weights[i]).bits) << i;
-    ASSERT_EQ(arena.rounded_target[i].bits, to_bf16(arena.target[i]).bits) << i;
+    ASSERT_EQ(arena.compute_weights[i].bits, to_bf16(arena.weights[i]).bits) << i;
+    ASSERT_EQ(arena.compute_target[i].bits, to_bf16(arena.target[i]).bits) << i;
   });
 }
 
@@ -230,7 +230,7 @@ TEST_P(OptimizerStep, GapsAreNeitherReadNorWritten) {
   for (size_t i = 0; i < in_segment.size(); ++i) {
     if (in_segment[i]) continue;
     ASSERT_TRUE(std::isnan(arena.weights[i]) && std::isnan(arena.target[i])) << i;
-    ASSERT_TRUE(std::isnan(to_float(arena.rounded_weights[i]))) << i;
+    ASSERT_TRUE(std::isnan(to_float(arena.compute_weights[i]))) << i;
   }
 }
 
@@ -244,7 +244,7 @@ TEST_P(OptimizerStep, TargetMayEndBeforeTheWeights) {
       ASSERT_NE(arena.target[i], before[i]) << i;
     } else {
       ASSERT_EQ(arena.target[i], before[i]) << i;
-      ASSERT_TRUE(std::isnan(to_float(arena.rounded_target[i]))) << i;
+      ASSERT_TRUE(std::isnan(to_float(arena.compute_target[i]))) << i;
     }
   });
 }
@@ -254,7 +254,7 @@ TEST_P(OptimizerStep, CopiesAndTargetThatAreNotGivenDoNotChangeTheWeights) {
   Arena bare(kSizes);
   run(GetParam(), whole.arrays(), whole.segments);
   OptimizerArrays arrays = bare.arrays();
-  arrays.rounded_weights = arrays.rounded_target = nullptr;
+  arrays.compute_weights = arrays.compute_target = nullptr;
   arrays.target = nullptr;
   run(GetParam(), arrays, bare.segments);
   EXPECT_EQ(bits(whole.weights), bits(bare.weights));
@@ -307,7 +307,7 @@ TEST_P(OptimizerStep, ChangesNothingWhereTheGradientIsNotFinite) {
     EXPECT_EQ(bits(arena.weights) == bits(before.weights), stays) << squares;
     EXPECT_EQ(bits(arena.moment1) == bits(before.moment1), stays) << squares;
     EXPECT_EQ(bits(arena.target) == bits(before.target), stays) << squares;
-    EXPECT_EQ(arena.rounded_weights[0].bits == before.rounded_weights[0].bits, stays) << squares;
+    EXPECT_EQ(arena.compute_weights[0].bits == before.compute_weights[0].bits, stays) << squares;
   }
 }
 

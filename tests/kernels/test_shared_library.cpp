@@ -1,4 +1,4 @@
-#include "kernels/loading/shared_library.h"
+#include "kernels/libraries/loading/shared_library.h"
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,6 @@
 // Choosing among a library's algorithms for a call, with a fake clock.
 
-#include "kernels/tuning/tuning.h"
+#include "kernels/libraries/tuning/tuning.h"
 
 #include <gmock/gmock.h>
 
@@ -10,8 +10,8 @@
 #include <iterator>
 #include <thread>
 
+#include "kernels/libraries/tuning/product_algorithm.h"
 #include "kernels/simt/error.h"
-#include "kernels/tuning/product_way.h"
 #include "tests/support/temp_dir.h"
 
 namespace rela::test {
@@ -34,12 +34,12 @@ class PlanChoice : public testing::Test {
   std::string folder() const { return folder_.path() / "rela"; }
   ChoiceFile open() const { return {folder(), kOwner}; }
   /// Algorithms "a", "b", ... with these times; empty for an algorithm that cannot run.
-  RankedWays ways(const std::vector<std::optional<float>>& times) {
-    RankedWays all;
+  RankedAlgorithms algorithms(const std::vector<std::optional<float>>& times) {
+    RankedAlgorithms all;
     for (size_t i = 0; i < times.size(); ++i) all.names.emplace_back(1, static_cast<char>('a' + i));
-    all.milliseconds = [this, times](size_t way) {
-      measured_.push_back(way);
-      return times.at(way);
+    all.milliseconds = [this, times](size_t algorithm) {
+      measured_.push_back(algorithm);
+      return times.at(algorithm);
     };
     return all;
   }
@@ -59,35 +59,35 @@ class PlanChoice : public testing::Test {
 
 TEST_F(PlanChoice, IsTheFastestOfTheFirstFew) {
   ChoiceFile file = open();
-  EXPECT_EQ(choose_way("call", ways({3.0f, 2.0f, 2.0f, 5.0f, 1.0f}), file), 1u);
+  EXPECT_EQ(choose_algorithm("call", algorithms({3.0f, 2.0f, 2.0f, 5.0f, 1.0f}), file), 1u);
   EXPECT_THAT(measured_, ElementsAre(0, 1, 2, 3));  // a tie goes to the better rank
 }
 
 TEST_F(PlanChoice, IsMeasuredOnceAndKeptForLaterProcesses) {
   {
     ChoiceFile file = open();
-    choose_way("call", ways({3.0f, 2.0f}), file);
-    EXPECT_EQ(choose_way("call", ways({1.0f, 2.0f}), file), 1u);
+    choose_algorithm("call", algorithms({3.0f, 2.0f}), file);
+    EXPECT_EQ(choose_algorithm("call", algorithms({1.0f, 2.0f}), file), 1u);
   }
   ChoiceFile later = open();
-  EXPECT_EQ(choose_way("call", ways({1.0f, 2.0f}), later), 1u);
+  EXPECT_EQ(choose_algorithm("call", algorithms({1.0f, 2.0f}), later), 1u);
   EXPECT_EQ(measured_.size(), 2u);
-  EXPECT_EQ(choose_way("another call", ways({1.0f, 2.0f}), later), 0u);
+  EXPECT_EQ(choose_algorithm("another call", algorithms({1.0f, 2.0f}), later), 0u);
   EXPECT_THAT(warnings_, IsEmpty());
 }
 
 TEST_F(PlanChoice, IsTheFirstWhereNothingCouldBeMeasuredAndIsNotKept) {
   ChoiceFile file = open();
-  EXPECT_EQ(choose_way("call", ways({std::nullopt, std::nullopt}), file), 0u);
+  EXPECT_EQ(choose_algorithm("call", algorithms({std::nullopt, std::nullopt}), file), 0u);
   EXPECT_EQ(file.find("call"), std::nullopt);
-  EXPECT_EQ(choose_way("call", ways({std::nullopt, 9.0f}), file), 1u);
-  EXPECT_EQ(choose_way("nothing", ways({}), file), 0u);
+  EXPECT_EQ(choose_algorithm("call", algorithms({std::nullopt, 9.0f}), file), 1u);
+  EXPECT_EQ(choose_algorithm("nothing", algorithms({}), file), 0u);
 }
 
 TEST_F(PlanChoice, IsMeasuredAnewWhenTheLibraryNoLongerProposesIt) {
   ChoiceFile file = open();
   file.put("call", "z");
-  EXPECT_EQ(choose_way("call", ways({3.0f, 2.0f}), file), 1u);
+  EXPECT_EQ(choose_algorithm("call", algorithms({3.0f, 2.0f}), file), 1u);
   EXPECT_EQ(file.find("call"), "b");
 }
 
@@ -142,7 +142,7 @@ TEST_F(PlanChoice, AFileOfAnotherDeviceOrLibraryIsIgnoredWithAWarning) {
 TEST_F(PlanChoice, GoesOnWhereTheFileCannotBeWritten) {
   std::ofstream(folder_.path() / "rela") << "a file where the folder should be";
   ChoiceFile file = open();
-  EXPECT_EQ(choose_way("call", ways({3.0f, 2.0f}), file), 1u);
+  EXPECT_EQ(choose_algorithm("call", algorithms({3.0f, 2.0f}), file), 1u);
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("cannot be written")));
   EXPECT_EQ(file.find("call"), "b");
 }
@@ -174,12 +174,13 @@ TEST_F(PlanChoice, AFileMayBeUsedByManyThreads) {
 /// Choosing between a product's two algorithms by their times.
 class ProductChoice : public PlanChoice {
  protected:
-  ProductWay choose(ChoiceFile& file, std::optional<float> fused, std::optional<float> tiled) {
-    return choose_product_way(
+  ProductAlgorithm choose(ChoiceFile& file, std::optional<float> fused,
+                          std::optional<float> tiled) {
+    return choose_product_algorithm(
         "top-k",
-        [&](ProductWay way) {
-          measured_.push_back(static_cast<size_t>(way));
-          return way == ProductWay::kFused ? fused : tiled;
+        [&](ProductAlgorithm algorithm) {
+          measured_.push_back(static_cast<size_t>(algorithm));
+          return algorithm == ProductAlgorithm::kFused ? fused : tiled;
         },
         file);
   }
@@ -187,31 +188,31 @@ class ProductChoice : public PlanChoice {
 
 TEST_F(ProductChoice, IsTheFasterWayAndKept) {
   ChoiceFile file = open();
-  EXPECT_EQ(choose(file, 3.0f, 2.0f), ProductWay::kTiled);
+  EXPECT_EQ(choose(file, 3.0f, 2.0f), ProductAlgorithm::kTiled);
   EXPECT_EQ(file.find("top-k"), "cuBLASLt tiles");
   ChoiceFile later = open();
-  EXPECT_EQ(choose(later, 1.0f, 2.0f), ProductWay::kTiled);
+  EXPECT_EQ(choose(later, 1.0f, 2.0f), ProductAlgorithm::kTiled);
   EXPECT_THAT(measured_, ElementsAre(0, 1));
 }
 
 TEST_F(ProductChoice, IsTheOwnKernelWhereThatIsFasterOrAsFast) {
   for (const float tiled : {2.0f, 3.0f}) {
     ChoiceFile file("", kOwner);
-    EXPECT_EQ(choose(file, 2.0f, tiled), ProductWay::kFused);
+    EXPECT_EQ(choose(file, 2.0f, tiled), ProductAlgorithm::kFused);
     EXPECT_EQ(file.find("top-k"), "own kernel");
   }
 }
 
 TEST_F(ProductChoice, IsTheWayThatRanWhereTheOtherCouldNot) {
   ChoiceFile no_memory("", kOwner), refused("", kOwner), neither("", kOwner);
-  EXPECT_EQ(choose(no_memory, std::nullopt, 2.0f), ProductWay::kTiled);
-  const ProductTimer only_fused = [](ProductWay way) -> std::optional<float> {
-    if (way == ProductWay::kTiled) throw simt::Error("no algorithm");
+  EXPECT_EQ(choose(no_memory, std::nullopt, 2.0f), ProductAlgorithm::kTiled);
+  const ProductTimer only_fused = [](ProductAlgorithm algorithm) -> std::optional<float> {
+    if (algorithm == ProductAlgorithm::kTiled) throw simt::Error("no algorithm");
     return 2.0f;
   };
-  EXPECT_EQ(choose_product_way("gram", only_fused, refused), ProductWay::kFused);
+  EXPECT_EQ(choose_product_algorithm("gram", only_fused, refused), ProductAlgorithm::kFused);
   EXPECT_EQ(refused.find("gram"), "own kernel");
-  EXPECT_EQ(choose(neither, std::nullopt, std::nullopt), ProductWay::kFused);
+  EXPECT_EQ(choose(neither, std::nullopt, std::nullopt), ProductAlgorithm::kFused);
   EXPECT_EQ(neither.find("top-k"), std::nullopt);
 }
 

@@ -100,7 +100,7 @@ TEST_F(Arena, FinishGradientsGivesZerosToWhatNoBackwardReached) {
   EXPECT_THAT(gradient(3), Each(1));
 }
 
-TEST_F(Arena, HasNoRoundedCopyInF32) { EXPECT_FALSE(arena_.rounded_values().defined()); }
+TEST_F(Arena, HasNoRoundedCopyInF32) { EXPECT_FALSE(arena_.compute_copy().defined()); }
 
 TEST(ArenaBf16, OpsComputeWithTheRoundedCopyUntilItIsRefreshed) {
   TwoLayers model;
@@ -109,7 +109,7 @@ TEST(ArenaBf16, OpsComputeWithTheRoundedCopyUntilItIsRefreshed) {
   const auto rounded = [&] { return to_float(compute_value(bias, Dtype::kBf16).data<Bf16>()[0]); };
   for (float& x : arena.values().span<float>()) x = 1.00390625f;  // half a bf16 step above 1
   EXPECT_LT(rounded(), 1);
-  arena.refresh_rounded();
+  arena.refresh_compute_copy();
   EXPECT_EQ(rounded(), 1);  // ties to even
   EXPECT_EQ(compute_value(bias, Dtype::kF32).data<float>()[0], 1.00390625f);
 }

@@ -99,24 +99,24 @@ TEST_P(OptimizerRules, RestingSegmentsKeepWeightsTargetAndTheirCountOfSteps) {
   const int64_t first = 1;
   const int64_t offset = trained.arena.segments()[first].offset;
   const std::vector<float> weights = copy_of(trained.arena.values());
-  trained.optimizer.rest_from(first);
+  trained.optimizer.freeze_from(first);
   step_alike(trained, 3);
-  const std::vector<float> rested = copy_of(trained.arena.values());
+  const std::vector<float> frozen = copy_of(trained.arena.values());
   const std::vector<float> target = copy_of(trained.target.values());
-  EXPECT_NE(rested[0], weights[0]);
+  EXPECT_NE(frozen[0], weights[0]);
   for (auto i = static_cast<size_t>(offset); i < weights.size(); ++i) {
-    ASSERT_EQ(rested[i], weights[i]) << i;
+    ASSERT_EQ(frozen[i], weights[i]) << i;
     ASSERT_EQ(target[i], copy_of(fresh.target.values())[i]) << i;
   }
-  // After wake(), they move as in a first step, including Adam's bias correction.
-  trained.optimizer.wake();
+  // After unfreeze(), they move as in a first step, including Adam's bias correction.
+  trained.optimizer.unfreeze();
   step_alike(trained, 1);
   step_alike(fresh, 1);
   EXPECT_EQ(trained.optimizer.steps(), 4);
-  const std::vector<float> awake = copy_of(trained.arena.values());
+  const std::vector<float> unfrozen = copy_of(trained.arena.values());
   const std::vector<float> once = copy_of(fresh.arena.values());
   for (auto i = static_cast<size_t>(offset); i < weights.size(); ++i)
-    ASSERT_EQ(awake[i], once[i]) << i;
+    ASSERT_EQ(unfrozen[i], once[i]) << i;
 }
 
 TEST_P(OptimizerRules, BiasesAndNormsDoNotDecayUnlessAsked) {
@@ -151,7 +151,7 @@ TEST_P(OptimizerRules, RoundedCopiesOfWeightsAndTargetFollow) {
   trained.train(2);
   for (ParameterArena* arena : {&trained.arena, &trained.target}) {
     for (int64_t i = 0; i < arena->size(); ++i) {
-      ASSERT_EQ(arena->rounded_values().data<Bf16>()[i].bits,
+      ASSERT_EQ(arena->compute_copy().data<Bf16>()[i].bits,
                 to_bf16(arena->values().data<float>()[i]).bits);
     }
   }
@@ -180,10 +180,10 @@ TEST_P(OptimizerRules, AStepThatIsForgottenDoesNotCount) {
   Tensor squares = Tensor::zeros({8}, Dtype::kU8);  // one f64
   const double not_finite = HUGE_VAL;
   std::memcpy(squares.raw(), &not_finite, sizeof(not_finite));
-  skipping.optimizer.watch(squares);
+  skipping.optimizer.skip_if_nonfinite(squares);
   skipping.train(1);
   skipping.optimizer.forget_step();
-  skipping.optimizer.watch(Tensor());
+  skipping.optimizer.skip_if_nonfinite(Tensor());
   for (Trained* trained : {&plain, &skipping}) trained->train(2);
   EXPECT_EQ(skipping.optimizer.steps(), 2);
   EXPECT_EQ(copy_of(skipping.arena.values()), copy_of(plain.arena.values()));

@@ -188,8 +188,8 @@ TEST(Allocator, SaysWhoHoldsHowMuchWhenMemoryIsExhausted) {
 class TinyDevice : public MemorySource {
  public:
   const char* name() const override { return "tiny memory"; }
-  void* take(size_t) noexcept override { return nullptr; }
-  void give_back(void*) noexcept override {}
+  void* allocate(size_t) noexcept override { return nullptr; }
+  void deallocate(void*) noexcept override {}
   void poison(void*, size_t) override {}
   std::string situation(size_t) const override { return ", 1 B of 1 B free"; }
 };

@@ -261,7 +261,7 @@ TEST(Tape, KnowsMissingValuesAndGradients) {
 TEST(Tape, ComputesWithTheCopyInTheOpsType) {
   const Var p = make_parameter(values({1}));
   EXPECT_EQ(compute_value(p, Dtype::kBf16).dtype(), Dtype::kF32) << "no copy: the value itself";
-  p.node().rounded_value = Tensor::zeros({1}, Dtype::kBf16);
+  p.node().compute_copy = Tensor::zeros({1}, Dtype::kBf16);
   EXPECT_EQ(compute_value(p, Dtype::kBf16).dtype(), Dtype::kBf16);
   EXPECT_EQ(compute_value(p, Dtype::kF32).dtype(), Dtype::kF32);
 }

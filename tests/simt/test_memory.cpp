@@ -1,5 +1,5 @@
 #include "kernels/simt/emulator/sanitizers.h"
-#include "tests/simt/emulator_test.h"
+#include "tests/simt/emulator_fixture.h"
 
 namespace rela::test {
 namespace {

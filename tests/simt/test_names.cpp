@@ -2,7 +2,7 @@
 #include "kernels/simt/emulator/sanitizers.h"
 #include "kernels/simt/kernel_name.h"
 #include "kernels/simt/launch_log.h"
-#include "tests/simt/emulator_test.h"
+#include "tests/simt/emulator_fixture.h"
 
 namespace rela::test {
 namespace {

@@ -1,7 +1,7 @@
 // ThreadSanitizer finds the races between simulated threads that a GPU would have. Built only with
 // it.
 
-#include "tests/simt/emulator_test.h"
+#include "tests/simt/emulator_fixture.h"
 
 namespace rela::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/simt/emulator_test.h"
+#include "tests/simt/emulator_fixture.h"
 
 namespace rela::test {
 namespace {

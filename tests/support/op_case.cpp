@@ -79,7 +79,7 @@ ProductRun run_product(const OpCase& c, OpRun run, std::span<const Array> in,
     const bool is_trained = trained == kAllInputs || trained == static_cast<int64_t>(i);
     vars.push_back(is_trained ? trained_input(c.inputs[i], value, gradients[i]) : Var(value));
     if (is_parameter && dtype != Dtype::kF32) {
-      vars[i].node().rounded_value = to_tensor(in[i], dtype, device);
+      vars[i].node().compute_copy = to_tensor(in[i], dtype, device);
     }
   }
   std::vector<Var> ys;

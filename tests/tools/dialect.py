@@ -13,7 +13,7 @@ from rules import blank, report, root_of
 DOOR = pathlib.PurePath("kernels/simt")  # exempt from the dialect's rules
 
 FORBIDDEN = [
-    ("launch outside the launch door (simt::launch)", re.compile(r"<<<|\bcudaLaunchKernel\w*")),
+    ("launch outside the launch interface (simt::launch)", re.compile(r"<<<|\bcudaLaunchKernel\w*")),
     ("raw asm; wrap the instruction in kernels/simt/", re.compile(r"\b(?:asm|__asm__|__asm)\b")),
     ("cooperative_groups; use simt::grid_sync and warp functions", re.compile(r"\bcooperative_groups\b")),
     ("CUB, Thrust or libcu++", re.compile(r"#\s*include\s*<(?:cub|thrust|cuda)/|\b(?:cub|thrust)::")),

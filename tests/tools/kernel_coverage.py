@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Share of the kernels' lines that the emulated tests executed (gcov), over kernels/**/*.cu and .cuh.
+"""Share of the kernels' lines that the emulated tests executed (gcov), over kernels/**/*.cu and their headers.
 
 usage: kernel_coverage.py --build-dir DIR [--min PERCENT]
 The build was configured with RELA_COVERAGE=ON, and its cuda_kernel_tests has run.
@@ -15,6 +15,16 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def kernel_path(file):
+    """A kernel's source, or a header that only kernels include, from kernels/ on; else None."""
+    parts = pathlib.PurePath(file).parts
+    if "kernels" not in parts:
+        return None
+    path = pathlib.PurePath(*parts[len(parts) - 1 - parts[::-1].index("kernels"):])
+    is_kernel = path.suffix == ".cu" or path.name.endswith("_cuda.h") or path.parts[1] == "gpu"
+    return path.as_posix() if is_kernel else None
+
+
 def line_counts(build_dir):
     """{source: {line: executions}}, summed over all instances of templates."""
     data = sorted((build_dir / "kernels").rglob("*.cu.gcda"))
@@ -26,13 +36,11 @@ def line_counts(build_dir):
                              stdout=subprocess.PIPE, text=True, check=True)
         for document in filter(None, run.stdout.splitlines()):
             for source in json.loads(document)["files"]:
-                name = pathlib.PurePath(source["file"])
-                if name.suffix not in {".cu", ".cuh"} and not name.name.endswith("_cuda.h"):
+                name = kernel_path(source["file"])
+                if name is None:
                     continue
-                parts = name.parts
-                last = len(parts) - 1 - parts[::-1].index("kernels")
                 for line in source["lines"]:
-                    counts["/".join(parts[last:])][line["line_number"]] += line["count"]
+                    counts[name][line["line_number"]] += line["count"]
     return counts
 
 

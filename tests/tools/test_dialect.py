@@ -7,7 +7,7 @@ import unittest
 
 import dialect
 
-CLEAN = """#include "kernels/cuda_types.h"
+CLEAN = """#include "kernels/gpu/storage.h"
 template <class T>
 __global__ void __launch_bounds__(256)
     good_kernel(const T* x) {
@@ -55,7 +55,7 @@ class Dialect(unittest.TestCase):
     def test_comments_and_literals_do_not_count(self):
         self.assertEqual(self.found(CLEAN + '// __syncthreads() and <<<1, 2>>>\nauto s = "asm";\n'), [])
 
-    def test_the_launch_door_and_host_headers_are_free(self):
+    def test_the_launch_interface_and_host_headers_are_free(self):
         code = "__shared__ float x;\n"
         self.assertEqual(self.found(code, "kernels/simt/cuda/dialect.h"), [])
         self.assertEqual(self.found(code, "kernels/norm/contract.h"), [])

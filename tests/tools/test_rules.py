@@ -40,11 +40,11 @@ class Rules(unittest.TestCase):
 
     def test_one_dnn(self):
         for header in ("<dnnl.hpp>", "<dnnl.h>", "<oneapi/dnnl/dnnl.hpp>"):
-            self.assert_found("kernels/conv/a.cpp", f"#include {header}\n", 1, "oneDNN outside kernels/dnnl")
+            self.assert_found("kernels/conv/a.cpp", f"#include {header}\n", 1, "oneDNN outside kernels/libraries/dnnl")
             (self.root / "kernels/conv/a.cpp").unlink()
-            for inside in ("kernels/dnnl/a.cpp", "bench/a.cpp"):
+            for inside in ("kernels/libraries/dnnl/a.cpp", "bench/a.cpp"):
                 self.assertEqual(self.found(inside, f"#include {header}\n"), [])
-        self.assertEqual(self.found("kernels/conv/a.cpp", '#include "kernels/dnnl/plan.h"\n'), [])
+        self.assertEqual(self.found("kernels/conv/a.cpp", '#include "kernels/libraries/dnnl/plan.h"\n'), [])
 
     def test_relative_include(self):
         self.assert_found("nn/a.cpp", '#include "../runtime/a.h"\n', 1, "include from the root")
@@ -57,7 +57,7 @@ class Rules(unittest.TestCase):
         (self.root / "rela/a.cpp").unlink()
         self.assertEqual(self.found("apps/main.cpp", "int main() { exit(0); }\n"), [])
 
-    def test_launch_outside_the_door(self):
+    def test_launch_outside_the_interface(self):
         self.assert_found("kernels/a.cu", "f<<<1, 32>>>(x);\n", 1, "kernel launch")
 
     def test_paths_of_one_machine(self):

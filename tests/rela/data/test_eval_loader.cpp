@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "kernels/parallel.h"
+#include "kernels/cpu/parallel.h"
 #include "rela/data/synthetic.h"
 #include "tests/rela/data/failing_datasets.h"
 

@@ -55,7 +55,7 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
         byol_->parameters().values().segment(0, {byol_->target()->size()}));
     optimizer_ =
         std::make_unique<Optimizer>(optimizer_spec(config_), byol_->parameters(), byol_->target());
-    optimizer_->rest_from(byol_->backbone_segments());
+    optimizer_->freeze_from(byol_->backbone_segments());
   }
 
   ExperimentConfig make_config() const {

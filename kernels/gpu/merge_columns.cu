@@ -1,0 +1,37 @@
+#include "kernels/gpu/merge_columns.h"
+
+namespace rela {
+namespace {
+
+__device__ void write_total(float* out, int64_t column, double total, Write mode) {
+  if (out == nullptr) return;
+  const double old = mode == Write::kAccumulate ? out[column] : 0.0;
+  out[column] = static_cast<float>(old + total);
+}
+
+__global__ void __launch_bounds__(kMergeThreads) merge_columns_kernel(const MergeColumnsArgs args) {
+  SIMT_SHARED(MergeShared, shared, [1]);
+  const MergeThread me = find_merge_thread();
+  TwoSums sums;
+  if (me.column < args.columns) {
+#pragma unroll 4
+    for (int64_t part = me.share; part < args.parts; part += kMergeShares) {
+      const float* p = args.partials + part * args.sums * args.columns + me.column;
+      sums.first += p[0];
+      if (args.sums == 2) sums.second += p[args.columns];
+    }
+  }
+  sums = sum_shares(sums, shared[0]);
+  if (!me.finishes || me.merged_column >= args.columns) return;
+  write_total(args.first, me.merged_column, sums.first, args.first_mode);
+  write_total(args.second, me.merged_column, sums.second, args.second_mode);
+}
+
+}  // namespace
+
+void merge_columns_cuda(const MergeColumnsArgs& args, Stream stream) {
+  if (args.columns == 0 || (args.first == nullptr && args.second == nullptr)) return;
+  simt::launch(merge_columns_kernel, {merge_grid(args.columns), kMergeThreads}, stream, args);
+}
+
+}  // namespace rela

@@ -1,0 +1,142 @@
+#include "rela/run/checkpoint_store.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+#include "runtime/io/hash.h"
+#include "runtime/io/json.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPrefix = "step-";
+
+std::string folder_name(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
+
+/// The step in a folder's name; empty for other folders, including temporary ones.
+std::optional<int64_t> step_of(const std::string& name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  int64_t step = 0;
+  const char* begin = name.data() + std::string_view(kPrefix).size();
+  const char* end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(begin, end, step);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return step;
+}
+
+std::string fingerprint_of(const fs::path& file) {
+  constexpr int64_t kChunk = 1 << 20;
+  const InputFile input(file.string());
+  std::vector<char> buffer(static_cast<size_t>(std::min(kChunk, input.size())));
+  Fnv1a64 hash;
+  for (int64_t at = 0; at < input.size(); at += kChunk) {
+    const int64_t n = std::min(kChunk, input.size() - at);
+    input.read_at(at, buffer.data(), n);
+    hash.update(buffer.data(), n);
+  }
+  return to_hex(hash.digest());
+}
+
+std::string list_of_files(const fs::path& folder) {
+  JsonValue::Object files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    files.emplace_back(entry.path().filename().string(),
+                       JsonValue::Object{{"bytes", static_cast<int64_t>(entry.file_size())},
+                                         {"fnv1a64", fingerprint_of(entry.path())}});
+  }
+  std::sort(files.begin(), files.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  return to_json_text(JsonValue::Object{{"files", std::move(files)}}, JsonLayout::kIndented) + "\n";
+}
+
+}  // namespace
+
+std::string checkpoint_damage(const fs::path& folder) {
+  try {
+    const JsonValue done = parse_json(read_file((folder / "DONE").string()));
+    const JsonValue* files = done.find("files");
+    const auto* list = files == nullptr ? nullptr : files->as<JsonValue::Object>();
+    if (list == nullptr) return (folder / "DONE").string() + " lists no files";
+    for (const auto& [name, facts] : *list) {
+      const fs::path file = folder / name;
+      const JsonValue* bytes = facts.find("bytes");
+      const JsonValue* hash = facts.find("fnv1a64");
+      if (bytes == nullptr || hash == nullptr) return (folder / "DONE").string() + " is incomplete";
+      if (!fs::exists(file)) return file.string() + " is missing";
+      const auto size = static_cast<int64_t>(fs::file_size(file));
+      const int64_t* wanted = bytes->as<int64_t>();
+      if (wanted == nullptr || size != *wanted) {
+        return fmt::format("{} has {} bytes, {} were written", file.string(), size,
+                           wanted ? *wanted : -1);
+      }
+      const std::string* text = hash->as<std::string>();
+      if (text == nullptr || fingerprint_of(file) != *text)
+        return file.string() + " has changed since it was written";
+    }
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+void CheckpointStore::save(int64_t step, const std::function<void(const fs::path&)>& fill) const {
+  const fs::path folder = root_ / folder_name(step);
+  if (fs::exists(folder) && checkpoint_damage(folder).empty()) return;
+  make_directories(root_.string());
+  const fs::path temporary = root_ / (".writing-" + folder_name(step));
+  remove_tree(temporary.string());
+  make_directories(temporary.string());
+  try {
+    fill(temporary);
+    write_file_atomic((temporary / "DONE").string(), list_of_files(temporary));
+    sync_directory(temporary.string());
+    remove_tree(folder.string());  // a damaged one of the same step
+    std::error_code failure;
+    fs::rename(temporary, folder, failure);
+    RELA_CHECK(!failure, IoError, folder.string(), ": cannot be created: ", failure.message());
+    sync_directory(root_.string());
+    write_file_atomic((root_ / "latest").string(), folder_name(step) + "\n");
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
+  remove_old();
+}
+
+std::vector<CheckpointRef> CheckpointStore::complete() const {
+  std::vector<CheckpointRef> found;
+  if (!fs::is_directory(root_)) return found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root_)) {
+    const std::optional<int64_t> step = step_of(entry.path().filename().string());
+    if (step && fs::exists(entry.path() / "DONE")) found.push_back({entry.path(), *step});
+  }
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.step > b.step; });
+  return found;
+}
+
+std::optional<CheckpointRef> CheckpointStore::newest(std::vector<std::string>& warnings) const {
+  for (const CheckpointRef& candidate : complete()) {
+    const std::string damage = checkpoint_damage(candidate.folder);
+    if (damage.empty()) return candidate;
+    warnings.push_back("checkpoint of step " + std::to_string(candidate.step) +
+                       " is damaged: " + damage + "; trying the one before it");
+  }
+  return std::nullopt;
+}
+
+void CheckpointStore::remove_old() const {
+  const std::vector<CheckpointRef> all = complete();
+  for (size_t i = static_cast<size_t>(std::max<int64_t>(keep_last_, 1)); i < all.size(); ++i) {
+    remove_tree(all[i].folder.string());
+  }
+}
+
+}  // namespace rela

@@ -1,0 +1,60 @@
+#include "rela/run/metrics_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+
+#include "rela/run/run_log.h"
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+
+namespace rela {
+
+MetricsLog::MetricsLog(std::filesystem::path path, int64_t keep_until_step, double elapsed_s)
+    : path_(std::move(path)),
+      elapsed_before_s_(elapsed_s),
+      start_(std::chrono::steady_clock::now()) {
+  if (std::filesystem::exists(path_)) {
+    const std::string before = read_file(path_.string());
+    const std::string kept = keep_steps_through(before, keep_until_step);
+    if (kept.size() != before.size()) write_file_atomic(path_.string(), kept);
+  }
+  fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  RELA_CHECK(fd_ >= 0, IoError, path_.string(),
+             ": cannot be opened for writing: ", std::strerror(errno));
+}
+
+MetricsLog::~MetricsLog() { close(fd_); }
+
+double MetricsLog::elapsed_s() const {
+  return elapsed_before_s_ +
+         std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
+
+void MetricsLog::write(const std::string& event, int64_t step, int64_t epoch,
+                       const Fields& fields) {
+  const double now =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  JsonValue::Object line{{"event", event},
+                         {"step", step},
+                         {"epoch", epoch},
+                         {"time", now},
+                         {"elapsed_s", elapsed_s()}};
+  line.insert(line.end(), fields.begin(), fields.end());
+  const std::string text = to_json_text(line, JsonLayout::kCompact) + "\n";
+  const ssize_t written = ::write(fd_, text.data(), text.size());
+  RELA_CHECK(written == static_cast<ssize_t>(text.size()), IoError, path_.string(), ": wrote ",
+             written, " of ", text.size(), " bytes: ", std::strerror(errno),
+             "; free space on that file system");
+}
+
+JsonValue json_number(double value) {
+  if (std::isnan(value)) return std::string("nan");
+  if (std::isinf(value)) return std::string(value > 0 ? "inf" : "-inf");
+  return value;
+}
+
+}  // namespace rela

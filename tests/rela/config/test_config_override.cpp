@@ -1,0 +1,101 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "rela/config/config_sections.h"
+#include "tests/rela/config/config_support.h"
+
+namespace rela {
+namespace {
+
+using test::load_text;
+using test::mistakes_of;
+using test::small_config;
+
+TEST(ConfigOverride, IsTypedByTheTableAndTheLastWins) {
+  const ExperimentConfig c =
+      load_text(small_config(R"("optimizer": {"lr": 0.1})"),
+                {"optimizer.lr=0.3", "optimizer.name=sgd", "deterministic=true",
+                 "data.workers=auto", "optimizer.betas=[0.5, 0.6]", "out=123", "optimizer.lr=3e-1",
+                 "byol.proj_hidden_dim=77", "backbone.name=\"resnet34\"", "eval={\"knn_k\": 5}"});
+  EXPECT_EQ(c.optimizer.lr, 0.3);
+  EXPECT_EQ(c.optimizer.name, OptimizerConfig::Name::kSgd);
+  EXPECT_TRUE(c.deterministic);
+  EXPECT_EQ(c.optimizer.betas[1], 0.6);
+  EXPECT_THAT(c.out, testing::EndsWith("/123"));
+  EXPECT_EQ(c.byol.proj_hidden_dim, 77);
+  EXPECT_EQ(c.backbone.name, "resnet34");
+  EXPECT_EQ(c.eval.knn_k, 5);
+}
+
+TEST(ConfigOverride, StepsReplaceEpochs) {
+  const ExperimentConfig c = load_text(small_config(), {"epochs=null", "max_steps=3"});
+  EXPECT_EQ(c.epochs, std::nullopt);
+  EXPECT_EQ(c.max_steps, 3);
+}
+
+TEST(ConfigOverride, ReachesElementsOfLists) {
+  ExperimentConfig c = load_text(small_config(), {"augmentations.0.hflip=0"});
+  ASSERT_EQ(c.augmentations.size(), 1u);
+  EXPECT_EQ(c.augmentations[0].hflip, 0.0);
+  EXPECT_EQ(c.augmentations[0].grayscale, 0.2);
+
+  c = load_text(small_config(), {"augmentations.1.blur.prob=0.5"});
+  ASSERT_EQ(c.augmentations.size(), 2u);
+  EXPECT_EQ(c.augmentations[0].blur.prob, 0.0);
+  EXPECT_EQ(c.augmentations[1].blur.prob, 0.5);
+
+  c = load_text(small_config(R"("augmentations": [{"hflip": 0.1}, {"hflip": 0.2}])"),
+                {"augmentations.1.hflip=0.3", "augmentations.0={\"grayscale\": 0}"});
+  EXPECT_EQ(c.augmentations[0].hflip, 0.5);
+  EXPECT_EQ(c.augmentations[0].grayscale, 0.0);
+  EXPECT_EQ(c.augmentations[1].hflip, 0.3);
+}
+
+TEST(ConfigSetting, KeepsItsLineAndItsPathsStartAtItsFolder) {
+  ExperimentConfig defaults;
+  ConfigTable table;
+  describe(table, defaults);
+  ConfigIssues issues;
+  JsonValue document = parse_json(small_config());
+  const JsonValue settings = parse_json(
+      "{\n"
+      "\"rela.prior\": {\"model\": \"resnet20_cifar\", \"weights\": \"a/b\"},\n"
+      "\"data.val_path\": \"../c\",\n"
+      "\"optimizer.lr\": -1,\n"
+      "\"optimizer.lrr\": 1 }");
+  for (const JsonValue::Member& setting : *settings.as<JsonValue::Object>()) {
+    apply_setting(document, table, setting, "/tables", issues);
+  }
+  const ExperimentConfig c = read_experiment_config(document, "/configs", issues);
+  EXPECT_EQ(c.rela.prior.weights, "/tables/a/b");
+  EXPECT_EQ(c.data.val_path, "/c");
+  EXPECT_EQ(issues.text(),
+            "optimizer.lr: must be a number > 0 (got -1) at line 4\n"
+            "optimizer.lrr: unknown key (got 1) at line 5; did you mean \"lr\"?");
+}
+
+TEST(ConfigOverride, MistakesSayThatTheyComeFromTheCommandLine) {
+  EXPECT_EQ(
+      mistakes_of(small_config(), {"optimizer.lrr=1", "optimizr.lr=1", "optimizer.lr.x=1",
+                                   "seed=abc", "augmentations.1.hflp=1", "augmentations.2.hflip=1",
+                                   "augmentations.x=1", "noequals", "=5"}),
+      "optimizer.lrr: unknown key (got 1) in --set; did you mean \"lr\"?\n"
+      "optimizr: unknown key (got 1) in --set; did you mean \"optimizer\"?\n"
+      "optimizer.lr.x: unknown key, lr has no keys below it (got 1) in --set\n"
+      "augmentations.1.hflp: unknown key (got 1) in --set; did you mean \"hflip\"?\n"
+      "augmentations.2: no such element, the list has 2 of at most 2, numbered from 0 (got 1) "
+      "in --set\n"
+      "augmentations.x: no such element, the list has 2 of at most 2, numbered from 0 (got 1) "
+      "in --set\n"
+      "--set: \"noequals\" is not key.path=value\n"
+      "--set: \"=5\" is not key.path=value\n"
+      "seed: must be an integer >= 0 (got \"abc\") in --set");
+}
+
+TEST(ConfigOverride, ASectionOfTheWrongKindIsReportedFromTheFile) {
+  EXPECT_EQ(mistakes_of(small_config(R"("optimizer": 5)"), {"optimizer.lr=1"}),
+            "optimizer: must be an object (got 5) at line 1");
+}
+
+}  // namespace
+}  // namespace rela

@@ -1,0 +1,149 @@
+#include "rela/prior/prior.h"
+
+#include <gmock/gmock.h>
+
+#include "nn/state.h"
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+#include "tests/rela/targets/target_support.h"
+
+namespace rela {
+namespace {
+
+using test::patterned_images;
+using test::small_prior;
+using test::TempDir;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+constexpr const char* kExportConfig =
+    R"({"architecture": "resnet18", "cifar_stem": true, "width": 2,
+        "pretrained_cfg": {"mean": [0.5, 0.25, 0.125], "std": [0.5, 0.5, 1.0], "input_size": [3, 24, 24]}})";
+
+/// A folder as left by a finished run, and the backbone in it.
+class ExportedRun {
+ public:
+  ExportedRun() {
+    initialize(*backbone, 3);
+    dir.write("exported/config.json", kExportConfig);
+    save_state(file(), state_of(*backbone));
+  }
+  std::string file() const { return dir / "exported/backbone.safetensors"; }
+
+  TempDir dir;
+  std::unique_ptr<Backbone> backbone =
+      make_backbone({.name = "resnet18", .cifar_stem = true, .width = 2});
+};
+
+std::vector<float> features(const Prior& prior, int64_t side) {
+  const Tensor rows = prior.embed(Tensor::full({2, side, side, 3}, 0.5f));
+  return {rows.span<float>().begin(), rows.span<float>().end()};
+}
+
+TEST(Prior, RandomIsTheStudentAsItsSeedDrawsIt) {
+  const PriorSpec spec = small_prior(7);
+  const Prior prior(spec);
+  const auto student = make_backbone(spec.student);
+  initialize(*student, 7);
+  const Tensor images = Tensor::full({2, 8, 8, 3}, 0.5f);
+  const Tensor want = student->forward(Var(images), {.norm = NormMode::kEval}).value();
+  const std::vector<float> got = features(prior, 8);
+  EXPECT_THAT(got, testing::ElementsAreArray(want.span<float>()));
+  EXPECT_EQ(prior.width(), 8);
+  EXPECT_EQ(prior.input().image_size, 8);
+  EXPECT_EQ(prior.input().normalization, imagenet_normalization());
+  EXPECT_EQ(prior.weights_sha256(), Prior(spec).weights_sha256());
+  EXPECT_NE(prior.weights_sha256(), Prior(small_prior(8)).weights_sha256());
+}
+
+TEST(Prior, NothingThatItEmbedsChangesIt) {
+  const Prior prior(small_prior());
+  const std::vector<float> first = features(prior, 8);
+  prior.embed(Tensor::full({4, 8, 8, 3}, -3.0f));
+  EXPECT_EQ(features(prior, 8), first);
+}
+
+TEST(Prior, BytesArePreparedAsALoaderPreparesThem) {
+  PriorSpec spec = small_prior();
+  spec.student_image_size = 6;
+  const Prior prior(spec);
+  const MemoryDataset images = patterned_images(3);
+  EvalLoader loader(images, prior.eval_options(3));
+  const Tensor want = prior.embed(loader.next()->images);
+  std::vector<uint8_t> unused;
+  Tensor bytes = Tensor::empty({3, 8, 8, 3}, Dtype::kU8);
+  std::copy_n(images.image(0, unused).pixels, bytes.numel(), bytes.data<uint8_t>());
+  const Tensor got = prior.embed(bytes);
+  EXPECT_THAT(got.span<float>(), testing::ElementsAreArray(want.span<float>()));
+  EXPECT_EQ(prior.embed(Tensor::empty({0, 8, 8, 3}, Dtype::kU8)).shape(), (Shape{0, 8}));
+  EXPECT_THAT(
+      [&] {
+        prior.embed(Tensor::full({8, 8, 3}, 0));
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("[B, H, W, 3] is allowed")));
+}
+
+TEST(Prior, AFinishedRunSaysItsShapeSizeAndNormalisation) {
+  const ExportedRun run;
+  for (const std::string& folder : {run.dir.path().string(), (run.dir / "exported").string()}) {
+    const Prior prior({.model = "exported", .weights = folder});
+    EXPECT_EQ(prior.width(), 16);
+    EXPECT_EQ(prior.input().image_size, 24);
+    EXPECT_EQ(prior.input().normalization,
+              (Normalization{{0.5f, 0.25f, 0.125f}, {0.5f, 0.5f, 1.0f}}));
+  }
+  const Prior named({.model = "resnet18", .weights = run.file()});
+  EXPECT_EQ(named.input().image_size, 24);
+  PriorSpec spec{.model = "exported", .weights = run.dir.path()};
+  spec.normalize = clip_normalization();
+  EXPECT_EQ(Prior(spec).input().normalization, clip_normalization());
+}
+
+TEST(Prior, AnExportOfAnotherModelOrNoneIsToldApart) {
+  const ExportedRun run;
+  EXPECT_THAT([&] { named_model("resnet34", run.file()); },
+              ThrowsMessage<WeightsError>(
+                  HasSubstr("the weights are of resnet18, not of resnet34; name that model")));
+  const TempDir empty;
+  EXPECT_THAT([&] { exported_model(empty.path()); },
+              ThrowsMessage<IoError>(HasSubstr("not the folder of a run")));
+  EXPECT_THAT([&] { exported_model(empty / "missing"); },
+              ThrowsMessage<IoError>(HasSubstr("no such folder")));
+  make_directories(empty / "exported");
+  EXPECT_THAT([&] { exported_model(empty.path()); },
+              ThrowsMessage<IoError>(HasSubstr("no exported backbone")));
+}
+
+TEST(ModelSource, StemAndWidthAreReadOffTheWeights) {
+  const TempDir dir;
+  for (const bool cifar_stem : {false, true}) {
+    const auto backbone = make_backbone({.name = "resnet18", .cifar_stem = cifar_stem, .width = 3});
+    save_state(dir / "w.safetensors", state_of(*backbone));
+    const ModelSource source = named_model("resnet18", dir / "w.safetensors");
+    EXPECT_EQ(source.spec.width, 3);
+    EXPECT_EQ(source.spec.cifar_stem, cifar_stem);
+    EXPECT_EQ(source.input.image_size, cifar_stem ? 32 : 224);
+    EXPECT_EQ(load_backbone(source)->feature_width(), 24);
+  }
+}
+
+TEST(ModelSource, WeightsOfAnotherModelAreListedUpToTen) {
+  const TempDir dir;
+  const Classifier deep({.name = "resnet32_cifar"}, 10);
+  save_state(dir / "w.safetensors", state_of(deep));
+  // Two more blocks in each of three stages: 12 convolutions, and 12 norms of 5 tensors.
+  EXPECT_THAT([&] { load_backbone(named_model("resnet20_cifar", dir / "w.safetensors")); },
+              ThrowsMessage<WeightsError>(testing::AllOf(
+                  HasSubstr("0 missing, 72 unexpected, 0 of wrong shape or type"),
+                  HasSubstr("\n  unexpected: layer1.4."), HasSubstr("\n  unexpected: 62 more"))));
+}
+
+TEST(ModelSource, AFileWithoutAClassifierCannotClassify) {
+  const ExportedRun run;
+  EXPECT_THAT([&] { load_classifier(exported_model(run.dir.path())); },
+              ThrowsMessage<WeightsError>(HasSubstr(
+                  "there is no classifier in it, which would be fc.weight [classes, features]")));
+}
+
+}  // namespace
+}  // namespace rela

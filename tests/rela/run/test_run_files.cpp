@@ -1,0 +1,166 @@
+// The small files of a run: folder and lock, metrics, progress line, signals.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "rela/run/metrics_log.h"
+#include "rela/run/pass_display.h"
+#include "rela/run/progress.h"
+#include "rela/run/run_directory.h"
+#include "rela/run/signals.h"
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+#include "tests/support/log_capture.h"
+#include "tests/support/temp_dir.h"
+
+namespace rela {
+namespace {
+
+using test::TempDir;
+
+namespace fs = std::filesystem;
+
+std::string message_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(RunDirectory, RefusesAFolderThatIsNotEmptyAndNamesTheWaysOut) {
+  const TempDir dir;
+  write_file_atomic((dir.path() / "precious.txt").string(), "x");
+  EXPECT_EQ(message_of([&] { RunDirectory(dir.path(), RunMode::kFresh); }),
+            "out: " + dir.path().string() +
+                " is not empty; pass --resume auto to continue that run, --overwrite to replace "
+                "it, or --out for "
+                "another folder");
+}
+
+TEST(RunDirectory, OverwriteRemovesAnEarlierRunAndNothingElse) {
+  const TempDir dir;
+  write_file_atomic((dir.path() / "precious.txt").string(), "x");
+  write_file_atomic((dir.path() / "metrics.jsonl").string(), "{}\n");
+  const RunDirectory run(dir.path(), RunMode::kOverwrite);
+  EXPECT_TRUE(fs::exists(dir.path() / "precious.txt"));
+  EXPECT_FALSE(fs::exists(dir.path() / "metrics.jsonl"));
+}
+
+TEST(RunDirectory, ASecondOwnerIsRefusedByTheProcessNumberOfTheFirst) {
+  const TempDir dir;
+  const RunDirectory first(dir.path() / "run", RunMode::kFresh);
+  EXPECT_THAT(message_of([&] { RunDirectory(dir.path() / "run", RunMode::kResume); }),
+              testing::HasSubstr("is in use by process " + std::to_string(getpid())));
+}
+
+TEST(RunDirectory, IsFreeAgainAfterItsOwnerWent) {
+  const TempDir dir;
+  { const RunDirectory first(dir.path() / "run", RunMode::kFresh); }
+  EXPECT_NO_THROW(RunDirectory(dir.path() / "run", RunMode::kFresh));
+}
+
+TEST(MetricsLog, WritesOneObjectPerLineAndNonFiniteNumbersAsStrings) {
+  const TempDir dir;
+  MetricsLog(dir.path() / "metrics.jsonl", 0, 0)
+      .write("train", 7, 1, {{"loss", json_number(std::nan(""))}});
+  const std::string text = read_file((dir.path() / "metrics.jsonl").string());
+  EXPECT_THAT(text, testing::StartsWith(R"({"event":"train","step":7,"epoch":1,"time":)"));
+  EXPECT_THAT(text, testing::EndsWith(",\"loss\":\"nan\"}\n"));
+}
+
+TEST(MetricsLog, AResumedRunHasEveryStepOnceEvenAfterATornLine) {
+  const TempDir dir;
+  const fs::path path = dir.path() / "metrics.jsonl";
+  {
+    MetricsLog log(path, 0, 0);
+    for (const int64_t step : {1, 2, 3, 4}) log.write("train", step, 0, {});
+  }
+  write_file_atomic(path.string(), read_file(path.string()) + R"({"event":"train","st)");
+  {
+    MetricsLog log(path, 2, 12.5);
+    EXPECT_GE(log.elapsed_s(), 12.5);
+    log.write("train", 3, 0, {});
+  }
+  const std::string text = read_file(path.string());
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
+  EXPECT_EQ(text.find(R"("step":4)"), std::string::npos);
+}
+
+TEST(Progress, PlainLineShowsEverythingAUserWatches) {
+  const ProgressState s{.step = 120,
+                        .total_steps = 3900,
+                        .epoch = 0.31,
+                        .phase = "byol",
+                        .loss = 2.3144,
+                        .lr = 1e-3,
+                        .tau = 0.99,
+                        .images_per_s = 480.2,
+                        .iter_ms = 266,
+                        .data_wait = 0.012,
+                        .eta_s = 1008};
+  EXPECT_EQ(format_progress(s),
+            "step 120/3900 | epoch 0.31 byol | loss 2.3144 | lr 1.00e-03 | tau 0.9900 | 480 img/s "
+            "| 266 ms (wait 1%) | "
+            "eta 0:16:48");
+  EXPECT_THAT(format_progress_bar(s, 200),
+              testing::StartsWith("[                    ]   3% step 120/3900"));
+  EXPECT_EQ(format_progress_bar(s, 40).size(), 39u);
+}
+
+TEST(Progress, ATimeThatIsNotKnownIsAQuestionMark) {
+  EXPECT_EQ(format_clock(std::nan("")), "?");
+  EXPECT_EQ(format_clock(3661.2), "1:01:01");
+}
+
+TEST(PassDisplay, AnImageRateAndTheTimeLeftAreLoggedForEachTenth) {
+  const test::LogCapture log;
+  PassDisplay display(ProgressDisplay::Style::kPlain, "pass", PassDisplay::Seconds(0));
+  for (int64_t done = 1; done <= 40; ++done) display.show(done, 40);
+  const std::string text = log.text();
+  EXPECT_THAT(text, testing::HasSubstr("pass 40/40 | "));
+  EXPECT_THAT(text, testing::HasSubstr(" img/s | eta 0:00:00"));
+  EXPECT_LE(std::count(text.begin(), text.end(), '|'), 2 * 11);
+  EXPECT_GE(std::count(text.begin(), text.end(), '|'), 2 * 10);
+}
+
+TEST(PassDisplay, APassThatIsOverSoonSaysNothing) {
+  const test::LogCapture log;
+  const auto show = show_pass(ProgressDisplay::Style::kPlain, "pass");
+  for (int64_t done = 1; done <= 40; ++done) show(done, 40);
+  EXPECT_EQ(log.text(), "");
+}
+
+TEST(Signals, UsrOneAsksToStopAndUsrTwoForACheckpointOnce) {
+  SignalWatch watch;
+  EXPECT_EQ(watch.take(), SignalRequest::kNone);
+  std::raise(SIGUSR2);
+  EXPECT_EQ(watch.take(), SignalRequest::kCheckpoint);
+  EXPECT_EQ(watch.take(), SignalRequest::kNone);
+  std::raise(SIGUSR1);
+  EXPECT_EQ(watch.take(), SignalRequest::kCheckpointAndStop);
+  EXPECT_EQ(watch.take(), SignalRequest::kCheckpointAndStop);
+  EXPECT_STREQ(SignalWatch::stop_signal_name(), "SIGUSR1");
+}
+
+TEST(Signals, ASecondTermEndsTheProcessAtOnce) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const SignalWatch watch;
+    std::raise(SIGTERM);
+    std::raise(SIGTERM);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGTERM);
+}
+
+}  // namespace
+}  // namespace rela
