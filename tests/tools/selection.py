@@ -1,6 +1,7 @@
 """Which part of a long check is done: what changed lately, and a share of the rest that the commit chooses.
 
-What changed: since the branch left main, or in the last commits of main; RELA_CHECK_BASE names another commit.
+What changed: since the branch left main, or in the hours before main's head, so that a day's work is covered
+however many commits it took; RELA_CHECK_BASE names another commit.
 Without a history that reaches so far, everything is done.
 """
 
@@ -11,7 +12,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAINS = ("origin/HEAD", "origin/main", "main", "origin/master", "master")
-LAST_COMMITS = 8
+HOURS = 6
 
 
 def git(root, *arguments):
@@ -32,7 +33,10 @@ def base_of(root, head):
         base = git(root, "merge-base", "HEAD", main)
         if base and base != head:
             return base
-    return git(root, "rev-parse", "--verify", "--quiet", f"HEAD~{LAST_COMMITS}")
+    newest = git(root, "log", "-1", "--format=%ct")
+    if newest is None:
+        return None
+    return git(root, "rev-list", "-1", f"--before={int(newest) - HOURS * 3600}", "HEAD") or None
 
 
 class Selection:

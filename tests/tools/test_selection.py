@@ -9,8 +9,9 @@ import tempfile
 import unittest
 from unittest import mock
 
-from selection import LAST_COMMITS, Selection
+from selection import HOURS, Selection
 
+NOW = 1_700_000_000
 KEYS = [f"kernels/file_{i}.cpp" for i in range(60)]
 
 
@@ -29,15 +30,16 @@ class Selected(unittest.TestCase):
         subprocess.run(["git", "-C", self.root, "-c", "user.name=n", "-c", "user.email=e", *arguments], check=True,
                        stdout=subprocess.DEVNULL)
 
-    def commit(self, name, text=""):
+    def commit(self, name, text="", hours_ago=0):
         (self.root / name).write_text(text)
         self.git("add", "-A")
-        self.git("commit", "-qm", name)
+        with mock.patch.dict(os.environ, GIT_COMMITTER_DATE=f"{NOW - int(hours_ago * 3600)} +0000"):
+            self.git("commit", "-qm", name)
 
     def history(self):
         self.git("init", "-qb", "main")
-        for i in range(LAST_COMMITS + 1):
-            self.commit(f"old{i}.cpp")
+        for i, hours_ago in enumerate((3 * HOURS, 2 * HOURS, HOURS - 1, 1, 0)):
+            self.commit(f"old{i}.cpp", hours_ago=hours_ago)
 
     def assert_everything(self, parts):
         picks = Selection(parts, self.root)
@@ -64,12 +66,12 @@ class Selected(unittest.TestCase):
         self.assertEqual(picks.changed, {"old0.cpp", "old2.cpp", "untracked.cpp"})
         self.assertTrue(picks.has_changed(pathlib.Path("old0.cpp")))
 
-    def test_main_brings_its_last_commits(self):
+    def test_main_brings_its_last_hours(self):
         self.history()
         picks = Selection(3, self.root)
-        self.assertEqual(picks.changed, {f"old{i}.cpp" for i in range(1, LAST_COMMITS + 1)})
+        self.assertEqual(picks.changed, {"old2.cpp", "old3.cpp", "old4.cpp"})
         os.environ["RELA_CHECK_BASE"] = "HEAD~1"
-        self.assertEqual(Selection(3, self.root).changed, {f"old{LAST_COMMITS}.cpp"})
+        self.assertEqual(Selection(3, self.root).changed, {"old4.cpp"})
 
     def test_each_key_is_in_one_part(self):
         self.history()
