@@ -4,7 +4,7 @@
 
 namespace rela {
 
-/// 64-bit FNV-1a, fed in any number of pieces. Fast, not cryptographic.
+/// 64-bit FNV-1a, for short names. Fed in any number of pieces. Not cryptographic.
 /// http://www.isthe.com/chongo/tech/comp/fnv/
 class Fnv1a64 {
  public:

@@ -2,9 +2,9 @@
 
 #include <cmath>
 
+#include "kernels/fnv1a.h"
 #include "kernels/random/random_stream.h"
 #include "runtime/allocator.h"
-#include "runtime/io/hash.h"
 
 namespace rela {
 namespace {

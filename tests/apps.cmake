@@ -23,7 +23,7 @@ if(Python3_FOUND)
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_configure.py)
     set_tests_properties(apps.configure PROPERTIES LABELS slow TIMEOUT 300
                          ENVIRONMENT
-      "RELA_DNNL=${DNNL_INCLUDE_DIR}\\;${DNNL_LIBRARY};RELA_PNG=${PNG_PNG_INCLUDE_DIR}\\;${ZLIB_INCLUDE_DIR}")
+      "RELA_DNNL=${DNNL_INCLUDE_DIR}\\;${DNNL_LIBRARY};RELA_XXHASH=${XXHASH_INCLUDE_DIR}\\;${XXHASH_LIBRARY};RELA_PNG=${PNG_PNG_INCLUDE_DIR}\\;${ZLIB_INCLUDE_DIR}")
   endif()
   add_test(NAME bench.gpu_report
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_gpu_report.py)

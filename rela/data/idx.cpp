@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/fnv1a.h"
 #include "rela/data/idx_file.h"
 #include "rela/data/idx_folder.h"
 #include "runtime/error.h"
+#include "runtime/io/hash.h"
 
 namespace rela {
 namespace {
@@ -23,7 +23,7 @@ class GreyDataset : public ImageDataset {
         pixels_(std::move(pixels)),
         labels_(std::move(labels)),
         class_names_(std::move(class_names)) {
-    Fnv1a64 hash;
+    ContentHash hash;
     hash.update(&dims_.height, sizeof dims_.height);
     hash.update(&dims_.width, sizeof dims_.width);
     hash.update(pixels_.data(), static_cast<int64_t>(pixels_.size()));

@@ -20,7 +20,7 @@ struct MemoryImages {
 class MemoryDataset : public ImageDataset {
  public:
   explicit MemoryDataset(MemoryImages images) : images_(std::move(images)) {
-    Fnv1a64 hash;
+    ContentHash hash;
     hash.update(images_.pixels.data(), static_cast<int64_t>(images_.pixels.size()));
     hash.update(images_.labels.data(),
                 static_cast<int64_t>(images_.labels.size() * sizeof(int64_t)));

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/fnv1a.h"
 #include "rela/data/sampler.h"
+#include "runtime/io/hash.h"
 
 namespace rela {
 namespace {
@@ -19,7 +19,7 @@ Subset::Subset(const ImageDataset& dataset, int64_t count, uint64_t seed) : data
 
 uint64_t Subset::fingerprint() const {
   const uint64_t whole = dataset_.fingerprint();
-  Fnv1a64 hash;
+  ContentHash hash;
   hash.update(&whole, sizeof whole);
   hash.update(positions_.data(), static_cast<int64_t>(positions_.size() * sizeof(int64_t)));
   return hash.digest();

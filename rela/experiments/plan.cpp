@@ -59,10 +59,8 @@ std::string targets_path(const std::string& out, const ExperimentConfig& c) {
           c.backbone.cifar_stem, '\n', is_random ? c.view(0).crop_size : 0, '\n',
           is_random ? static_cast<int>(c.backbone.init) : 0, '\n', static_cast<int>(c.data.format),
           '\n', c.data.train_path, '\n', c.data.synthetic_images, '\n', is_random ? c.seed : -1);
-  Fnv1a64 hash;
-  hash.update(what.data(), static_cast<int64_t>(what.size()));
-  const std::string name =
-      cat("targets-", prior.model, "-", to_hex(hash.digest()).substr(0, 8), ".bin");
+  const uint64_t hash = content_hash(what.data(), static_cast<int64_t>(what.size()));
+  const std::string name = cat("targets-", prior.model, "-", to_hex(hash).substr(0, 8), ".bin");
   return (fs::path(out) / name).string();
 }
 

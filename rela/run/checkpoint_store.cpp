@@ -34,7 +34,7 @@ std::string fingerprint_of(const fs::path& file) {
   constexpr int64_t kChunk = 1 << 20;
   const InputFile input(file.string());
   std::vector<char> buffer(static_cast<size_t>(std::min(kChunk, input.size())));
-  Fnv1a64 hash;
+  ContentHash hash;
   for (int64_t at = 0; at < input.size(); at += kChunk) {
     const int64_t n = std::min(kChunk, input.size() - at);
     input.read_at(at, buffer.data(), n);
@@ -48,7 +48,7 @@ std::string list_of_files(const fs::path& folder) {
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     files.emplace_back(entry.path().filename().string(),
                        JsonValue::Object{{"bytes", static_cast<int64_t>(entry.file_size())},
-                                         {"fnv1a64", fingerprint_of(entry.path())}});
+                                         {"xxh3_64", fingerprint_of(entry.path())}});
   }
   std::sort(files.begin(), files.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -66,7 +66,7 @@ std::string checkpoint_damage(const fs::path& folder) {
     for (const auto& [name, facts] : *list) {
       const fs::path file = folder / name;
       const JsonValue* bytes = facts.find("bytes");
-      const JsonValue* hash = facts.find("fnv1a64");
+      const JsonValue* hash = facts.find("xxh3_64");
       if (bytes == nullptr || hash == nullptr) return (folder / "DONE").string() + " is incomplete";
       if (!fs::exists(file)) return file.string() + " is missing";
       const auto size = static_cast<int64_t>(fs::file_size(file));

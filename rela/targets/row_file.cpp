@@ -20,7 +20,7 @@ namespace rela {
 namespace {
 
 constexpr int64_t kPage = 4096;
-constexpr char kMagic[8] = {'R', 'E', 'L', 'A', 'R', 'O', 'W', '1'};
+constexpr char kMagic[8] = {'R', 'E', 'L', 'A', 'R', 'O', 'W', '2'};
 
 /// The first page of the file.
 struct Header {
@@ -32,9 +32,8 @@ struct Header {
 static_assert(sizeof(Header) <= kPage);
 
 uint64_t checksum_of(const void* data, int64_t bytes) {
-  Fnv1a64 hash;
-  hash.update(data, bytes);
-  return hash.digest() == 0 ? 1 : hash.digest();  // 0 marks a block that is not written
+  const uint64_t hash = content_hash(data, bytes);
+  return hash == 0 ? 1 : hash;  // 0 marks a block that is not written
 }
 
 uint64_t checksum_of(const Header& header) {

@@ -55,6 +55,17 @@ add_library(DNNL::dnnl UNKNOWN IMPORTED)
 set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${DNNL_LIBRARY}
                                             INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE_DIR})
 rela_note("oneDNN" "${DNNL_LIBRARY}")
+# xxHash by header and library: Debian's package has no CMake files.
+find_path(XXHASH_INCLUDE_DIR xxhash.h)
+find_library(XXHASH_LIBRARY xxhash)
+if(NOT XXHASH_INCLUDE_DIR OR NOT XXHASH_LIBRARY)
+  message(FATAL_ERROR "xxHash not found: install libxxhash-dev (apt-get install libxxhash-dev), or set "
+                      "XXHASH_INCLUDE_DIR and XXHASH_LIBRARY")
+endif()
+add_library(xxhash::xxhash UNKNOWN IMPORTED)
+set_target_properties(xxhash::xxhash PROPERTIES IMPORTED_LOCATION ${XXHASH_LIBRARY}
+                                                INTERFACE_INCLUDE_DIRECTORIES ${XXHASH_INCLUDE_DIR})
+rela_note("xxHash" "${XXHASH_LIBRARY}")
 rela_require("OpenMP" g++ OpenMP)
 rela_require("threads" libc6-dev Threads)
 rela_require("nlohmann/json" nlohmann-json3-dev nlohmann_json)

@@ -1,8 +1,11 @@
 #include "runtime/io/hash.h"
 
+#include <xxhash.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include "runtime/io/file.h"
@@ -35,6 +38,23 @@ std::string hex_digits(uint64_t value, int digits) {
 }
 
 }  // namespace
+
+void ContentHash::Free::operator()(XXH3_state_s* state) const { XXH3_freeState(state); }
+
+ContentHash::ContentHash() : state_(XXH3_createState()) {
+  if (!state_) throw std::bad_alloc();
+  XXH3_64bits_reset(state_.get());
+}
+
+void ContentHash::update(const void* data, int64_t bytes) {
+  XXH3_64bits_update(state_.get(), data, static_cast<size_t>(bytes));
+}
+
+uint64_t ContentHash::digest() const { return XXH3_64bits_digest(state_.get()); }
+
+uint64_t content_hash(const void* data, int64_t bytes) {
+  return XXH3_64bits(data, static_cast<size_t>(bytes));
+}
 
 void Sha256::update(const void* data, int64_t bytes) {
   const auto* p = static_cast<const uint8_t*>(data);

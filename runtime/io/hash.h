@@ -1,13 +1,31 @@
 #pragma once
-// Fingerprints: FNV-1a for quick comparisons inside one run, SHA-256 for names that outlive it.
+// Hashes of contents: XXH3 to notice a change, SHA-256 to name something for good.
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 
-#include "kernels/fnv1a.h"
+struct XXH3_state_s;  // xxhash.h
 
 namespace rela {
+
+/// XXH3 (https://xxhash.com), 64 bits, fed in any number of pieces. Not cryptographic.
+class ContentHash {
+ public:
+  ContentHash();
+  void update(const void* data, int64_t bytes);
+  /// Of everything fed so far; further updates may follow.
+  uint64_t digest() const;
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_s* state) const;
+  };
+  std::unique_ptr<XXH3_state_s, Free> state_;
+};
+/// The same of one piece.
+uint64_t content_hash(const void* data, int64_t bytes);
 
 /// SHA-256 (FIPS 180-4), fed in any number of pieces.
 class Sha256 {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """CMake's errors if something that a build needs is missing or too old: its name, what to install, what to set.
 
-RELA_DNNL holds the include folder and the library of oneDNN, RELA_PNG the include folders of libpng and of zlib; they
+RELA_DNNL and RELA_XXHASH hold the include folder and the library of oneDNN and xxHash, RELA_PNG the include folders of libpng and of zlib; they
 are given to builds that find nothing else.
 """
 
@@ -34,11 +34,12 @@ class Configure(unittest.TestCase):
     def nothing_in(self, *kinds):
         """Settings with which CMake finds no headers or libraries outside an empty folder."""
         include, library = os.environ["RELA_DNNL"].split(";")
+        xx_include, xx_library = os.environ["RELA_XXHASH"].split(";")
         png, zlib = os.environ["RELA_PNG"].split(";")
         empty = self.top / "empty"
         empty.mkdir()
-        return {"DNNL_INCLUDE_DIR": include, "DNNL_LIBRARY": library, "PNG_PNG_INCLUDE_DIR": png,
-                "ZLIB_INCLUDE_DIR": zlib, "CMAKE_FIND_ROOT_PATH": empty,
+        return {"DNNL_INCLUDE_DIR": include, "DNNL_LIBRARY": library, "XXHASH_INCLUDE_DIR": xx_include,
+                "XXHASH_LIBRARY": xx_library, "PNG_PNG_INCLUDE_DIR": png, "ZLIB_INCLUDE_DIR": zlib, "CMAKE_FIND_ROOT_PATH": empty,
                 **{f"CMAKE_FIND_ROOT_PATH_MODE_{kind}": "ONLY" for kind in kinds}}
 
     def header(self, name, text=""):

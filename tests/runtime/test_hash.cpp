@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "kernels/fnv1a.h"
 #include "tests/support/temp_dir.h"
 
 namespace rela {
@@ -15,6 +16,9 @@ std::string sha256(const std::string& text) {
   return hash.hex();
 }
 
+uint64_t content(const std::string& text) {
+  return content_hash(text.data(), static_cast<int64_t>(text.size()));
+}
 uint64_t fnv(const std::string& text) {
   Fnv1a64 hash;
   hash.update(text.data(), static_cast<int64_t>(text.size()));
@@ -47,6 +51,24 @@ TEST(Sha256, OfAFileIsThatOfItsContents) {
   const std::string text(1'100'000, 'z');  // more than one piece
   EXPECT_EQ(sha256_file(dir.write("file", text)), sha256(text));
   EXPECT_EQ(sha256_file(dir.write("empty", "")), sha256(""));
+}
+
+TEST(ContentHash, GivesThePublishedDigests) {
+  EXPECT_EQ(content(""), 0x2d06800538d394c2u);
+  EXPECT_EQ(content("a"), 0xe6c632b61e964e1fu);
+  EXPECT_EQ(content("abc"), 0x78af5f94892f3950u);
+}
+
+TEST(ContentHash, PiecesOfAnySizeGiveTheDigestOfTheWhole) {
+  for (const size_t bytes : {0, 1, 16, 17, 240, 241, 1024, 1025, 5000}) {
+    const std::string text(bytes, 'q');
+    ContentHash hash;
+    for (size_t at = 0, piece = 1; at < bytes; at += piece, piece *= 3) {
+      hash.update(text.data() + at, static_cast<int64_t>(std::min(piece, bytes - at)));
+      (void)hash.digest();  // does not disturb
+    }
+    EXPECT_EQ(hash.digest(), content(text)) << bytes;
+  }
 }
 
 TEST(Fnv1a64, GivesThePublishedDigests) {
