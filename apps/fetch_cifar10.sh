@@ -16,7 +16,7 @@ Prints the folder that holds CIFAR-10's six .bin files. Looks, in this order, at
   shared/data/cifar10   *.bin.xz in any folder above the checkout, unpacked into FOLDER
   $url
               downloaded (162 MiB) and unpacked into FOLDER
-What it puts into FOLDER has passed a SHA-256 check.
+What it puts into FOLDER has passed a SHA-256 check; other files of these names there are not overwritten.
 
 Exit codes: 0 done; 2 wrong usage; 5 the data could not be had; 6 RELA_DATA holds no CIFAR-10.
 HELP
@@ -115,8 +115,15 @@ if [[ -n ${RELA_DATA:-} ]]; then
 fi
 folder=${1:-$root/data/cifar-10-batches-bin}
 if ! is_official "$folder"; then
-  mkdir -p "$(dirname "$folder")"
-  scratch=$(mktemp -d "$folder.XXXXXX")
+  for file in "${files[@]}"; do
+    if [[ -e $folder/$file ]]; then
+      say "$folder/$file is not the official file, or others beside it are missing or differ; move the folder" \
+        "away, or use it as it is: RELA_DATA=$folder"
+      exit 5
+    fi
+  done
+  { mkdir -p "$(dirname "$folder")" && scratch=$(mktemp -d "$folder.XXXXXX"); } ||
+    { say "$(dirname "$folder") cannot be written"; exit 5; }
   trap 'rm -rf "$scratch"' EXIT
   from_shared "$scratch" || from_network "$scratch" || {
     say "CIFAR-10 is not at hand: not in $folder, not in a shared/data/cifar10 above, not from $url;" \

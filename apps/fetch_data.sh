@@ -24,17 +24,18 @@ HELP
 
 say() { echo "fetch_data: $*" >&2; }
 
-# Whether a folder has training and test images in IDX form, or a file is named as such.
+# idx_sets <folder or file> <train|test>: the data sets with images of that split, by what stands before it in
+# the files' names ("" for plain MNIST names), one a line and marked with a leading =.
+idx_sets() {
+  local names='(train)' at=$1
+  if [[ $2 == test ]]; then names='(t10k|test)'; fi
+  if [[ -d $at ]]; then at=$at/; fi
+  find -L "$at" -maxdepth 1 -type f -printf '%f\n' 2>/dev/null |
+    sed -nE "s/^(|.*-)$names-images[-.]idx3-ubyte(\.gz)?\$/=\1/p" | sort -u
+}
+# Whether a folder has training and test images in IDX form, or a file is named as training images.
 has_idx() {
-  local images=$1 split
-  if [[ -f $images ]]; then
-    [[ $(basename "$images") == *-images[-.]idx3-ubyte* ]]
-    return
-  fi
-  for split in train 't[1e][0s][kt]'; do  # t10k, test
-    [[ -n $(find -L "$images/" -maxdepth 1 -name "*$split-images[-.]idx3-ubyte*" -print -quit 2>/dev/null) ]] ||
-      return 1
-  done
+  [[ -n $(idx_sets "$1" train) ]] && { [[ -f $1 ]] || [[ -n $(idx_sets "$1" test) ]]; }
 }
 
 # The absolute path of a file or folder.
@@ -60,6 +61,12 @@ case ${1:-} in
 esac
 
 if [[ -n ${RELA_DATA:-} ]] && has_idx "$RELA_DATA"; then
+  sets=$(idx_sets "$RELA_DATA" train | tr -d =)
+  if [[ $sets == *$'\n'* ]]; then
+    say "RELA_DATA=$RELA_DATA holds several data sets (${sets//$'\n'/, });" \
+      "name the file of the training images of one"
+    exit 6
+  fi
   echo "idx $(absolute "$RELA_DATA")"
   exit
 fi

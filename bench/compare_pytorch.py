@@ -19,18 +19,15 @@ import sys
 import tempfile
 import time
 
+import torch_blas
+
 try:
     import numpy as np
     import torch
     from torch import nn
     from torch.nn import functional as F
-
-    import torch_blas
 except ImportError as error:
-    if {"-h", "--help"} & set(sys.argv):
-        sys.exit(print(__doc__))
-    print(f"{error.name} is missing; the first lines of {__file__} say what this needs", file=sys.stderr)
-    sys.exit(2)
+    torch_blas.stop_without(error, __file__, __doc__)
 
 
 class Block(nn.Module):

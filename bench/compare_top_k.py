@@ -15,14 +15,12 @@ import subprocess
 import sys
 import time
 
+import torch_blas
+
 try:
     import torch
-    import torch_blas
 except ImportError as error:
-    if {"-h", "--help"} & set(sys.argv):
-        sys.exit(print(__doc__))
-    print(f"{error.name} is missing; the first lines of {__file__} say what this needs", file=sys.stderr)
-    sys.exit(2)
+    torch_blas.stop_without(error, __file__, __doc__)
 
 QUERIES, CANDIDATES, WIDTH, K = 10_000, 50_000, 512, 200
 SHAPE = f"n:{QUERIES}/m:{CANDIDATES}/d:{WIDTH}/k:{K}/"

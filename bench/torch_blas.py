@@ -1,15 +1,26 @@
-"""Finds the BLAS that PyTorch uses: python3-torch takes the system's, and the reference BLAS is 50 times slower."""
+"""What comparisons with PyTorch need: PyTorch itself, and a fast BLAS.
+
+python3-torch takes the system's BLAS, and the reference BLAS is 50 times slower.
+"""
 import os
 import re
 import sys
 
-import torch
-
 REFERENCE = r"/(blas|lapack|lib|x86_64-linux-gnu)/libblas\.so"
+
+
+def stop_without(error, script, doc):
+    """Ends a script whose import failed: with its help if that was asked for, else with what is missing."""
+    if {"-h", "--help"} & set(sys.argv):
+        sys.exit(print(doc))
+    print(f"{error.name} is missing; the first lines of {script} say what this needs", file=sys.stderr)
+    sys.exit(2)
 
 
 def blas_library():
     """The file of the BLAS loaded in this process, the reference BLAS before others; `built in` if there is none."""
+    import torch
+
     torch.ones(8, 8) @ torch.ones(8, 8)
     with open("/proc/self/maps", encoding="utf-8") as maps:
         files = {line.split()[-1] for line in maps if re.search(r"/lib(blas|openblas|blis|mkl_rt)[^/]*\.so", line)}

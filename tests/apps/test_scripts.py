@@ -104,12 +104,15 @@ class Scripts(unittest.TestCase):
                                                      for name in ("digits", "letters")
                                                      for split in ("train", "test")])
         letters = emnist / "emnist-letters-train-images-idx3-ubyte.gz"
-        for given, said in ((cifar10, f"cifar10 {cifar10}"), (idx, f"idx {idx}"), (emnist, f"idx {emnist}"),
-                            (letters, f"idx {letters}")):
+        for given, said in ((cifar10, f"cifar10 {cifar10}"), (idx, f"idx {idx}"), (letters, f"idx {letters}")):
             done = self.run_script("fetch_data.sh", RELA_DATA=str(given))
             self.assertEqual((done.returncode, done.stdout), (0, said + "\n"), done.stderr)
-        (idx / IDX_FILES[0]).unlink()
-        self.assertEqual(self.run_script("fetch_data.sh", RELA_DATA=str(idx)).returncode, 6)
+        done = self.run_script("fetch_data.sh", RELA_DATA=str(emnist))
+        self.assertEqual(done.returncode, 6)
+        self.assertIn("holds several data sets (emnist-digits-, emnist-letters-)", done.stderr)
+        (idx / IDX_FILES[0]).rename(idx / (IDX_FILES[0] + ".part"))
+        for given in (idx, emnist / "emnist-letters-test-images-idx3-ubyte.gz"):
+            self.assertEqual(self.run_script("fetch_data.sh", RELA_DATA=str(given)).returncode, 6, given)
         self.assertEqual(self.called("apt-get"), [])
 
     def test_without_cifar10_fashion_mnist_is_used_as_it_is_or_installed(self):
@@ -125,6 +128,21 @@ class Scripts(unittest.TestCase):
         done = self.run_script("fetch_data.sh")
         self.assertEqual((done.returncode, done.stdout), (0, f"idx {folder}\n"), done.stderr)
         self.assertEqual(len([call for call in self.called("apt-get") if " install " in call]), 2)
+
+    def test_files_that_are_not_the_official_ones_are_not_overwritten(self):
+        folder = self.pictures(self.top / "mine", ["test_batch.bin"])
+        (folder / "test_batch.bin").write_text("my own")
+        done = self.run_script("fetch_cifar10.sh", str(folder))
+        self.assertEqual(done.returncode, 5)
+        self.assertIn(f"{folder}/test_batch.bin is not the official file", done.stderr)
+        self.assertEqual((folder / "test_batch.bin").read_text(), "my own")
+        self.assertEqual(self.called("curl"), [])
+
+    def test_a_folder_that_cannot_be_made(self):
+        (self.top / "file").touch()
+        done = self.run_script("fetch_cifar10.sh", str(self.top / "file" / "in"))
+        self.assertEqual(done.returncode, 5)
+        self.assertIn(f"{self.top}/file cannot be written", done.stderr)
 
     def test_what_cannot_be_fetched_is_given_up_soon(self):
         for status, attempts in ((6, 2), (56, 2), (7, 1), (28, 1), (22, 1)):

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/error.h"
 #include "tests/support/temp_dir.h"
 
 namespace rela::test {
@@ -16,6 +17,17 @@ namespace rela::test {
 inline std::string big_endian(uint32_t x) {
   return {static_cast<char>(x >> 24), static_cast<char>(x >> 16), static_cast<char>(x >> 8),
           static_cast<char>(x)};
+}
+
+/// The message of the DataError that body() throws.
+template <class Body>
+std::string data_error_of(Body&& body) {
+  try {
+    body();
+  } catch (const DataError& e) {
+    return e.what();
+  }
+  return "no DataError";
 }
 
 /// The header of u8 elements, then `values`.

@@ -32,12 +32,7 @@ std::vector<uint8_t> grey(const ImageDataset& set, int64_t index) {
 }
 
 std::string complaint(const std::filesystem::path& path, Split split = Split::kTrain) {
-  try {
-    open_idx(path, split);
-  } catch (const DataError& e) {
-    return e.what();
-  }
-  return "no DataError";
+  return test::data_error_of([&] { open_idx(path, split); });
 }
 
 TEST(Idx, ReadsGreyImagesOfAnySizeAsThreeEqualChannels) {

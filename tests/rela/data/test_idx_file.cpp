@@ -18,14 +18,10 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 std::string complaint(const std::filesystem::path& file, IdxKind kind = IdxKind::kImages) {
-  try {
-    read_idx(file.string(), kind);
-  } catch (const DataError& e) {
-    const std::string text = e.what();
-    EXPECT_TRUE(text.starts_with(file.string() + ": ")) << text;
-    return text.substr(file.string().size() + 2);
-  }
-  return "no DataError";
+  const std::string text = test::data_error_of([&] { read_idx(file.string(), kind); });
+  const std::string start = file.string() + ": ";
+  EXPECT_TRUE(text.starts_with(start)) << text;
+  return text.starts_with(start) ? text.substr(start.size()) : text;
 }
 
 TEST(IdxFile, ReadsPlainAndGzippedFiles) {
