@@ -1,6 +1,6 @@
 #include "rela/programs/program.h"
 
 int main(int argc, char** argv) {
-  rela::limit_spinning(argv);
+  rela::configure_openmp(argv);
   return rela::transport_main(argc, argv);
 }

@@ -40,7 +40,7 @@ BENCHMARK(bm_byol_step)
 }  // namespace rela
 
 int main(int argc, char** argv) {
-  rela::limit_spinning(argv);
+  rela::configure_openmp(argv);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

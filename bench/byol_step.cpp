@@ -72,6 +72,6 @@ ExitCode run(int argc, char** argv) {
 }  // namespace rela
 
 int main(int argc, char** argv) {
-  rela::limit_spinning(argv);
+  rela::configure_openmp(argv);
   return rela::run_program([&] { return rela::run(argc, argv); });
 }

@@ -6,6 +6,12 @@ rela_tests(readme_tests
   LINKS rela)
 target_compile_definitions(readme_tests PRIVATE RELA_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 
+# As if built for a processor that nobody has.
+rela_processor_check(future_processor_check "X(\"avx2\") X(\"avx5124vnniw\") X(\"avx5124fmaps\")")
+add_executable(program_of_the_future apps/empty_main.cpp $<TARGET_OBJECTS:future_processor_check>)
+add_test(NAME apps.processor_check COMMAND sh -c "text=$($<TARGET_FILE:program_of_the_future> --help 2>&1); \
+  [ $? -eq 8 ] && echo \"$text\" | grep -q 'this one lacks avx5124vnniw, avx5124fmaps; build it here'")
+
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
   foreach(tool check_scripts dialect nvcc_report rules selection structure)
@@ -36,7 +42,7 @@ if(Python3_FOUND)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_published.py)
   set_tests_properties(apps.published PROPERTIES LABELS "apps;slow" TIMEOUT 300
     ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:evaluate>;OMP_WAIT_POLICY=passive")
-  set(tests_of_programs evaluate experiment idx install knn neighbours pictures rela resume training transport usage)
+  set(tests_of_programs evaluate experiment idx install knn machine neighbours pictures rela resume training transport usage)
   if(NOT RELA_CUDA STREQUAL "OFF")
     list(APPEND tests_of_programs cuda cuda_mixed)
   endif()

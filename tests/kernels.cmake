@@ -40,6 +40,7 @@ rela_tests(kernels_optimizer_tests LIGHT
   SOURCES
     kernels/test_ema.cpp
     kernels/test_optimizer.cpp
+    kernels/test_parallel.cpp
   LINKS kernels
   LABELS kernels)
 rela_tests(similarity_tests LIGHT

@@ -7,9 +7,22 @@
 
 namespace rela {
 
-/// Threads that kernels use on the CPU. Defaults to the cores this process may run on.
+/// Threads that kernels use on the CPU. Defaults to usable_cores().
 int cpu_threads();
+/// 0: usable_cores() again.
 void set_cpu_threads(int count);
+
+/// The cores that this process may run on, by its affinity mask.
+int usable_cores();
+/// OMP_THREAD_LIMIT, or a very large number.
+int openmp_thread_limit();
+/// The size of the team that OpenMP really starts when cpu_threads() are asked for. A smaller one
+/// would leave oneDNN's kernels waiting for threads that never come.
+int openmp_team_size();
+
+/// From now on this thread, and threads that it starts, treat numbers below 1.2e-38 as zero:
+/// computing with them takes the processor a hundred times longer.
+void flush_denormals();
 
 /// Half-open range of part `index` when [0, n) is split into `parts` nearly equal pieces.
 struct Range {

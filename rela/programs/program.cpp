@@ -1,16 +1,32 @@
 #include "rela/programs/program.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <string>
 
+#include "kernels/cpu/parallel.h"
+#include "runtime/cpu_limit.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
 
 namespace rela {
+namespace {
+
+/// A closed standard stream would give its number to the next file that is opened, and log lines
+/// would end up in that file.
+void reserve_standard_streams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (fcntl(fd, F_GETFD) == -1) (void)!open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
+  }
+}
+
+}  // namespace
+
 int run_program(const std::function<ExitCode()>& body) noexcept {
   const auto fail = [](const char* text, ExitCode code) {
     flush_log();
@@ -18,7 +34,10 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
     return static_cast<int>(code);
   };
   try {
+    reserve_standard_streams();
     ignore_file_size_signal();
+    flush_denormals();
+    use_cpu_threads(cpu_limit().threads);
     const ExitCode code = body();
     flush_log();
     return static_cast<int>(code);
@@ -32,10 +51,23 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   }
 }
 
-void limit_spinning(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/1);
-  execv("/proc/self/exe", argv);  // returns only on failure: then the threads spin for longer
+void configure_openmp(char** argv) {
+  const auto text = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+  bool changed = false;
+  const auto set = [&](const char* name, const char* value) {
+    setenv(name, value, /*overwrite=*/1);
+    changed = true;
+  };
+  if (text("OMP_WAIT_POLICY").empty() && text("GOMP_SPINCOUNT").empty())
+    set("GOMP_SPINCOUNT", "2000");
+  if (const std::string dynamic = text("OMP_DYNAMIC"); !dynamic.empty() && dynamic != "false")
+    set("OMP_DYNAMIC", "false");
+  if (text("OMP_MAX_ACTIVE_LEVELS") == "0") set("OMP_MAX_ACTIVE_LEVELS", "1");
+  if (changed)
+    execv("/proc/self/exe", argv);  // returns only on failure: then it has to do as it is
 }
 
 }  // namespace rela

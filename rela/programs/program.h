@@ -10,11 +10,14 @@ namespace rela {
 /// Runs `body`; an Error is printed on stderr, one line per mistake, and becomes its exit code.
 int run_program(const std::function<ExitCode()>& body) noexcept;
 
-/// OpenMP's threads spin for milliseconds while they wait, unless configured before the process
-/// starts: with loader threads or other programs running, that makes a training step several times
-/// slower. Not spinning at all makes it 8 % slower on an idle machine. Restarts the program, once,
-/// with GOMP_SPINCOUNT=2000, a few microseconds; a policy set by the user is kept.
-void limit_spinning(char** argv);
+/// Restarts the program, once, where OpenMP has to be configured before the process starts.
+/// - Its threads spin for milliseconds while they wait: with loader threads or other programs
+///   running, that makes a training step several times slower. Not spinning at all makes it 8 %
+///   slower on an idle machine. GOMP_SPINCOUNT=2000 is a few microseconds; a policy set by the user
+///   is kept.
+/// - OMP_DYNAMIC and OMP_MAX_ACTIVE_LEVELS=0 give smaller teams than asked for, and oneDNN's
+///   kernels wait for threads that never come.
+void configure_openmp(char** argv);
 
 /// Exit status of each program's main().
 int train_byol_main(int argc, const char* const* argv);

@@ -9,6 +9,7 @@
 #include "rela/data/sampler.h"
 #include "rela/train/byol.h"
 #include "rela/train/supervised.h"
+#include "runtime/cpu_limit.h"
 #include "runtime/cuda.h"
 #include "runtime/error.h"
 #include "runtime/gpu_facts.h"
@@ -247,7 +248,7 @@ Device open_device(const ExperimentConfig& config) {
              "choose \"fp32\"");
   tuning().search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured;
   tuning().warn = [](const std::string& text) { log_warning(text); };
-  if (config.threads) set_cpu_threads(static_cast<int>(*config.threads));
+  if (config.threads) use_cpu_threads(static_cast<int>(*config.threads));
   log_info("device: ", device_name(choice.device), choice.remark, ", ", cpu_threads(), " threads, ",
            compute == Dtype::kF32 ? "fp32" : cat(dtype_name(compute), " and f32 mixed"));
   if (choice.device == Device::kCuda && !on_gpu) {
