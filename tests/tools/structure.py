@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The arrows between rooms and folders, read from the includes, and names that two headers of kernels/ define.
+"""The arrows between rooms and folders, read from the includes; names that two headers of kernels/ define; files
+that a README names and that are not there.
 
 usage: structure.py [ROOT]     prints one line per breach; exit code 1 when there is one
        structure.py --draw     the folders of each room and what they include, as Mermaid charts
@@ -17,6 +18,8 @@ import sys
 from rules import SOURCE_SUFFIXES, blank, project_files, report, root_of
 
 ROOMS = ["kernels", "runtime", "nn", "rela", "apps"]  # each may include what stands before it
+FENCED = re.compile(r"^```.*?^```$", re.S | re.M)
+NAMED_FILE = re.compile(r"`([\w./-]+(?:\.(?:h|cpp|cu|cuh|py|sh|cmake)|/))`")
 HEADER_SUFFIXES = {".h", ".cuh"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 # Namespace scope: clang-format indents nothing there.
@@ -102,8 +105,25 @@ def name_breaches(root):
             first.setdefault(name, relative)
 
 
+def readme_breaches(root):
+    """Sources, scripts and folders in `code` of a README that exist neither at the root nor beside it."""
+    for readme in sorted(root.rglob("README.md")):
+        relative = readme.relative_to(root)
+        if relative.parts[0] != "README.md" and relative.parts[0] not in [*ROOMS, "bench", "tests"]:
+            continue
+        text = FENCED.sub(lambda m: "\n" * m.group().count("\n"), readme.read_text(encoding="utf-8"))
+        in_room = len(relative.parts) > 1
+        for match in NAMED_FILE.finditer(text):
+            named = pathlib.PurePath(match[1])
+            if named.parts[0] == "shared" or not (in_room or named.parts[0] in ROOMS):
+                continue
+            if not any((base / match[1]).exists() for base in (root, readme.parent)):
+                yield relative, text.count("\n", 0, match.start()) + 1, f"{match[1]} does not exist"
+
+
 def breaches(root):
     found = list(includes(root))
+    yield from readme_breaches(root)
     yield from arrow_breaches(found)
     yield from cycle_breaches(found)
     yield from name_breaches(root)

@@ -56,6 +56,13 @@ class Structure(unittest.TestCase):
         self.write("kernels/gpu/b.h", text="template <class T>\ninline constexpr int kTile = sizeof(T);\nstruct Dims;\n")
         self.assertEqual(self.found(), ["kernels/gpu/b.h:2: kTile is defined in kernels/cpu/a.h too"])
 
+    def test_readmes_name_files_that_are_there(self):
+        self.write("kernels/conv/conv2d.h")
+        self.write("kernels/README.md", text="`conv/`, `kernels/conv/conv2d.h`, `conv/conv2d.h`, `<op>.h`, `a b.h`\n"
+                                             "```sh\n`gone.sh`\n```\n`conv/gone.h`\n`gone/`\n")
+        self.assertEqual(self.found(), ["kernels/README.md:5: conv/gone.h does not exist",
+                                        "kernels/README.md:6: gone/ does not exist"])
+
 
 if __name__ == "__main__":
     unittest.main()
