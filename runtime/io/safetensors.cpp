@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "kernels/types.h"
+#include "runtime/io/file_kind.h"
 #include "runtime/io/json.h"
 #include "runtime/io/safetensors_format.h"
 
@@ -159,26 +160,39 @@ class HeaderReader {
   int64_t buffer_start_;
 };
 
+/// Throws for a file that cannot be of this format: because it is of another, if that is known,
+/// else with the reason.
+[[noreturn]] void refuse(const InputFile& file, const std::string& reason) {
+  std::string start(static_cast<size_t>(std::min<int64_t>(file.size(), 512)), '\0');
+  file.read_at(0, start.data(), static_cast<int64_t>(start.size()));
+  const std::string kind = weights_mistaken_for(start);
+  throw WeightsError(cat(file.path(), ": ", kind.empty() ? reason : "this is " + kind));
+}
+
 /// The header's text, without its padding. Nothing is allocated before the length is checked
 /// against the file size.
 std::string read_header(const InputFile& file) {
-  const std::string& path = file.path();
-  RELA_CHECK(file.size() >= kLengthBytes, WeightsError, path, ": ", file.size(),
-             " bytes; a safetensors file starts with an 8-byte header length");
+  if (file.size() < kLengthBytes)
+    refuse(file,
+           cat(file.size(), " bytes; a safetensors file starts with an 8-byte header length"));
   std::array<uint8_t, kLengthBytes> raw;
   file.read_at(0, raw.data(), kLengthBytes);
   uint64_t length = 0;
   for (size_t i = raw.size(); i-- > 0;) length = length << 8 | raw[i];
-  RELA_CHECK(length <= kMaxHeaderBytes, WeightsError, path, ": header of ", length,
-             " bytes; at most ", kMaxHeaderBytes, " are accepted: is this a safetensors file?");
+  if (length > kMaxHeaderBytes) {
+    refuse(file, cat("header of ", length, " bytes; at most ", kMaxHeaderBytes,
+                     " are accepted: this is no safetensors file"));
+  }
   const auto bytes = static_cast<int64_t>(length);
-  RELA_CHECK(bytes <= file.size() - kLengthBytes, WeightsError, path, ": header of ", bytes,
-             " bytes in a file of ", file.size(), "; the file is cut short or damaged");
+  if (bytes > file.size() - kLengthBytes) {
+    refuse(file, cat("header of ", bytes, " bytes in a file of ", file.size(),
+                     "; the file is cut short or damaged"));
+  }
   std::string header(length, '\0');
   file.read_at(kLengthBytes, header.data(), bytes);
   const size_t first = header.find_first_not_of(" \t\r\n");
-  RELA_CHECK(first != std::string::npos && header[first] == '{', WeightsError, path,
-             ": the header does not start with '{'; is this a safetensors file?");
+  if (first == std::string::npos || header[first] != '{')
+    refuse(file, "the header does not start with '{'; this is no safetensors file");
   return header;
 }
 
@@ -207,16 +221,6 @@ void check_coverage(const InputFile& file, int64_t buffer_start,
              ": ", file.size() - end, " bytes after the last tensor; none are allowed");
 }
 
-float half_to_float(uint16_t half) {
-  const uint32_t sign = uint32_t{half & 0x8000u} << 16;
-  const uint32_t exponent = (half >> 10) & 31u;
-  const uint32_t mantissa = half & 0x3ffu;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | mantissa << 13);
-  if (exponent > 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
-  const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;  // subnormal
-  return sign != 0 ? -magnitude : magnitude;
-}
-
 template <class T>
 T load(const uint8_t* from) {
   T value;
@@ -230,7 +234,7 @@ void convert_to_f32(WireDtype dtype, const uint8_t* in, float* out, int64_t coun
   for (int64_t i = 0; i < count; ++i, in += size) {
     switch (dtype) {
       case WireDtype::kF16:
-        out[i] = half_to_float(load<uint16_t>(in));
+        out[i] = to_float(F16{load<uint16_t>(in)});
         break;
       case WireDtype::kBf16:
         out[i] = to_float(Bf16{load<uint16_t>(in)});
@@ -252,8 +256,18 @@ const char* wire_dtype_name(WireDtype dtype) {
   return kWireDtypes[static_cast<size_t>(dtype)].name;
 }
 
+namespace {
+
+std::string not_a_folder(std::string path) {
+  RELA_CHECK(!std::filesystem::is_directory(path), WeightsError, path,
+             ": this is a folder; name the safetensors file in it");
+  return path;
+}
+
+}  // namespace
+
 SafetensorsReader::SafetensorsReader(std::string path, TrailingBytes trailing)
-    : file_(std::move(path)) {
+    : file_(not_a_folder(std::move(path))) {
   const std::string header = read_header(file_);
   const int64_t buffer_start = kLengthBytes + static_cast<int64_t>(header.size());
   const JsonValue root = parse_header(file_.path(), header);

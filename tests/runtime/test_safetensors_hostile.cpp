@@ -58,25 +58,26 @@ std::string sized(const char* dtype, const std::string& shape, const std::string
 std::vector<Hostile> envelope() {
   return {
       {"HeaderTooSmall", "<3xbytes",
-       "header of 8315180351701398332 bytes; at most 100000000 are accepted: is this a safetensors "
-       "file?"},
-      {"EmptyFile", "", "0 bytes; a safetensors file starts with an 8-byte header length"},
+       "header of 8315180351701398332 bytes; at most 100000000 are accepted: this is no "
+       "safetensors "
+       "file"},
+      {"EmptyFile", "", "this is an empty file; download or export it again"},
       {"SevenBytes", "1234567", "7 bytes; a safetensors file starts with an 8-byte header length"},
       {"HeaderTooLarge", with_length(100'000'001, "{}"),
-       "header of 100000001 bytes; at most 100000000 are accepted: is this a safetensors file?"},
+       "header of 100000001 bytes; at most 100000000 are accepted: this is no safetensors file"},
       {"HeaderLengthOverflows", with_length(UINT64_MAX, "{}"),
-       "header of 18446744073709551615 bytes; at most 100000000 are accepted: is this a "
-       "safetensors file?"},
+       "header of 18446744073709551615 bytes; at most 100000000 are accepted: this is no "
+       "safetensors file"},
       {"InvalidHeaderLength", with_length(60, "{}"),
        "header of 60 bytes in a file of 10; the file is cut short or damaged"},
       {"HeaderLengthZero", with_length(0, ""),
-       "the header does not start with '{'; is this a safetensors file?"},
+       "the header does not start with '{'; this is no safetensors file"},
       {"NonUtf8Start", with_header("\xff"),
-       "the header does not start with '{'; is this a safetensors file?"},
+       "the header does not start with '{'; this is no safetensors file"},
       {"ByteOrderMark", with_header("\xef\xbb\xbf{}"),
-       "the header does not start with '{'; is this a safetensors file?"},
+       "the header does not start with '{'; this is no safetensors file"},
       {"AnArray", with_header("[]"),
-       "the header does not start with '{'; is this a safetensors file?"},
+       "the header does not start with '{'; this is no safetensors file"},
       {"NonUtf8Name", with_header("{\"\xff\":1}"),
        "malformed header: line 1, column 3: syntax error while parsing object key - invalid "
        "string: ill-formed UTF-8 byte; last read: '\"\xff'; expected string literal"},
@@ -101,6 +102,51 @@ std::vector<Hostile> envelope() {
       {"ZeroSizedTensor", with_header(sized("I32", "[2,0]", "[0,0]")), ""},
       {"EmptyShapesAllowed", with_header(sized("I32", "[]", "[0,4]"), "abcd"), ""},
   };
+}
+
+/// What people download or name by mistake.
+std::vector<Hostile> other_kinds() {
+  const std::string save =
+      "; save the tensors as safetensors: safetensors.torch.save_file(model.state_dict(), FILE)";
+  return {
+      {"GitLfsPointer",
+       "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 12345\n",
+       "this is a Git LFS pointer, not the weights; fetch them with git lfs pull, or download the "
+       "file"},
+      {"WebPage", "\n<!DOCTYPE html><html><body>Sign in</body></html>",
+       "this is a web page, not the weights; download the file itself"},
+      {"Zip", std::string("PK\x03\x04") + std::string(60, 'z'),
+       "this is a ZIP archive, as torch.save writes" + save},
+      {"Pickle", std::string("\x80\x02}q\x00(X", 7),
+       "this is a pickle, as torch.save wrote before PyTorch 1.6" + save},
+      {"Gzip", std::string("\x1f\x8b\x08") + std::string(30, 'g'),
+       "this is gzipped; unpack it with gunzip"},
+      {"IndexOfShards", R"({"metadata": {"total_size": 9}, "weight_map": {}})",
+       "this is an index of weights in several files; merge them into one safetensors file"},
+      {"Json", R"({"architectures": ["ResNet"]})",
+       "this is JSON text, not the weights; name the safetensors file beside it"},
+  };
+}
+
+/// Header lengths whose bytes are those that other kinds of file start with.
+TEST(SafetensorsReader, ALengthThatLooksLikeAnotherKindIsALength) {
+  const test::TempDir dir;
+  for (const size_t length : {size_t{'{'}, size_t{0x280}, size_t{0x8b1f}}) {
+    const SafetensorsReader reader(
+        dir.write("file", with_header("{}" + std::string(length - 2, ' '))));
+    EXPECT_TRUE(reader.entries().empty()) << length;
+  }
+}
+
+TEST(SafetensorsReader, AFolderIsNamedAsOne) {
+  const test::TempDir dir;
+  try {
+    const SafetensorsReader reader(dir.path().string());
+    FAIL() << "no error";
+  } catch (const WeightsError& error) {
+    EXPECT_EQ(std::string(error.what()),
+              dir.path().string() + ": this is a folder; name the safetensors file in it");
+  }
 }
 
 std::vector<Hostile> entries() {
@@ -188,6 +234,7 @@ std::vector<Hostile> wholes() {
 
 const auto kName = [](const testing::TestParamInfo<Hostile>& info) { return info.param.name; };
 INSTANTIATE_TEST_SUITE_P(Envelope, HostileSafetensors, testing::ValuesIn(envelope()), kName);
+INSTANTIATE_TEST_SUITE_P(OtherKinds, HostileSafetensors, testing::ValuesIn(other_kinds()), kName);
 INSTANTIATE_TEST_SUITE_P(Entries, HostileSafetensors, testing::ValuesIn(entries()), kName);
 INSTANTIATE_TEST_SUITE_P(Wholes, HostileSafetensors, testing::ValuesIn(wholes()), kName);
 
