@@ -33,9 +33,9 @@ double seconds_since(Clock::time_point start) {
 /// the next one waits until that program has written its checkpoint.
 void take_folder(FileLock& lock, const std::string& folder) {
   if (!lock.try_take()) {
-    const auto pid = static_cast<pid_t>(std::strtol(lock.owner().c_str(), nullptr, 10));
-    RELA_CHECK(pid <= 0 || (kill(pid, 0) != 0 && errno != EPERM), UsageError, "--out: ", folder,
-               " is in use by process ", pid, "; wait for it, stop it, or name another folder");
+    const FileLock::Owner owner = lock.owner();
+    RELA_CHECK(!owner.may_be_alive(), UsageError, "--out: ", folder, " is in use by process ",
+               owner.text(), "; wait for it, stop it, or name another folder");
     log_info("an earlier driver was killed; waiting for its last program to stop");
     lock.take();
   }

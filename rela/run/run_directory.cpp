@@ -63,9 +63,7 @@ RunDirectory::RunDirectory(fs::path path, RunMode mode)
 
 void RunDirectory::take_lock() {
   if (!lock_.try_take()) {
-    const std::string owner = lock_.owner();
-    throw UsageError(cat("out: ", path_.string(), " is in use by process ",
-                         owner.empty() ? "?" : owner,
+    throw UsageError(cat("out: ", path_.string(), " is in use by process ", lock_.owner().text(),
                          "; wait for it, stop it, or pass --out for another folder"));
   }
   lock_.write_owner();

@@ -6,7 +6,10 @@
 namespace rela {
 
 /// An exclusive lock on a file, between processes. The file is created if needed, remains after the
-/// lock is released, and may contain the id of the process that holds it.
+/// lock is released, and may name the process that holds it.
+///
+/// On file systems without locks, a warning says so, and the name in the file stands for the lock:
+/// it is respected if that process runs on this host, and removed with the FileLock.
 class FileLock {
  public:
   /// Whether child processes hold the lock too.
@@ -24,14 +27,28 @@ class FileLock {
   /// Waits until it is free. Throws IoError.
   void take();
 
-  /// What the holder's write_owner() wrote; empty if nothing.
-  std::string owner() const;
-  /// Writes this process's id into the file. Throws IoError.
+  struct Owner {
+    int64_t pid = 0;  // 0: the file names nobody
+    std::string host;
+    std::string since;  // "2026-11-30 08:15:00"
+
+    bool is_on_this_host() const;
+    /// Runs on this host, or may run on another.
+    bool may_be_alive() const;
+    /// "4711 on node7 since 2026-11-30 08:15:00"; "?" for nobody.
+    std::string text() const;
+  };
+  /// What the holder's write_owner() wrote.
+  Owner owner() const;
+  /// Writes this process into the file. Throws IoError.
   void write_owner();
 
  private:
+  bool try_without_locks(int reason);
+
   std::string path_;
   int fd_;
+  bool without_locks_ = false;
 };
 
 }  // namespace rela
