@@ -10,7 +10,9 @@
 namespace rela {
 
 /// Plans by key: making one costs milliseconds, a look-up next to nothing. Thread-safe. Key must be
-/// ordered. Plans are never dropped: a run uses few shapes.
+/// ordered. Plans are never dropped: a run uses few shapes. GPU libraries unload parts of
+/// themselves at exit before the destructors of objects made earlier, so caches of their plans and
+/// handles are never destroyed either: `static auto& cache = *new PlanCache<...>;`
 template <class Key, class Plan>
 class PlanCache {
  public:

@@ -119,7 +119,7 @@ struct MatmulPlan {
 };
 
 cublasLtHandle_t handle_of(int device) {
-  static PlanCache<int, OwnedHandle> handles;
+  static auto& handles = *new PlanCache<int, OwnedHandle>;  // never destroyed: plan_cache.h
   return handles.get(device, [](int) { return std::make_unique<OwnedHandle>(make_handle()); })
       .get();
 }
@@ -161,8 +161,9 @@ Algorithms proposals(const MatmulPlan& plan) {
                                      plan.c.get(), plan.c.get(), preference.get(),
                                      static_cast<int>(found.size()), found.data(), &count),
       "cublasLtMatmulAlgoGetHeuristic");
-  if (count == 0) check_cublas(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
   found.resize(static_cast<size_t>(count));
+  std::erase_if(found, [](const auto& result) { return result.state != CUBLAS_STATUS_SUCCESS; });
+  if (found.empty()) check_cublas(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
   return found;
 }
 
@@ -223,13 +224,13 @@ void choose_algorithm(MatmulPlan& plan, int device) {
   const Algorithms algorithms = proposals(plan);
   plan.choice = algorithms.front();
   if (tuning().search != PlanSearch::kMeasured) return;
-  RankedAlgorithms algorithms;
-  for (const auto& proposal : algorithms) algorithms.names.push_back(name_of(proposal.algo));
-  algorithms.milliseconds = [&](size_t algorithm) {
+  RankedAlgorithms ranked;
+  for (const auto& proposal : algorithms) ranked.names.push_back(name_of(proposal.algo));
+  ranked.milliseconds = [&](size_t algorithm) {
     plan.choice = algorithms[algorithm];
     return milliseconds(plan);
   };
-  plan.choice = algorithms[choose_algorithm(describe(plan.call), algorithms,
+  plan.choice = algorithms[choose_algorithm(describe(plan.call), ranked,
                                             choice_file(device, cublaslt_version()))];
 }
 
@@ -250,7 +251,7 @@ std::unique_ptr<MatmulPlan> make_plan(const PlanKey& key) {
 }
 
 const MatmulPlan& plan_for(const MatmulCall& call) {
-  static PlanCache<PlanKey, MatmulPlan> cache;
+  static auto& cache = *new PlanCache<PlanKey, MatmulPlan>;  // never destroyed: plan_cache.h
   return cache.get({simt::current_device(), call}, make_plan);
 }
 

@@ -51,7 +51,7 @@ std::unique_ptr<Answer> ask(const PlanKey& key) {
 }
 
 const Answer& answer_for(const AttentionCall& call) {
-  static PlanCache<PlanKey, Answer> cache;
+  static auto& cache = *new PlanCache<PlanKey, Answer>;  // never destroyed: plan_cache.h
   return cache.get({simt::current_device(), call}, ask);
 }
 

@@ -27,7 +27,7 @@ std::unique_ptr<EnginePlan> make_plan(const PlanKey& key) {
 }
 
 const EnginePlan& plan_for(const ConvolutionCall& call) {
-  static PlanCache<PlanKey, EnginePlan> cache;
+  static auto& cache = *new PlanCache<PlanKey, EnginePlan>;  // never destroyed: plan_cache.h
   return cache.get({simt::current_device(), call}, make_plan);
 }
 

@@ -52,7 +52,7 @@ EnginePlan measured_plan(const std::string& call, const EngineProposals& proposa
 }  // namespace
 
 cudnnHandle_t own_cudnn_handle() {
-  thread_local std::map<int, OwnedHandle> handles;
+  thread_local auto& handles = *new std::map<int, OwnedHandle>;  // never destroyed: plan_cache.h
   OwnedHandle& handle = handles[simt::current_device()];
   if (!handle) {
     cudnnHandle_t raw = nullptr;

@@ -21,7 +21,7 @@ cudaError_t count_devices(int* count) {
   const cudaError_t status = cudaGetDeviceCount(count);
   if (status != cudaSuccess) {
     *count = 0;
-    static_cast<void>(cudaGetLastError());  // not to be met again by the next launch
+    forget_last_error();
   }
   return status;
 }
@@ -29,7 +29,7 @@ cudaError_t count_devices(int* count) {
 /// nullptr if out of memory, which is not an error here.
 void* allocated(cudaError_t status, void* p, const char* call) {
   if (status == cudaErrorMemoryAllocation) {
-    static_cast<void>(cudaGetLastError());
+    forget_last_error();
     return nullptr;
   }
   check(status, call);
@@ -122,7 +122,10 @@ void stream_synchronize(Stream stream) {
 }
 bool stream_query(Stream stream) {
   const cudaError_t status = cudaStreamQuery(raw(stream));
-  if (status == cudaErrorNotReady) return false;
+  if (status == cudaErrorNotReady) {
+    forget_last_error();
+    return false;
+  }
   check(status, "cudaStreamQuery");
   return true;
 }
@@ -160,7 +163,10 @@ void event_synchronize(Event event) {
 }
 bool event_query(Event event) {
   const cudaError_t status = cudaEventQuery(raw(event));
-  if (status == cudaErrorNotReady) return false;
+  if (status == cudaErrorNotReady) {
+    forget_last_error();
+    return false;
+  }
   check(status, "cudaEventQuery");
   return true;
 }
@@ -177,10 +183,7 @@ void graph_begin_capture(Stream stream) {
 Graph graph_end_capture(Stream stream) {
   cudaGraph_t recorded = nullptr;
   const cudaError_t ended = cudaStreamEndCapture(raw(stream), &recorded);
-  if (ended != cudaSuccess) {
-    static_cast<void>(cudaGetLastError());  // not to be met again by the next launch
-    check(ended, "cudaStreamEndCapture");
-  }
+  check(ended, "cudaStreamEndCapture");
   auto graph = std::make_unique<RecordedGraph>();
   const cudaError_t counted = cudaGraphGetNodes(recorded, nullptr, &graph->nodes);
   const cudaError_t made = cudaGraphInstantiate(&graph->executable, recorded, 0);

@@ -21,7 +21,8 @@ __device__ inline V load16(const void* p) {
 template <class V>
 __device__ inline void store16(void* p, V value) {
   static_assert(sizeof(V) == 16);
-  *static_cast<V*>(p) = value;
+  // A plain assignment becomes four stores of 4 bytes in unrolled loops.
+  __stwb(static_cast<uint4*>(p), reinterpret_cast<const uint4&>(value));
 }
 template <class V>
 __device__ inline V load16_streaming(const void* p) {

@@ -43,6 +43,7 @@ std::string describe(cudaError_t status) {
 
 void check(cudaError_t status, const void* kernel, const LaunchConfig& config) {
   if (status == cudaSuccess) return;
+  forget_last_error();
   const auto triple = [](const dim3& v) {
     return std::to_string(v.x) + " x " + std::to_string(v.y) + " x " + std::to_string(v.z);
   };
@@ -54,8 +55,11 @@ void check(cudaError_t status, const void* kernel, const LaunchConfig& config) {
 
 }  // namespace
 
+void forget_last_error() { static_cast<void>(cudaGetLastError()); }
+
 void check_call(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
+  forget_last_error();
   throw Error(std::string(call) + ": " + describe(status));
 }
 

@@ -17,6 +17,8 @@ void launch_checked(const void* kernel, const LaunchConfig& config, bool coopera
 
 /// Throws Error, naming the call, if it failed.
 void check_call(cudaError_t status, const char* call);
+/// CUDA keeps the last error of a thread, and the next good launch would report it.
+void forget_last_error();
 
 template <class... Params, class... Args, size_t... I>
 void launch_cuda(void (*kernel)(Params...), const LaunchConfig& config, bool cooperative,
