@@ -39,12 +39,23 @@ Var BatchNorm::forward(const Var& x, const ForwardContext& context,
   return batch_norm(x, params_, options, residual);
 }
 
-Linear::Linear(int64_t in, int64_t out) {
-  weight_ = add_parameter("weight", {out, in}, ParameterKind::kLinearWeight, fan_in_uniform(in));
-  bias_ = add_parameter("bias", {out}, ParameterKind::kBias, fan_in_uniform(in));
+Linear::Linear(const Spec& spec) {
+  weight_ = add_parameter("weight", {spec.out, spec.in}, ParameterKind::kLinearWeight, spec.weight);
+  bias_ = add_parameter("bias", {spec.out}, ParameterKind::kBias, spec.bias);
 }
+Linear::Linear(int64_t in, int64_t out)
+    : Linear({.in = in, .out = out, .weight = fan_in_uniform(in), .bias = fan_in_uniform(in)}) {}
 
 Var Linear::forward(const Var& x) const { return linear(x, weight_, bias_); }
+Var Linear::product(const Var& x) const { return linear(x, weight_); }
+
+LayerNorm::LayerNorm(int64_t channels, float eps) {
+  params_.gamma = add_parameter("weight", {channels}, ParameterKind::kNormWeight,
+                                {Init::Kind::kConstant, 1.0f});
+  params_.beta =
+      add_parameter("bias", {channels}, ParameterKind::kNormBias, {Init::Kind::kConstant, 0.0f});
+  params_.eps = eps;
+}
 
 MlpHead::MlpHead(const Spec& spec)
     : hidden_(spec.in, spec.hidden),

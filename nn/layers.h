@@ -40,15 +40,41 @@ class BatchNorm : public Module {
   Activation activation_;
 };
 
-/// y = x W^T + b, torch's default initialisation.
+/// y = x W^T + b.
 class Linear : public Module {
  public:
+  struct Spec {
+    int64_t in = 0;
+    int64_t out = 0;
+    Init weight;
+    Init bias;
+  };
+  explicit Linear(const Spec& spec);
+  /// torch's default initialisation.
   Linear(int64_t in, int64_t out);
-  Var forward(const Var& x) const;  // [N, in] -> [N, out]
+
+  Var forward(const Var& x) const;  // [N, in] or [N, T, in] -> [N, out] or [N, T, out]
+  /// x W^T, for an op that adds the bias itself.
+  Var product(const Var& x) const;
+  const Var& bias() const { return bias_; }
 
  private:
   Var weight_;
   Var bias_;
+};
+
+/// Layer normalisation over the last axis.
+class LayerNorm : public Module {
+ public:
+  LayerNorm(int64_t channels, float eps);
+  Var forward(const Var& x) const { return layer_norm(x, params_); }
+  /// x + residual and its norm, in one pass.
+  NormedSum forward_sum(const Var& x, const Var& residual) const {
+    return add_layer_norm(x, residual, params_);
+  }
+
+ private:
+  LayerNormParams params_;
 };
 
 /// BYOL's projector and predictor: Linear, batch norm, ReLU, Linear. Named as in a torch

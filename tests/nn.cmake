@@ -8,4 +8,5 @@ rela_tests(nn_tests
     nn/test_resnet.cpp
     nn/test_schedule.cpp
     nn/test_state.cpp
+    nn/test_vit.cpp
   LINKS rela)

@@ -117,12 +117,14 @@ Var patch_embed(const Var& x, const Var& weight, const std::optional<Var>& bias 
 
 /// The parameters that a vision transformer adds to the patch tokens.
 struct TokenEmbedParams {
-  Var class_token;  // [D] f32
-  Var position;     // [T + 1, D] f32, the class token's first
+  Var class_token;  // [D] f32; also with leading axes of 1, as timm keeps it
+  Var position;     // [T + 1, D] f32, the class token's first; likewise
 };
 /// y[n, 0] = class_token + position[0],  y[n, 1 + t] = x[n, t] + position[1 + t].
 /// x [N, T, D] -> [N, T + 1, D].
 Var token_embed(const Var& x, const TokenEmbedParams& params);
+/// The first token of each image.  x [N, T, D] -> [N, D].
+Var class_token(const Var& x);
 
 /// Mean over rows of -log softmax(logits)[label].  logits [N, K] f32 or bf16, labels [N] i64 ->
 /// scalar f32. A label outside [0, K) is a DataError; labels on cuda are not checked.

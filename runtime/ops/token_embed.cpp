@@ -1,5 +1,8 @@
 #include "kernels/embed/token_embed.h"
 
+#include <vector>
+
+#include "kernels/pool/subsample_pad.h"
 #include "runtime/kernel_table.h"
 #include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
@@ -15,9 +18,19 @@ const KernelTable<TokenEmbedBackwardFn> kBackward{"token_embed backward", token_
 // Order of the inputs on the tape.
 enum Input : uint8_t { kX, kClassToken, kPosition };
 
+Shape without_leading_ones(const Shape& shape) {
+  std::vector<int64_t> sizes;
+  for (int axis = 0; axis < shape.rank(); ++axis) {
+    if (!sizes.empty() || shape[axis] != 1 || axis + 1 == shape.rank())
+      sizes.push_back(shape[axis]);
+  }
+  return Shape(sizes);
+}
+
 void check_embedding(const char* name, const Tensor& t, const Shape& needed, const Tensor& x) {
-  RELA_CHECK(t.dtype() == Dtype::kF32 && t.shape() == needed, ShapeError, "token_embed: ", name,
-             " is ", describe(t), "; x ", describe(x), " needs f32 ", needed);
+  RELA_CHECK(t.dtype() == Dtype::kF32 && without_leading_ones(t.shape()) == needed, ShapeError,
+             "token_embed: ", name, " is ", describe(t), "; x ", describe(x), " needs f32 ",
+             needed);
   check_same_device("token_embed", x, name, t);
 }
 
@@ -60,6 +73,32 @@ Var token_embed(const Var& x, const TokenEmbedParams& params) {
   kForward.launch(x.device(), args, d, x.dtype());
   return record("token_embed", std::move(y), {x, params.class_token, params.position},
                 [d](const Tensor& dy, GradSink& to) { backward(d, dy, to); });
+}
+
+namespace {
+
+// A column of T pixels of which every T-th is kept.
+const KernelTable<SubsamplePadForwardFn> kFirstForward{
+    "class_token", subsample_pad_forward_cpu, RELA_CUDA_KERNEL(subsample_pad_forward_cuda)};
+const KernelTable<SubsamplePadBackwardFn> kFirstBackward{
+    "class_token backward", subsample_pad_backward_cpu,
+    RELA_CUDA_KERNEL(subsample_pad_backward_cuda)};
+
+}  // namespace
+
+Var class_token(const Var& x) {
+  check_activation("class_token", x.value());
+  const Shape& s = x.shape();
+  RELA_CHECK(s.rank() == 3 && s[1] >= 1, ShapeError, "class_token: x ", describe(x.value()),
+             "; tokens are [N, T, D]");
+  const SubsamplePadDims d{.n = s[0], .h = s[1], .w = 1, .c = s[2], .stride = s[1]};
+  Tensor y = Tensor::empty({s[0], s[2]}, x.dtype(), x.device());
+  kFirstForward.launch(x.device(), d, x.value().raw(), y.raw(), x.dtype());
+  return record("class_token", std::move(y), {x}, [d](const Tensor& dy, GradSink& to) {
+    to.fill(0, [&](Tensor& dx, Write mode) {
+      kFirstBackward.launch(dy.device(), d, dy.raw(), GradOut{dx.raw(), mode}, dy.dtype());
+    });
+  });
 }
 
 }  // namespace rela

@@ -1,0 +1,116 @@
+#include "nn/vit.h"
+
+#include <gmock/gmock.h>
+
+#include <map>
+
+#include "nn/state.h"
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+#include "runtime/io/json.h"
+#include "tests/support/golden.h"
+#include "tests/support/shared_data.h"
+
+namespace rela {
+namespace {
+
+using test::formula;
+using test::formula_images;
+using test::GoldenFile;
+using testing::Le;
+
+constexpr int64_t kBatch = 4;
+/// f32 against double: three blocks, each a dozen roundings of 6e-8 deep, both ways.
+constexpr double kForward = 2e-6;
+constexpr double kGradient = 1e-5;
+
+const VisionTransformer::Spec kSmall{
+    .image_size = 32, .patch = 8, .width = 48, .depth = 3, .heads = 3};
+
+/// Against timm: see tests/golden/make_vit_golden.py.
+class GoldenVit : public testing::Test {
+ protected:
+  GoldenVit() { test::fill_from_formula(state_of(model_)); }
+
+  Var features() { return model_.forward(Var(formula_images("images", kBatch)), {}); }
+
+  GoldenFile golden_{"vit"};
+  VisionTransformer model_{kSmall};
+};
+
+TEST_F(GoldenVit, FeaturesAgree) {
+  EXPECT_THAT(golden_.miss("features", test::torch_order({"features", features().value()})),
+              Le(kForward));
+}
+
+TEST_F(GoldenVit, GradientsAgree) {
+  const Var y = features();
+  backward(y, Tensor::from(formula("functional", y.value().numel()), y.shape()));
+  for (const NamedParameter& p : model_.parameters()) {
+    const StateTensor gradient{p.name, parameter_grad(p.var), p.kind == ParameterKind::kConvWeight};
+    EXPECT_THAT(golden_.miss("gradient." + p.name, test::torch_order(gradient)), Le(kGradient))
+        << p.name;
+  }
+  EXPECT_EQ(golden_.tensor_count(), model_.parameters().size() + 1);
+}
+
+TEST(Vit, HasTimmsNamesAndShapes) {
+  const auto file = test::shared_reference("tensor_names.json");
+  if (!file) GTEST_SKIP() << test::missing_shared_reference("tensor_names.json");
+  const JsonValue all = parse_json(read_file(file->string()));
+  std::map<std::string, std::vector<int64_t>> published;
+  for (const JsonValue& entry : *all.find("vit_base_patch16_224")->as<JsonValue::Array>()) {
+    const auto& pair = *entry.as<JsonValue::Array>();
+    const std::string& name = *pair[0].as<std::string>();
+    if (name.starts_with("head.")) continue;
+    for (const JsonValue& d : *pair[1].as<JsonValue::Array>())
+      published[name].push_back(*d.as<int64_t>());
+  }
+  std::map<std::string, std::vector<int64_t>> ours;
+  for (const StateTensor& t : state_of(VisionTransformer({}))) {
+    std::vector<int64_t> dims(t.value.shape().dims().begin(), t.value.shape().dims().end());
+    if (t.conv_weight) dims = {dims[0], dims[3], dims[1], dims[2]};
+    ours[t.name] = dims;
+  }
+  EXPECT_EQ(ours, published);
+}
+
+TEST(Vit, TakesImagesOfItsSizeOnly) {
+  VisionTransformer model(kSmall);
+  const Var wrong(Tensor::zeros({2, 40, 40, 3}, Dtype::kF32));
+  EXPECT_THAT([&] { model.forward(wrong, {}); },
+              testing::ThrowsMessage<ShapeError>(
+                  testing::HasSubstr("its position embedding is for [N, 32, 32, 3]")));
+}
+
+TEST(Vit, ImpossibleSpecsAreRefused) {
+  EXPECT_THAT([] { VisionTransformer({.image_size = 30, .patch = 8}); },
+              testing::ThrowsMessage<ConfigError>("backbone: images of 30 pixels in patches of 8; "
+                                                  "the side must be a multiple of the patch"));
+  EXPECT_THAT([] { VisionTransformer({.width = 100, .heads = 3}); },
+              testing::ThrowsMessage<ConfigError>("backbone: a width of 100 in 3 heads; the width "
+                                                  "must be a multiple of the heads"));
+}
+
+TEST(Vit, StartsAsTimmDoes) {
+  VisionTransformer model(kSmall);
+  initialize(model, 3);
+  double squares = 0;
+  int64_t count = 0;
+  for (const NamedParameter& p : model.parameters()) {
+    const auto values = p.var.value().span<float>();
+    if (p.name.ends_with("norm1.weight")) {
+      EXPECT_THAT(values, testing::Each(1.0f)) << p.name;
+    }
+    if (p.name.ends_with("fc1.bias")) {
+      EXPECT_THAT(values, testing::Each(0.0f)) << p.name;
+    }
+    if (!p.name.ends_with("qkv.weight")) continue;
+    for (const float x : values) squares += double{x} * x;
+    count += p.var.value().numel();
+  }
+  EXPECT_NEAR(std::sqrt(squares / static_cast<double>(count)), .02, .001);
+}
+
+}  // namespace
+}  // namespace rela
