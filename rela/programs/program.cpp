@@ -32,6 +32,11 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   }
 }
 
+void print_result(const JsonValue& result) {
+  std::printf("%s\n", to_json_text(result, JsonLayout::kCompact).c_str());
+  std::fflush(stdout);
+}
+
 void limit_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/1);
