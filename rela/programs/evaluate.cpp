@@ -126,7 +126,7 @@ ExitCode run(int argc, const char* const* argv) {
   CommandLine& knn = app.add_subcommand(
       "knn", "weighted k nearest neighbours: fits on the training split, counts on the test split");
   describe_common(knn, a);
-  knn.add_option("--k", a.knn.k, "neighbours that vote").show_default();
+  knn.add_option("--k", a.knn.k, "neighbours that vote; at most 256 on cuda").show_default();
   knn.add_option("--temperature", a.knn.temperature, "of the votes").show_default();
   knn.add_option("--train-images", a.train_images,
                  "search only this many training images, drawn at random; otherwise all")

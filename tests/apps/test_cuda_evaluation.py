@@ -51,6 +51,9 @@ class CudaEvaluation(ProgramTest):
     def test_too_many_neighbours_are_refused_before_the_work(self):
         done = run_program("evaluate", "knn", "--pixels", "--format", "synthetic", "--device", "cuda", "--k", 257)
         self.assertFails(done, DEVICE, "k: 257 neighbours on cuda; at most 256", "--device cpu")
+        done = self.train("refused", changes={"device": "cuda", "eval.knn_every_epochs": 1, "eval.knn_k": 257})
+        self.assertFails(done, DEVICE, "k: 257 neighbours on cuda; at most 256")
+        self.assertEqual(done.stderr.count("step "), 0)
 
     def test_embedded_features_and_their_transport_are_those_of_the_cpu(self):
         files = {}
