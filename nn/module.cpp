@@ -54,6 +54,12 @@ std::vector<NamedBuffer> Module::buffers(std::string_view prefix) const {
   return all;
 }
 
+void Module::move_to(Device device) {
+  const MemoryUseGuard use(MemoryUse::kParameters);
+  for (const NamedParameter& p : parameters()) p.var.node().value = p.var.value().to(device);
+  move_buffers(device);
+}
+
 void Module::move_buffers(Device device) {
   const MemoryUseGuard use(MemoryUse::kParameters);
   for (const Buffer& b : buffers_) {

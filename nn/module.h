@@ -62,6 +62,9 @@ class Module {
   std::vector<NamedParameter> parameters(std::string_view prefix = "") const;
   std::vector<NamedBuffer> buffers(std::string_view prefix = "") const;
 
+  /// Moves a module that is not trained, parameters and buffers: no arena, no gradients.
+  void move_to(Device device);
+
   /// Moves the buffers of this module and its children; lists of buffers obtained earlier still
   /// refer to the old memory. Counters (i64) stay on the host, which does the counting. Parameters
   /// move with their arena.

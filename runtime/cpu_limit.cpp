@@ -123,6 +123,14 @@ CpuLimit cpu_limit() {
   return limit;
 }
 
+std::string describe_cpu_threads() {
+  const CpuLimit limit = cpu_limit();
+  const int threads = cpu_threads();
+  const bool by_cores = threads != limit.threads || limit.threads == usable_cores();
+  return cat(threads, threads == 1 ? " thread" : " threads",
+             by_cores ? "" : " (" + limit.reason + ")");
+}
+
 void use_cpu_threads(int count) {
   set_cpu_threads(count);
   const int team = openmp_team_size();

@@ -21,6 +21,9 @@ struct CpuLimit {
 /// OMP_THREAD_LIMIT.
 CpuLimit cpu_limit();
 
+/// The threads in use and, if something else than the cores limits them, what: "8 threads", "2
+/// threads (cgroup quota, 64 cores)".
+std::string describe_cpu_threads();
 /// set_cpu_threads(), or fewer threads, with a warning, if OpenMP does not start so many.
 void use_cpu_threads(int count);
 

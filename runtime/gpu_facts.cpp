@@ -1,5 +1,6 @@
 #include "runtime/gpu_facts.h"
 
+#include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/memory_source.h"
 
@@ -7,8 +8,6 @@ namespace rela {
 namespace {
 
 constexpr int kLeastComputeMajor = 8;  // bf16 and asynchronous copies
-
-constexpr const char* kChooseCpu = "or choose \"device\": \"cpu\"";
 
 bool hides_every_gpu(const std::string& visible_devices) {
   return visible_devices.find_first_not_of(" ,") == std::string::npos ||
@@ -18,41 +17,42 @@ bool hides_every_gpu(const std::string& visible_devices) {
 std::string missing_gpu(const GpuFacts& facts) {
   if (facts.visible_devices && hides_every_gpu(*facts.visible_devices)) {
     return cat("device: CUDA_VISIBLE_DEVICES is \"", *facts.visible_devices,
-               "\", which hides every GPU; unset it, name one as in CUDA_VISIBLE_DEVICES=0, ",
+               "\", which hides every GPU; unset it, name one as in CUDA_VISIBLE_DEVICES=0, or ",
                kChooseCpu);
   }
   if (facts.driver_version == 0) {
     return cat("device: no GPU driver is installed; install NVIDIA's driver for CUDA ",
-               cuda_version_text(facts.runtime_version), " or newer, ", kChooseCpu);
+               cuda_version_text(facts.runtime_version), " or newer, or ", kChooseCpu);
   }
   if (facts.driver_version / 1000 < facts.runtime_version / 1000) {
     return cat("device: the GPU driver serves CUDA up to ", cuda_version_text(facts.driver_version),
                ", this build uses CUDA ", cuda_version_text(facts.runtime_version),
-               "; install a newer driver, build with an older toolkit, ", kChooseCpu);
+               "; install a newer driver, build with an older toolkit, or ", kChooseCpu);
   }
   return cat("device: no usable GPU was found", facts.error.empty() ? "" : " (", facts.error,
              facts.error.empty() ? "" : ")",
              facts.visible_devices
                  ? cat(", CUDA_VISIBLE_DEVICES is \"", *facts.visible_devices, "\"")
                  : std::string(),
-             "; nvidia-smi lists those that the driver sees, ", kChooseCpu);
+             "; nvidia-smi lists those that the driver sees, or ", kChooseCpu);
 }
 
 }  // namespace
 
 std::string gpu_complaint(const GpuFacts& facts) {
   if (facts.build == CudaBuild::kNone) {
-    return cat("device: cuda is not in this build; build with -DRELA_CUDA=ON, ", kChooseCpu);
+    return cat("device: cuda is not in this build; build with -DRELA_CUDA=ON, or ", kChooseCpu);
   }
   const bool hidden = facts.visible_devices && hides_every_gpu(*facts.visible_devices);
   if (facts.gpus.empty() || hidden) return missing_gpu(facts);
   const GpuProperties& gpu = facts.gpus.front();
   if (gpu.compute_major < kLeastComputeMajor) {
     return cat("device: ", describe_gpu(gpu), "; compute capability ", kLeastComputeMajor,
-               ".0 or higher is needed; name another GPU with CUDA_VISIBLE_DEVICES, ", kChooseCpu);
+               ".0 or higher is needed; name another GPU with CUDA_VISIBLE_DEVICES, or ",
+               kChooseCpu);
   }
   if (!facts.missing_library.empty()) {
-    return cat("device: ", facts.missing_library, ", ", kChooseCpu);
+    return cat("device: ", facts.missing_library, ", or ", kChooseCpu);
   }
   return "";
 }

@@ -26,8 +26,8 @@ std::vector<KernelEntry> kernel_entries() {
 
 void throw_no_kernel(const char* op, Device device) {
   const char* remedy = gpu_facts().build == CudaBuild::kNone ? " or build with -DRELA_CUDA=ON" : "";
-  throw UnsupportedError(cat(op, ": no ", device_name(device),
-                             " kernel in this build; choose \"device\": \"cpu\"", remedy));
+  throw UnsupportedError(
+      cat(op, ": no ", device_name(device), " kernel in this build; ", kChooseCpu, remedy));
 }
 
 }  // namespace rela

@@ -41,6 +41,7 @@ endif()
 # The cuda device of runtime/, nn/ and rela/
 rela_tests(cuda_runtime_tests
   SOURCES
+    cuda/test_device_evaluation.cpp
     cuda/test_device_runtime.cpp
     cuda/test_device_training.cpp
     cuda/test_kernel_coverage.cpp
@@ -66,7 +67,8 @@ if(RELA_CUDNN_FOUND)
     COMPILE_DEFINITIONS RELA_CUDA_DRIVER_STUB="${RELA_CUDA_DRIVER_STUB}")
 endif()
 
-add_custom_target(cuda_tests DEPENDS cuda_kernel_tests cuda_runtime_tests cudnn_plan_tests train_byol)
+add_custom_target(cuda_tests DEPENDS cuda_kernel_tests cuda_runtime_tests cudnn_plan_tests
+  train_byol embed evaluate transport)
 
 if(RELA_CUDA STREQUAL "SIMT")
   rela_tests(simt_emulator_tests LIGHT

@@ -14,11 +14,13 @@ set_source_files_properties(rela/config/test_config_load.cpp PROPERTIES
 rela_tests(eval_tests
   SOURCES
     rela/eval/test_classify.cpp
+    rela/eval/test_cosine_search.cpp
     rela/eval/test_eval_features.cpp
     rela/eval/test_knn.cpp
     rela/eval/test_linear_probe.cpp
     rela/eval/test_metrics.cpp
     rela/eval/test_neighbours.cpp
+    rela/eval/test_raw_pixels.cpp
     rela/report/test_browser.cpp
     rela/report/test_chart.cpp
     rela/report/test_heat_map.cpp

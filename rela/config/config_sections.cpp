@@ -200,7 +200,7 @@ void describe(ConfigTable& table, EvalConfig& c) {
                 "train a linear classifier on the detached features alongside");
   table.integer("knn_every_epochs", c.knn_every_epochs, Limits::at_least(0),
                 "epochs between kNN evaluations; 0: none");
-  table.integer("knn_k", c.knn_k, Limits::at_least(1), "neighbours that vote");
+  table.integer("knn_k", c.knn_k, Limits::at_least(1), "neighbours that vote; at most 256 on cuda");
   table.real("knn_temperature", c.knn_temperature, Limits::above(0),
              "a neighbour's vote weighs exp(cosine / temperature)");
   table.integer(

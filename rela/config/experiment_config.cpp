@@ -20,8 +20,7 @@ void describe_run(ConfigTable& table, ExperimentConfig& c) {
   table.integer("schema_version", c.schema_version, Limits::between(1, 1),
                 "version of this file's keys");
   table.integer("seed", c.seed, Limits::at_least(0), "all randomness follows from it");
-  table.choice<Device>("device", c.device,
-                       {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"cuda", Device::kCuda}},
+  table.choice<Device>("device", c.device, {kDeviceRequests.begin(), kDeviceRequests.end()},
                        "`auto`: a usable GPU, else the CPU");
   table.choice<Precision>("precision", c.precision,
                           {{"fp32", Precision::kFp32},

@@ -11,6 +11,7 @@
 
 #include "kernels/augment/normalize.h"
 #include "nn/module.h"
+#include "runtime/device_choice.h"
 #include "runtime/ops/ops.h"
 
 namespace rela {
@@ -168,7 +169,7 @@ struct LossScaleConfig {
 };
 
 struct ExperimentConfig {
-  enum class Device : uint8_t { kAuto, kCpu, kCuda };
+  using Device = DeviceRequest;
   enum class Precision : uint8_t { kFp32, kBf16Mixed, kFp16Mixed };
   enum class CudaGraph : uint8_t { kAuto, kOn, kOff };
   enum class Method : uint8_t { kByol, kRelaByol, kSupervised, kRelaSupervised };

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <memory>
-#include <vector>
+#include <array>
+#include <optional>
 
+#include "rela/data/batch_upload.h"
 #include "rela/data/loader.h"
-#include "runtime/cuda.h"
 
 namespace rela {
 
@@ -13,7 +13,6 @@ namespace rela {
 class DeviceLoader {
  public:
   DeviceLoader(const ImageDataset& dataset, const LoaderOptions& options, Device device);
-  ~DeviceLoader();
   DeviceLoader(const DeviceLoader&) = delete;
   DeviceLoader& operator=(const DeviceLoader&) = delete;
 
@@ -37,16 +36,14 @@ class DeviceLoader {
   struct Slot {
     TwoViewBatch batch;
     Tensor host_labels;
-    CudaEvent copied;    // in the copy stream
-    CudaEvent released;  // in the compute stream: the kernels that read the batch are done
   };
   void start_copy(Slot& slot);
 
   TwoViewLoader loader_;
-  Device device_;
-  std::vector<Slot> slots_;  // two on cuda, none on the CPU
-  size_t current_ = 0;       // the slot that next() gave last
-  bool ahead_ = false;       // the other one holds, or is about to hold, the next batch
+  std::optional<BatchUpload> upload_;  // on cuda
+  std::array<Slot, 2> slots_;          // on cuda: the batches in the upload's rooms
+  size_t current_ = 0;                 // the slot that next() gave last
+  bool ahead_ = false;                 // the other one holds, or is about to hold, the next batch
   const TwoViewBatch* on_host_ = nullptr;  // the CPU's current batch
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <exception>
+#include <utility>
 
 #include "kernels/augment/resize.h"
 #include "kernels/cpu/parallel.h"
@@ -34,15 +35,46 @@ void resize_center(const ImageView& image, const EvalOptions& options, Bench& be
 
 EvalLoader::EvalLoader(const ImageDataset& dataset, const EvalOptions& options)
     : dataset_(dataset), options_(options) {
+  if (options.device != Device::kCpu) {
+    options_.batch_size = std::max<int64_t>(std::min(options.batch_size, dataset.size()), 1);
+    upload_.emplace();
+  }
   const int64_t side = options.image_size;
-  images_ = Tensor::empty({options.batch_size, side, side, 3}, options.dtype);
-  labels_ = Tensor::empty({options.batch_size}, Dtype::kI64);
+  images_ = Tensor::pinned({options_.batch_size, side, side, 3}, options.dtype);
+  labels_ = Tensor::empty({options_.batch_size}, Dtype::kI64);
 }
 
 const EvalBatch* EvalLoader::next() {
+  if (upload_) {
+    prefetch();
+    if (ahead_) upload_->advance();
+  } else {
+    ahead_ = load();
+  }
+  if (!ahead_) return nullptr;
+  batch_ = *std::exchange(ahead_, std::nullopt);
+  return &batch_;
+}
+
+void EvalLoader::prefetch() {
+  if (!upload_ || ahead_) return;
+  upload_->wait();  // images_ is about to be filled anew
+  const std::optional<EvalBatch> host = load();
+  if (!host) return;
+  if (host->size() < options_.batch_size) {
+    images_.slice(host->size(), options_.batch_size).fill_zero();
+  }
+  ahead_ = {upload_->start({&images_, 1})[0], host->labels.clone(), host->begin};
+}
+
+void EvalLoader::seek(int64_t position) {
+  position_ = position;
+  ahead_.reset();
+}
+
+std::optional<EvalBatch> EvalLoader::load() {
   const int64_t count = std::min(options_.batch_size, dataset_.size() - position_);
-  if (count <= 0) return nullptr;
-  batch_ = {images_.slice(0, count), labels_.slice(0, count), position_};
+  if (count <= 0) return std::nullopt;
   const int64_t parts = std::min<int64_t>(cpu_threads(), count);
   // An exception must not leave a parallel loop: the first one in the data set's order is kept.
   std::vector<std::exception_ptr> failures(static_cast<size_t>(parts));
@@ -57,8 +89,8 @@ const EvalBatch* EvalLoader::next() {
   for (const std::exception_ptr& failure : failures) {
     if (failure) std::rethrow_exception(failure);
   }
-  position_ += count;
-  return &batch_;
+  const int64_t begin = std::exchange(position_, position_ + count);
+  return EvalBatch{images_.slice(0, count), labels_.slice(0, count), begin};
 }
 
 void EvalLoader::fill(int64_t begin, int64_t end) {

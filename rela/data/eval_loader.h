@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "kernels/augment/normalize.h"
+#include "rela/data/batch_upload.h"
 #include "rela/data/dataset.h"
 #include "runtime/tensor.h"
 
@@ -17,31 +19,43 @@ struct EvalOptions {
   double resize_ratio = 1.0;
   Normalization normalization = imagenet_normalization();
   Dtype dtype = Dtype::kF32;  // of the images: f32, bf16 or f16
+  Device device = Device::kCpu;
 };
 
 struct EvalBatch {
-  Tensor images;      // [B, S, S, 3] f32, bf16 or f16, normalised
-  Tensor labels;      // [B] i64
+  Tensor images;      // [P, S, S, 3] f32, bf16 or f16, normalised, on the loader's device. P >= B:
+                      // what follows the first B images is padding, zeros
+  Tensor labels;      // [B] i64, on the host
   int64_t begin = 0;  // position of the first one in the data set
-  int64_t size() const { return labels.shape()[0]; }
+  int64_t size() const { return labels.shape()[0]; }  // B
 };
 
 /// The whole data set once, in its order, without augmentation. The last batch may be smaller.
 /// The data set must outlive the loader.
+///
+/// On cuda all batches have one shape, so that libraries plan once: the last one is padded, and a
+/// set smaller than a batch is one batch of its size. On the CPU a new shape costs little, and none
+/// is padded.
 class EvalLoader {
  public:
   EvalLoader(const ImageDataset& dataset, const EvalOptions& options);
 
-  /// The next batch, or nullptr at the end. Valid until the next call. Uses cpu_threads() threads;
-  /// the pixels do not depend on how many. Rethrows what the data set throws, and stays where it
-  /// is.
+  /// The next batch, or nullptr at the end. Valid until the next call; on cuda, its images' memory
+  /// until the kernels launched by then are done. Uses cpu_threads() threads; the pixels do not
+  /// depend on how many. Rethrows what the data set throws, and stays where it is.
   const EvalBatch* next();
 
-  /// Makes image `position` of the data set the next one.
-  void seek(int64_t position) { position_ = position; }
+  /// On cuda, prepares the next batch and starts copying it: to be called when the work on this one
+  /// has been launched, and before anything waits for that. Throws as next() does.
+  void prefetch();
+
+  /// Makes image `position` of the data set the next one; what was fetched ahead is forgotten.
+  void seek(int64_t position);
   void rewind() { seek(0); }
 
  private:
+  /// The batch at position_, on the host.
+  std::optional<EvalBatch> load();
   /// Prepares images [begin, end) of the batch at position_.
   void fill(int64_t begin, int64_t end);
 
@@ -51,6 +65,8 @@ class EvalLoader {
   Tensor labels_;  // [batch_size]
   EvalBatch batch_;
   int64_t position_ = 0;
+  std::optional<BatchUpload> upload_;  // on cuda
+  std::optional<EvalBatch> ahead_;     // the next batch, if it was fetched
 };
 
 }  // namespace rela

@@ -34,8 +34,10 @@ EvalResult classify(LoadedClassifier& classifier, const ImageDataset& dataset,
   const NoGradGuard no_grad;
   EvalLoader loader(dataset, options);
   while (const EvalBatch* batch = loader.next()) {
-    const Tensor logits =
+    const Tensor padded =
         classifier.model->forward(Var(batch->images), {.norm = NormMode::kEval}).value();
+    loader.prefetch();
+    const Tensor logits = padded.slice(0, batch->size()).to(Device::kCpu);
     RELA_CHECK(count_nonfinite(logits) == 0, NonFiniteError, "classify: a logit of images ",
                batch->begin, " to ", batch->begin + batch->size() - 1,
                " is NaN or infinite; check the weights");

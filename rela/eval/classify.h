@@ -12,7 +12,8 @@ namespace rela {
 ///   logits [B, K] f32, labels [B] i64
 void count_correct(const Tensor& logits, const Tensor& labels, EvalResult& result);
 
-/// A classifier's answers on a data set in its order, f32, protocol "classify". Throws DataError
+/// A classifier's answers on a data set in its order, f32, protocol "classify". Images are loaded
+/// onto options.device, the model's; answers are counted on the host. Throws DataError
 /// when model and data set differ in their number of classes, NonFiniteError for a logit that is
 /// NaN.
 EvalResult classify(LoadedClassifier& classifier, const ImageDataset& dataset,

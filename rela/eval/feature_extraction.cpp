@@ -1,7 +1,6 @@
 #include "rela/eval/feature_extraction.h"
 
-#include <algorithm>
-
+#include "runtime/allocator.h"
 #include "runtime/ops/ops.h"
 
 namespace rela {
@@ -15,11 +14,14 @@ FeatureSet extract_features(const ImageDataset& dataset, const EvalOptions& opti
   while (const EvalBatch* batch = loader.next()) {
     const Tensor rows = cast(Var(embed(batch->images)), Dtype::kF32).value();
     if (!set.features.defined()) {
-      set.features = Tensor::empty({dataset.size(), rows.shape().back()}, Dtype::kF32);
+      const MemoryUseGuard use(MemoryUse::kData);
+      set.features =
+          Tensor::empty({dataset.size(), rows.shape().back()}, Dtype::kF32, rows.device());
     }
     const int64_t end = batch->begin + batch->size();
-    set.features.slice(batch->begin, end).copy_from(rows);
+    set.features.slice(batch->begin, end).copy_from(rows.slice(0, batch->size()));
     set.labels.slice(batch->begin, end).copy_from(batch->labels);
+    loader.prefetch();
     if (progress) progress(end, dataset.size());
   }
   return set;

@@ -9,12 +9,13 @@
 
 namespace rela {
 
-/// A frozen model: images [B, S, S, 3] -> features [B, D] f32 or bf16.
+/// A frozen model: images [B, S, S, 3] -> features [B, D] f32 or bf16, on one device.
 using EmbedFn = std::function<Tensor(const Tensor& images)>;
-/// Called periodically with the number of images done so far.
+/// Called periodically with the number of images done so far; on cuda, given to the device.
 using ExtractionProgress = std::function<void(int64_t done, int64_t total)>;
 
-/// Features of a whole data set in order, f32, without augmentation.
+/// Features of a whole data set in order, f32, without augmentation. Images are loaded onto
+/// options.device, the model's; the features stay where it puts them.
 FeatureSet extract_features(const ImageDataset& dataset, const EvalOptions& options,
                             const EmbedFn& embed, const ExtractionProgress& progress = nullptr);
 

@@ -1,8 +1,7 @@
 #include "rela/eval/features.h"
 
-#include <algorithm>
-
 #include "runtime/error.h"
+#include "runtime/ops/gather.h"
 #include "runtime/ops/statistics.h"
 
 namespace rela {
@@ -29,18 +28,16 @@ void check_features(const FeatureSet& set, const char* name) {
 
 FeatureSet select_rows(const FeatureSet& set, std::span<const int64_t> rows) {
   const auto count = static_cast<int64_t>(rows.size());
-  const int64_t width = set.width();
-  FeatureSet out{Tensor::empty({count, width}, Dtype::kF32), Tensor::empty({count}, Dtype::kI64),
-                 set.num_classes};
-  const float* from = set.features.data<float>();      // [N, D]
-  const int64_t* labels = set.labels.data<int64_t>();  // [N]
-  float* to = out.features.data<float>();              // [count, D]
+  FeatureSet out{Tensor::empty({count, set.width()}, Dtype::kF32, set.device()),
+                 Tensor::empty({count}, Dtype::kI64), set.num_classes};
+  Tensor index = Tensor::empty({count}, Dtype::kI64);
   for (int64_t i = 0; i < count; ++i) {
     RELA_CHECK(rows[i] >= 0 && rows[i] < set.size(), ShapeError, "select_rows: row ", rows[i],
                " of ", set.size(), "; 0 to ", set.size() - 1, " are allowed");
-    std::copy_n(from + rows[i] * width, width, to + i * width);
-    out.labels.data<int64_t>()[i] = labels[rows[i]];
+    index.data<int64_t>()[i] = rows[i];
   }
+  gather_rows(set.features, index.to(set.device()), out.features);
+  gather_rows(set.labels, index, out.labels);
   return out;
 }
 

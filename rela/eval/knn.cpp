@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "kernels/cpu/parallel.h"
+#include "rela/eval/cosine_search.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
-#include "runtime/ops/similarity.h"
 #include "runtime/ops/statistics.h"
 
 namespace rela {
@@ -37,12 +37,11 @@ int64_t vote(std::span<const float> similarities, std::span<const int64_t> class
 /// Queries at once: whole blocks of the search for every thread, and a word about them soon.
 int64_t queries_at_once() { return int64_t{512} * cpu_threads(); }
 
-/// The class of each row of `queries` and `bank` [., D], both of length 1, by the votes of its k
-/// neighbours.
-void predict(const Tensor& queries, const Tensor& bank, const FeatureSet& train,
-             const KnnOptions& options, std::span<int64_t> predictions) {
-  const int64_t k = neighbours(train, options);
-  const TopK best = top_k_similarity(queries, bank, k);
+/// The class of each query by the votes of its neighbours.
+///   best: [N, k], rows of `train`
+void predict(const TopK& best, const FeatureSet& train, const KnnOptions& options,
+             std::span<int64_t> predictions) {
+  const int64_t k = best.values.shape()[1];
   const std::span<const int64_t> labels = train.labels.span<int64_t>();
   const int64_t parts = cpu_threads();
   parallel_for(parts, [&](int64_t part) {
@@ -70,15 +69,15 @@ std::vector<int64_t> knn_predict(const FeatureSet& train, const Tensor& features
   RELA_CHECK(count_nonfinite(features) == 0, NonFiniteError,
              "knn: a feature is NaN or infinite; finite ones are allowed; check the weights");
   const int64_t k = neighbours(train, options);
+  check_neighbour_count(k, train.device());
   if (k < options.k) log_warning("knn: k is ", options.k, " but only ", k, " images can vote");
 
-  const Tensor queries = l2_normalize_rows(features);
-  const Tensor bank = l2_normalize_rows(train.features);
-  const int64_t rows = queries.shape()[0];
+  const CosineSearch search(train.features);
+  const int64_t rows = features.shape()[0];
   std::vector<int64_t> predictions(rows);
   for (int64_t begin = 0; begin < rows;) {
     const int64_t end = std::min(begin + queries_at_once(), rows);
-    predict(queries.slice(begin, end), bank, train, options,
+    predict(search.nearest(features.slice(begin, end), k), train, options,
             std::span(predictions).subspan(begin, end - begin));
     begin = end;
     if (options.progress) options.progress(begin, rows);

@@ -23,9 +23,11 @@ struct KnnOptions {
 /// index; votes are summed in f64, best neighbour first; equal sums go to the lower class. A k
 /// above the size of the training set is that size; the settings of the result say so.
 ///
+/// The search runs on the device of the features, the vote on the host.
+///
 /// Returns the class of each row of `features` [N, D] f32. Throws ConfigError for options out of
-/// range, DataError for an empty training set, ShapeError for widths that differ, and what
-/// check_features throws.
+/// range, DataError for an empty training set, ShapeError for widths that differ, DeviceError for
+/// features on two devices, and what check_features and check_neighbour_count throw.
 std::vector<int64_t> knn_predict(const FeatureSet& train, const Tensor& features,
                                  const KnnOptions& options = {});
 

@@ -44,7 +44,7 @@ void check_options(const SgdProbeOptions& options) {
 }
 
 SoftmaxProbe fitted(const FeatureSet& train, const ProbeFit& fit) {
-  SoftmaxProbe probe(train.width(), train.num_classes, fit.seed);
+  SoftmaxProbe probe(train.width(), train.num_classes, fit.seed, train.device());
   probe.fit(train, fit);
   return probe;
 }

@@ -21,8 +21,9 @@ using ProbeCallback = std::function<void(const ProbeProgress&)>;
 
 // A softmax classifier on frozen features, started from U(-1/sqrt(D), 1/sqrt(D)), trained on
 // minibatches of a fresh shuffle per epoch (the last, smaller one included). No weight decay, no
-// augmentation. Bit-equal for equal options and features; for any number of threads, too, while
-// batch_size x D x classes is below 16 million: such small steps run on one.
+// augmentation. Runs on the device of the features. Bit-equal for equal options and features; for
+// any number of threads, too, while batch_size x D x classes is below 16 million: such small steps
+// run on one.
 
 /// ReLA's protocol: Adam at a constant rate.
 struct AdamProbeOptions {

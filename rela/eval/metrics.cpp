@@ -20,7 +20,8 @@ double rank_me(const Tensor& features) {
   if (rows == 0 || width == 0) return 0;
 
   using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const Eigen::Map<const Rows> z(features.data<float>(), rows, width);
+  const Tensor on_host = features.slice(0, rows).to(Device::kCpu);  // Eigen works there
+  const Eigen::Map<const Rows> z(on_host.data<float>(), rows, width);
   RELA_CHECK(z.allFinite(), NonFiniteError,
              "rank_me: a feature is NaN or infinite; finite ones are allowed");
   Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(width, width);

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "rela/data/sampler.h"
+#include "rela/eval/cosine_search.h"
 #include "runtime/error.h"
-#include "runtime/ops/similarity.h"
 
 namespace rela {
 
@@ -40,8 +40,8 @@ Neighbours find_neighbours(const FeatureSet& train, const FeatureSet& queries, i
   check_features(queries, "queries");
   RELA_CHECK(k >= 1 && k <= train.size(), ConfigError, "k: ", k, "; 1 to ", train.size(),
              " are allowed, as many as there are training images");
-  const TopK best =
-      top_k_similarity(l2_normalize_rows(queries.features), l2_normalize_rows(train.features), k);
+  check_neighbour_count(k, train.device());
+  const TopK best = CosineSearch(train.features).nearest(queries.features, k);
   const std::span<const int64_t> rows = best.indices.span<int64_t>();
   Neighbours found;
   found.rows.assign(rows.begin(), rows.end());

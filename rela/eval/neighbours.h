@@ -21,7 +21,8 @@ struct Neighbours {
 };
 
 /// The k rows of `train` with the largest cosine to each of the Q rows of `queries`; labels only
-/// count. Throws ConfigError unless 1 <= k <= train.size(), and what check_features throws.
+/// count. The search runs on the device of the features. Throws ConfigError unless 1 <= k <=
+/// train.size(), and what check_features and check_neighbour_count throw.
 Neighbours find_neighbours(const FeatureSet& train, const FeatureSet& queries, int64_t k);
 
 }  // namespace rela

@@ -1,24 +1,24 @@
 #include "rela/eval/raw_pixels.h"
 
 #include <algorithm>
+#include <vector>
 
-#include "rela/data/eval_loader.h"
+#include "rela/eval/feature_extraction.h"
 
 namespace rela {
 
-FeatureSet raw_pixel_features(const ImageDataset& dataset, int64_t side, int64_t limit) {
-  const int64_t rows = limit > 0 ? std::min(limit, dataset.size()) : dataset.size();
-  const int64_t width = side * side * 3;
-  FeatureSet out{Tensor::empty({rows, width}, Dtype::kF32), Tensor::empty({rows}, Dtype::kI64),
-                 dataset.num_classes()};
-  EvalLoader loader(dataset, {.image_size = side});
-  while (const EvalBatch* batch = loader.next()) {
-    const int64_t count = std::min(batch->size(), rows - batch->begin);
-    if (count <= 0) break;
-    out.features.slice(batch->begin, batch->begin + count).copy_from(batch->images.slice(0, count));
-    out.labels.slice(batch->begin, batch->begin + count).copy_from(batch->labels.slice(0, count));
-  }
-  return out;
+int64_t stored_side(const ImageDataset& dataset) {
+  std::vector<uint8_t> buffer;
+  const ImageDims dims = dataset.image(0, buffer).dims;
+  return std::min(dims.height, dims.width);
+}
+
+FeatureSet raw_pixel_features(const ImageDataset& dataset, int64_t side, Device device) {
+  const auto flattened = [](const Tensor& images) {
+    const int64_t rows = images.shape()[0];
+    return images.view({rows, images.numel() / rows});
+  };
+  return extract_features(dataset, {.image_size = side, .device = device}, flattened);
 }
 
 }  // namespace rela

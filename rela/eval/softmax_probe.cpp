@@ -9,6 +9,7 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/random/random_stream.h"
 #include "runtime/error.h"
+#include "runtime/ops/gather.h"
 #include "runtime/ops/ops.h"
 
 namespace rela {
@@ -17,16 +18,16 @@ namespace {
 /// What a probe's random stream is drawn for.
 enum ProbeStream : uint64_t { kShuffle = 0, kWeights = 1, kBias = 2 };
 
-Var uniform_parameter(const Shape& shape, double bound, uint64_t seed, ProbeStream stream) {
+Tensor uniform(const Shape& shape, double bound, uint64_t seed, ProbeStream stream) {
   RandomStream random({.seed = seed, .sample = stream, .op = RandomOp::kProbe});
   Tensor value = Tensor::empty(shape, Dtype::kF32);
   const auto limit = static_cast<float>(bound);
   for (float& v : value.span<float>()) v = random.uniform(-limit, limit);
-  return make_parameter(std::move(value));
+  return value;
 }
 
 /// Fisher and Yates.
-void shuffle(std::vector<int64_t>& rows, uint64_t seed, int64_t epoch) {
+void shuffle(std::span<int64_t> rows, uint64_t seed, int64_t epoch) {
   std::iota(rows.begin(), rows.end(), 0);
   RandomStream random({.seed = seed,
                        .epoch = static_cast<uint32_t>(epoch),
@@ -36,28 +37,32 @@ void shuffle(std::vector<int64_t>& rows, uint64_t seed, int64_t epoch) {
     std::swap(rows[i - 1], rows[random.below(static_cast<uint32_t>(i))]);
 }
 
-/// One parameter and what its rule remembers.
+/// One parameter and what its rule remembers. The gradient is fetched from the parameter's device,
+/// and the new values are sent there.
 class ProbeUpdate {
  public:
   ProbeUpdate(const Var& parameter, const ProbeFit& fit)
       : parameter_(parameter),
         fit_(fit),
+        values_(parameter.value().to(Device::kCpu)),
         first_(parameter.value().numel(), 0.0f),
         second_(fit.rule == ProbeRule::kAdam ? first_.size() : 0, 0.0f) {}
 
   /// Step t of T, t from 0.
   void apply(int64_t t, int64_t total) {
-    fit_.rule == ProbeRule::kAdam ? adam(t) : nesterov(t, total);
+    const Tensor gradient = parameter_grad(parameter_).to(Device::kCpu);
+    const float* g = gradient.data<float>();
+    fit_.rule == ProbeRule::kAdam ? adam(g, t) : nesterov(g, t, total);
+    if (parameter_.device() != Device::kCpu) parameter_.node().value.copy_from(values_);
   }
 
  private:
-  void adam(int64_t t) {
+  void adam(const float* g, int64_t t) {
     constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;
     const auto steps = static_cast<double>(t + 1);
     const auto rate = static_cast<float>(fit_.lr / (1 - std::pow(kBeta1, steps)));
     const auto scale = static_cast<float>(1 / (1 - std::pow(kBeta2, steps)));
-    const float* g = parameter_grad(parameter_).data<float>();
-    float* w = parameter_.node().value.data<float>();
+    float* w = values_.data<float>();
     for (size_t i = 0; i < first_.size(); ++i) {
       first_[i] += static_cast<float>(1 - kBeta1) * (g[i] - first_[i]);
       second_[i] += static_cast<float>(1 - kBeta2) * (g[i] * g[i] - second_[i]);
@@ -65,12 +70,11 @@ class ProbeUpdate {
     }
   }
 
-  void nesterov(int64_t t, int64_t total) {
+  void nesterov(const float* g, int64_t t, int64_t total) {
     const double share = static_cast<double>(t) / static_cast<double>(total);
     const auto rate = static_cast<float>(fit_.lr * (1 + std::cos(std::numbers::pi * share)) / 2);
     const auto momentum = static_cast<float>(fit_.momentum);
-    const float* g = parameter_grad(parameter_).data<float>();
-    float* w = parameter_.node().value.data<float>();
+    float* w = values_.data<float>();
     for (size_t i = 0; i < first_.size(); ++i) {
       first_[i] = momentum * first_[i] + g[i];
       w[i] -= rate * (g[i] + momentum * first_[i]);
@@ -79,6 +83,7 @@ class ProbeUpdate {
 
   Var parameter_;
   const ProbeFit& fit_;
+  Tensor values_;              // on the host; on the CPU, the parameter's own
   std::vector<float> first_;   // mean of gradients, or velocity
   std::vector<float> second_;  // mean of their squares
 };
@@ -98,37 +103,37 @@ class ThreadLimit {
   int before_;
 };
 
-/// Rows of a feature set, copied side by side.
+/// Rows of a feature set, copied side by side on its device.
 class Minibatch {
  public:
-  Minibatch(int64_t size, int64_t width)
-      : features_(Tensor::empty({size, width}, Dtype::kF32)),
-        labels_(Tensor::empty({size}, Dtype::kI64)) {}
+  Minibatch(const FeatureSet& from, int64_t size)
+      : all_features_(from.features),
+        all_labels_(from.labels.to(from.device())),
+        features_(Tensor::empty({size, from.width()}, Dtype::kF32, from.device())),
+        labels_(Tensor::empty({size}, Dtype::kI64, from.device())) {}
 
-  void gather(const FeatureSet& from, std::span<const int64_t> rows) {
-    const int64_t width = from.width();
-    count_ = static_cast<int64_t>(rows.size());
-    for (int64_t i = 0; i < count_; ++i) {
-      std::copy_n(from.features.data<float>() + rows[i] * width, width,
-                  features_.data<float>() + i * width);
-      labels_.data<int64_t>()[i] = from.labels.data<int64_t>()[rows[i]];
-    }
+  /// rows: [B] i64 on the device
+  void gather(const Tensor& rows) {
+    Tensor features = features_.slice(0, rows.numel()), labels = labels_.slice(0, rows.numel());
+    gather_rows(all_features_, rows, features);
+    gather_rows(all_labels_, rows, labels);
+    count_ = rows.numel();
   }
   Var features() const { return Var(features_.slice(0, count_)); }
   Tensor labels() const { return labels_.slice(0, count_); }
 
  private:
-  Tensor features_;
-  Tensor labels_;
+  Tensor all_features_, all_labels_;
+  Tensor features_, labels_;
   int64_t count_ = 0;
 };
 
 }  // namespace
 
-SoftmaxProbe::SoftmaxProbe(int64_t width, int64_t num_classes, uint64_t seed) {
+SoftmaxProbe::SoftmaxProbe(int64_t width, int64_t num_classes, uint64_t seed, Device device) {
   const double bound = 1.0 / std::sqrt(static_cast<double>(width));
-  weight_ = uniform_parameter({num_classes, width}, bound, seed, kWeights);
-  bias_ = uniform_parameter({num_classes}, bound, seed, kBias);
+  weight_ = make_parameter(uniform({num_classes, width}, bound, seed, kWeights).to(device));
+  bias_ = make_parameter(uniform({num_classes}, bound, seed, kBias).to(device));
 }
 
 void SoftmaxProbe::fit(const FeatureSet& train, const ProbeFit& fit) {
@@ -138,14 +143,15 @@ void SoftmaxProbe::fit(const FeatureSet& train, const ProbeFit& fit) {
   const int64_t work = batch * train.width() * train.num_classes;
   const ThreadLimit limit(work < kWorthThreads ? 1 : cpu_threads());
   ProbeUpdate update_weight(weight_, fit), update_bias(bias_, fit);
-  Minibatch minibatch(batch, train.width());
-  std::vector<int64_t> order(rows);
+  Minibatch minibatch(train, batch);
+  Tensor order = Tensor::empty({rows}, Dtype::kI64);
   for (int64_t epoch = 0; epoch < fit.epochs; ++epoch) {
-    shuffle(order, fit.seed, epoch);
+    shuffle(order.span<int64_t>(), fit.seed, epoch);
+    const Tensor order_there = order.to(train.device());
     double loss_sum = 0;
     for (int64_t s = 0; s < steps; ++s) {
       const int64_t begin = s * batch, count = std::min(batch, rows - begin);
-      minibatch.gather(train, std::span(order).subspan(begin, count));
+      minibatch.gather(order_there.slice(begin, begin + count));
       zero_grad(weight_);
       zero_grad(bias_);
       const Var loss =
@@ -153,7 +159,7 @@ void SoftmaxProbe::fit(const FeatureSet& train, const ProbeFit& fit) {
       backward(loss);
       update_weight.apply(epoch * steps + s, fit.epochs * steps);
       update_bias.apply(epoch * steps + s, fit.epochs * steps);
-      loss_sum += static_cast<double>(loss.value().data<float>()[0]) * static_cast<double>(count);
+      loss_sum += static_cast<double>(loss.value().item()) * static_cast<double>(count);
     }
     const double mean = loss_sum / static_cast<double>(rows);
     RELA_CHECK(std::isfinite(mean), NonFiniteError, "linear probe: the loss of epoch ", epoch + 1,
@@ -169,9 +175,10 @@ int64_t SoftmaxProbe::count_correct(const FeatureSet& set) const {
   int64_t correct = 0;
   for (int64_t begin = 0; begin < set.size(); begin += kRows) {
     const int64_t end = std::min(begin + kRows, set.size());
-    const Var logits = linear(Var(set.features.slice(begin, end)), weight_, bias_);
+    const Tensor logits =
+        linear(Var(set.features.slice(begin, end)), weight_, bias_).value().to(Device::kCpu);
     for (int64_t i = begin; i < end; ++i) {
-      const float* row = logits.value().data<float>() + (i - begin) * classes;  // [C]
+      const float* row = logits.data<float>() + (i - begin) * classes;  // [C]
       const int64_t best = std::max_element(row, row + classes) - row;
       correct += best == set.labels.data<int64_t>()[i] ? 1 : 0;
     }

@@ -25,9 +25,11 @@ struct ProbeFit {
 };
 
 /// logits = W x + b, with W and b from U(-1/sqrt(D), 1/sqrt(D)) as torch starts a linear layer.
+/// Products, losses and gradients are computed on the device, where the features must be. The rule
+/// updates W and b on the host: they are small, and so its arithmetic is the same everywhere.
 class SoftmaxProbe {
  public:
-  SoftmaxProbe(int64_t width, int64_t num_classes, uint64_t seed);
+  SoftmaxProbe(int64_t width, int64_t num_classes, uint64_t seed, Device device = Device::kCpu);
 
   /// Minimises the mean cross-entropy. Throws NonFiniteError, naming rate and epoch, for an epoch
   /// whose loss is not finite.

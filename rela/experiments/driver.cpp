@@ -161,9 +161,14 @@ class Driver {
 
   std::string evaluate(const Cell& cell, const std::string& protocol) {
     const JsonValue config = parse_json(to_resolved_json(cell.config));
-    std::vector<std::string> command{
-        program("evaluate"), protocol,   "--run",
-        cell.folder,         "--format", *value_at(config, "data.format")->as<std::string>()};
+    std::vector<std::string> command{program("evaluate"),
+                                     protocol,
+                                     "--run",
+                                     cell.folder,
+                                     "--format",
+                                     *value_at(config, "data.format")->as<std::string>(),
+                                     "--device",
+                                     *value_at(config, "device")->as<std::string>()};
     const DataConfig& data = cell.config.data;
     if (!data.train_path.empty()) command.insert(command.end(), {"--data", data.train_path});
     if (!data.val_path.empty()) command.insert(command.end(), {"--test-data", data.val_path});

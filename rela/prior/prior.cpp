@@ -41,7 +41,7 @@ std::string sha256_of(const Module& module) {
 
 }  // namespace
 
-Prior::Prior(const PriorSpec& spec) {
+Prior::Prior(const PriorSpec& spec, Device device) : device_(device) {
   if (spec.model == kRandom) {
     backbone_ = make_backbone(spec.student);
     initialize(*backbone_, spec.seed, spec.student.conv_init);
@@ -56,19 +56,21 @@ Prior::Prior(const PriorSpec& spec) {
   }
   if (spec.normalize) input_.normalization = *spec.normalize;
   weights_sha256_ = sha256_of(*backbone_);
+  backbone_->move_to(device);
 }
 
 EvalOptions Prior::eval_options(int64_t batch_size) const {
   return {.batch_size = batch_size,
           .image_size = input_.image_size,
-          .normalization = input_.normalization};
+          .normalization = input_.normalization,
+          .device = device_};
 }
 
 Tensor Prior::embed(const Tensor& images) const {
   RELA_CHECK(images.shape().rank() == 4 && images.shape().back() == 3, ShapeError, "prior: images ",
              describe(images), "; [B, H, W, 3] is allowed");
   if (images.dtype() == Dtype::kU8) {
-    if (images.shape()[0] == 0) return Tensor::empty({0, width()}, Dtype::kF32);
+    if (images.shape()[0] == 0) return Tensor::empty({0, width()}, Dtype::kF32, device_);
     const TensorImages dataset(images);
     EvalLoader loader(dataset, eval_options(images.shape()[0]));
     return embed(loader.next()->images);

@@ -26,15 +26,17 @@ class Prior {
  public:
   /// `random` has the weights that initialize(backbone, seed) draws for the student. Throws
   /// ConfigError, WeightsError, IoError.
-  explicit Prior(const PriorSpec& spec);
+  explicit Prior(const PriorSpec& spec, Device device = Device::kCpu);
 
   int64_t width() const { return backbone_->feature_width(); }  // p
   const ModelInput& input() const { return input_; }
+  Device device() const { return device_; }
   /// How a loader has to prepare the images for embed().
   EvalOptions eval_options(int64_t batch_size) const;
 
-  /// images [B, S, S, 3] f32, prepared as eval_options() say -> [B, p] f32. u8 images [B, H, W, 3]
-  /// of any size are prepared here: shorter side resized to S, centre cut out, normalised.
+  /// images [B, S, S, 3] f32, prepared as eval_options() say -> [B, p] f32, both on the prior's
+  /// device. u8 images [B, H, W, 3] of any size, on the host, are prepared here: shorter side
+  /// resized to S, centre cut out, normalised.
   Tensor embed(const Tensor& images) const;
 
   /// Human-readable: "resnet56_cifar, prior.safetensors".
@@ -44,6 +46,7 @@ class Prior {
   const std::string& weights_sha256() const { return weights_sha256_; }
 
  private:
+  Device device_;
   std::unique_ptr<Backbone> backbone_;
   ModelInput input_;
   std::string description_;

@@ -1,11 +1,11 @@
 #include <array>
-#include <cstdio>
 
 #include "rela/programs/command_line.h"
+#include "rela/programs/device_option.h"
 #include "rela/programs/frozen_model.h"
 #include "rela/programs/program.h"
+#include "runtime/io/file.h"
 #include "runtime/io/hash.h"
-#include "runtime/io/json.h"
 #include "runtime/io/safetensors.h"
 
 namespace rela {
@@ -20,24 +20,26 @@ ExitCode run(int argc, const char* const* argv) {
   FrozenModelArguments a;
   std::string split = "test";
   std::string out;
+  DeviceOption device;
   describe_arguments(app, a);
+  device.describe(app);
   app.add_option("--split", split, "train or test").show_default();
   app.add_option("--out", out, "safetensors file to write").required();
   if (!app.parse(argc, argv)) return ExitCode::kDone;
   RELA_CHECK(split == "train" || split == "test", UsageError, "--split: \"", split,
              "\"; allowed: train, test");
-  const FrozenModel model = load_frozen_model(a);
+  check_writable(out);
+  const FrozenModel model = load_frozen_model(a, device.open());
   const auto dataset = open_data(a, split == "train" ? Split::kTrain : Split::kTest);
-  const FeatureSet set = features_of(model, *dataset, split.c_str());
+  const FeatureSet set = features_of(model, *dataset, split.c_str()).on(Device::kCpu);
   const std::array tensors{
       SafetensorsTensor{"features", WireDtype::kF32, set.features.shape(), set.features.raw()},
       SafetensorsTensor{"labels", WireDtype::kI64, set.labels.shape(), set.labels.raw()}};
   write_safetensors(out, tensors, {{"split", split}, {"dataset", to_hex(dataset->fingerprint())}});
-  const JsonValue::Object result{{"out", out},
+  print_result(JsonValue::Object{{"out", out},
                                  {"images", set.size()},
                                  {"width", set.width()},
-                                 {"weights_sha256", sha256_file(model.source.weights_file)}};
-  std::printf("%s\n", to_json_text(result, JsonLayout::kCompact).c_str());
+                                 {"weights_sha256", sha256_file(model.source.weights_file)}});
   return ExitCode::kDone;
 }
 

@@ -1,14 +1,15 @@
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
 #include "rela/config/normalize_field.h"
 #include "rela/data/subset.h"
 #include "rela/eval/classify.h"
+#include "rela/eval/cosine_search.h"
 #include "rela/eval/knn.h"
 #include "rela/eval/linear_probe.h"
 #include "rela/eval/raw_pixels.h"
 #include "rela/programs/command_line.h"
+#include "rela/programs/device_option.h"
 #include "rela/programs/frozen_model.h"
 #include "rela/programs/neighbours.h"
 #include "rela/programs/program.h"
@@ -23,6 +24,7 @@ constexpr uint64_t kSubsetSeed = 1;
 
 struct Arguments {
   FrozenModelArguments model;
+  DeviceOption device;
   KnnOptions knn;
   std::string probe = "rela";
   int64_t epochs = 100;
@@ -33,31 +35,26 @@ struct Arguments {
 
 void describe_common(CommandLine& app, Arguments& a) {
   describe_arguments(app, a.model);
+  a.device.describe(app);
   app.add_option("--out", a.out, "write the result there too (JSON)");
 }
 
-/// Of the images that are compared without a model: as they are stored.
-int64_t stored_side(const ImageDataset& dataset) {
-  std::vector<uint8_t> buffer;
-  const ImageDims dims = dataset.image(0, buffer).dims;
-  return std::min(dims.height, dims.width);
-}
-
-EvalResult run_knn(const Arguments& a) {
+EvalResult run_knn(const Arguments& a, Device device) {
   const auto all = open_data(a.model, Split::kTrain);
   const auto test = open_data(a.model, Split::kTest);
   const Subset train(*all, a.train_images > 0 ? a.train_images : all->size(), kSubsetSeed);
+  check_neighbour_count(std::min(a.knn.k, train.size()), device);
   KnnOptions options = a.knn;
   if (a.pixels) {
     const int64_t side = a.model.image_size.value_or(stored_side(*all));
-    const FeatureSet bank = raw_pixel_features(train, side);
-    const FeatureSet queries = raw_pixel_features(*test, side);
+    const FeatureSet bank = raw_pixel_features(train, side, device);
+    const FeatureSet queries = raw_pixel_features(*test, side, device);
     options.progress = show_pass("neighbours of the test images");
     EvalResult result = knn_evaluate(bank, queries, options);
     result.protocol = "knn_pixels";
     return result;
   }
-  const FrozenModel model = load_frozen_model(a.model);
+  const FrozenModel model = load_frozen_model(a.model, device);
   const FeatureSet bank = features_of(model, train, "training");
   const FeatureSet queries = features_of(model, *test, "test");
   options.progress = show_pass("neighbours of the test images");
@@ -66,11 +63,11 @@ EvalResult run_knn(const Arguments& a) {
   return result;
 }
 
-EvalResult run_linear(const Arguments& a) {
+EvalResult run_linear(const Arguments& a, Device device) {
   RELA_CHECK(
       a.probe == "rela" || a.probe == "sgd", UsageError, "--probe: \"", a.probe,
       "\"; allowed: rela (Adam 3e-4), sgd (Nesterov, learning rate chosen on held-out images)");
-  const FrozenModel model = load_frozen_model(a.model);
+  const FrozenModel model = load_frozen_model(a.model, device);
   const FeatureSet train = features_of(model, *open_data(a.model, Split::kTrain), "training");
   const FeatureSet test = features_of(model, *open_data(a.model, Split::kTest), "test");
   const ProbeCallback progress = [](const ProbeProgress& p) {
@@ -85,13 +82,15 @@ EvalResult run_linear(const Arguments& a) {
   return result;
 }
 
-EvalResult run_classify(const Arguments& a) {
+EvalResult run_classify(const Arguments& a, Device device) {
   const ModelSource source = model_source(a.model);
   LoadedClassifier classifier = load_classifier(source);
+  classifier.model->move_to(device);
   const auto test = open_data(a.model, Split::kTest);
   const ModelInput& input = source.input;
   EvalResult result = classify(
-      classifier, *test, {.image_size = input.image_size, .normalization = input.normalization},
+      classifier, *test,
+      {.image_size = input.image_size, .normalization = input.normalization, .device = device},
       show_pass("classified"));
   result.add_setting("model", source.spec.name);
   result.add_setting("image_size", input.image_size);
@@ -101,14 +100,21 @@ EvalResult run_classify(const Arguments& a) {
   return result;
 }
 
+EvalResult measure(const Arguments& a, const std::string& protocol) {
+  if (!a.out.empty()) check_writable(a.out);
+  const Device device = a.device.open();
+  if (protocol == "knn") return run_knn(a, device);
+  return protocol == "linear" ? run_linear(a, device) : run_classify(a, device);
+}
+
 void report(const Arguments& a, const EvalResult& result) {
+  print_result(to_json(result));
   if (!a.out.empty()) write_result(a.out, result);
   if (!a.model.run.empty()) {
     const auto folder = std::filesystem::path(a.model.run) / "eval";
     make_directories(folder.string());
     write_result((folder / (result.protocol + ".json")).string(), result);
   }
-  std::printf("%s\n", to_json_text(to_json(result), JsonLayout::kCompact).c_str());
 }
 
 ExitCode run(int argc, const char* const* argv) {
@@ -120,7 +126,7 @@ ExitCode run(int argc, const char* const* argv) {
   CommandLine& knn = app.add_subcommand(
       "knn", "weighted k nearest neighbours: fits on the training split, counts on the test split");
   describe_common(knn, a);
-  knn.add_option("--k", a.knn.k, "neighbours that vote").show_default();
+  knn.add_option("--k", a.knn.k, "neighbours that vote; at most 256 on cuda").show_default();
   knn.add_option("--temperature", a.knn.temperature, "of the votes").show_default();
   knn.add_option("--train-images", a.train_images,
                  "search only this many training images, drawn at random; otherwise all")
@@ -131,7 +137,9 @@ ExitCode run(int argc, const char* const* argv) {
   CommandLine& linear = app.add_subcommand("linear", "a linear classifier on frozen features");
   describe_common(linear, a);
   linear.add_option("--probe", a.probe, "rela or sgd").show_default();
-  linear.add_option("--epochs", a.epochs, "epochs of the probe").show_default();
+  linear.add_option("--epochs", a.epochs, "epochs of the probe")
+      .between(1, 1'000'000)
+      .show_default();
   CommandLine& classify = app.add_subcommand(
       "classify", "the model's own classifier, counted on the test split: top-1 and top-5");
   describe_common(classify, a);
@@ -141,11 +149,10 @@ ExitCode run(int argc, const char* const* argv) {
   describe_neighbours(neighbours, sheet);
   if (!app.parse(argc, argv)) return ExitCode::kDone;
   if (neighbours.was_given()) {
-    const JsonValue result = draw_neighbours(neighbours, sheet);
-    std::printf("%s\n", to_json_text(result, JsonLayout::kCompact).c_str());
+    draw_neighbours(neighbours, sheet);
     return ExitCode::kDone;
   }
-  report(a, classify.was_given() ? run_classify(a) : knn.was_given() ? run_knn(a) : run_linear(a));
+  report(a, measure(a, classify.was_given() ? "classify" : knn.was_given() ? "knn" : "linear"));
   return ExitCode::kDone;
 }
 

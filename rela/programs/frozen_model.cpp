@@ -1,5 +1,7 @@
 #include "rela/programs/frozen_model.h"
 
+#include <utility>
+
 #include "rela/config/normalize_field.h"
 #include "rela/programs/command_line.h"
 #include "rela/run/pass_display.h"
@@ -56,6 +58,17 @@ void describe_arguments(CommandLine& app, FrozenModelArguments& a) {
                  "otherwise as the model was trained");
 }
 
+FrozenModel::FrozenModel(ModelSource model_source, Device where)
+    : source(std::move(model_source)), device(where), backbone(load_backbone(source)) {
+  backbone->move_to(device);
+}
+
+EvalOptions FrozenModel::eval_options() const {
+  return {.image_size = source.input.image_size,
+          .normalization = source.input.normalization,
+          .device = device};
+}
+
 Tensor FrozenModel::embed(const Tensor& images) const {
   const NoGradGuard no_grad;
   return backbone->forward(Var(images), {.norm = NormMode::kEval}).value();
@@ -74,9 +87,8 @@ ModelSource model_source(const FrozenModelArguments& a) {
   return source;
 }
 
-FrozenModel load_frozen_model(const FrozenModelArguments& a) {
-  FrozenModel model{.backbone = nullptr, .source = model_source(a)};
-  model.backbone = load_backbone(model.source);
+FrozenModel load_frozen_model(const FrozenModelArguments& a, Device device) {
+  FrozenModel model(model_source(a), device);
   log_info("loaded ", model.source.spec.name, " from ", model.source.weights_file);
   return model;
 }
@@ -95,10 +107,8 @@ ExtractionProgress show_pass(const std::string& what) {
 }
 
 FeatureSet features_of(const FrozenModel& model, const ImageDataset& dataset, const char* what) {
-  const ModelInput& input = model.source.input;
   return extract_features(
-      dataset, {.image_size = input.image_size, .normalization = input.normalization},
-      [&](const Tensor& images) { return model.embed(images); },
+      dataset, model.eval_options(), [&](const Tensor& images) { return model.embed(images); },
       show_pass(cat("features of the ", what, " images")));
 }
 

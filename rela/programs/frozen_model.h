@@ -35,19 +35,23 @@ void describe_data(CommandLine& app, FrozenModelArguments& arguments);
 /// arguments.
 ModelSource model_source(const FrozenModelArguments& arguments);
 
-/// A backbone in evaluation mode.
+/// A backbone in evaluation mode, on a device.
 struct FrozenModel {
-  std::unique_ptr<Backbone> backbone;
-  ModelSource source;
+  FrozenModel(ModelSource model_source, Device where);
 
   Tensor embed(const Tensor& images) const;  // [B, S, S, 3] f32 -> [B, D] f32
+  EvalOptions eval_options() const;          // how images have to be prepared for it, and where
+
+  ModelSource source;
+  Device device;
+  std::unique_ptr<Backbone> backbone;
 };
 /// Throws UsageError, and WeightsError for weights that do not fit.
-FrozenModel load_frozen_model(const FrozenModelArguments& arguments);
+FrozenModel load_frozen_model(const FrozenModelArguments& arguments, Device device);
 
 /// A split of the data.
 std::unique_ptr<ImageDataset> open_data(const FrozenModelArguments& arguments, Split split);
-/// Progress goes to stderr: "features of the <what> images".
+/// On the model's device. Progress goes to stderr: "features of the <what> images".
 FeatureSet features_of(const FrozenModel& model, const ImageDataset& dataset, const char* what);
 /// Displays the progress of a pass over images on stderr.
 ExtractionProgress show_pass(const std::string& what);

@@ -5,10 +5,12 @@
 
 #include "rela/config/experiment_config.h"
 #include "rela/data/subset.h"
+#include "rela/eval/cosine_search.h"
 #include "rela/eval/neighbours.h"
 #include "rela/eval/raw_pixels.h"
 #include "rela/pictures/neighbour_sheet.h"
 #include "rela/prior/prior.h"
+#include "rela/programs/program.h"
 #include "rela/train/target_setup.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
@@ -27,8 +29,8 @@ struct NamedModel {
   std::function<FeatureSet(const ImageDataset&, const char* what)> features;
 };
 
-NamedModel frozen(const ModelSource& source, std::string name) {
-  const auto model = std::make_shared<FrozenModel>(FrozenModel{load_backbone(source), source});
+NamedModel frozen(const ModelSource& source, std::string name, Device device) {
+  const auto model = std::make_shared<FrozenModel>(source, device);
   return {std::move(name), sha256_file(source.weights_file),
           [model](const ImageDataset& images, const char* what) {
             return features_of(*model, images, what);
@@ -41,7 +43,7 @@ std::string folder_name(const std::string& folder) {
 }
 
 /// The network of a run as its config and seed draw it.
-NamedModel untrained(const std::string& folder) {
+NamedModel untrained(const std::string& folder, Device device) {
   constexpr int64_t kBatch = 256;
   const fs::path file = fs::path(folder) / "config.resolved.json";
   RELA_CHECK(fs::exists(file), IoError, "--untrained: ", file.string(),
@@ -50,7 +52,7 @@ NamedModel untrained(const std::string& folder) {
   spec.model = "random";
   spec.weights.clear();
   spec.normalize.reset();
-  const auto model = std::make_shared<Prior>(spec);
+  const auto model = std::make_shared<Prior>(spec, device);
   log_info("made ", model->description());
   const auto embed = [model](const Tensor& images) { return model->embed(images); };
   return {"untrained", model->weights_sha256(),
@@ -60,11 +62,10 @@ NamedModel untrained(const std::string& folder) {
           }};
 }
 
-NamedModel raw_pixels(const ImageDataset& train) {
-  std::vector<uint8_t> buffer;
-  const int64_t side = train.image(0, buffer).dims.height;
-  return {"pixels", "", [side](const ImageDataset& images, const char*) {
-            return raw_pixel_features(images, side);
+NamedModel raw_pixels(const ImageDataset& train, Device device) {
+  return {"pixels", "",
+          [side = stored_side(train), device](const ImageDataset& images, const char*) {
+            return raw_pixel_features(images, side, device);
           }};
 }
 
@@ -83,20 +84,20 @@ void check_arguments(const NeighboursArguments& a) {
 
 /// The models in the order of the command line.
 std::vector<NamedModel> load_models(const CommandLine& app, const NeighboursArguments& a,
-                                    const ImageDataset& train) {
+                                    const ImageDataset& train, Device device) {
   std::vector<NamedModel> models;
   size_t run = 0, fresh = 0, file = 0;
   for (const std::string& option : app.given_options()) {
     if (option == "--run") {
       const std::string& folder = a.runs[run++];
-      models.push_back(frozen(exported_model(folder), folder_name(folder)));
+      models.push_back(frozen(exported_model(folder), folder_name(folder), device));
     } else if (option == "--untrained") {
-      models.push_back(untrained(a.untrained[fresh++]));
+      models.push_back(untrained(a.untrained[fresh++], device));
     } else if (option == "--weights") {
       const std::string& name = a.models[file];
-      models.push_back(frozen(named_model(name, a.weights[file++]), name));
+      models.push_back(frozen(named_model(name, a.weights[file++]), name, device));
     } else if (option == "--pixels") {
-      models.push_back(raw_pixels(train));
+      models.push_back(raw_pixels(train, device));
     }
   }
   for (size_t i = 0; i < a.names.size(); ++i) models[i].name = a.names[i];
@@ -134,6 +135,7 @@ void describe_neighbours(CommandLine& app, NeighboursArguments& a) {
   app.add_flag("--pixels", a.pixels, "the pixels themselves as features: no model");
   app.add_option("--name", a.names, "title of a model; once for each, in their order");
   describe_data(app, a.data);
+  a.device.describe(app);
   app.add_option("--queries", a.queries, "test images, one of each class if there are enough")
       .show_default();
   app.add_option("--k", a.k, "neighbours of each").show_default();
@@ -142,22 +144,25 @@ void describe_neighbours(CommandLine& app, NeighboursArguments& a) {
       .positive();
   app.add_option("--scale", a.scale, "magnification of the images; otherwise as their size needs")
       .between(1, 16);
-  app.add_option("--seed", a.seed, "of what is drawn at random").show_default();
+  app.add_option("--seed", a.seed, "of what is drawn at random").not_negative().show_default();
   app.add_option("--out", a.out, "the picture (PNG)");
 }
 
-JsonValue draw_neighbours(const CommandLine& app, const NeighboursArguments& a) {
+void draw_neighbours(const CommandLine& app, const NeighboursArguments& a) {
   check_arguments(a);
+  check_writable(a.out);
+  const Device device = a.device.open();
   const auto train = open_data(a.data, Split::kTrain);
   const auto test = open_data(a.data, Split::kTest);
   const Subset candidates(*train, a.candidates > 0 ? a.candidates : train->size(), a.seed);
   const Subset queries(*test, choose_queries(*test, a.queries, a.seed));
   RELA_CHECK(a.k >= 1 && a.k <= candidates.size(), ConfigError, "--k: ", a.k, "; 1 to ",
              candidates.size(), " are allowed, as many as there are training images to search");
+  check_neighbour_count(a.k, device);
   NeighbourSheet sheet{.train = *train, .test = *test, .k = a.k, .scale = a.scale};
   for (int64_t i = 0; i < queries.size(); ++i) sheet.queries.push_back(queries.position(i));
   JsonValue::Array models;
-  for (const NamedModel& model : load_models(app, a, *train)) {
+  for (const NamedModel& model : load_models(app, a, *train, device)) {
     log_info("neighbours by ", model.name);
     Neighbours found = find_neighbours(model.features(candidates, "training"),
                                        model.features(queries, "test"), a.k);
@@ -165,15 +170,16 @@ JsonValue draw_neighbours(const CommandLine& app, const NeighboursArguments& a) 
     models.push_back(to_json(model, found, a.k));
     sheet.groups.push_back({model.name, std::move(found.rows)});
   }
+  print_result(
+      JsonValue::Object{{"protocol", "neighbours"},
+                        {"picture", a.out},
+                        {"queries", a.queries},
+                        {"k", a.k},
+                        {"train_images", candidates.size()},
+                        {"seed", a.seed},
+                        {"query_images", to_json(sheet.queries, 0, std::ssize(sheet.queries))},
+                        {"models", std::move(models)}});
   write_file_atomic(a.out, to_png(draw_neighbour_sheet(sheet)));
-  return JsonValue::Object{{"protocol", "neighbours"},
-                           {"picture", a.out},
-                           {"queries", a.queries},
-                           {"k", a.k},
-                           {"train_images", candidates.size()},
-                           {"seed", a.seed},
-                           {"query_images", to_json(sheet.queries, 0, std::ssize(sheet.queries))},
-                           {"models", std::move(models)}};
 }
 
 }  // namespace rela

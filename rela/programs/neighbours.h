@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "rela/programs/command_line.h"
+#include "rela/programs/device_option.h"
 #include "rela/programs/frozen_model.h"
-#include "runtime/io/json.h"
 
 namespace rela {
 
 struct NeighboursArguments {
-  FrozenModelArguments data;           // of it, only what names the data
+  FrozenModelArguments data;  // of it, only what names the data
+  DeviceOption device;
   std::vector<std::string> runs;       // folders: their exported backbones
   std::vector<std::string> untrained;  // folders of runs: their networks before the first step
   std::vector<std::string> weights;    // files ...
@@ -28,11 +29,12 @@ struct NeighboursArguments {
 };
 void describe_neighbours(CommandLine& app, NeighboursArguments& arguments);
 
-/// Writes the picture. The models stand in the order in which the command line, which `app` has
-/// parsed, names them. Returns { "protocol", "picture", "queries", "k", "train_images", "seed",
-/// "query_images": [Q], "models": [{ "name", "same_class", "total", "share", "neighbours": [Q][k],
+/// Prints the result, then writes the picture. The models stand in the order in which the command
+/// line, which `app` has parsed, names them. The result is { "protocol", "picture", "queries", "k",
+/// "train_images", "seed", "query_images": [Q], "models": [{ "name", "same_class", "total",
+/// "share", "neighbours": [Q][k],
 /// ["weights_sha256"] }] }; images are indices of the test and the training split. Throws
 /// UsageError for arguments that do not go together, and what loading models and data throws.
-JsonValue draw_neighbours(const CommandLine& app, const NeighboursArguments& arguments);
+void draw_neighbours(const CommandLine& app, const NeighboursArguments& arguments);
 
 }  // namespace rela

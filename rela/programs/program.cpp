@@ -51,6 +51,11 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   }
 }
 
+void print_result(const JsonValue& result) {
+  std::printf("%s\n", to_json_text(result, JsonLayout::kCompact).c_str());
+  std::fflush(stdout);
+}
+
 void configure_openmp(char** argv) {
   const auto text = [](const char* name) {
     const char* value = std::getenv(name);

@@ -4,11 +4,16 @@
 #include <functional>
 
 #include "runtime/error.h"
+#include "runtime/io/json.h"
 
 namespace rela {
 
 /// Runs `body`; an Error is printed on stderr, one line per mistake, and becomes its exit code.
 int run_program(const std::function<ExitCode()>& body) noexcept;
+
+/// Prints a program's result as the last line of stdout, flushed: it is there whatever happens to
+/// the files that are written after it.
+void print_result(const JsonValue& result);
 
 /// Restarts the program, once, where OpenMP has to be configured before the process starts.
 /// - Its threads spin for milliseconds while they wait: with loader threads or other programs

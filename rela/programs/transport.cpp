@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "rela/programs/command_line.h"
+#include "rela/programs/device_option.h"
 #include "rela/programs/program.h"
 #include "rela/report/heat_map.h"
 #include "rela/transport/compare.h"
@@ -19,6 +20,7 @@ namespace {
 struct Arguments {
   std::string from, to;
   std::string all;  // a folder
+  DeviceOption device;
   CompareOptions options;
   std::string out;
   std::string svg;
@@ -34,15 +36,19 @@ void check(const Arguments& a) {
              "; allowed: both --from and --to, or --all with a folder");
   RELA_CHECK(a.svg.empty() || !a.all.empty(), UsageError,
              "--svg: without --all; the picture is of a matrix of models; give --all");
+  for (const std::string& file : {a.out, a.svg}) {
+    if (!file.empty()) check_writable(file);
+  }
 }
 
 void print_and_write(const JsonValue& result, const std::string& out) {
+  print_result(result);
   if (!out.empty()) write_file_atomic(out, to_json_text(result, JsonLayout::kIndented) + "\n");
-  std::printf("%s\n", to_json_text(result, JsonLayout::kCompact).c_str());
 }
 
-JsonValue compare_pair(const Arguments& a) {
-  const Comparison c = compare_features(read_features(a.from), read_features(a.to), a.options);
+JsonValue compare_pair(const Arguments& a, Device device) {
+  const Comparison c =
+      compare_features(read_features(a.from).on(device), read_features(a.to).on(device), a.options);
   JsonValue result = to_json(c, a.options);
   JsonValue::Object& object = *result.as<JsonValue::Object>();
   object.insert(object.begin(), {JsonValue::Member{"from", a.from}, JsonValue::Member{"to", a.to}});
@@ -95,7 +101,8 @@ std::vector<std::filesystem::path> embedding_files(const std::string& folder) {
   return files;
 }
 
-Models compare_all(const Arguments& a) {
+/// All features are kept on the host, those of two models at a time on the device.
+Models compare_all(const Arguments& a, Device device) {
   const std::vector<std::filesystem::path> files = embedding_files(a.all);
   std::vector<std::string> names;
   std::vector<FeatureSet> sets;
@@ -105,9 +112,10 @@ Models compare_all(const Arguments& a) {
   }
   Models models(std::move(names));
   for (size_t i = 0; i < sets.size(); ++i) {
+    const FeatureSet from = sets[i].on(device);
     for (size_t j = i + 1; j < sets.size(); ++j) {
       log_info("transport: ", models.names[i], " and ", models.names[j]);
-      const Comparison c = compare_features(sets[i], sets[j], a.options);
+      const Comparison c = compare_features(from, sets[j].on(device), a.options);
       models.residual.at(i, j) = c.forward.residual;
       models.residual.at(j, i) = c.reverse.residual;
       models.cka.at(i, j) = models.cka.at(j, i) = c.cka.plain;
@@ -155,12 +163,12 @@ JsonValue to_json(const Models& models, const CompareOptions& options) {
                                      {"cka_debiased", models.cka_debiased.to_json()}});
 }
 
-void run_all(const Arguments& a) {
-  const Models models = compare_all(a);
+void run_all(const Arguments& a, Device device) {
+  const Models models = compare_all(a, device);
   print_table("transport residual, from the row to the column", models.names, models.residual);
   print_table("linear CKA, debiased", models.names, models.cka_debiased);
-  if (!a.svg.empty()) write_file_atomic(a.svg, heat_map(models));
   print_and_write(to_json(models, a.options), a.out);
+  if (!a.svg.empty()) write_file_atomic(a.svg, heat_map(models));
 }
 
 ExitCode run(int argc, const char* const* argv) {
@@ -176,15 +184,17 @@ ExitCode run(int argc, const char* const* argv) {
   app.add_option("--ridge", a.options.ridge, "weight of |W|^2 in the fit").show_default();
   app.add_option("--holdout", a.options.holdout, "share of the images that measure and do not fit")
       .show_default();
-  app.add_option("--seed", a.options.seed, "which images those are").show_default();
+  app.add_option("--seed", a.options.seed, "which images those are").not_negative().show_default();
+  a.device.describe(app);
   app.add_option("--out", a.out, "write the result there too (JSON)");
   app.add_option("--svg", a.svg, "with --all: draw the residuals there");
   if (!app.parse(argc, argv)) return ExitCode::kDone;
   check(a);
+  const Device device = a.device.open();
   if (a.all.empty()) {
-    print_and_write(compare_pair(a), a.out);
+    print_and_write(compare_pair(a, device), a.out);
   } else {
-    run_all(a);
+    run_all(a, device);
   }
   return ExitCode::kDone;
 }

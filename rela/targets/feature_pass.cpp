@@ -62,19 +62,21 @@ void FeaturePass::run(int rank, int rank_count, ProgressDisplay::Style progress)
   EvalLoader loader(dataset_, prior_.eval_options(kBatch));
   PassDisplay display(progress, "targets", PassDisplay::Seconds(0));
   int64_t done = 0;
-  for (const int64_t b : open) {
-    make_batch(b, loader);
-    done += static_cast<int64_t>(file_.block(b).size()) / prior_.width();
+  if (!open.empty()) loader.seek(open.front() * kBatch);
+  for (size_t i = 0; i < open.size(); ++i) {
+    const EvalBatch& batch = *loader.next();
+    const Tensor padded = prior_.embed(batch.images);
+    if (i + 1 < open.size()) {
+      loader.seek(open[i + 1] * kBatch);
+      loader.prefetch();
+    }
+    const Tensor rows = padded.slice(0, batch.size()).to(Device::kCpu);  // [kBatch or fewer, p]
+    check_finite(rows, batch.begin, prior_);
+    file_.write_block(open[i], rows.span<float>());
+    done += batch.size();
     display.show(done, images);
   }
   file_.sync();
-}
-
-void FeaturePass::make_batch(int64_t batch, EvalLoader& loader) {
-  loader.seek(batch * kBatch);
-  const Tensor rows = prior_.embed(loader.next()->images);  // [kBatch or fewer, p]
-  check_finite(rows, batch * kBatch, prior_);
-  file_.write_block(batch, rows.span<float>());
 }
 
 }  // namespace rela

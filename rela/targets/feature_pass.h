@@ -9,9 +9,9 @@
 
 namespace rela {
 
-/// The prior's features of all images of a data set, in a file [N, p]. Batches are the unit of
-/// work: each has the same bits whichever process computes it, and those of an interrupted pass are
-/// kept.
+/// The prior's features of all images of a data set, in a file [N, p], computed on the prior's
+/// device. Batches are the unit of work: each has the same bits whichever process computes it on
+/// the same kind of device, and those of an interrupted pass are kept.
 class FeaturePass {
  public:
   static constexpr int64_t kBatch = 256;  // images
@@ -29,8 +29,6 @@ class FeaturePass {
   const RowFile& features() const { return file_; }
 
  private:
-  void make_batch(int64_t batch, EvalLoader& loader);
-
   const Prior& prior_;
   const ImageDataset& dataset_;
   RowFile file_;

@@ -43,7 +43,7 @@ Tensor table_of(const Targets& targets, Device device) {
 
 RelaPhase::RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset,
                      int64_t feature_width, Device device, ProgressDisplay::Style progress)
-    : targets_(targets_of(config, dataset, feature_width, progress)),
+    : targets_(targets_of(config, dataset, feature_width, device, progress)),
       switch_(make_switch(config, dataset.size())),
       map_(std::make_unique<Linear>(feature_width, targets_.width())),
       device_(device),

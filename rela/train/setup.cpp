@@ -3,17 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/features.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/libraries/tuning/tuning.h"
 #include "rela/data/sampler.h"
+#include "rela/eval/cosine_search.h"
+#include "rela/run/open_device.h"
 #include "rela/train/byol.h"
 #include "rela/train/supervised.h"
 #include "runtime/cpu_limit.h"
-#include "runtime/cuda.h"
 #include "runtime/error.h"
-#include "runtime/gpu_facts.h"
-#include "runtime/log.h"
 
 namespace rela {
 namespace {
@@ -210,53 +207,14 @@ StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int6
   return {static_cast<float>(learning_rate_at(lr, step)), static_cast<float>(tau_at(tau, step))};
 }
 
-namespace {
-
-/// The device, and what to log about the choice.
-struct DeviceChoice {
-  Device device = Device::kCpu;
-  std::string remark;
-};
-
-DeviceChoice choose_device(ExperimentConfig::Device wanted, const GpuFacts& facts) {
-  if (wanted == ExperimentConfig::Device::kCpu) return {};
-  if (wanted == ExperimentConfig::Device::kCuda) {
-    open_cuda();
-    return {Device::kCuda, ", " + describe_gpu(facts.gpus.front())};
-  }
-  if (facts.build == CudaBuild::kNone) return {Device::kCpu, " (auto: this build has no cuda)"};
-  if (facts.build == CudaBuild::kEmulated)
-    return {Device::kCpu, " (auto: an emulated GPU is taken only when asked for)"};
-  const std::string complaint = gpu_complaint(facts);
-  if (!complaint.empty()) return {Device::kCpu, cat(" (auto: ", complaint, ")")};
-  open_cuda();
-  return {Device::kCuda, " (auto), " + describe_gpu(facts.gpus.front())};
-}
-
-}  // namespace
-
 Device open_device(const ExperimentConfig& config) {
-  const GpuFacts facts = gpu_facts();
-  const DeviceChoice choice = choose_device(config.device, facts);
-  const bool on_gpu = choice.device == Device::kCuda && facts.build == CudaBuild::kGpu;
-  const Dtype compute = compute_dtype(config);
-  RELA_CHECK(compute != Dtype::kF16 || choice.device == Device::kCuda, UnsupportedError,
-             "precision: fp16-mixed needs device cuda, and this run is on the CPU; choose "
-             "\"bf16-mixed\" or \"fp32\"");
-  RELA_CHECK(compute != Dtype::kBf16 || on_gpu || cpu_has_bf16(), UnsupportedError,
-             "precision: bf16-mixed needs a processor with AVX-512 BF16, and this one has none; "
-             "choose \"fp32\"");
-  tuning().search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured;
-  tuning().warn = [](const std::string& text) { log_warning(text); };
   if (config.threads) use_cpu_threads(static_cast<int>(*config.threads));
-  log_info("device: ", device_name(choice.device), choice.remark, ", ", cpu_threads(), " threads, ",
-           compute == Dtype::kF32 ? "fp32" : cat(dtype_name(compute), " and f32 mixed"));
-  if (choice.device == Device::kCuda && !on_gpu) {
-    log_warning(
-        "device: cuda is emulated on the CPU in this build, for tests; training there is "
-        "thousands of times slower than on a GPU");
-  }
-  return choice.device;
+  const Device device =
+      open_device(config.device,
+                  {.dtype = compute_dtype(config),
+                   .search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured});
+  if (config.eval.knn_every_epochs > 0) check_neighbour_count(config.eval.knn_k, device);
+  return device;
 }
 
 }  // namespace rela

@@ -64,9 +64,8 @@ struct StepRates {
 };
 StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step);
 
-/// Starts the device that the config names; "auto" takes a usable GPU, else the CPU. Logs the
-/// choice. Throws UnsupportedError or DeviceError (exit code 8) for a device or precision that this
-/// build or machine lacks.
+/// Starts the device that the config names, with the config's threads: rela/run/open_device.h.
+/// Throws UnsupportedError (exit code 8) also for an eval.knn_k that is too large for the device.
 Device open_device(const ExperimentConfig& config);
 
 }  // namespace rela

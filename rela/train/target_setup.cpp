@@ -18,10 +18,10 @@ PriorSpec prior_spec(const ExperimentConfig& config) {
 }
 
 Targets targets_of(const ExperimentConfig& config, const ImageDataset& train_set,
-                   int64_t feature_width, ProgressDisplay::Style progress) {
+                   int64_t feature_width, Device device, ProgressDisplay::Style progress) {
   const std::string& shared = config.rela.targets_path;
   const std::string own = (std::filesystem::path(config.out) / "targets.bin").string();
-  const Prior prior(prior_spec(config));
+  const Prior prior(prior_spec(config), device);
   log_info("prior: ", prior.description(), ", ", prior.width(), " features of ",
            prior.input().image_size, "-pixel images");
   return Targets::open_or_build(prior, train_set,

@@ -55,10 +55,10 @@ int64_t Trainer::knn_train_images() const {
 
 /// Features of a data set as the learner stands.
 FeatureSet Trainer::features_of(const ImageDataset& dataset, const char* what) const {
-  const EmbedFn embed = [this](const Tensor& images) {
-    return learner_->embed(images.to(device_));
-  };
-  return extract_features(dataset, eval_options(config_), embed, watched_pass(what));
+  const EmbedFn embed = [this](const Tensor& images) { return learner_->embed(images); };
+  EvalOptions options = eval_options(config_);
+  options.device = device_;
+  return extract_features(dataset, options, embed, watched_pass(what));
 }
 
 EvalResult Trainer::evaluate_knn(const FeatureSet& test) const {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "kernels/gram/gram.h"
 #include "rela/eval/holdout.h"
 #include "runtime/error.h"
 #include "runtime/io/safetensors.h"
@@ -30,7 +31,19 @@ void check_same_images(const FeatureSet& from, const FeatureSet& to) {
              " on the other; the same images in the same order are needed; embed the same split");
 }
 
-/// |y - mean y|^2 per row.
+/// Calls visit(begin, rows) for some rows at a time, `begin` counted in `rows`. Gathering them all
+/// would double the features in the device's memory. A piece is a multiple of the chunks in which
+/// moments are summed, so the sums do not depend on it.
+template <class Visit>
+void in_pieces(std::span<const int64_t> rows, Visit&& visit) {
+  constexpr size_t kRows = 65536;
+  static_assert(kRows % kGramChunk == 0 && kRows % kGramCudaChunk == 0);
+  for (size_t begin = 0; begin < rows.size(); begin += kRows) {
+    visit(static_cast<int64_t>(begin), rows.subspan(begin, std::min(kRows, rows.size() - begin)));
+  }
+}
+
+/// |y - mean y|^2 per row. y is on the host: there is no kernel for it.
 std::vector<double> squared_deviations(const Tensor& y) {
   const int64_t n = y.shape()[0], width = y.shape()[1];
   const float* data = y.data<float>();
@@ -46,9 +59,38 @@ std::vector<double> squared_deviations(const Tensor& y) {
   return deviations;
 }
 
-TransportMeasures measure(const LinearMap& map, const FeatureSet& from, const FeatureSet& to) {
-  const TransportRows rows = transport_rows(from.features, map.weight, map.bias, to.features);
-  const std::vector<double> deviations = squared_deviations(to.features);
+/// What the comparison knows of one row: |W h + b - y|^2, 1 - cos(W h + b, y), |y - mean y|^2.
+struct RowMeasures {
+  explicit RowMeasures(int64_t rows)
+      : residual(Tensor::empty({rows}, Dtype::kF32)), cosine(Tensor::empty({rows}, Dtype::kF32)) {}
+  Tensor residual;  // [N] f32, on the host
+  Tensor cosine;    // [N] f32, on the host
+  std::vector<double> deviations;
+};
+
+RowMeasures measure_rows(const LinearMap& map, const FeatureSet& from, const FeatureSet& to,
+                         std::span<const int64_t> rows) {
+  const auto count = static_cast<int64_t>(rows.size());
+  const Tensor weight = map.weight.to(from.device()), bias = map.bias.to(from.device());
+  RowMeasures m(count);
+  Tensor y = Tensor::empty({count, to.width()}, Dtype::kF32);
+  in_pieces(rows, [&](int64_t begin, std::span<const int64_t> piece) {
+    const int64_t end = begin + static_cast<int64_t>(piece.size());
+    const Tensor targets = select_rows(to, piece).features;
+    const TransportRows measured =
+        transport_rows(select_rows(from, piece).features, weight, bias, targets);
+    m.residual.slice(begin, end).copy_from(measured.residual);
+    m.cosine.slice(begin, end).copy_from(measured.cosine);
+    y.slice(begin, end).copy_from(targets);
+  });
+  m.deviations = squared_deviations(y);
+  return m;
+}
+
+/// `rows`: those held out.
+TransportMeasures measure(const LinearMap& map, const FeatureSet& from, const FeatureSet& to,
+                          std::span<const int64_t> rows) {
+  const RowMeasures measured = measure_rows(map, from, to, rows);
   struct Sums {
     int64_t images = 0;
     double residual = 0, deviation = 0;
@@ -56,12 +98,12 @@ TransportMeasures measure(const LinearMap& map, const FeatureSet& from, const Fe
   Sums all;
   double cosine = 0;
   std::map<int64_t, Sums> classes;
-  for (int64_t i = 0; i < from.size(); ++i) {
-    cosine += rows.cosine.data<float>()[i];
-    for (Sums* sums : {&all, &classes[from.labels.data<int64_t>()[i]]}) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    cosine += measured.cosine.data<float>()[i];
+    for (Sums* sums : {&all, &classes[from.labels.data<int64_t>()[rows[i]]]}) {
       ++sums->images;
-      sums->residual += rows.residual.data<float>()[i];
-      sums->deviation += deviations[static_cast<size_t>(i)];
+      sums->residual += measured.residual.data<float>()[i];
+      sums->deviation += measured.deviations[i];
     }
   }
   RELA_CHECK(all.deviation > 0, DataError, "transport: the features of the ", all.images,
@@ -104,21 +146,22 @@ Comparison compare_features(const FeatureSet& from, const FeatureSet& to,
              "transport: ", from.size(), " images with holdout ", options.holdout, " leave ",
              rows.kept.size(), " to fit and ", rows.held_out.size(),
              " to measure; two of each are needed");
-  MomentSums sums(from.width(), to.width());
-  sums.add(select_rows(from, rows.kept).features, select_rows(to, rows.kept).features);
+  MomentSums sums(from.width(), to.width(), from.device());
+  const auto add = [&](int64_t, std::span<const int64_t> piece) {
+    sums.add(select_rows(from, piece).features, select_rows(to, piece).features);
+  };
+  in_pieces(rows.kept, add);
   const CentredMoments fitting = sums.centred();
-  const FeatureSet from_rest = select_rows(from, rows.held_out);
-  const FeatureSet to_rest = select_rows(to, rows.held_out);
-  sums.add(from_rest.features, to_rest.features);
+  in_pieces(rows.held_out, add);
   return {.images = from.size(),
-          .held_out = from_rest.size(),
+          .held_out = std::ssize(rows.held_out),
           .from_width = from.width(),
           .to_width = to.width(),
           .cka = linear_cka(sums.centred()),
-          .forward = measure(fit_linear_map(fitting, MapDirection::kXToY, options.ridge), from_rest,
-                             to_rest),
-          .reverse = measure(fit_linear_map(fitting, MapDirection::kYToX, options.ridge), to_rest,
-                             from_rest)};
+          .forward = measure(fit_linear_map(fitting, MapDirection::kXToY, options.ridge), from, to,
+                             rows.held_out),
+          .reverse = measure(fit_linear_map(fitting, MapDirection::kYToX, options.ridge), to, from,
+                             rows.held_out)};
 }
 
 FeatureSet read_features(const std::string& path) {

@@ -42,7 +42,8 @@ struct Comparison {
 };
 
 /// Fits the linear map of each direction on a random part of the images and measures both on the
-/// rest; the features are read once. Throws ConfigError for options out of range, DataError if the
+/// rest. Moments and residuals are summed on the features' device, a part of the rows at a time;
+/// the map is solved for on the host. Throws ConfigError for options out of range, DataError if the
 /// sets are not of the same images (count or labels differ), have too few images to fit and measure
 /// (two each), or have no variance, NonFiniteError for features that are not finite.
 Comparison compare_features(const FeatureSet& from, const FeatureSet& to,

@@ -20,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/choice.h"
 #include "runtime/io/json.h"
 
 namespace rela {
@@ -110,12 +111,6 @@ struct ConfigEntry {
     const auto* held = std::get_if<std::unique_ptr<T>>(&content);
     return held == nullptr ? nullptr : held->get();
   }
-};
-
-template <class E>
-struct Choice {
-  const char* name;
-  E value;
 };
 
 /// How a config leaves a number unset.

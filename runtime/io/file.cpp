@@ -169,6 +169,8 @@ void write_file_atomic(const std::string& path, std::string_view contents) {
   file.commit();
 }
 
+void check_writable(const std::string& path) { const AtomicFile probe(path); }
+
 void sync_directory(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) throw_io(path, "cannot open the folder", errno);

@@ -59,6 +59,10 @@ class AtomicFile {
 
 void write_file_atomic(const std::string& path, std::string_view contents);
 
+/// Throws what writing a file of this name would throw if it cannot be created; leaves nothing
+/// behind. For programs to call before long work.
+void check_writable(const std::string& path);
+
 /// Makes renames and removals inside a folder durable. File systems that do not support it are
 /// accepted.
 void sync_directory(const std::string& path);

@@ -81,10 +81,12 @@ void MomentSums::add(const Tensor& x, const Tensor& y) {
   RELA_CHECK(x.defined() && x.shape().rank() == 2 && x.shape()[1] == p_, ShapeError,
              "moments: x is ", describe(x), "; [n, ", p_, "] is allowed");
   check_activation("moments", x);
+  check_same_device("moments", x, "the sums", shift_);
   const int64_t rows = x.shape()[0];
   RELA_CHECK(q_ == 0 || (y.defined() && y.shape() == Shape({rows, q_}) && y.dtype() == x.dtype()),
              ShapeError, "moments: y is ", describe(y), " for x ", describe(x), "; [", rows, ", ",
              q_, "] of the same dtype is allowed");
+  if (q_ > 0) check_same_device("moments", x, "y", y);
   const Device device = shift_.device();
   const GramDims dims{.rows = rows, .p = p_, .q = q_};
   const GramInputs in{.x = x.raw(),

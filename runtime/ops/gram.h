@@ -29,7 +29,7 @@ class MomentSums {
   MomentSums(int64_t p, int64_t q, Device device = Device::kCpu);
 
   /// x [n, p], y [n, q] (undefined when q == 0), both f32 or both bf16, on the device. Throws
-  /// ShapeError and DtypeError.
+  /// ShapeError, DtypeError and DeviceError.
   void add(const Tensor& x, const Tensor& y = {});
   int64_t rows() const { return rows_; }
   /// The moments of all rows so far; more may follow. No rows: zeros.

@@ -37,6 +37,8 @@ TransportDims checked_dims(const char* op, const Operands& in) {
                         .width = h.shape()[1],
                         .outputs = w.shape()[0],
                         .targets = y.defined() && y.shape().rank() == 2 ? y.shape()[0] : 0};
+  check_same_device(op, h, "weight", w);
+  if (in.bias != nullptr) check_same_device(op, h, "bias", *in.bias);
   RELA_CHECK(d.width > 0 && d.outputs > 0, ShapeError, op, ": weight ", describe(w), " is empty");
   RELA_CHECK(in.bias == nullptr ||
                  (in.bias->shape() == Shape{d.outputs} && in.bias->dtype() == Dtype::kF32),
@@ -44,6 +46,7 @@ TransportDims checked_dims(const char* op, const Operands& in) {
              " needs f32 [", d.outputs, "]");
   RELA_CHECK(y.defined() && y.dtype() == Dtype::kF32, DtypeError, op, ": targets ", describe(y),
              "; f32 is allowed; cast them first");
+  check_same_device(op, h, "targets", y);
   RELA_CHECK(y.shape().rank() == 2 && y.shape()[1] == d.outputs, ShapeError, op, ": targets ",
              describe(y), "; weight ", describe(w), " needs [B, ", d.outputs, "]");
   RELA_CHECK(d.targets > 0 ? d.rows % d.targets == 0 : d.rows == 0, ShapeError, op, ": targets ",

@@ -13,8 +13,8 @@ struct TransportRows {
   Tensor cosine;    // [N] f32: 1 - cos(W h_i + b, y_i)
 };
 
-/// h [N, D] f32 or bf16, weight [K, D] f32, bias [K] f32, y [N, K] f32. Throws ShapeError and
-/// DtypeError. kernels/transport/transport_loss.h has the definition.
+/// h [N, D] f32 or bf16, weight [K, D] f32, bias [K] f32, y [N, K] f32. Throws ShapeError,
+/// DtypeError and DeviceError. kernels/transport/transport_loss.h has the definition.
 TransportRows transport_rows(const Tensor& h, const Tensor& weight,
                              const std::optional<Tensor>& bias, const Tensor& y);
 

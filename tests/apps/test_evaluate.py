@@ -61,6 +61,34 @@ class Evaluation(ProgramTest):
         done = run_program("evaluate", "knn", "--pixels", "--format", "synthetic", "--synthetic-images", 40, "--k", 50)
         self.assertFails(done, DONE, "k is 50 but only 40 images can vote")
 
+    def test_results_name_the_device_and_other_devices_are_refused(self):
+        for device in ((), ("--device", "cpu"), ("--device", "auto")):
+            done = run_program("evaluate", "knn", "--pixels", "--data", self.data, "--k", 5, *device)
+            self.assertFails(done, DONE, "device: cpu")
+        for program, *args in (("evaluate", "knn"), ("evaluate", "linear"), ("evaluate", "classify"),
+                               ("evaluate", "neighbours", "--pixels"), ("embed",)):
+            done = run_program(program, *args, "--data", self.data, "--out", self.top / "out", "--device", "gpu")
+            self.assertFails(done, USAGE, '--device: "gpu"', "auto, cpu, cuda")
+            self.assertEqual(done.stdout, "")
+
+    def test_a_file_that_cannot_be_written_is_refused_before_the_work(self):
+        out = self.top / "nowhere" / "out"
+        for program, *args in (("evaluate", "knn"), ("evaluate", "linear"), ("evaluate", "neighbours"), ("embed",)):
+            done = run_program(program, *args, "--run", self.run_folder.folder, "--data", self.data, "--out", out)
+            self.assertFails(done, IO, out)
+            self.assertEqual(done.stdout, "")
+            self.assertNotIn("loaded", done.stderr)
+
+    def test_a_result_that_cannot_be_kept_is_printed(self):
+        (self.run_folder / "eval").write_text("a file where a folder should be")
+        done = run_program("evaluate", "knn", "--run", self.run_folder.folder, "--data", self.data, "--k", 5)
+        self.assertFails(done, IO, self.run_folder / "eval")
+        self.assert_result(json.loads(done.stdout), "knn")
+
+    def test_a_probe_needs_an_epoch(self):
+        done = run_program("evaluate", "linear", "--run", self.run_folder.folder, "--data", self.data, "--epochs", 0)
+        self.assertFails(done, USAGE, "--epochs", "1 to 1000000")
+
     def test_knn_of_pixels_tells_colours_apart(self):
         result = self.result("evaluate", "knn", "--pixels", "--k", 5)
         self.assert_result(result, "knn_pixels")

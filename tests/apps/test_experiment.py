@@ -125,6 +125,10 @@ class Table(ExperimentTest):
         self.assertExit(self.experiment(base=changed(self.base, {"data.val_path": str(other)}), **own), DONE)
         for name in ("linear_rela", "knn"):
             self.assertEqual(json.loads((self.out / f"byol-r1-s1/eval/{name}.json").read_text())["total"], 20)
+        self.out = self.top / "device"
+        done = self.experiment(base=changed(self.base, {"device": "cpu"}), **{**own, "evaluate": ["linear"]})
+        self.assertFails(done, DONE, "device: cpu, ")  # asked for: "auto" says why
+        self.assertNotIn("(auto", done.stderr)
         self.out = self.top / "synthetic"
         base = changed(self.base, {"data": {"format": "synthetic", "synthetic_images": 40, "workers": 0},
                                    "eval.knn_k": 50, "eval.knn_every_epochs": 0})

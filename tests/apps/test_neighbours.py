@@ -120,6 +120,7 @@ class SmallData(Sheets):
                 (USAGE, ("--run", run, "--k", 61), ("--k", "1 to 60")),
                 (USAGE, ("--run", run, "--queries", 31), ("queries", "1 to 30")),
                 (USAGE, ("--run", run, "--out", ""), ("--out",)),
+                (USAGE, ("--run", run, "--seed", -1), ("--seed", "-1; 0 or more")),
                 (IO, ("--untrained", self.top), ("config.resolved.json", "train_byol")),
                 (IO, ("--run", self.top), ("not the folder of a run",))):
             done = run_program("evaluate", "neighbours", "--data", self.data, "--out", self.top / "bad.png", *args)

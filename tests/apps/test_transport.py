@@ -111,6 +111,18 @@ class Transport(ProgramTest):
         self.assertIn(f"{residual[0][2]:.3f}", texts)
         self.assertIn("b & c", texts)
 
+    def test_device_seed_and_files_are_checked_first(self):
+        a = self.write("a.safetensors", rows(3, 1))
+        pair = ("--from", a, "--to", a)
+        self.assertFails(run_program("transport", *pair, "--device", "cpu"), DONE, "device: cpu")
+        self.assertFails(run_program("transport", *pair, "--device", "tpu"), USAGE, '--device: "tpu"', "auto, cpu, cuda")
+        self.assertFails(run_program("transport", *pair, "--seed", -1), USAGE, "--seed", "0 or more")
+        nowhere = self.top / "nowhere/out"
+        for options in ((*pair, "--out", nowhere), ("--all", self.top, "--svg", nowhere)):
+            done = run_program("transport", *options)
+            self.assertFails(done, IO, nowhere)
+            self.assertEqual(done.stdout, "")
+
     def test_features_of_embed_are_read(self):
         data = write_cifar10(self.top / "cifar")
         run = self.trained("run", "--max-steps", 1)

@@ -57,7 +57,7 @@ TEST(GpuComplaint, PassesOnWhichLibraryIsMissing) {
   facts.missing_library = "cuDNN (libcudnn.so.9) was not found; install it";
   EXPECT_EQ(gpu_complaint(facts),
             "device: cuDNN (libcudnn.so.9) was not found; install it, or choose \"device\": "
-            "\"cpu\"");
+            "\"cpu\" (--device cpu)");
 }
 
 TEST(GpuComplaint, SeesThatTheEnvironmentHidesEveryGpu) {

@@ -1,0 +1,34 @@
+#include "rela/run/open_device.h"
+
+#include "kernels/cpu/features.h"
+#include "kernels/cpu/parallel.h"
+#include "runtime/cpu_limit.h"
+#include "runtime/error.h"
+#include "runtime/log.h"
+
+namespace rela {
+
+Device open_device(DeviceRequest request, const ComputeSettings& settings) {
+  const DeviceChoice choice = choose_device(request);
+  const bool on_gpu = choice.device == Device::kCuda && !choice.is_emulated;
+  RELA_CHECK(settings.dtype != Dtype::kF16 || choice.device == Device::kCuda, UnsupportedError,
+             "precision: fp16-mixed needs device cuda, and this run is on the CPU; choose "
+             "\"bf16-mixed\" or \"fp32\"");
+  RELA_CHECK(settings.dtype != Dtype::kBf16 || on_gpu || cpu_has_bf16(), UnsupportedError,
+             "precision: bf16-mixed needs a processor with AVX-512 BF16, and this one has none; "
+             "choose \"fp32\"");
+  tuning().search = settings.search;
+  tuning().warn = [](const std::string& text) { log_warning(text); };
+  log_info(
+      "device: ", device_name(choice.device), choice.remark, ", ", describe_cpu_threads(), ", ",
+      settings.dtype == Dtype::kF32 ? "fp32" : cat(dtype_name(settings.dtype), " and f32 mixed"));
+  if (const std::string hint = binding_hint(); !hint.empty()) log_warning(hint);
+  if (choice.is_emulated) {
+    log_warning(
+        "device: cuda is emulated on the CPU in this build, for tests; it is thousands of times "
+        "slower than a GPU");
+  }
+  return choice.device;
+}
+
+}  // namespace rela
