@@ -53,14 +53,12 @@ Var attention(const Var& qkv, const AttentionOptions& options) {
       d, qkv.dtype(), scratch.workspace());
   return record("attention", out, {qkv},
                 [d, value, out, lse = std::move(lse)](const Tensor& dout, GradSink& to) {
-                  to.fill(0, [&](Tensor& dqkv, Write mode) {
-                    const AttentionBackwardArgs args{.qkv = value.raw(),
-                                                     .out = out.raw(),
-                                                     .lse = lse.ptr<float>(),
-                                                     .dout = dout.raw(),
-                                                     .dqkv = {dqkv.raw(), mode}};
-                    kBackward.launch(dout.device(), args, d, dout.dtype());
-                  });
+                  const AttentionBackwardArgs args{.qkv = value.raw(),
+                                                   .out = out.raw(),
+                                                   .lse = lse.ptr<float>(),
+                                                   .dout = dout.raw(),
+                                                   .dqkv = to.out(0)};
+                  kBackward.launch(dout.device(), args, d, dout.dtype());
                 });
 }
 
