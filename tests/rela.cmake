@@ -17,7 +17,6 @@ rela_tests(eval_tests
     rela/eval/test_eval_features.cpp
     rela/eval/test_knn.cpp
     rela/eval/test_linear_probe.cpp
-    rela/eval/test_metrics.cpp
     rela/eval/test_neighbours.cpp
     rela/report/test_browser.cpp
     rela/report/test_chart.cpp
