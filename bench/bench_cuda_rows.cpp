@@ -97,10 +97,10 @@ struct BatchNormLayer {
                               .beta = of_channel(1),
                               .mean = of_group(0),
                               .inv_std = of_group(1),
-                              .dx = dx.data(),
-                              .dresidual = has_residual ? dresidual.data() : nullptr,
-                              .dgamma = of_channel(4),
-                              .dbeta = of_channel(5)},
+                              .dx = {dx.data()},
+                              .dresidual = {has_residual ? dresidual.data() : nullptr},
+                              .dgamma = {of_channel(4)},
+                              .dbeta = {of_channel(5)}},
                              config, dims, workspace(), kStream);
   }
 
@@ -187,10 +187,9 @@ void bm_layer_norm_backward(benchmark::State& state) {
                               .gamma = affine.floats(),
                               .mean = statistics.floats(),
                               .inv_std = statistics.floats() + m.dims.rows,
-                              .dx = dx.data(),
-                              .dgamma = affine.floats() + m.dims.cols,
-                              .dbeta = affine.floats() + 2 * m.dims.cols,
-                              .dx_mode = Write::kAccumulate},
+                              .dx = {dx.data(), Write::kAccumulate},
+                              .dgamma = {affine.floats() + m.dims.cols},
+                              .dbeta = {affine.floats() + 2 * m.dims.cols}},
                              m.dims, m.dtype, {scratch.data(), scratch.bytes()}, kStream);
   });
 }
@@ -213,8 +212,8 @@ void bm_gelu_backward(benchmark::State& state) {
     gelu_backward_cuda({.dy = dy.data(),
                         .x = x.data(),
                         .bias = bias.floats(),
-                        .dx = dx.data(),
-                        .dbias = bias.floats() + m.dims.cols,
+                        .dx = {dx.data()},
+                        .dbias = {bias.floats() + m.dims.cols},
                         .kind = static_cast<Gelu>(state.range(3))},
                        m.dims, m.dtype, {scratch.data(), scratch.bytes()}, kStream);
   });

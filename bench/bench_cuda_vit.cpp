@@ -97,9 +97,9 @@ void bm_token_embed_backward(benchmark::State& state) {
   const TokenLayer t(state);
   time_on_device(state, t.bytes(), [&] {
     token_embed_backward_cuda({.dy = t.y.data(),
-                               .dx = t.x.data(),
-                               .dclass_token = t.class_token.floats(),
-                               .dposition = t.position.floats()},
+                               .dx = {t.x.data()},
+                               .dclass_token = {t.class_token.floats()},
+                               .dposition = {t.position.floats()}},
                               t.dims, t.dtype, kStream);
   });
 }

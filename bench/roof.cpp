@@ -78,26 +78,42 @@ double copy_rate() {
   return rate;
 }
 
-RoofShare::RoofShare()
-    : peak_(core_multiply_add_peak()),
-      copy_rate_(copy_rate()),
-      processor_start_(process_seconds()),
-      start_(std::chrono::steady_clock::now()) {}
+RoofShare::Times RoofShare::since_resume() const {
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start_;
+  return {process_seconds() - processor_start_, took.count()};
+}
+
+RoofShare::Times RoofShare::total() const {
+  if (!is_running_) return before_;
+  const Times now = since_resume();
+  return {before_.processor + now.processor, before_.elapsed + now.elapsed};
+}
+
+double RoofShare::pause() {
+  const Times now = since_resume();
+  before_ = {before_.processor + now.processor, before_.elapsed + now.elapsed};
+  is_running_ = false;
+  return now.elapsed;
+}
+
+void RoofShare::resume() {
+  is_running_ = true;
+  processor_start_ = process_seconds();
+  start_ = std::chrono::steady_clock::now();
+}
 
 void RoofShare::of_peak(benchmark::State& state, double flops) const {
-  const double rate =
-      flops * static_cast<double>(state.iterations()) / (process_seconds() - processor_start_);
+  const double rate = flops * static_cast<double>(state.iterations()) / total().processor;
   state.counters["flops"] =
       benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
   state.counters["core_flops"] = rate;
-  state.counters["of_peak"] = rate / peak_;
+  state.counters["of_peak"] = rate / core_multiply_add_peak();
 }
 
 void RoofShare::of_copy(benchmark::State& state, double bytes) const {
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start_;
   const double all = bytes * static_cast<double>(state.iterations());
   state.SetBytesProcessed(static_cast<int64_t>(all));
-  state.counters["of_copy"] = all / took.count() / copy_rate_;
+  state.counters["of_copy"] = all / total().elapsed / copy_rate();
 }
 
 }  // namespace rela

@@ -15,13 +15,18 @@ double core_multiply_add_peak();
 /// cpu_threads(). Measured on the first call, which takes about 0.2 s.
 double copy_rate();
 
-/// Measures the loop of a benchmark against the limit that binds it.
+/// Measures the loop of a benchmark against the limit that binds it; the limit itself is measured
+/// after the loop.
 ///   const RoofShare share;
 ///   for (auto _ : state) ...
 ///   share.of_copy(state, bytes);  // bytes of one iteration
 class RoofShare {
  public:
-  RoofShare();
+  RoofShare() { resume(); }
+
+  /// Leaves out what the loop does until resume(). Returns the seconds since the last resume().
+  double pause();
+  void resume();
 
   /// For loops bound by arithmetic. Counters: flops (per second, all threads), core_flops (per
   /// second of one core) and of_peak, its share of core_multiply_add_peak(). Counts processor time,
@@ -33,9 +38,16 @@ class RoofShare {
   void of_copy(benchmark::State& state, double bytes) const;
 
  private:
-  double peak_;
-  double copy_rate_;
-  double processor_start_;
+  struct Times {
+    double processor = 0;  // seconds of all threads
+    double elapsed = 0;
+  };
+  Times since_resume() const;
+  Times total() const;
+
+  Times before_;  // up to the last pause
+  bool is_running_ = false;
+  double processor_start_ = 0;
   std::chrono::steady_clock::time_point start_;
 };
 

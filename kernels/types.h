@@ -44,7 +44,7 @@ constexpr const char* dtype_name(Dtype d) {
   return "?";
 }
 
-/// Whether values of this dtype take part in arithmetic: f32, bf16 and f16.
+/// Floating storage: f32 and bf16, on cuda also f16. A contract names types only where it differs.
 constexpr bool is_floating(Dtype d) {
   return d == Dtype::kF32 || d == Dtype::kBf16 || d == Dtype::kF16;
 }
@@ -56,7 +56,7 @@ enum class F32Math : uint8_t { kExact, kTf32 };
 /// How a kernel treats what its output already holds.
 enum class Write : uint8_t { kOverwrite, kAccumulate };
 
-/// A gradient that a kernel produces: where, and whether it is added to the existing values.
+/// A gradient that a kernel produces: where (null: not needed), and whether to add to old values.
 struct GradOut {
   void* data = nullptr;
   Write mode = Write::kOverwrite;

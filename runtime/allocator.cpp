@@ -53,11 +53,15 @@ Allocator::~Allocator() { release_cached(); }
 
 Allocator::Block Allocator::allocate(size_t bytes) {
   if (bytes == 0) return {};
-  const size_t rounded = round_block_size(bytes);
   const std::lock_guard lock(mutex_);
+  const bool is_exact = block_sizes_ == BlockSizes::kExact;
+  const size_t rounded = is_exact ? bytes : round_block_size(bytes);
   const MemoryReserve::Guard* guard = current_reserve;
   if (guard != nullptr && &guard->allocator() != this) guard = nullptr;
-  Block block = take_cached(guard == nullptr ? cached_ : reserves_.at(guard->number()), rounded);
+  Block block;
+  if (!is_exact) {
+    block = take_cached(guard == nullptr ? cached_ : reserves_.at(guard->number()), rounded);
+  }
   if (block.data == nullptr) {
     RELA_CHECK(guard == nullptr || guard->growth() == MemoryReserve::Growth::kAllowed,
                InternalError, source_.name(), ": ", format_bytes(rounded),
@@ -150,6 +154,11 @@ void Allocator::reset_peak() {
 void Allocator::set_limit(size_t bytes) {
   const std::lock_guard lock(mutex_);
   limit_bytes_ = bytes;
+}
+
+void Allocator::set_block_sizes(BlockSizes sizes) {
+  const std::lock_guard lock(mutex_);
+  block_sizes_ = sizes;
 }
 
 void Allocator::set_fresh_memory(FreshMemory fresh) {

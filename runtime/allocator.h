@@ -51,6 +51,10 @@ class MemoryReserve;
 /// format.
 enum class FreshMemory : uint8_t { kUndefined, kNan };
 
+/// kExact: every block is new and as large as requested, so that the emulator's guard pages or
+/// AddressSanitizer notice an access past its end; release_cached() returns the freed ones.
+enum class BlockSizes : uint8_t { kRounded, kExact };
+
 /// Caching allocator over one source of memory. Thread-safe. Blocks are 64-byte aligned.
 class Allocator {
  public:
@@ -86,6 +90,8 @@ class Allocator {
   void set_limit(size_t bytes);
   /// Lets tests detect elements that were never written.
   void set_fresh_memory(FreshMemory fresh);
+  /// Lets tests detect accesses past the end of a block.
+  void set_block_sizes(BlockSizes sizes);
 
  private:
   friend class MemoryReserve;
@@ -103,6 +109,7 @@ class Allocator {
   AllocatorStats stats_;
   size_t limit_bytes_ = 0;
   FreshMemory fresh_memory_ = FreshMemory::kUndefined;
+  BlockSizes block_sizes_ = BlockSizes::kRounded;
 };
 
 /// Blocks of an allocator for recorded work: every replay writes to the same addresses, so these

@@ -37,7 +37,7 @@ inline Stream compute_stream(Device device) {
   return device == Device::kCpu ? Stream{} : cuda_compute_stream();
 }
 /// Waits until everything that was launched on the device is done. Throws DeviceError when a kernel
-/// failed.
+/// failed, or a release of memory since the last call.
 void synchronize(Device device);
 
 /// Copies in the given stream; returns at once. Host memory must be pinned and stay unchanged until

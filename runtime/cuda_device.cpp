@@ -25,6 +25,28 @@ auto checked(Call&& call) {
   }
 }
 
+/// What the first failed release of memory said: destructors release, so that the next
+/// synchronisation must throw it.
+class ReleaseFailure {
+ public:
+  void keep(const char* what) {
+    const std::lock_guard lock(mutex_);
+    if (what_.empty()) what_ = what;
+  }
+  void throw_if_any() {
+    const std::lock_guard lock(mutex_);
+    if (!what_.empty()) throw_device_error(std::exchange(what_, {}).c_str());
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string what_;
+};
+ReleaseFailure& release_failure() {
+  static auto* failure = new ReleaseFailure;  // tensors in static objects may outlive main
+  return *failure;
+}
+
 class GpuMemory : public MemorySource {
  public:
   const char* name() const override { return "cuda memory"; }
@@ -38,7 +60,8 @@ class GpuMemory : public MemorySource {
   void deallocate(void* data) noexcept override {
     try {
       simt::device_free(data);
-    } catch (const simt::Error&) {  // a kernel failed before: the next synchronisation says so
+    } catch (const simt::Error& e) {  // a kernel failed before, or wrote outside the block
+      release_failure().keep(e.what());
     }
   }
   void poison(void* data, size_t bytes) override {
@@ -148,6 +171,7 @@ void synchronize(Device device) {
   if (device == Device::kCpu) return;
   gpu();
   checked([] { simt::device_synchronize(); });
+  release_failure().throw_if_any();
 }
 
 void cuda_copy_async(void* to, const void* from, size_t bytes, CopyKind kind, Stream stream) {

@@ -18,11 +18,22 @@
 
 namespace rela {
 
-/// An op and the devices that have a kernel for it.
+/// What serves an op on each device, for reports: our kernel ("own") unless a library does.
+struct KernelSources {
+  const char* cpu = "own";
+  const char* cuda = "own";
+};
+
+/// Ops with two product algorithms on a GPU (kernels/libraries/tuning/product_algorithm.h).
+inline constexpr KernelSources kMeasuredAlgorithms{.cuda =
+                                                       "own kernel or cuBLASLt tiles, measured"};
+
+/// An op and what serves it on each device.
 struct KernelEntry {
   const char* op;
-  std::array<bool, 2> on_device;  // by Device
-  bool on(Device device) const { return on_device[static_cast<size_t>(device)]; }
+  std::array<const char*, 2> sources;  // by Device; null: no kernel
+  bool on(Device device) const { return source(device) != nullptr; }
+  const char* source(Device device) const { return sources[static_cast<size_t>(device)]; }
 };
 /// Every table of the program, sorted by op.
 std::vector<KernelEntry> kernel_entries();
@@ -35,8 +46,10 @@ template <class Fn>
 class KernelTable {
  public:
   /// `cuda`: RELA_CUDA_KERNEL(name).
-  KernelTable(const char* op, Fn* cpu, Fn* cuda = nullptr) : op_(op), by_device_{cpu, cuda} {
-    register_kernels({op, {cpu != nullptr, cuda != nullptr}});
+  KernelTable(const char* op, Fn* cpu, Fn* cuda = nullptr, KernelSources sources = {})
+      : op_(op), by_device_{cpu, cuda} {
+    register_kernels(
+        {op, {cpu == nullptr ? nullptr : sources.cpu, cuda == nullptr ? nullptr : sources.cuda}});
   }
 
   /// Throws UnsupportedError that names op, device and remedy.

@@ -191,6 +191,12 @@ Tensor& GradSink::prepare(size_t input, Write& mode) {
   return in.grad;
 }
 
+GradOut GradSink::out(size_t input) {
+  GradOut to;
+  fill(input, [&](Tensor& dx, Write mode) { to = {dx.raw(), mode}; });
+  return to;
+}
+
 void GradSink::give(size_t input, const Tensor& dx) {
   if (!wants(input)) return;
   Node& in = node_.inputs[input].node();

@@ -133,6 +133,8 @@ class GradSink {
     Tensor& dx = prepare(input, mode);
     fill_fn(dx, mode);
   }
+  /// The same buffer for a kernel; null for an input that needs no gradient.
+  GradOut out(size_t input);
   /// The gradient of `input` is exactly `dx` (often dy itself): shared without a copy if it is the
   /// first contribution, added otherwise. The op must not write to `dx` afterwards.
   void give(size_t input, const Tensor& dx);

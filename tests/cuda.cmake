@@ -8,7 +8,6 @@ rela_tests(cuda_kernel_tests LIGHT
     cuda/test_batch_norm.cpp
     cuda/test_conv2d.cpp
     cuda/test_elementwise.cpp
-    cuda/test_embed.cpp
     cuda/test_gather.cpp
     cuda/test_gram.cpp
     cuda/test_l2_normalize.cpp
@@ -16,9 +15,9 @@ rela_tests(cuda_kernel_tests LIGHT
     cuda/test_loss.cpp
     cuda/test_matmul.cpp
     cuda/test_normalize_u8.cpp
+    cuda/test_op_cases.cpp
     cuda/test_optimizer.cpp
     cuda/test_pool2d.cpp
-    cuda/test_random_bits.cpp
     cuda/test_reduce.cpp
     cuda/test_relu.cpp
     cuda/test_top_k.cpp
@@ -28,7 +27,7 @@ rela_tests(cuda_kernel_tests LIGHT
     support/skip_without_gpu.cpp
     $<TARGET_OBJECTS:cuda_wrappers>
   LINKS
-    kernels
+    op_cases
   LABELS cuda)
 
 if(RELA_CUDA STREQUAL "SIMT")

@@ -2,17 +2,6 @@
 
 rela_tests(kernels_op_tests LIGHT
   SOURCES
-    kernels/cases/attention.cpp
-    kernels/cases/batch_norm.cpp
-    kernels/cases/conv2d.cpp
-    kernels/cases/elementwise.cpp
-    kernels/cases/embed.cpp
-    kernels/cases/linear.cpp
-    kernels/cases/loss.cpp
-    kernels/cases/pool2d.cpp
-    kernels/cases/transformer.cpp
-    kernels/cases/transport.cpp
-    kernels/op_cases.cpp
     kernels/test_attention.cpp
     kernels/test_conv2d.cpp
     kernels/test_embed.cpp
@@ -21,7 +10,7 @@ rela_tests(kernels_op_tests LIGHT
     kernels/test_op_list.cpp
     kernels/test_pool2d.cpp
     kernels/test_transport.cpp
-  LINKS runtime
+  LINKS op_cases
   LABELS kernels)
 target_compile_definitions(kernels_op_tests PRIVATE
   RELA_OPS_HEADER="${CMAKE_SOURCE_DIR}/runtime/ops/ops.h")

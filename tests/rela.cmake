@@ -18,7 +18,6 @@ rela_tests(eval_tests
     rela/eval/test_eval_features.cpp
     rela/eval/test_knn.cpp
     rela/eval/test_linear_probe.cpp
-    rela/eval/test_metrics.cpp
     rela/eval/test_neighbours.cpp
     rela/eval/test_raw_pixels.cpp
     rela/report/test_browser.cpp

@@ -14,7 +14,7 @@ namespace rela {
 enum class Gelu : uint8_t { kErf, kTanh, kQuick };
 
 struct GeluForwardArgs {
-  const void* x = nullptr;      // [rows, cols] f32 or bf16
+  const void* x = nullptr;      // [rows, cols]
   const float* bias = nullptr;  // [cols], or null
   void* y = nullptr;            // like x; may be x
   Gelu kind = Gelu::kErf;
@@ -28,10 +28,8 @@ struct GeluBackwardArgs {
   const void* dy = nullptr;     // [rows, cols]
   const void* x = nullptr;      // as in the forward pass
   const float* bias = nullptr;  // as in the forward pass
-  void* dx = nullptr;           // like dy; may be dy; null: not needed
-  float* dbias = nullptr;       // [cols]; null: not needed
-  Write dx_mode = Write::kOverwrite;
-  Write dbias_mode = Write::kOverwrite;
+  GradOut dx{};                 // like dy; may be dy
+  GradOut dbias{};              // [cols] f32
   Gelu kind = Gelu::kErf;
 };
 /// dx = dy gelu'(x + bias), dbias = sum over rows of dy gelu'(x + bias), before dx is rounded. No

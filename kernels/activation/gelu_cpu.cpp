@@ -59,7 +59,7 @@ template <Gelu kKind, class T>
 void backward(const GeluBackwardArgs& args, RowDims dims, float* partials) {
   const T* dy = static_cast<const T*>(args.dy);
   const T* x = static_cast<const T*>(args.x);
-  T* dx = static_cast<T*>(args.dx);
+  T* dx = static_cast<T*>(args.dx.data);
   parallel_for(parts_of(dims), [&](int64_t part) {
     float* sums = partials + part * dims.cols;
     std::fill_n(sums, dims.cols, 0.0f);
@@ -71,7 +71,7 @@ void backward(const GeluBackwardArgs& args, RowDims dims, float* partials) {
         const float gradient = to_float(dy[i]) * gelu_at<kKind>(h).slope;
         sums[c] += gradient;
         if (dx == nullptr) continue;
-        const float old = args.dx_mode == Write::kAccumulate ? to_float(dx[i]) : 0.0f;
+        const float old = args.dx.mode == Write::kAccumulate ? to_float(dx[i]) : 0.0f;
         dx[i] = store_as<T>(old + gradient);
       }
     }
@@ -115,11 +115,12 @@ void gelu_backward_cpu(const GeluBackwardArgs& args, RowDims dims, Dtype dtype, 
   with_kind(args.kind, dtype, [&]<class T>(auto kind, T*) {
     backward<decltype(kind)::value, T>(args, dims, partials);
   });
-  if (args.dbias == nullptr) return;
+  if (args.dbias.data == nullptr) return;
+  float* dbias = static_cast<float*>(args.dbias.data);
   for (int64_t c = 0; c < dims.cols; ++c) {
-    double total = args.dbias_mode == Write::kAccumulate ? args.dbias[c] : 0.0;
+    double total = args.dbias.mode == Write::kAccumulate ? dbias[c] : 0.0;
     for (int64_t p = 0; p < parts_of(dims); ++p) total += partials[p * dims.cols + c];
-    args.dbias[c] = static_cast<float>(total);
+    dbias[c] = static_cast<float>(total);
   }
 }
 

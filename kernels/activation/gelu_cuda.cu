@@ -111,11 +111,11 @@ template <class T>
 void backward(const GeluBackwardArgs& args, RowDims dims, float* partials, Stream stream) {
   const RowTiles t(1, dims.rows, dims.cols);
   const Arrays<T> a{static_cast<const T*>(args.dy), static_cast<const T*>(args.x), args.bias,
-                    static_cast<T*>(args.dx), args.dbias == nullptr ? nullptr : partials};
-  with_rows(kind_of_rows(dims.cols, args.dy, args.x, args.bias, args.dx), [&]<Rows kRows>() {
+                    static_cast<T*>(args.dx.data), args.dbias.data == nullptr ? nullptr : partials};
+  with_rows(kind_of_rows(dims.cols, args.dy, args.x, args.bias, args.dx.data), [&]<Rows kRows>() {
     with_kind(args.kind, [&]<Gelu kKind>() {
       simt::launch(gelu_backward_kernel<kRows, kKind, T>, {t.grid(), kRowTileThreads}, stream, t, a,
-                   args.dx_mode);
+                   args.dx.mode);
     });
   });
 }
@@ -148,12 +148,8 @@ void gelu_backward_cuda(const GeluBackwardArgs& args, RowDims dims, Dtype dtype,
     parts = RowTiles(1, dims.rows, dims.cols).parts;
     with_storage_type(dtype, [&]<class T>(T*) { backward<T>(args, dims, partials, stream); });
   }
-  merge_columns_cuda({.partials = partials,
-                      .parts = parts,
-                      .columns = dims.cols,
-                      .first = args.dbias,
-                      .first_mode = args.dbias_mode},
-                     stream);
+  merge_columns_cuda(
+      {.partials = partials, .parts = parts, .columns = dims.cols, .first = args.dbias}, stream);
 }
 
 }  // namespace rela

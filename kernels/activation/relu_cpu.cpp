@@ -17,8 +17,8 @@ template <class T>
 void backward(const ReluBackwardArgs& args, int64_t n) {
   const T* y = static_cast<const T*>(args.y);
   const T* dy = static_cast<const T*>(args.dy);
-  T* dx = static_cast<T*>(args.dx);
-  const Write mode = args.mode;
+  T* dx = static_cast<T*>(args.dx.data);
+  const Write mode = args.dx.mode;
   parallel_ranges(n, [=](int64_t begin, int64_t end) {
     for_lanes(begin, end, [=](int64_t i, auto lanes) {
       F32x16 g = relu_gradient_lanes(lanes.load(y + i), lanes.load(dy + i));

@@ -54,13 +54,13 @@ void relu_forward_cuda(const void* x, void* y, int64_t n, Dtype dtype, Stream st
 
 void relu_backward_cuda(const ReluBackwardArgs& args, int64_t n, Dtype dtype, Stream stream) {
   if (n == 0) return;
-  const FlatRange range = flat_range(n, args.y, args.dy, args.dx);
+  const FlatRange range = flat_range(n, args.y, args.dy, args.dx.data);
   with_storage_type(dtype, [&]<class T>(T*) {
     const auto kernel =
-        args.mode == Write::kAccumulate ? backward_kernel<T, true> : backward_kernel<T, false>;
+        args.dx.mode == Write::kAccumulate ? backward_kernel<T, true> : backward_kernel<T, false>;
     simt::launch(kernel, {elementwise_blocks(range), kElementwiseThreads}, stream,
                  static_cast<const T*>(args.y), static_cast<const T*>(args.dy),
-                 static_cast<T*>(args.dx), range);
+                 static_cast<T*>(args.dx.data), range);
   });
 }
 

@@ -5,8 +5,8 @@
 namespace rela {
 
 /// y[r, :] = exp(x[r, :] - max x[r, :]) / sum of the exponentials, in f32.
-///   x, y: [rows, cols] f32 or bf16; y may be x. NaN affects only its own row, as does a row of
-///   minus infinities. Empty input does nothing. Deterministic.
+///   x, y: [rows, cols]; y may be x. NaN affects only its own row, as does a row of minus
+///   infinities. Empty input does nothing. Deterministic.
 using SoftmaxForwardFn = void(const void* x, void* y, RowDims dims, Dtype dtype, Stream stream);
 SoftmaxForwardFn softmax_forward_cpu;
 SoftmaxForwardFn softmax_forward_cuda;
@@ -14,8 +14,7 @@ SoftmaxForwardFn softmax_forward_cuda;
 struct SoftmaxBackwardArgs {
   const void* y = nullptr;   // the forward result, [rows, cols]
   const void* dy = nullptr;  // like y
-  void* dx = nullptr;        // like y; may be dy
-  Write mode = Write::kOverwrite;
+  GradOut dx{};              // like y; may be dy
 };
 /// dx[r, c] = y[r, c] (dy[r, c] - sum_k y[r, k] dy[r, k]).   Empty input does nothing.
 /// Deterministic.

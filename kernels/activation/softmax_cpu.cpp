@@ -27,8 +27,8 @@ template <class T>
 void backward(const SoftmaxBackwardArgs& args, RowDims dims) {
   const T* y = static_cast<const T*>(args.y);
   const T* dy = static_cast<const T*>(args.dy);
-  T* dx = static_cast<T*>(args.dx);
-  const Write mode = args.mode;
+  T* dx = static_cast<T*>(args.dx.data);
+  const Write mode = args.dx.mode;
   parallel_rows(dims, [=](int64_t row) {
     const int64_t at = row * dims.cols;
     float dot = 0;

@@ -113,7 +113,8 @@ __global__ void __launch_bounds__(kWarps * 32)
     for (int k = 0; k < kVector; ++k) dx.v[k] = a.v[k] * (dx.v[k] - dot);
     const int count = columns_at(column_of(v), dims.cols);
     if (count > 0) {
-      write_upto8<kRows>(static_cast<T*>(args.dx) + at + column_of(v), dx, count, args.mode);
+      write_upto8<kRows>(static_cast<T*>(args.dx.data) + at + column_of(v), dx, count,
+                         args.dx.mode);
     }
   });
 }
@@ -138,7 +139,7 @@ void softmax_backward_cuda(const SoftmaxBackwardArgs& args, RowDims dims, Dtype 
                            Stream stream) {
   if (dims.rows * dims.cols == 0) return;
   with_storage_type(dtype, [&]<class T>(T*) {
-    with_rows(kind_of_rows(dims.cols, args.y, args.dy, args.dx), [&]<Rows kRows>() {
+    with_rows(kind_of_rows(dims.cols, args.y, args.dy, args.dx.data), [&]<Rows kRows>() {
       with_vectors(dims.cols, [&]<int kVectors>() {
         simt::launch(softmax_backward_kernel<kRows, kVectors, T>, {grid_of(dims), kWarps * 32},
                      stream, args, dims);

@@ -29,7 +29,7 @@ inline constexpr int64_t kAttentionWidthStep = 16;
 inline constexpr int64_t kAttentionOperandBytes = 64 << 10;
 
 struct AttentionForwardArgs {
-  /// [N, T, 3, H, D] f32 or bf16, on cuda also f16, 16-byte aligned: the output of one projection
+  /// [N, T, 3, H, D], 16-byte aligned: the output of one projection
   /// whose weights are those of Q, K and V stacked vertically, each split by head (torchvision's
   /// in_proj_weight, timm's qkv.weight).
   const void* qkv = nullptr;

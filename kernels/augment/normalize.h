@@ -28,7 +28,7 @@ constexpr Normalization clip_normalization() {
 
 /// The last step of an augmentation: planes to pixels.
 ///   y[p, c] = (x[c, p] - mean[c]) / std[c]
-///   x : [3, pixels] f32     y : [pixels, 3] of a floating dtype, overwritten, must not alias x
+///   x : [3, pixels] f32     y : [pixels, 3] f32, bf16 or f16, overwritten, must not alias x
 /// Empty input does nothing.
 void normalize_cpu(const float* x, void* y, Dtype dtype, int64_t pixels,
                    const Normalization& normalization);

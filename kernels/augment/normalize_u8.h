@@ -6,7 +6,7 @@ namespace rela {
 
 struct NormalizeU8Args {
   const uint8_t* x = nullptr;  // [pixels, 3]
-  void* y = nullptr;           // [pixels, 3] f32 or bf16, overwritten
+  void* y = nullptr;           // [pixels, 3] f32, bf16 or f16, overwritten
   Normalization normalization;
 };
 /// Decoded images as network input, without augmentation:

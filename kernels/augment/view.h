@@ -12,7 +12,7 @@ namespace rela {
 struct ViewOutput {
   int64_t size = 32;  // side S of the view
   Normalization normalization;
-  Dtype dtype = Dtype::kF32;  // of its pixels, a floating one
+  Dtype dtype = Dtype::kF32;  // of its pixels: f32, bf16 or f16
 };
 
 /// Renders one view of one image: crop, resize and flip, then the jitter operations in their drawn

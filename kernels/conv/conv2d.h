@@ -31,7 +31,7 @@ enum class Conv2dAlgorithm : uint8_t { kAuto, kDirect, kWinograd };
 /// Everything that selects a kernel, besides the pass.
 struct Conv2dProblem {
   Conv2dDims dims;
-  Dtype dtype = Dtype::kF32;         // of x, y and their gradients: f32 or bf16
+  Dtype dtype = Dtype::kF32;         // of x, y and their gradients
   Dtype weight_dtype = Dtype::kF32;  // of w; its gradient is always f32
   Conv2dAlgorithm algorithm = Conv2dAlgorithm::kAuto;
   F32Math f32_math = F32Math::kExact;

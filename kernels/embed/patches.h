@@ -22,7 +22,7 @@ struct PatchDims {
   constexpr int64_t width() const { return patch * run(); }
 };
 
-/// f32 or bf16; x and y do not overlap. Empty input does nothing.
+/// x and y do not overlap. Empty input does nothing.
 using PatchesForwardFn = void(const PatchDims& dims, const void* x, void* y, Dtype dtype,
                               Stream stream);
 PatchesForwardFn patches_forward_cpu;

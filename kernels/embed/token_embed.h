@@ -15,7 +15,7 @@ struct TokenEmbedDims {
 };
 
 struct TokenEmbedForwardArgs {
-  const void* x = nullptr;             // [N, T, D] f32 or bf16
+  const void* x = nullptr;             // [N, T, D]
   const float* class_token = nullptr;  // [D]
   const float* position = nullptr;     // [T + 1, D]
   void* y = nullptr;                   // [N, T + 1, D] like x; no overlap
@@ -28,13 +28,10 @@ TokenEmbedForwardFn token_embed_forward_cpu;
 TokenEmbedForwardFn token_embed_forward_cuda;
 
 struct TokenEmbedBackwardArgs {
-  const void* dy = nullptr;       // [N, T + 1, D]
-  void* dx = nullptr;             // [N, T, D] like dy; null: not needed
-  float* dclass_token = nullptr;  // [D]; null: not needed
-  float* dposition = nullptr;     // [T + 1, D]; null: not needed
-  Write dx_mode = Write::kOverwrite;
-  Write dclass_token_mode = Write::kOverwrite;
-  Write dposition_mode = Write::kOverwrite;
+  const void* dy = nullptr;  // [N, T + 1, D]
+  GradOut dx{};              // [N, T, D] like dy
+  GradOut dclass_token{};    // [D] f32
+  GradOut dposition{};       // [T + 1, D] f32
 };
 /// dx[n, t] = dy[n, 1 + t]      dposition[t] = sum_n dy[n, t]      dclass_token = sum_n dy[n, 0]
 /// The sums run over the images in order: kTokenEmbedPart of them in f32, these partial sums in

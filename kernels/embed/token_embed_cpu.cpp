@@ -32,10 +32,10 @@ void backward_patches(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& 
   parallel_rows({d.n * d.patches, d.width}, [&](int64_t row) {
     const int64_t image = row / d.patches, token = row % d.patches + 1;
     const T* dy = static_cast<const T*>(args.dy) + (image * d.tokens() + token) * d.width;
-    T* dx = static_cast<T*>(args.dx) + row * d.width;
+    T* dx = static_cast<T*>(args.dx.data) + row * d.width;
     for_lanes(0, d.width, [&](int64_t c, auto lanes) {
       F32x16 v = lanes.load(dy + c);
-      if (args.dx_mode == Write::kAccumulate) v += lanes.load(dx + c);
+      if (args.dx.mode == Write::kAccumulate) v += lanes.load(dx + c);
       lanes.store(dx + c, v);
     });
   });
@@ -59,28 +59,26 @@ LaneTotals sum_over_images(const T* dy, const TokenEmbedDims& d, auto lanes) {
   return totals;
 }
 
-void write_totals(float* out, const LaneTotals& totals, int64_t count, Write mode) {
+void write_totals(GradOut out, int64_t at, const LaneTotals& totals, int64_t count) {
+  if (out.data == nullptr) return;
+  float* to = static_cast<float*>(out.data) + at;
   for (int64_t k = 0; k < count; ++k) {
-    const double old = mode == Write::kAccumulate ? out[k] : 0.0;
-    out[k] = static_cast<float>(old + totals.v[k]);
+    const double old = out.mode == Write::kAccumulate ? to[k] : 0.0;
+    to[k] = static_cast<float>(old + totals.v[k]);
   }
 }
 
 template <class T>
 void backward(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& d) {
-  if (args.dx != nullptr) backward_patches<T>(args, d);
-  if (args.dclass_token == nullptr && args.dposition == nullptr) return;
-  const int64_t tokens = args.dposition == nullptr ? 1 : d.tokens();
+  if (args.dx.data != nullptr) backward_patches<T>(args, d);
+  if (args.dclass_token.data == nullptr && args.dposition.data == nullptr) return;
+  const int64_t tokens = args.dposition.data == nullptr ? 1 : d.tokens();
   parallel_for(tokens, [&](int64_t token) {
     for_lanes(0, d.width, [&](int64_t c, auto lanes) {
       const int64_t at = token * d.width + c, count = std::min(kLanes, d.width - c);
       const LaneTotals totals = sum_over_images(static_cast<const T*>(args.dy) + at, d, lanes);
-      if (args.dposition != nullptr) {
-        write_totals(args.dposition + at, totals, count, args.dposition_mode);
-      }
-      if (token == 0 && args.dclass_token != nullptr) {
-        write_totals(args.dclass_token + c, totals, count, args.dclass_token_mode);
-      }
+      write_totals(args.dposition, at, totals, count);
+      if (token == 0) write_totals(args.dclass_token, c, totals, count);
     });
   });
 }

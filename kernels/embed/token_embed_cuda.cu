@@ -34,12 +34,14 @@ __global__ void __launch_bounds__(kPoolThreads)
                      at.channels);
 }
 
-__device__ void write_totals(float* out, const double (&totals)[kVector], int count, Write mode) {
+__device__ void write_totals(GradOut out, int at, const double (&totals)[kVector], int count) {
+  if (out.data == nullptr) return;
+  float* to = static_cast<float*>(out.data) + at;
 #pragma unroll
   for (int k = 0; k < kVector; ++k) {
     if (k >= count) break;
-    const double old = mode == Write::kAccumulate ? out[k] : 0.0;
-    out[k] = static_cast<float>(old + totals[k]);
+    const double old = out.mode == Write::kAccumulate ? to[k] : 0.0;
+    to[k] = static_cast<float>(old + totals[k]);
   }
 }
 
@@ -49,7 +51,7 @@ __global__ void __launch_bounds__(kPoolThreads)
   PoolPlace at;
   if (!find_place(1, d.tokens, d.width, &at)) return;
   const int in_position = at.column * d.width + at.channel;
-  const bool is_patch = at.column > 0 && args.dx != nullptr;
+  const bool is_patch = at.column > 0 && args.dx.data != nullptr;
   double totals[kVector] = {};
   for (int begin = 0; begin < d.n; begin += static_cast<int>(kTokenEmbedPart)) {
     F32x8 part{};
@@ -62,19 +64,15 @@ __global__ void __launch_bounds__(kPoolThreads)
       for (int k = 0; k < kVector; ++k) part.v[k] += dy.v[k];
       if (is_patch) {
         const int64_t patch = int64_t{image} * (d.tokens - 1) + at.column - 1;
-        write_upto8<kRows>(static_cast<T*>(args.dx) + patch * d.width + at.channel, dy, at.channels,
-                           args.dx_mode);
+        write_upto8<kRows>(static_cast<T*>(args.dx.data) + patch * d.width + at.channel, dy,
+                           at.channels, args.dx.mode);
       }
     }
 #pragma unroll
     for (int k = 0; k < kVector; ++k) totals[k] += part.v[k];
   }
-  if (args.dposition != nullptr) {
-    write_totals(args.dposition + in_position, totals, at.channels, args.dposition_mode);
-  }
-  if (at.column == 0 && args.dclass_token != nullptr) {
-    write_totals(args.dclass_token + at.channel, totals, at.channels, args.dclass_token_mode);
-  }
+  write_totals(args.dposition, in_position, totals, at.channels);
+  if (at.column == 0) write_totals(args.dclass_token, at.channel, totals, at.channels);
 }
 
 }  // namespace
@@ -95,7 +93,7 @@ void token_embed_forward_cuda(const TokenEmbedForwardArgs& args, const TokenEmbe
 void token_embed_backward_cuda(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& dims,
                                Dtype dtype, Stream stream) {
   if (dims.width == 0) return;
-  const Rows rows = kind_of_rows(dims.width, args.dy, args.dx);
+  const Rows rows = kind_of_rows(dims.width, args.dy, args.dx.data);
   with_storage_type(dtype, [&]<class T>(T*) {
     with_rows(rows, [&]<Rows kRows>() {
       simt::launch(token_embed_backward_kernel<kRows, T>,

@@ -9,7 +9,7 @@ struct GatherRowsArgs {
   const int64_t* index = nullptr;  // [rows], rows of x
   void* y = nullptr;               // [rows, cols], must not overlap x
   Dtype dtype = Dtype::kF32;       // of x and y
-  Write mode = Write::kOverwrite;  // kAccumulate: floating dtypes
+  Write mode = Write::kOverwrite;  // kAccumulate: f32, bf16 or f16
 };
 
 /// y[i] = x[index[i]] (kAccumulate: y[i] += x[index[i]], in f32, rounded once): picks a batch out

@@ -3,10 +3,11 @@
 namespace rela {
 namespace {
 
-__device__ void write_total(float* out, int64_t column, double total, Write mode) {
-  if (out == nullptr) return;
-  const double old = mode == Write::kAccumulate ? out[column] : 0.0;
-  out[column] = static_cast<float>(old + total);
+__device__ void write_total(GradOut out, int64_t column, double total) {
+  if (out.data == nullptr) return;
+  float* to = static_cast<float*>(out.data) + column;
+  const double old = out.mode == Write::kAccumulate ? *to : 0.0;
+  *to = static_cast<float>(old + total);
 }
 
 __global__ void __launch_bounds__(kMergeThreads) merge_columns_kernel(const MergeColumnsArgs args) {
@@ -23,14 +24,14 @@ __global__ void __launch_bounds__(kMergeThreads) merge_columns_kernel(const Merg
   }
   sums = sum_shares(sums, shared[0]);
   if (!me.finishes || me.merged_column >= args.columns) return;
-  write_total(args.first, me.merged_column, sums.first, args.first_mode);
-  write_total(args.second, me.merged_column, sums.second, args.second_mode);
+  write_total(args.first, me.merged_column, sums.first);
+  write_total(args.second, me.merged_column, sums.second);
 }
 
 }  // namespace
 
 void merge_columns_cuda(const MergeColumnsArgs& args, Stream stream) {
-  if (args.columns == 0 || (args.first == nullptr && args.second == nullptr)) return;
+  if (args.columns == 0 || (args.first.data == nullptr && args.second.data == nullptr)) return;
   simt::launch(merge_columns_kernel, {merge_grid(args.columns), kMergeThreads}, stream, args);
 }
 

@@ -50,10 +50,8 @@ struct MergeColumnsArgs {
   int64_t parts = 0;                // 0: the sums are 0
   int64_t sums = 1;                 // 1 or 2 of each column
   int64_t columns = 0;
-  float* first = nullptr;   // [columns]; null: not needed
-  float* second = nullptr;  // [columns]; null: not needed
-  Write first_mode = Write::kOverwrite;
-  Write second_mode = Write::kOverwrite;
+  GradOut first{};   // [columns] f32
+  GradOut second{};  // [columns] f32
 };
 /// Sums over the parts.
 void merge_columns_cuda(const MergeColumnsArgs& args, Stream stream);

@@ -8,7 +8,7 @@ namespace rela {
 inline constexpr float kByolEps = 1e-12f;
 
 struct ByolLossArgs {
-  const void* q = nullptr;  // [rows, cols] f32 or bf16: predictions, view 1 then view 2
+  const void* q = nullptr;  // [rows, cols]: predictions, view 1 then view 2
   const void* z = nullptr;  // like q: targets, view 1 then view 2
   float* loss = nullptr;    // out: scalar
   float* dq = nullptr;      // out [rows, cols]: gradient of the loss; null: not needed

@@ -5,7 +5,7 @@
 namespace rela {
 
 struct SoftmaxCrossEntropyArgs {
-  const void* logits = nullptr;     // [rows, cols] f32 or bf16
+  const void* logits = nullptr;     // [rows, cols]
   const int64_t* labels = nullptr;  // [rows], each in [0, cols)
   float* loss = nullptr;            // out: scalar
   float* row_max = nullptr;         // out [rows]: for the backward pass
@@ -30,8 +30,7 @@ struct SoftmaxCrossEntropyBackwardArgs {
   const float* row_max = nullptr;   // [rows]
   const float* row_sum = nullptr;   // [rows]
   const float* dloss = nullptr;     // scalar
-  void* dlogits = nullptr;          // like logits; must not alias them
-  Write mode = Write::kOverwrite;
+  GradOut dlogits{};                // like logits; must not alias them
 };
 /// dlogits[r, k] = dloss / rows (softmax(logits[r])[k] - [k == label]).
 using SoftmaxCrossEntropyBackwardFn = void(const SoftmaxCrossEntropyBackwardArgs& args,

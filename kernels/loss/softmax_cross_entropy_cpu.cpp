@@ -30,13 +30,13 @@ void backward(const SoftmaxCrossEntropyBackwardArgs& args, RowDims dims) {
   const float scale = *args.dloss / static_cast<float>(dims.rows);
   parallel_rows(dims, [&](int64_t row) {
     const T* logits = static_cast<const T*>(args.logits) + row * dims.cols;
-    T* dlogits = static_cast<T*>(args.dlogits) + row * dims.cols;
+    T* dlogits = static_cast<T*>(args.dlogits.data) + row * dims.cols;
     const float max = args.row_max[row];
     const float inv_sum = 1.0f / args.row_sum[row];
     for (int64_t k = 0; k < dims.cols; ++k) {
       const float p = std::exp(to_float(logits[k]) - max) * inv_sum;
       float g = scale * (k == args.labels[row] ? p - 1.0f : p);
-      if (args.mode == Write::kAccumulate) g += to_float(dlogits[k]);
+      if (args.dlogits.mode == Write::kAccumulate) g += to_float(dlogits[k]);
       dlogits[k] = store_as<T>(g);
     }
   });

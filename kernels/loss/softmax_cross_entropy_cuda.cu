@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(kReduceThreads)
   const int64_t row = own_row();
   if (row >= d.rows) return;
   const T* logits = static_cast<const T*>(args.logits) + row * d.cols;
-  T* dlogits = static_cast<T*>(args.dlogits) + row * d.cols;
+  T* dlogits = static_cast<T*>(args.dlogits.data) + row * d.cols;
   const float scale = *args.dloss / static_cast<float>(d.rows);
   const float max = args.row_max[row];
   const float inv_sum = 1.0f / args.row_sum[row];
@@ -105,11 +105,11 @@ void softmax_cross_entropy_forward_cuda(const SoftmaxCrossEntropyArgs& args, Row
 void softmax_cross_entropy_backward_cuda(const SoftmaxCrossEntropyBackwardArgs& args, RowDims dims,
                                          Dtype dtype, Stream stream) {
   if (dims.rows == 0) return;
-  const bool aligned = dims.cols % kVector == 0 && aligned16(args.logits, args.dlogits);
+  const bool aligned = dims.cols % kVector == 0 && aligned16(args.logits, args.dlogits.data);
   const int64_t vectors = aligned ? dims.cols / kVector : 0;
   with_storage_type(dtype, [&]<class T>(T*) {
-    const auto kernel =
-        args.mode == Write::kAccumulate ? backward_kernel<T, true> : backward_kernel<T, false>;
+    const auto kernel = args.dlogits.mode == Write::kAccumulate ? backward_kernel<T, true>
+                                                                : backward_kernel<T, false>;
     simt::launch(kernel, {blocks_of(dims), kReduceThreads}, stream, args, dims, vectors);
   });
 }

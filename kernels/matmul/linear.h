@@ -17,7 +17,7 @@ enum class Bias : uint8_t { kAbsent, kPresent };
 /// Everything that selects a kernel, besides the pass.
 struct LinearProblem {
   LinearDims dims;
-  Dtype dtype = Dtype::kF32;         // of x, y and their gradients: f32 or bf16
+  Dtype dtype = Dtype::kF32;         // of x, y and their gradients
   Dtype weight_dtype = Dtype::kF32;  // of w; its gradient and the bias are always f32
   Bias bias = Bias::kAbsent;
   F32Math f32_math = F32Math::kExact;

@@ -1,6 +1,10 @@
 #pragma once
 // Batch normalisation (Ioffe and Szegedy 2015) over the rows of a matrix, fused with what follows
 // it in a residual network: a residual sum and a ReLU.
+//
+// Read batch_norm_parts.h first, then batch_norm_{forward,backward}_cpu.cpp: how the rows are split
+// and what each of the two sweeps does. The CUDA kernels (batch_norm_cuda.h, then
+// batch_norm_{forward,backward}_cuda.cu) make the same sweeps over the tiles of gpu/row_tiles.h.
 
 #include <cstddef>
 
@@ -21,7 +25,7 @@ enum class NormStatistics : uint8_t { kBatch, kRunning };
 
 struct BatchNormConfig {
   NormStatistics statistics = NormStatistics::kBatch;
-  Dtype dtype = Dtype::kF32;  // of x, residual, y and their gradients: f32 or bf16
+  Dtype dtype = Dtype::kF32;  // of x, residual, y and their gradients
   bool relu = false;
   float momentum = 0.1f;  // weight of the new statistics in the running average
   float eps = 1e-5f;
@@ -68,14 +72,10 @@ struct BatchNormBackwardArgs {
   const float* beta = nullptr;
   const float* mean = nullptr;     // [groups, channels], from the forward pass
   const float* inv_std = nullptr;  // [groups, channels]
-  void* dx = nullptr;              // null: not needed
-  void* dresidual = nullptr;       // null: not needed; may be dx if it accumulates
-  float* dgamma = nullptr;         // [channels]; null: not needed
-  float* dbeta = nullptr;          // [channels]; null: not needed
-  Write dx_mode = Write::kOverwrite;
-  Write dresidual_mode = Write::kOverwrite;
-  Write dgamma_mode = Write::kOverwrite;
-  Write dbeta_mode = Write::kOverwrite;
+  GradOut dx{};                    // like x
+  GradOut dresidual{};             // like x; may be dx if it accumulates
+  GradOut dgamma{};                // [channels] f32
+  GradOut dbeta{};                 // [channels] f32
 };
 
 /// With g = dy where the ReLU was active (y > 0) and 0 elsewhere, xhat = (x - mean) inv_std, and

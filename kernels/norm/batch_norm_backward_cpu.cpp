@@ -186,7 +186,7 @@ void backward_group(Group<T> group, const BatchNormBackwardArgs& args,
                     const BatchNormScratch& scratch) {
   const float* inv_std = args.inv_std + index * dims.channels;
   Store store = Store::kNo;
-  if (group.dresidual != nullptr && args.dresidual_mode == Write::kOverwrite) {
+  if (group.dresidual != nullptr && args.dresidual.mode == Write::kOverwrite) {
     store = caching_of(group.dresidual, dims, kStreamBytesReadAgain) == Caching::kStream
                 ? Store::kStream
                 : Store::kKeep;
@@ -196,7 +196,7 @@ void backward_group(Group<T> group, const BatchNormBackwardArgs& args,
   sum_group<kMask>(group, dims, scratch, store);
   merge_parts(RowParts(dims), dims, inv_std, scratch);
   set_gradient_coefficients(config.statistics, dims, inv_std, scratch);
-  const Modes modes{.dx = args.dx_mode, .add_dresidual = group.dresidual != nullptr && !stored};
+  const Modes modes{.dx = args.dx.mode, .add_dresidual = group.dresidual != nullptr && !stored};
   if (group.dx == nullptr && !modes.add_dresidual) return;
   if (stored) {
     group.dy = group.dresidual;  // the mask is already applied there
@@ -216,8 +216,8 @@ void backward(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
     const Group<T> group{.dy = group_of(static_cast<const T*>(args.dy), g),
                          .x = group_of(static_cast<const T*>(args.x), g),
                          .y = group_of(static_cast<const T*>(args.y), g),
-                         .dx = group_of(static_cast<T*>(args.dx), g),
-                         .dresidual = group_of(static_cast<T*>(args.dresidual), g)};
+                         .dx = group_of(static_cast<T*>(args.dx.data), g),
+                         .dresidual = group_of(static_cast<T*>(args.dresidual.data), g)};
     if (!config.relu) {
       backward_group<Mask::kNone>(group, args, config, dims, g, scratch);
     } else if (args.y == nullptr) {
@@ -228,10 +228,11 @@ void backward(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
   }
 }
 
-void write_sums(const double* sums, float* out, int64_t channels, Write mode) {
-  if (out == nullptr) return;
+void write_sums(const double* sums, GradOut out, int64_t channels) {
+  if (out.data == nullptr) return;
+  float* to = static_cast<float*>(out.data);
   for (int64_t c = 0; c < channels; ++c)
-    out[c] = static_cast<float>(mode == Write::kAccumulate ? out[c] + sums[c] : sums[c]);
+    to[c] = static_cast<float>(out.mode == Write::kAccumulate ? to[c] + sums[c] : sums[c]);
 }
 
 }  // namespace
@@ -248,8 +249,8 @@ void batch_norm_backward_cpu(const BatchNormBackwardArgs& args, const BatchNormC
       backward<float>(args, config, dims, scratch);
     }
   }
-  write_sums(scratch.total(kBetaTotal), args.dbeta, dims.channels, args.dbeta_mode);
-  write_sums(scratch.total(kGammaTotal), args.dgamma, dims.channels, args.dgamma_mode);
+  write_sums(scratch.total(kBetaTotal), args.dbeta, dims.channels);
+  write_sums(scratch.total(kGammaTotal), args.dgamma, dims.channels);
 }
 
 }  // namespace rela

@@ -108,10 +108,8 @@ __global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
 struct Finish {
   const float* gamma;
   const float* inv_std;
-  float* dgamma;  // null: not needed
-  float* dbeta;   // null: not needed
-  Write dgamma_mode;
-  Write dbeta_mode;
+  GradOut dgamma;
+  GradOut dbeta;
   NormStatistics statistics;
 };
 
@@ -128,9 +126,10 @@ __device__ TwoSums sum_parts(const RowTiles& t, const float* partials, const Mer
   return sums;
 }
 
-__device__ void write_sum(float* out, double sum, Write mode) {
-  if (out == nullptr) return;
-  *out = static_cast<float>(mode == Write::kAccumulate ? *out + sum : sum);
+__device__ void write_sum(GradOut out, int64_t channel, double sum) {
+  if (out.data == nullptr) return;
+  float* to = static_cast<float*>(out.data) + channel;
+  *to = static_cast<float>(out.mode == Write::kAccumulate ? *to + sum : sum);
 }
 
 /// Writes each group's coefficients of dx, and the sums over all groups.
@@ -157,8 +156,8 @@ __global__ void __launch_bounds__(kMergeThreads)
     total.second += sums.second * inv_std;
   }
   if (!finishes) return;
-  write_sum(args.dbeta == nullptr ? nullptr : args.dbeta + c, total.first, args.dbeta_mode);
-  write_sum(args.dgamma == nullptr ? nullptr : args.dgamma + c, total.second, args.dgamma_mode);
+  write_sum(args.dbeta, c, total.first);
+  write_sum(args.dgamma, c, total.second);
 }
 
 /// Second pass: dx, then dresidual += g if requested (it may be the same memory).
@@ -205,8 +204,7 @@ void launch_dx(const RowTiles& t, const Arrays<T>& a, const float* coefficients,
 }
 
 Finish finish_args(const BatchNormBackwardArgs& args, NormStatistics statistics) {
-  return {args.gamma,       args.inv_std,    args.dgamma, args.dbeta,
-          args.dgamma_mode, args.dbeta_mode, statistics};
+  return {args.gamma, args.inv_std, args.dgamma, args.dbeta, statistics};
 }
 
 template <Rows kRows, Mask kMask, class T>
@@ -216,26 +214,26 @@ void backward(const RowTiles& t, const BatchNormBackwardArgs& args, NormStatisti
               static_cast<const T*>(args.x),
               static_cast<const T*>(args.y),
               args.mask,
-              static_cast<T*>(args.dx),
-              static_cast<T*>(args.dresidual),
+              static_cast<T*>(args.dx.data),
+              static_cast<T*>(args.dresidual.data),
               args.gamma,
               args.beta,
               args.mean,
               args.inv_std,
-              args.dx_mode};
+              args.dx.mode};
   const bool adds_dresidual =
-      args.dresidual != nullptr && args.dresidual_mode == Write::kAccumulate;
+      args.dresidual.data != nullptr && args.dresidual.mode == Write::kAccumulate;
   if (adds_dresidual) a.dresidual = nullptr;
   launch_sums<kRows, kMask>(t, a, scratch.partials, stream);
   simt::launch(batch_norm_finish_gradients_kernel, {merge_grid(t.channels), kMergeThreads}, stream,
                t, scratch.partials, scratch.coefficients, finish_args(args, statistics));
-  if (args.dx == nullptr && !adds_dresidual) return;
+  if (args.dx.data == nullptr && !adds_dresidual) return;
   if (a.dresidual != nullptr) {  // holds g: the mask is already applied there
     a.dy = a.dresidual;
     a.dresidual = nullptr;
     launch_dx<kRows, Mask::kNone>(t, a, scratch.coefficients, stream);
   } else {
-    if (adds_dresidual) a.dresidual = static_cast<T*>(args.dresidual);
+    if (adds_dresidual) a.dresidual = static_cast<T*>(args.dresidual.data);
     launch_dx<kRows, kMask>(t, a, scratch.coefficients, stream);
   }
 }
@@ -257,8 +255,8 @@ void batch_norm_backward_cuda(const BatchNormBackwardArgs& args, const BatchNorm
   const RowTiles t(dims.groups, dims.rows, dims.channels);
   const BatchNormScratchCuda scratch(t, workspace);
   const Rows rows =
-      kind_of_rows(dims.channels, args.dy, args.x, args.y, args.dx, args.dresidual, args.gamma,
-                   args.beta, args.mean, args.inv_std, scratch.coefficients);
+      kind_of_rows(dims.channels, args.dy, args.x, args.y, args.dx.data, args.dresidual.data,
+                   args.gamma, args.beta, args.mean, args.inv_std, scratch.coefficients);
   with_storage_type(config.dtype, [&]<class T>(T*) {
     with_rows(rows, [&]<Rows kRows>() {
       const auto run = !config.relu           ? backward<kRows, Mask::kNone, T>

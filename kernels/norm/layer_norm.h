@@ -9,7 +9,7 @@
 namespace rela {
 
 struct LayerNormForwardArgs {
-  const void* x = nullptr;         // [rows, cols] f32 or bf16
+  const void* x = nullptr;         // [rows, cols]
   const void* residual = nullptr;  // like x, or null
   void* sum = nullptr;  // like x: x + residual; null without a residual; may be x or residual
   void* y = nullptr;    // like x; may be x or residual when no sum is written there
@@ -36,12 +36,9 @@ struct LayerNormBackwardArgs {
   const float* gamma = nullptr;
   const float* mean = nullptr;     // [rows], from the forward pass
   const float* inv_std = nullptr;  // [rows]
-  void* dx = nullptr;              // like dy; may be dy; null: not needed
-  float* dgamma = nullptr;         // [cols]; null: not needed
-  float* dbeta = nullptr;          // [cols]; null: not needed
-  Write dx_mode = Write::kOverwrite;
-  Write dgamma_mode = Write::kOverwrite;
-  Write dbeta_mode = Write::kOverwrite;
+  GradOut dx{};                    // like dy; may be dy
+  GradOut dgamma{};                // [cols] f32
+  GradOut dbeta{};                 // [cols] f32
 };
 
 /// With xhat = (x - mean) inv_std, g = gamma dy, and means over the row:

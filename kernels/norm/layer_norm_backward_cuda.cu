@@ -30,7 +30,7 @@ struct RowOf {
   __device__ RowOf(const LayerNormBackwardArgs& args, RowDims dims, int64_t row)
       : dy(static_cast<const T*>(args.dy) + row * dims.cols),
         x(static_cast<const T*>(args.x) + row * dims.cols),
-        dx(args.dx == nullptr ? nullptr : static_cast<T*>(args.dx) + row * dims.cols),
+        dx(args.dx.data == nullptr ? nullptr : static_cast<T*>(args.dx.data) + row * dims.cols),
         mean(args.mean[row]),
         inv_std(args.inv_std[row]) {}
   const T* dy;
@@ -100,7 +100,7 @@ __device__ void differentiate_row(const LayerNormBackwardArgs& args, RowDims dim
   for (int v = 0; v < kVectors; ++v) {
     const int count = columns_at(column_of(v), dims.cols);
     if (count > 0) {
-      write_dx<kRows>(row, means, Columns{g[v], xhat[v]}, column_of(v), count, args.dx_mode);
+      write_dx<kRows>(row, means, Columns{g[v], xhat[v]}, column_of(v), count, args.dx.mode);
     }
   }
 }
@@ -170,7 +170,7 @@ __global__ void __launch_bounds__(kWarps * 32)
   const float cols = static_cast<float>(dims.cols);
   const RowMeans means{warp_sum(total) / cols, warp_sum(moment) / cols};
   for (int64_t c = column_of(0); c < dims.cols; c += kWarpColumns) {
-    write_dx<kRows>(row, means, load(c), c, columns_at(c, dims.cols), args.dx_mode);
+    write_dx<kRows>(row, means, load(c), c, columns_at(c, dims.cols), args.dx.mode);
   }
 }
 
@@ -215,7 +215,7 @@ int64_t launch_wide(const LayerNormBackwardArgs& args, RowDims dims, float* part
   const RowTiles t(1, dims.rows, dims.cols);
   simt::launch(layer_norm_wide_sum_kernel<kRows, T>, {t.grid(), kRowTileThreads}, stream, t, args,
                partials);
-  if (args.dx != nullptr) {
+  if (args.dx.data != nullptr) {
     simt::launch(layer_norm_wide_dx_kernel<kRows, T>,
                  {static_cast<unsigned>(ceil_div(dims.rows, kWarps)), kWarps * 32}, stream, args,
                  dims);
@@ -247,7 +247,7 @@ void layer_norm_backward_cuda(const LayerNormBackwardArgs& args, RowDims dims, D
   float* partials = static_cast<float*>(workspace.data);
   int64_t parts = 0;
   if (dims.rows * dims.cols != 0) {
-    const Rows rows = kind_of_rows(dims.cols, args.dy, args.x, args.dx, args.gamma);
+    const Rows rows = kind_of_rows(dims.cols, args.dy, args.x, args.dx.data, args.gamma);
     with_storage_type(dtype, [&]<class T>(T*) {
       with_rows(rows, [&]<Rows kRows>() {
         with_vectors(dims.cols, [&]<int kVectors>() {
@@ -265,9 +265,7 @@ void layer_norm_backward_cuda(const LayerNormBackwardArgs& args, RowDims dims, D
                       .sums = 2,
                       .columns = dims.cols,
                       .first = args.dbeta,
-                      .second = args.dgamma,
-                      .first_mode = args.dbeta_mode,
-                      .second_mode = args.dgamma_mode},
+                      .second = args.dgamma},
                      stream);
 }
 

@@ -96,15 +96,15 @@ void backward_row(const LayerNormBackwardArgs& args, int64_t row, int64_t cols,
     lanes.store(sums.dbeta + c, lanes.load(sums.dbeta + c) + d);
     lanes.store(sums.dgamma + c, fma_lanes(d, xhat, lanes.load(sums.dgamma + c)));
   });
-  if (args.dx == nullptr) return;
-  T* dx = static_cast<T*>(args.dx) + row * cols;
+  if (args.dx.data == nullptr) return;
+  T* dx = static_cast<T*>(args.dx.data) + row * cols;
   const float mean_g = sum_of_lanes(gradient) / static_cast<float>(cols);
   const float mean_gx = sum_of_lanes(moment) / static_cast<float>(cols);
   for_lanes(0, cols, [&](int64_t c, auto lanes) {
     const F32x16 xhat = (lanes.load(x + c) - mean) * inv_std;
     const F32x16 g = lanes.load(dy + c) * lanes.load(args.gamma + c);
     F32x16 v = (g - mean_g - xhat * mean_gx) * inv_std;
-    if (args.dx_mode == Write::kAccumulate) v += lanes.load(dx + c);
+    if (args.dx.mode == Write::kAccumulate) v += lanes.load(dx + c);
     lanes.store(dx + c, v);
   });
 }
@@ -156,8 +156,8 @@ void layer_norm_backward_cpu(const LayerNormBackwardArgs& args, RowDims dims, Dt
   } else {
     backward<float>(args, dims, partials);
   }
-  merge_parts(partials, dims, 0, {args.dbeta, args.dbeta_mode});
-  merge_parts(partials, dims, 1, {args.dgamma, args.dgamma_mode});
+  merge_parts(partials, dims, 0, args.dbeta);
+  merge_parts(partials, dims, 1, args.dgamma);
 }
 
 }  // namespace rela

@@ -5,7 +5,7 @@
 namespace rela {
 
 /// y[n,p,q,c] = sum of x over the window / kernel^2: padding is zero and is counted. Sums are f32.
-///   x [N, H, W, C] f32 or bf16     y [N, P, Q, C] like x
+///   x [N, H, W, C]     y [N, P, Q, C] like x
 using AvgPool2dForwardFn = void(const Pool2dDims& dims, const void* x, void* y, Dtype dtype,
                                 Stream stream);
 AvgPool2dForwardFn avg_pool2d_forward_cpu;

@@ -10,7 +10,7 @@ struct GlobalPoolDims {
 };
 
 /// y[n,c] = mean over the pixels of x[n,:,c], summed in f32 in order.
-///   x [N, pixels, C] f32 or bf16, pixels >= 1     y [N, C] like x
+///   x [N, pixels, C], pixels >= 1     y [N, C] like x
 using GlobalAvgPoolForwardFn = void(const GlobalPoolDims& dims, const void* x, void* y, Dtype dtype,
                                     Stream stream);
 GlobalAvgPoolForwardFn global_avg_pool_forward_cpu;

@@ -9,7 +9,7 @@ inline constexpr int64_t kMaxPoolKernel = 16;
 
 /// y[n,p,q,c] = max of x over the window; NaN wins, as in torch. Ties go to the first element in
 /// row-major order. argmax[n,p,q,c] = r * kernel + s, its position in the window.
-///   x [N, H, W, C] f32 or bf16     y [N, P, Q, C] like x     argmax [N, P, Q, C] u8
+///   x [N, H, W, C]     y [N, P, Q, C] like x     argmax [N, P, Q, C] u8
 using MaxPool2dForwardFn = void(const Pool2dDims& dims, const void* x, void* y, uint8_t* argmax,
                                 Dtype dtype, Stream stream);
 MaxPool2dForwardFn max_pool2d_forward_cpu;

@@ -16,7 +16,7 @@ struct SubsamplePadDims {
 };
 
 /// y[n,p,q,k] = x[n, stride p, stride q, k - before] for before <= k < before + C, else 0.
-///   x [N, H, W, C] f32 or bf16     y [N, P, Q, K] like x, overwritten, must not alias x
+///   x [N, H, W, C]     y [N, P, Q, K] like x, overwritten, must not alias x
 /// Empty input does nothing. Exact.
 using SubsamplePadForwardFn = void(const SubsamplePadDims& dims, const void* x, void* y,
                                    Dtype dtype, Stream stream);

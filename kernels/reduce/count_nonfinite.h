@@ -4,7 +4,7 @@
 
 namespace rela {
 
-/// *count = number of elements of x that are NaN or infinite.   x: [n] f32 or bf16.
+/// *count = number of elements of x that are NaN or infinite.   x: [n].
 /// Workspace: kReduceWorkspaceBytes on a GPU, none on the CPU.
 using CountNonfiniteFn = void(const void* x, int64_t n, Dtype dtype, int64_t* count,
                               Workspace workspace, Stream stream);

@@ -7,7 +7,7 @@ namespace rela {
 /// Collapse metric: the rows of x are scaled to l2 norm 1 (rows of norm <= 1e-12 become 0), and
 ///   *result = mean over columns of the standard deviation over rows (population: divides by rows).
 /// Rows spread evenly over the sphere give about 1 / sqrt(cols), the largest possible value;
-/// identical rows give 0.   x: [rows, cols] f32 or bf16. Deterministic. Empty input gives 0.
+/// identical rows give 0.   x: [rows, cols]. Deterministic. Empty input gives 0.
 using FeatureStdFn = void(const void* x, RowDims dims, Dtype dtype, float* result,
                           Workspace workspace, Stream stream);
 FeatureStdFn feature_std_cpu;

@@ -23,8 +23,8 @@ struct TransportDims {
 
 struct TransportProblem {
   TransportDims dims;
-  Dtype dtype = Dtype::kF32;         // of h, a floating one
-  Dtype weight_dtype = Dtype::kF32;  // of w, a floating one
+  Dtype dtype = Dtype::kF32;         // of h
+  Dtype weight_dtype = Dtype::kF32;  // of w
   Bias bias = Bias::kAbsent;
   TransportMeasure measure = TransportMeasure::kCosine;
 };

@@ -32,23 +32,6 @@ std::string libraries_text() {
   return text;
 }
 
-/// Ops with two product algorithms (kernels/libraries/tuning/product_algorithm.h).
-bool has_product_algorithms(std::string_view op) {
-  return op == "gram" || op == "top_k_similarity" || op == "transport_loss";
-}
-
-/// The library that implements an op; empty for our kernels.
-std::string library_of(std::string_view op, Device device, bool emulated) {
-  if (op.starts_with("conv2d")) return device == Device::kCpu ? "oneDNN and own" : "cuDNN";
-  if (op == "attention" && device == Device::kCuda && !emulated) return "cuDNN (bf16, f16) and own";
-  if (op == "linear backward bias") return "";
-  if (device == Device::kCuda && has_product_algorithms(op)) {
-    return "own kernel or cuBLASLt tiles, measured";
-  }
-  if (op.starts_with("linear")) return device == Device::kCpu ? "oneDNN" : "cuBLASLt";
-  return "";
-}
-
 }  // namespace
 
 std::string build_report(const GpuFacts& facts) {
@@ -71,11 +54,7 @@ std::string kernel_report(Device device) {
   for (const KernelEntry& entry : kernel_entries()) {
     if (std::string_view(entry.op).ends_with("workspace")) continue;
     if (!listed.insert(entry.op).second) continue;
-    const std::string library = library_of(entry.op, device, emulated);
-    text += fmt::format("  {:<34}{}\n", entry.op,
-                        !entry.on(device) ? "none"
-                        : library.empty() ? "own"
-                                          : library);
+    text += fmt::format("  {:<34}{}\n", entry.op, entry.on(device) ? entry.source(device) : "none");
   }
   return text;
 }

@@ -1,4 +1,3 @@
-#include <algorithm>
 
 #include "runtime/io/config_table.h"
 #include "runtime/io/nearest.h"
@@ -65,14 +64,8 @@ class Reader {
   }
 
   void read_field(const ConfigEntry& entry, const JsonValue& value, const std::string& path) {
-    const auto* text = value.as<std::string>();
-    const bool is_unavailable = text != nullptr && std::count(entry.unavailable.begin(),
-                                                              entry.unavailable.end(), *text) > 0;
     const bool is_override = value.line() == 0;
-    const ConfigComplaint complaint =
-        is_unavailable
-            ? ConfigComplaint{"not available in this version; use " + entry.field()->allowed()}
-            : entry.field()->read(value, is_override ? "" : folder_);
+    const ConfigComplaint complaint = entry.field()->read(value, is_override ? "" : folder_);
     if (!complaint.message.empty()) issues_.add(path, complaint, &value);
   }
 

@@ -99,7 +99,6 @@ struct ConfigEntry {
   std::string doc;
   Content content;
   bool is_required = false;
-  std::vector<std::string> unavailable{};  // known values that this version lacks
 
   ConfigField* field() const { return get<ConfigField>(); }
   ConfigTable* section() const { return get<ConfigTable>(); }

@@ -12,8 +12,13 @@ namespace {
 const KernelTable<AttentionWorkspaceFn> kWorkspaceBytes{
     "attention workspace", attention_workspace_bytes_cpu,
     RELA_CUDA_KERNEL(attention_workspace_bytes_cuda)};
-const KernelTable<AttentionForwardFn> kForward{"attention", attention_forward_cpu,
-                                               RELA_CUDA_KERNEL(attention_forward_cuda)};
+#if RELA_CUDA_SIMT
+constexpr KernelSources kForwardSources;  // the emulator exercises our kernel
+#else
+constexpr KernelSources kForwardSources{.cuda = "cuDNN (bf16, f16) and own"};
+#endif
+const KernelTable<AttentionForwardFn> kForward{
+    "attention", attention_forward_cpu, RELA_CUDA_KERNEL(attention_forward_cuda), kForwardSources};
 const KernelTable<AttentionBackwardFn> kBackward{"attention backward", attention_backward_cpu,
                                                  RELA_CUDA_KERNEL(attention_backward_cuda)};
 
@@ -53,14 +58,12 @@ Var attention(const Var& qkv, const AttentionOptions& options) {
       d, qkv.dtype(), scratch.workspace());
   return record("attention", out, {qkv},
                 [d, value, out, lse = std::move(lse)](const Tensor& dout, GradSink& to) {
-                  to.fill(0, [&](Tensor& dqkv, Write mode) {
-                    const AttentionBackwardArgs args{.qkv = value.raw(),
-                                                     .out = out.raw(),
-                                                     .lse = lse.ptr<float>(),
-                                                     .dout = dout.raw(),
-                                                     .dqkv = {dqkv.raw(), mode}};
-                    kBackward.launch(dout.device(), args, d, dout.dtype());
-                  });
+                  const AttentionBackwardArgs args{.qkv = value.raw(),
+                                                   .out = out.raw(),
+                                                   .lse = lse.ptr<float>(),
+                                                   .dout = dout.raw(),
+                                                   .dqkv = to.out(0)};
+                  kBackward.launch(dout.device(), args, d, dout.dtype());
                 });
 }
 

@@ -48,16 +48,6 @@ void check_inputs(const Var& x, const BatchNormParams& params, const BatchNormOp
   check_same_device("batch_norm", value, "residual", residual->value());
 }
 
-struct GradientSlot {
-  void* data = nullptr;
-  Write mode = Write::kOverwrite;
-};
-GradientSlot slot_of(GradSink& to, size_t input) {
-  GradientSlot slot;
-  to.fill(input, [&](Tensor& dx, Write mode) { slot = {dx.raw(), mode}; });
-  return slot;
-}
-
 /// What the backward pass needs from the forward pass.
 struct Saved {
   BatchNormConfig config;
@@ -73,11 +63,8 @@ struct Saved {
 };
 
 void backward(const Saved& saved, const Tensor& dy, GradSink& to) {
-  const GradientSlot dx = slot_of(to, kX);  // before the residual's: x may be the residual
-  const GradientSlot dgamma = slot_of(to, kGamma);
-  const GradientSlot dbeta = slot_of(to, kBeta);
-  GradientSlot dresidual;
-  if (saved.has_residual && saved.config.relu) dresidual = slot_of(to, kResidual);
+  const GradOut dx = to.out(kX);  // before the residual's: x may be the residual
+  const bool masks_dresidual = saved.has_residual && saved.config.relu;
   const BatchNormBackwardArgs args{.dy = dy.raw(),
                                    .x = saved.x.raw(),
                                    .y = saved.y.raw(),
@@ -86,14 +73,10 @@ void backward(const Saved& saved, const Tensor& dy, GradSink& to) {
                                    .beta = saved.beta.ptr<float>(),
                                    .mean = saved.mean.ptr<float>(),
                                    .inv_std = saved.inv_std.ptr<float>(),
-                                   .dx = dx.data,
-                                   .dresidual = dresidual.data,
-                                   .dgamma = static_cast<float*>(dgamma.data),
-                                   .dbeta = static_cast<float*>(dbeta.data),
-                                   .dx_mode = dx.mode,
-                                   .dresidual_mode = dresidual.mode,
-                                   .dgamma_mode = dgamma.mode,
-                                   .dbeta_mode = dbeta.mode};
+                                   .dx = dx,
+                                   .dresidual = masks_dresidual ? to.out(kResidual) : GradOut{},
+                                   .dgamma = to.out(kGamma),
+                                   .dbeta = to.out(kBeta)};
   Scratch scratch(kWorkspaceBytes.at(dy.device())(saved.dims), dy.device());
   kBackward.launch(dy.device(), args, saved.config, saved.dims, scratch.workspace());
   if (saved.has_residual && !saved.config.relu) to.give(kResidual, dy);

@@ -9,13 +9,15 @@ namespace {
 
 const KernelTable<Conv2dWorkspaceFn> kWorkspaceBytes{"conv2d workspace", conv2d_workspace_bytes_cpu,
                                                      RELA_CUDA_KERNEL(conv2d_workspace_bytes_cuda)};
+constexpr KernelSources kSources{.cpu = "oneDNN and own", .cuda = "cuDNN"};
 const KernelTable<Conv2dForwardFn> kForward{"conv2d", conv2d_forward_cpu,
-                                            RELA_CUDA_KERNEL(conv2d_forward_cuda)};
+                                            RELA_CUDA_KERNEL(conv2d_forward_cuda), kSources};
 const KernelTable<Conv2dBackwardDataFn> kBackwardData{
-    "conv2d backward data", conv2d_backward_data_cpu, RELA_CUDA_KERNEL(conv2d_backward_data_cuda)};
+    "conv2d backward data", conv2d_backward_data_cpu, RELA_CUDA_KERNEL(conv2d_backward_data_cuda),
+    kSources};
 const KernelTable<Conv2dBackwardWeightsFn> kBackwardWeights{
     "conv2d backward weights", conv2d_backward_weights_cpu,
-    RELA_CUDA_KERNEL(conv2d_backward_weights_cuda)};
+    RELA_CUDA_KERNEL(conv2d_backward_weights_cuda), kSources};
 
 Conv2dDims checked_dims(const Tensor& x, const Tensor& w, const Conv2dOptions& o) {
   check_activation("conv2d", x);

@@ -43,18 +43,12 @@ Var gelu(const Var& x, Gelu kind, const std::optional<Var>& bias) {
   const Tensor saved_bias = bias ? bias->value() : Tensor();
   return record("gelu", std::move(y), std::move(inputs),
                 [x = value, saved_bias, kind, dims](const Tensor& dy, GradSink& to) {
-                  GeluBackwardArgs args{.dy = dy.raw(), .x = x.raw(), .kind = kind};
+                  GeluBackwardArgs args{
+                      .dy = dy.raw(), .x = x.raw(), .dx = to.out(kX), .kind = kind};
                   if (saved_bias.defined()) {
                     args.bias = saved_bias.ptr<float>();
-                    to.fill(kBias, [&](Tensor& dbias, Write mode) {
-                      args.dbias = dbias.ptr<float>();
-                      args.dbias_mode = mode;
-                    });
+                    args.dbias = to.out(kBias);
                   }
-                  to.fill(kX, [&](Tensor& dx, Write mode) {
-                    args.dx = dx.raw();
-                    args.dx_mode = mode;
-                  });
                   Scratch scratch(kWorkspaceBytes.at(dy.device())(dims), dy.device());
                   kBackward.launch(dy.device(), args, dims, dy.dtype(), scratch.workspace());
                 });

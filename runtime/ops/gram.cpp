@@ -8,7 +8,7 @@
 namespace rela {
 namespace {
 
-const KernelTable<GramFn> kGram{"gram", gram_cpu, RELA_CUDA_KERNEL(gram_cuda)};
+const KernelTable<GramFn> kGram{"gram", gram_cpu, RELA_CUDA_KERNEL(gram_cuda), kMeasuredAlgorithms};
 const KernelTable<GramWorkspaceFn> kGramWorkspace{"gram workspace", gram_workspace_bytes_cpu,
                                                   RELA_CUDA_KERNEL(gram_workspace_bytes_cuda)};
 const KernelTable<GramShiftFn> kGramShift{"gram shift", gram_shift_cpu,

@@ -46,23 +46,14 @@ struct Saved {
 };
 
 void backward(const Saved& saved, const Tensor& dy, GradSink& to) {
-  LayerNormBackwardArgs args{.dy = dy.raw(),
-                             .x = saved.x.raw(),
-                             .gamma = saved.gamma.ptr<float>(),
-                             .mean = saved.mean.ptr<float>(),
-                             .inv_std = saved.inv_std.ptr<float>()};
-  to.fill(kX, [&](Tensor& dx, Write mode) {
-    args.dx = dx.raw();
-    args.dx_mode = mode;
-  });
-  to.fill(kGamma, [&](Tensor& dgamma, Write mode) {
-    args.dgamma = dgamma.ptr<float>();
-    args.dgamma_mode = mode;
-  });
-  to.fill(kBeta, [&](Tensor& dbeta, Write mode) {
-    args.dbeta = dbeta.ptr<float>();
-    args.dbeta_mode = mode;
-  });
+  const LayerNormBackwardArgs args{.dy = dy.raw(),
+                                   .x = saved.x.raw(),
+                                   .gamma = saved.gamma.ptr<float>(),
+                                   .mean = saved.mean.ptr<float>(),
+                                   .inv_std = saved.inv_std.ptr<float>(),
+                                   .dx = to.out(kX),
+                                   .dgamma = to.out(kGamma),
+                                   .dbeta = to.out(kBeta)};
   const RowDims dims = dims_of(dy);
   Scratch scratch(kWorkspaceBytes.at(dy.device())(dims), dy.device());
   kBackward.launch(dy.device(), args, dims, dy.dtype(), scratch.workspace());

@@ -9,13 +9,15 @@ namespace {
 
 const KernelTable<LinearWorkspaceFn> kWorkspaceBytes{"linear workspace", linear_workspace_bytes_cpu,
                                                      RELA_CUDA_KERNEL(linear_workspace_bytes_cuda)};
+constexpr KernelSources kSources{.cpu = "oneDNN", .cuda = "cuBLASLt"};
 const KernelTable<LinearForwardFn> kForward{"linear", linear_forward_cpu,
-                                            RELA_CUDA_KERNEL(linear_forward_cuda)};
+                                            RELA_CUDA_KERNEL(linear_forward_cuda), kSources};
 const KernelTable<LinearBackwardDataFn> kBackwardData{
-    "linear backward data", linear_backward_data_cpu, RELA_CUDA_KERNEL(linear_backward_data_cuda)};
+    "linear backward data", linear_backward_data_cpu, RELA_CUDA_KERNEL(linear_backward_data_cuda),
+    kSources};
 const KernelTable<LinearBackwardWeightsFn> kBackwardWeights{
     "linear backward weights", linear_backward_weights_cpu,
-    RELA_CUDA_KERNEL(linear_backward_weights_cuda)};
+    RELA_CUDA_KERNEL(linear_backward_weights_cuda), kSources};
 const KernelTable<LinearBackwardBiasFn> kBackwardBias{
     "linear backward bias", linear_backward_bias_cpu, RELA_CUDA_KERNEL(linear_backward_bias_cuda)};
 

@@ -2,9 +2,9 @@
 // The differentiable operations. Each has a file in this folder: it checks its inputs (ShapeError,
 // DtypeError), allocates its output, picks the device's kernel, and records its backward.
 //
-// Activations are f32 or bf16, on cuda also f16; weights are parameters (f32, with a 16-bit copy
-// in mixed-precision training), and their gradients are f32. Statistics, losses and reductions are
-// f32.
+// Activations are in floating storage (is_floating(), kernels/types.h); weights are parameters
+// (f32, with a 16-bit copy in mixed-precision training), and their gradients are f32. Statistics,
+// losses and reductions are f32.
 
 #include <optional>
 
@@ -126,7 +126,7 @@ Var token_embed(const Var& x, const TokenEmbedParams& params);
 /// The first token of each image.  x [N, T, D] -> [N, D].
 Var class_token(const Var& x);
 
-/// Mean over rows of -log softmax(logits)[label].  logits [N, K] f32 or bf16, labels [N] i64 ->
+/// Mean over rows of -log softmax(logits)[label].  logits [N, K], labels [N] i64 ->
 /// scalar f32. A label outside [0, K) is a DataError; labels on cuda are not checked.
 Var softmax_cross_entropy(const Var& logits, const Tensor& labels);
 
@@ -139,7 +139,7 @@ enum class LossReduction : uint8_t { kSum, kMean, kHalfMean };
 Var byol_loss(const Var& q, const Tensor& z, LossReduction reduction);
 
 /// Loss of a linear transport map: mean over the rows of 1 - cos(W h_i + b, z_j), j = i mod B. W h
-/// + b is never stored.  h [N, D] f32 or bf16, weight [K, D], bias [K], targets z [B, K] f32, N a
+/// + b is never stored.  h [N, D], weight [K, D], bias [K], targets z [B, K] f32, N a
 /// multiple of B: two views of B images are h [2B, D], view 1 first, then view 2 (ReLA, Sun et al.
 /// 2024). -> scalar f32. A row of norm <= 1e-12 counts as zero: its cosine is 0, and it gets no
 /// gradient.

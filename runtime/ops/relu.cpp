@@ -20,10 +20,8 @@ Var relu(const Var& x) {
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   kForward.launch(x.device(), x.value().raw(), y.raw(), y.numel(), y.dtype());
   return record("relu", y, {x}, [y](const Tensor& dy, GradSink& to) {
-    to.fill(0, [&](Tensor& dx, Write mode) {
-      const ReluBackwardArgs args{.y = y.raw(), .dy = dy.raw(), .dx = dx.raw(), .mode = mode};
-      kBackward.launch(dy.device(), args, dy.numel(), dy.dtype());
-    });
+    const ReluBackwardArgs args{.y = y.raw(), .dy = dy.raw(), .dx = to.out(0)};
+    kBackward.launch(dy.device(), args, dy.numel(), dy.dtype());
   });
 }
 

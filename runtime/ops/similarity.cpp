@@ -12,7 +12,7 @@ namespace {
 const KernelTable<L2NormalizeRowsFn> kNormalize{"l2_normalize_rows", l2_normalize_rows_cpu,
                                                 RELA_CUDA_KERNEL(l2_normalize_rows_cuda)};
 const KernelTable<TopKFn> kTopK{"top_k_similarity", top_k_similarity_cpu,
-                                RELA_CUDA_KERNEL(top_k_similarity_cuda)};
+                                RELA_CUDA_KERNEL(top_k_similarity_cuda), kMeasuredAlgorithms};
 const KernelTable<TopKWorkspaceFn> kTopKWorkspace{
     "top_k_similarity workspace", top_k_similarity_workspace_bytes_cpu,
     RELA_CUDA_KERNEL(top_k_similarity_workspace_bytes_cuda)};

@@ -24,10 +24,8 @@ Var softmax(const Var& x) {
   Tensor y = Tensor::empty(value.shape(), value.dtype(), value.device());
   kForward.launch(value.device(), value.raw(), y.raw(), dims, value.dtype());
   return record("softmax", y, {x}, [y, dims](const Tensor& dy, GradSink& to) {
-    to.fill(0, [&](Tensor& dx, Write mode) {
-      const SoftmaxBackwardArgs args{.y = y.raw(), .dy = dy.raw(), .dx = dx.raw(), .mode = mode};
-      kBackward.launch(dy.device(), args, dims, dy.dtype());
-    });
+    const SoftmaxBackwardArgs args{.y = y.raw(), .dy = dy.raw(), .dx = to.out(0)};
+    kBackward.launch(dy.device(), args, dims, dy.dtype());
   });
 }
 

@@ -58,16 +58,13 @@ Var softmax_cross_entropy(const Var& logits, const Tensor& labels) {
   kForward.launch(x.device(), args, dims, x.dtype(), scratch.workspace());
   return record("softmax_cross_entropy", std::move(loss), {logits},
                 [x, labels, row_max, row_sum, dims](const Tensor& dy, GradSink& to) {
-                  to.fill(0, [&](Tensor& dx, Write mode) {
-                    const SoftmaxCrossEntropyBackwardArgs args{.logits = x.raw(),
-                                                               .labels = labels.ptr<int64_t>(),
-                                                               .row_max = row_max.ptr<float>(),
-                                                               .row_sum = row_sum.ptr<float>(),
-                                                               .dloss = dy.ptr<float>(),
-                                                               .dlogits = dx.raw(),
-                                                               .mode = mode};
-                    kBackward.launch(dy.device(), args, dims, x.dtype());
-                  });
+                  const SoftmaxCrossEntropyBackwardArgs args{.logits = x.raw(),
+                                                             .labels = labels.ptr<int64_t>(),
+                                                             .row_max = row_max.ptr<float>(),
+                                                             .row_sum = row_sum.ptr<float>(),
+                                                             .dloss = dy.ptr<float>(),
+                                                             .dlogits = to.out(0)};
+                  kBackward.launch(dy.device(), args, dims, x.dtype());
                 });
 }
 

@@ -45,19 +45,10 @@ TokenEmbedDims checked_dims(const Tensor& x, const TokenEmbedParams& params) {
 }
 
 void backward(const TokenEmbedDims& d, const Tensor& dy, GradSink& to) {
-  TokenEmbedBackwardArgs args{.dy = dy.raw()};
-  to.fill(kX, [&](Tensor& dx, Write mode) {
-    args.dx = dx.raw();
-    args.dx_mode = mode;
-  });
-  to.fill(kClassToken, [&](Tensor& dclass_token, Write mode) {
-    args.dclass_token = dclass_token.ptr<float>();
-    args.dclass_token_mode = mode;
-  });
-  to.fill(kPosition, [&](Tensor& dposition, Write mode) {
-    args.dposition = dposition.ptr<float>();
-    args.dposition_mode = mode;
-  });
+  const TokenEmbedBackwardArgs args{.dy = dy.raw(),
+                                    .dx = to.out(kX),
+                                    .dclass_token = to.out(kClassToken),
+                                    .dposition = to.out(kPosition)};
   kBackward.launch(dy.device(), args, d, dy.dtype());
 }
 

@@ -13,7 +13,8 @@ namespace rela {
 namespace {
 
 const KernelTable<TransportLossFn> kLoss{"transport_loss", transport_loss_cpu,
-                                         RELA_CUDA_KERNEL(transport_loss_cuda)};
+                                         RELA_CUDA_KERNEL(transport_loss_cuda),
+                                         kMeasuredAlgorithms};
 const KernelTable<TransportWorkspaceFn> kWorkspaceBytes{
     "transport_loss workspace", transport_loss_workspace_bytes_cpu,
     RELA_CUDA_KERNEL(transport_loss_workspace_bytes_cuda)};

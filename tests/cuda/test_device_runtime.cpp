@@ -167,6 +167,19 @@ TEST_F(CudaOps, RunInTheComputeStreamForwardAndBackward) {
 }
 
 #ifdef RELA_CUDA_SIMT
+TEST_F(CudaTensor, IsFreedOnlyIfNothingWasWrittenPastItsEnd) {
+  Allocator& allocator = Allocator::of(Device::kCuda);
+  allocator.set_block_sizes(BlockSizes::kExact);
+  const Allocator::Block block = allocator.allocate(20);
+  static_cast<char*>(block.data)[20] = 1;
+  allocator.free(block);
+  allocator.set_block_sizes(BlockSizes::kRounded);
+  allocator.release_cached();
+  EXPECT_THAT([] { synchronize(Device::kCuda); },
+              ThrowsMessage<DeviceError>(HasSubstr("written outside an allocation of 20 bytes")));
+  synchronize(Device::kCuda);  // which says it once
+}
+
 TEST_F(CudaOps, AttentionGivesTheLibraryItsWorkspace) {
   Tensor numbers = Tensor::empty({2, 5, 96}, Dtype::kF32);
   for (int64_t i = 0; i < numbers.numel(); ++i) {

@@ -1,4 +1,4 @@
-// Losses and their gradients against double.
+// What the op cases of the losses do not cover: rows of zeros, no gradient, awkward logits.
 
 #include <gtest/gtest.h>
 
@@ -12,16 +12,6 @@
 
 namespace rela::test {
 namespace {
-
-using Shapes = ::testing::TestWithParam<std::tuple<RowDims, Dtype>>;
-
-std::string compare(const char* what, const std::vector<float>& got, const Array& want, Dtype dtype,
-                    int64_t reduction) {
-  const RoundingModel model{.dtype = dtype, .reduction = reduction, .roundings = 2, .slack = 4};
-  return difference(what, to_array(want.shape, got), want, tolerance_of(model, want));
-}
-
-class ByolLossCuda : public Shapes {};
 
 struct ByolResult {
   float loss;
@@ -40,30 +30,6 @@ ByolResult run_byol(const Array& q, const Array& z, float scale, Dtype dtype) {
   return {loss.download()[0], dq.download()};
 }
 
-TEST_P(ByolLossCuda, LossAndGradientAreTheFormulas) {
-  const auto [dims, dtype] = GetParam();
-  Random random(3);
-  const Array q = random_array({dims.rows, dims.cols}, random);
-  const Array z = random_array({dims.rows, dims.cols}, random);
-  const float scale = 2.0f / static_cast<float>(dims.rows);
-  const ByolOracle oracle{z, scale};
-  const Array want_loss = oracle.forward(q);
-  const Array want_dq = oracle.backward(q, 1.0);
-  std::vector<float> losses;
-  for_each_schedule([&, dtype = dtype, dims = dims] {
-    const ByolResult got = run_byol(q, z, scale, dtype);
-    EXPECT_NEAR(got.loss, want_loss[0], 2e-6 * std::max(1.0, want_loss[0]));
-    EXPECT_EQ(compare("dq", got.dq, want_dq, Dtype::kF32, dims.cols), "");
-    losses.push_back(got.loss);
-    EXPECT_EQ(losses.back(), losses.front());
-  });
-}
-INSTANTIATE_TEST_SUITE_P(Shapes, ByolLossCuda,
-                         ::testing::Combine(::testing::Values(RowDims{2, 3}, RowDims{4, 31},
-                                                              RowDims{6, 256}, RowDims{34, 264},
-                                                              RowDims{18, 197}),
-                                            ::testing::ValuesIn(kStorageTypes)));
-
 TEST(ByolLossCuda, RowsOfZerosHaveCosineZeroAndNoGradientAndNoRowsNoLoss) {
   for_each_schedule([&] {
     Array q({2, 3});
@@ -73,6 +39,17 @@ TEST(ByolLossCuda, RowsOfZerosHaveCosineZeroAndNoGradientAndNoRowsNoLoss) {
     EXPECT_EQ(got.loss, 2.0f);
     EXPECT_EQ(got.dq, std::vector<float>(6, 0.0f));
     EXPECT_EQ(run_byol(Array({0, 3}), Array({0, 3}), 0.5f, Dtype::kF32).loss, 0.0f);
+  });
+}
+
+TEST(ByolLossCuda, EveryScheduleGivesTheSameBits) {
+  Random random(3);
+  const Array q = random_array({34, 264}, random), z = random_array({34, 264}, random);
+  std::vector<ByolResult> results;
+  for_each_schedule([&] {
+    results.push_back(run_byol(q, z, 0.5f, Dtype::kBf16));
+    EXPECT_EQ(results.back().loss, results.front().loss);
+    EXPECT_EQ(results.back().dq, results.front().dq);
   });
 }
 
@@ -89,47 +66,6 @@ TEST(ByolLossCuda, WantsNoGradientWhereNoneIsAskedFor) {
     EXPECT_NEAR(got[0], ByolOracle{q}.forward(q)[0], 1e-5);
   });
 }
-
-class CrossEntropyCuda : public Shapes {};
-
-TEST_P(CrossEntropyCuda, LossAndGradientAreTheFormulas) {
-  const auto [dims, dtype] = GetParam();
-  Random random(6);
-  const Array logits = random_array({dims.rows, dims.cols}, random, -6, 6);
-  const Array before = random_array({dims.rows, dims.cols}, random);
-  std::vector<int64_t> labels;
-  for (int64_t r = 0; r < dims.rows; ++r) labels.push_back((r * 7 + dims.cols - 1) % dims.cols);
-  const CrossEntropyOracle oracle{labels};
-  const double want_loss = oracle.forward(logits)[0];
-  const Array gradient = oracle.backward(logits, 0.75);
-  for (const Write mode : {Write::kOverwrite, Write::kAccumulate}) {
-    Array want = gradient;
-    for (int64_t i = 0; mode == Write::kAccumulate && i < want.numel(); ++i) want[i] += before[i];
-    for_each_schedule([&, dims = dims, dtype = dtype] {
-      const DeviceValues x = on_device(logits, dtype);
-      const DeviceArray<int64_t> y(labels);
-      const DeviceArray<float> dloss(std::vector<float>{0.75f});
-      DeviceArray<float> loss(size_t{1});
-      DeviceArray<float> max(dims.rows);
-      DeviceArray<float> sum(dims.rows);
-      DeviceValues dx = mode == Write::kAccumulate ? on_device(before, dtype)
-                                                   : DeviceValues(before.numel(), dtype);
-      DeviceWorkspace scratch(softmax_cross_entropy_workspace_bytes(dims));
-      softmax_cross_entropy_forward_cuda({x.data(), y.data(), loss.data(), max.data(), sum.data()},
-                                         dims, dtype, scratch.get(), kTestStream);
-      softmax_cross_entropy_backward_cuda(
-          {x.data(), y.data(), max.data(), sum.data(), dloss.data(), dx.data(), mode}, dims, dtype,
-          kTestStream);
-      EXPECT_NEAR(loss.download()[0], want_loss, 2e-6 * std::max(1.0, want_loss));
-      EXPECT_EQ(compare("dlogits", dx.download(), want, dtype, dims.cols), "");
-    });
-  }
-}
-INSTANTIATE_TEST_SUITE_P(Shapes, CrossEntropyCuda,
-                         ::testing::Combine(::testing::Values(RowDims{1, 1}, RowDims{9, 10},
-                                                              RowDims{2, 1000}, RowDims{33, 31},
-                                                              RowDims{17, 197}),
-                                            ::testing::ValuesIn(kStorageTypes)));
 
 /// Loss of one row of three logits.
 float loss_of(std::vector<float> logits, int64_t label) {

@@ -1,14 +1,12 @@
-// Layer norm, GELU and softmax kernels against their oracles in double.
+// What the op cases of layer_norm and softmax do not cover: rounding of what is stored, aliases,
+// and awkward inputs.
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
-#include <optional>
-#include <ostream>
 #include <tuple>
 
-#include "kernels/activation/gelu.h"
 #include "kernels/activation/softmax.h"
 #include "kernels/norm/layer_norm.h"
 #include "tests/support/cuda_arrays.h"
@@ -54,39 +52,8 @@ INSTANTIATE_TEST_SUITE_P(
                        ::testing::ValuesIn(kStorageTypes)),
     name_of);
 
-class GeluCuda : public RowsCuda {};
-INSTANTIATE_TEST_SUITE_P(Shapes, GeluCuda,
-                         ::testing::Combine(::testing::Values(Shape{6, 5}, Shape{9, 31},
-                                                              Shape{131, 16}, Shape{2, 264},
-                                                              Shape{0, 8}),
-                                            ::testing::ValuesIn(kStorageTypes)),
-                         name_of);
-
 // With few columns, values in some row are close together, and 1 / std magnifies rounding.
 constexpr double kNormSlack = 4;
-
-TEST_P(RowsCuda, LayerNormForwardMatchesTheOracle) {
-  const Array x = values(), gamma = columns(0.5, 1.5), beta = columns();
-  const Array want = LayerNormOracle{}.forward(x, gamma, beta);
-  const LayerNormOracle::Statistics statistics = LayerNormOracle{}.statistics(x);
-  for_each_schedule([&] {
-    const DeviceValues x_device = on_device(x, dtype());
-    const DeviceArray<float> gamma_device = on_device(gamma), beta_device = on_device(beta);
-    DeviceValues y(x.numel(), dtype());
-    DeviceArray<float> mean(shape().rows()), inv_std(shape().rows());
-    layer_norm_forward_cuda({.x = x_device.data(),
-                             .y = y.data(),
-                             .gamma = gamma_device.data(),
-                             .beta = beta_device.data(),
-                             .mean = mean.data(),
-                             .inv_std = inv_std.data()},
-                            dims_of(shape()), dtype(), kTestStream);
-    expect_near("y", y.download(), want, rounding(dtype(), kNormSlack));
-    expect_near("mean", mean.download(), statistics.mean, rounding(Dtype::kF32, kNormSlack));
-    expect_near("inv_std", inv_std.download(), statistics.inv_std,
-                rounding(Dtype::kF32, kNormSlack));
-  });
-}
 
 TEST_P(RowsCuda, LayerNormAddsAResidualRoundedAsItIsStored) {
   const Array x = values(), residual = values(), gamma = columns(0.5, 1.5), beta = columns();
@@ -116,82 +83,6 @@ TEST_P(RowsCuda, LayerNormAddsAResidualRoundedAsItIsStored) {
   });
 }
 
-TEST_P(RowsCuda, LayerNormBackwardMatchesTheOracle) {
-  const Array x = values(), gamma = columns(0.5, 1.5), dy = values();
-  const Array old = values(), old_columns = columns();
-  const LayerNormOracle::Statistics statistics = LayerNormOracle{}.statistics(x);
-  const LayerNormOracle::Gradients want = LayerNormOracle{}.backward(x, gamma, dy);
-  for_each_schedule([&] {
-    const DeviceValues x_device = on_device(x, dtype()), dy_device = on_device(dy, dtype());
-    const DeviceArray<float> gamma_device = on_device(gamma);
-    const DeviceArray<float> mean = on_device(statistics.mean);
-    const DeviceArray<float> inv_std = on_device(statistics.inv_std);
-    DeviceWorkspace workspace(layer_norm_workspace_bytes_cuda(dims_of(shape())));
-    for (const Write mode : kModes) {
-      DeviceValues dx = output_like(old, dtype(), mode);
-      DeviceValues dgamma = output_like(old_columns, Dtype::kF32, mode);
-      DeviceValues dbeta = output_like(old_columns, Dtype::kF32, mode);
-      layer_norm_backward_cuda({.dy = dy_device.data(),
-                                .x = x_device.data(),
-                                .gamma = gamma_device.data(),
-                                .mean = mean.data(),
-                                .inv_std = inv_std.data(),
-                                .dx = dx.data(),
-                                .dgamma = static_cast<float*>(dgamma.data()),
-                                .dbeta = static_cast<float*>(dbeta.data()),
-                                .dx_mode = mode,
-                                .dgamma_mode = mode,
-                                .dbeta_mode = mode},
-                               dims_of(shape()), dtype(), workspace.get(), kTestStream);
-      expect_near("dx", dx.download(), expected(old, want.dx, mode), rounding(dtype(), kNormSlack));
-      expect_near("dgamma", dgamma.download(), expected(old_columns, want.dgamma, mode),
-                  rounding(Dtype::kF32, kNormSlack));
-      expect_near("dbeta", dbeta.download(), expected(old_columns, want.dbeta, mode),
-                  rounding(Dtype::kF32, kNormSlack));
-    }
-  });
-}
-
-TEST_P(GeluCuda, MatchesTheOracleWithAndWithoutBias) {
-  const Array x = values(-4, 4), dy = values(), old = values();
-  const Array bias = columns(), old_columns = columns();
-  // The exponential and the error function are accurate to a few units in the last place.
-  constexpr double kSlack = 4;
-  for (const Gelu kind : {Gelu::kErf, Gelu::kTanh, Gelu::kQuick}) {
-    for (const Write mode : kModes) {
-      const bool biased = mode == Write::kAccumulate;  // covers both without doubling the time
-      const Array added = biased ? bias : Array();
-      const Array want = gelu_oracle(x, added, kind);
-      const Array want_dx = gelu_backward_oracle(x, added, kind, dy);
-      for_each_schedule([&] {
-        const DeviceValues x_device = on_device(x, dtype());
-        DeviceValues dy_device = on_device(dy, dtype());
-        const DeviceArray<float> bias_device = on_device(bias);
-        const float* bias_data = biased ? bias_device.data() : nullptr;
-        DeviceValues y(x.numel(), dtype());
-        gelu_forward_cuda({x_device.data(), bias_data, y.data(), kind}, dims_of(shape()), dtype(),
-                          kTestStream);
-        expect_near("y", y.download(), want, rounding(dtype(), kSlack));
-        DeviceValues dx = output_like(old, dtype(), mode);
-        DeviceValues dbias = output_like(old_columns, Dtype::kF32, mode);
-        DeviceWorkspace workspace(gelu_workspace_bytes_cuda(dims_of(shape())));
-        GeluBackwardArgs args{.dy = dy_device.data(),
-                              .x = x_device.data(),
-                              .bias = bias_data,
-                              .dx = dx.data(),
-                              .dbias = static_cast<float*>(dbias.data()),
-                              .dx_mode = mode,
-                              .dbias_mode = mode,
-                              .kind = kind};
-        gelu_backward_cuda(args, dims_of(shape()), dtype(), workspace.get(), kTestStream);
-        expect_near("dx", dx.download(), expected(old, want_dx, mode), rounding(dtype(), kSlack));
-        expect_near("dbias", dbias.download(), expected(old_columns, sum_over_rows(want_dx), mode),
-                    rounding(Dtype::kF32, kSlack));
-      });
-    }
-  }
-}
-
 TEST_P(RowsCuda, SoftmaxMatchesTheOracle) {
   const Array x = values(-3, 3), dy = values(), old = values();
   const Array want = softmax_oracle(x);
@@ -208,7 +99,7 @@ TEST_P(RowsCuda, SoftmaxMatchesTheOracle) {
     const DeviceValues dy_device = on_device(dy, dtype());
     for (const Write mode : kModes) {
       DeviceValues dx = output_like(old, dtype(), mode);
-      softmax_backward_cuda({y.data(), dy_device.data(), dx.data(), mode}, dims_of(shape()),
+      softmax_backward_cuda({y.data(), dy_device.data(), {dx.data(), mode}}, dims_of(shape()),
                             dtype(), kTestStream);
       expect_near("dx", dx.download(), expected(old, want_dx, mode), rounding(dtype(), kSlack));
     }

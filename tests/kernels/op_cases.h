@@ -1,5 +1,7 @@
 #pragma once
 
+#include <iosfwd>
+#include <string>
 #include <vector>
 
 #include "tests/support/op_case.h"
@@ -18,6 +20,25 @@ std::vector<OpCase> pool_cases();
 std::vector<OpCase> transformer_cases();
 std::vector<OpCase> transport_cases();
 
-std::vector<OpCase> all_op_cases();
+/// All cases of one kind.
+std::vector<OpCase> op_cases(CaseUse use);
+
+/// The case, for bench/.
+inline OpCase benchmark_case(OpCase c) {
+  c.use = CaseUse::kBenchmark;
+  return c;
+}
+
+/// A case to be tested in one of the types that it is defined for.
+struct CaseRun {
+  OpCase op_case;
+  OpRun run;
+};
+std::ostream& operator<<(std::ostream& out, const CaseRun& c);
+/// Of every tested case on the device; those in bf16 also run in f16 on cuda.
+std::vector<CaseRun> case_runs(Device device);
+/// Names for gtest: "batch_norm_plain", "batch_norm_plain_bf16".
+std::string test_name(const OpCase& c);
+std::string test_name(const CaseRun& c);
 
 }  // namespace rela::test

@@ -102,7 +102,7 @@ TEST(TokenEmbed, SumsManyImagesWithoutLosingDigits) {
   const int64_t images = 70'000;
   Tensor dy = Tensor::full({images, 1, 1}, 0.1f);
   Tensor sum = Tensor::zeros({1}, Dtype::kF32);
-  token_embed_backward_cpu({.dy = dy.raw(), .dclass_token = sum.data<float>()},
+  token_embed_backward_cpu({.dy = dy.raw(), .dclass_token = {sum.data<float>()}},
                            {.n = images, .patches = 0, .width = 1}, Dtype::kF32, {});
   EXPECT_NEAR(sum.item(), images * double{0.1f}, 1e-2);
 }

@@ -138,6 +138,20 @@ TEST(Allocator, PoisonsFreshMemoryOnRequest) {
   }
 }
 
+TEST(Allocator, GivesNewBlocksOfTheRequestedSizeOnRequest) {
+  Allocator allocator;
+  allocator.set_block_sizes(BlockSizes::kExact);
+  const Allocator::Block a = allocator.allocate(100);
+  EXPECT_EQ(a.bytes, 100u);
+  allocator.free(a);
+  const Allocator::Block b = allocator.allocate(100);
+  EXPECT_NE(b.data, a.data);
+  EXPECT_EQ(allocator.stats().system_allocations, 2u);
+  allocator.free(b);
+  allocator.release_cached();
+  EXPECT_EQ(allocator.stats().reserved_bytes, 0u);
+}
+
 TEST(Allocator, ServesManyThreads) {
   Allocator allocator;
   const auto work = [&] {

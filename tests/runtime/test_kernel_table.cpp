@@ -18,6 +18,10 @@ using CountFn = void(int& calls, Stream stream);
 void count_call(int& calls, Stream) { ++calls; }
 
 const KernelTable<CountFn> kOnlyOnCpu{"test_kernel_table_op", count_call};
+const KernelTable<CountFn> kOfLibraries{"test_kernel_table_library",
+                                        count_call,
+                                        count_call,
+                                        {.cpu = "oneSomething", .cuda = "cuSomething"}};
 
 TEST(KernelTable, RunsTheKernelOfTheDevice) {
   int calls = 0;
@@ -32,13 +36,22 @@ TEST(KernelTable, NamesOpAndDeviceWhenThereIsNoKernel) {
                         HasSubstr("choose \"device\": \"cpu\""))));
 }
 
-TEST(KernelTable, IsListedWithTheDevicesThatItServes) {
+KernelEntry entry_of(const std::string& op) {
   const std::vector<KernelEntry> all = kernel_entries();
-  const auto it = std::ranges::find_if(
-      all, [](const KernelEntry& e) { return std::string(e.op) == "test_kernel_table_op"; });
-  ASSERT_NE(it, all.end());
-  EXPECT_TRUE(it->on(Device::kCpu));
-  EXPECT_FALSE(it->on(Device::kCuda));
+  const auto it = std::ranges::find_if(all, [&](const KernelEntry& e) { return e.op == op; });
+  return it == all.end() ? KernelEntry{} : *it;
+}
+
+TEST(KernelTable, IsListedWithTheDevicesThatItServes) {
+  const KernelEntry entry = entry_of("test_kernel_table_op");
+  EXPECT_STREQ(entry.source(Device::kCpu), "own");
+  EXPECT_FALSE(entry.on(Device::kCuda));
+}
+
+TEST(KernelTable, IsListedWithTheLibrariesThatServeIt) {
+  const KernelEntry entry = entry_of("test_kernel_table_library");
+  EXPECT_STREQ(entry.source(Device::kCpu), "oneSomething");
+  EXPECT_STREQ(entry.source(Device::kCuda), "cuSomething");
 }
 
 }  // namespace

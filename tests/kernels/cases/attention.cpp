@@ -18,6 +18,12 @@ OpCase attention_case(const std::string& variant, const AttentionDims& d) {
   c.backward = [=](std::span<const Array> in, const Array& dy) {
     return std::vector{oracle.backward(in[0], dy)};
   };
+  c.passes = [=](double e) {
+    const auto part = static_cast<double>(d.images * d.tokens * d.heads * d.width);
+    const double product = 2 * part * static_cast<double>(d.tokens);
+    return std::vector<OpPass>{{.name = "forward", .bytes = 4 * part * e, .flops = 2 * product},
+                               {.name = "backward", .bytes = 8 * part * e, .flops = 5 * product}};
+  };
   c.reduction = std::max(d.tokens, d.width);
   c.slack = 4;  // the exponential's argument is rounded, and products in the gradient nearly cancel
   // The gradient reads the output as stored; on a GPU, weights and their gradients are rounded
@@ -37,6 +43,9 @@ std::vector<OpCase> attention_cases() {
       attention_case("one_token", {.images = 3, .tokens = 1, .heads = 2, .width = 16}),
       attention_case("no_tokens", {.images = 2, .tokens = 0, .heads = 2, .width = 16}),
       attention_case("no_images", {.images = 0, .tokens = 5, .heads = 2, .width = 16}),
+      // A vision transformer with patches of 16 pixels.
+      benchmark_case(
+          attention_case("images:4", {.images = 4, .tokens = 197, .heads = 12, .width = 64})),
   };
 }
 

@@ -8,7 +8,7 @@ namespace {
 enum class Residual : uint8_t { kNone, kAdded, kItself };  // kItself: x is its own residual
 
 struct Variant {
-  const char* name;
+  std::string name;
   Shape shape;
   int64_t groups = 1;
   NormMode mode = NormMode::kTrain;
@@ -18,54 +18,69 @@ struct Variant {
   double slack = 4;
 };
 
-Array ramp(int64_t channels, double first, double step) {
-  Array a({channels});
-  for (int64_t c = 0; c < channels; ++c) a[c] = first + step * static_cast<double>(c % 5);
-  return a;
-}
-
-BatchNormOracle oracle_of(const Variant& v) {
+/// The running mean and variance are the last two inputs.
+BatchNormOracle oracle_of(const Variant& v, std::span<const Array> in) {
   BatchNormOracle oracle{.groups = v.groups, .relu = v.relu, .fixed_mean = {}, .fixed_var = {}};
   if (v.mode == NormMode::kEval) {
-    oracle.fixed_mean = ramp(v.shape.back(), -0.25, 0.125);
-    oracle.fixed_var = ramp(v.shape.back(), 0.25, 0.5);
+    oracle.fixed_mean = in[in.size() - 2];
+    oracle.fixed_var = in.back();
   }
   return oracle;
 }
 
 Var run(const Variant& v, std::span<const Var> in) {
-  const int64_t channels = v.shape.back();
-  const Device device = in[0].device();
-  BatchNormParams params{
-      .gamma = in[1],
-      .beta = in[2],
-      .running_mean = to_tensor(ramp(channels, -0.25, 0.125), Dtype::kF32, device),
-      .running_var = to_tensor(ramp(channels, 0.25, 0.5), Dtype::kF32, device)};
+  BatchNormParams params{.gamma = in[1],
+                         .beta = in[2],
+                         .running_mean = in[in.size() - 2].value(),
+                         .running_var = in.back().value()};
   const BatchNormOptions options{.mode = v.mode, .groups = v.groups, .relu = v.relu};
   if (v.residual == Residual::kNone) return batch_norm(in[0], params, options);
   return batch_norm(in[0], params, options, v.residual == Residual::kItself ? in[0] : in[3]);
 }
 
+/// Two sweeps: forward reads x twice (running statistics: once), backward reads x and dy twice.
+/// After a residual and a ReLU the first sweep backward also reads y and writes the residual's
+/// gradient, which the second reads in place of dy; added to the gradient of x, it waits for that.
+std::vector<OpPass> passes_of(const Variant& v, double e) {
+  const double array = static_cast<double>(v.shape.numel()) * e;
+  const int reads = v.mode == NormMode::kTrain ? 2 : 1;
+  const int added = v.residual == Residual::kAdded ? 1 : 0;
+  const int backward = !v.relu || v.residual == Residual::kNone ? 5
+                       : v.residual == Residual::kAdded         ? 7
+                                                                : 8;
+  return memory_passes((reads + added + 1) * array, backward * array);
+}
+
 OpCase case_of(const Variant& v) {
   const int64_t channels = v.shape.back();
-  const BatchNormOracle oracle = oracle_of(v);
   const auto residual_of = [v](std::span<const Array> in) -> const Array* {
     if (v.residual == Residual::kNone) return nullptr;
     return v.residual == Residual::kItself ? &in[0] : &in[3];
   };
   OpCase c;
-  c.name = std::string("batch_norm/") + v.name;
+  c.name = "batch_norm/" + v.name;
   c.inputs = {{.role = Role::kActivation, .shape = v.shape},
               {.role = Role::kParameter, .shape = {channels}, .low = 0.5, .high = 1.5},
               {.role = Role::kParameter, .shape = {channels}}};
   if (v.residual == Residual::kAdded) {
     c.inputs.push_back({.role = Role::kActivation, .shape = v.shape});
   }
+  c.inputs.push_back({.role = Role::kParameter,
+                      .shape = {channels},
+                      .low = -0.25,
+                      .high = 0.25,
+                      .is_trained = false});
+  c.inputs.push_back({.role = Role::kParameter,
+                      .shape = {channels},
+                      .low = 0.25,
+                      .high = 2.25,
+                      .is_trained = false});
   c.product = [v](std::span<const Var> in) { return run(v, in); };
-  c.forward = [oracle, residual_of](std::span<const Array> in) {
-    return oracle.forward(in[0], in[1], in[2], residual_of(in));
+  c.forward = [v, residual_of](std::span<const Array> in) {
+    return oracle_of(v, in).forward(in[0], in[1], in[2], residual_of(in));
   };
-  c.backward = [oracle, residual_of, v](std::span<const Array> in, const Array& dy) {
+  c.backward = [v, residual_of](std::span<const Array> in, const Array& dy) {
+    const BatchNormOracle oracle = oracle_of(v, in);
     const Array y = oracle.forward(in[0], in[1], in[2], residual_of(in));
     BatchNormOracle::Gradients d = oracle.backward(in[0], in[1], y, dy);
     if (v.residual == Residual::kItself) {
@@ -75,11 +90,36 @@ OpCase case_of(const Variant& v) {
     if (v.residual == Residual::kAdded) gradients.push_back(d.dresidual);
     return gradients;
   };
+  c.passes = [v](double e) { return passes_of(v, e); };
   c.reduction = v.shape.rows();
   c.slack = v.slack;
   // Two bf16 gradients of opposite sign are added there: mostly rounding remains.
   if (v.residual == Residual::kItself) c.dtypes = {Dtype::kF32};
   return c;
+}
+
+/// A BYOL step of ResNet-18 with a CIFAR stem, 2 views of 64 images; its layers at width 16 and the
+/// hidden layer of a head.
+std::vector<Variant> step_variants() {
+  std::vector<Variant> variants;
+  const auto add = [&](int64_t rows, int64_t channels, Residual residual) {
+    const bool has_residual = residual == Residual::kAdded;
+    variants.push_back({.name = "rows:" + std::to_string(rows) +
+                                "/channels:" + std::to_string(channels) +
+                                "/residual:" + (has_residual ? "1" : "0"),
+                        .shape = {rows, channels},
+                        .groups = 2,
+                        .relu = true,
+                        .residual = residual});
+  };
+  for (const Residual residual : {Residual::kNone, Residual::kAdded}) {
+    for (const int64_t stage : {0, 1, 2, 3}) {
+      add(128 * (32 >> stage) * (32 >> stage), 64 << stage, residual);
+    }
+  }
+  add(128 * 1024, 16, Residual::kNone);
+  add(128, 1024, Residual::kNone);
+  return variants;
 }
 
 }  // namespace
@@ -97,6 +137,12 @@ std::vector<OpCase> batch_norm_cases() {
        .groups = 2,
        .relu = true,
        .residual = Residual::kAdded},
+      {.name = "three_groups",
+       .shape = {54, 48},
+       .groups = 3,
+       .relu = true,
+       .residual = Residual::kAdded},
+      {.name = "channels_264", .shape = {19, 264}, .relu = true, .residual = Residual::kAdded},
       {.name = "its_own_residual", .shape = {17, 20}, .relu = true, .residual = Residual::kItself},
       {.name = "many_parts", .shape = {2100, 16}, .groups = 2, .relu = true},
       {.name = "eval", .shape = {9, 33}, .mode = NormMode::kEval},
@@ -109,8 +155,8 @@ std::vector<OpCase> batch_norm_cases() {
       {.name = "no_rows", .shape = {0, 5}, .relu = true},
   };
   std::vector<OpCase> cases;
-  cases.reserve(variants.size());
   for (const Variant& v : variants) cases.push_back(case_of(v));
+  for (const Variant& v : step_variants()) cases.push_back(benchmark_case(case_of(v)));
   return cases;
 }
 

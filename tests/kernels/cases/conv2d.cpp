@@ -20,6 +20,16 @@ OpCase conv2d_case(const std::string& variant, const Conv2dDims& d,
   c.backward = [=](std::span<const Array> in, const Array& dy) {
     return conv2d_backward_oracle(d, in[0], in[1], dy);
   };
+  c.passes = [=](double e) {
+    const int64_t x = d.n * d.h * d.w * d.c, y = d.n * d.p() * d.q() * d.k;
+    const int64_t w = d.k * d.r * d.s * d.c;
+    const double bytes = static_cast<double>(x + y + w) * e;
+    const double bytes_dw = static_cast<double>(x + y) * e + static_cast<double>(w) * sizeof(float);
+    return std::vector<OpPass>{
+        {.name = "forward", .bytes = bytes, .flops = d.flops()},
+        {.name = "backward_data", .bytes = bytes, .flops = d.flops(), .trained = 0},
+        {.name = "backward_weights", .bytes = bytes_dw, .flops = d.flops(), .trained = 1}};
+  };
   c.reduction = std::max({d.r * d.s * d.c, d.r * d.s * d.k, d.n * d.p() * d.q(), int64_t{1}});
   return c;
 }
@@ -32,10 +42,46 @@ OpCase winograd_case(const std::string& variant, const Conv2dDims& d) {
   return c;
 }
 
+/// The different layers of one ResNet-18 for 32 x 32 images.
+std::vector<Conv2dDims> resnet18_layers(int64_t n, int64_t width) {
+  std::vector<Conv2dDims> layers = {
+      {.n = n, .h = 32, .w = 32, .c = 3, .k = width, .r = 3, .s = 3, .padding = 1}};
+  for (int64_t stage = 0; stage < 4; ++stage) {
+    const int64_t hw = 32 >> stage, c = width << stage;
+    layers.push_back({.n = n, .h = hw, .w = hw, .c = c, .k = c, .r = 3, .s = 3, .padding = 1});
+    if (stage == 3) break;
+    layers.push_back(
+        {.n = n, .h = hw, .w = hw, .c = c, .k = 2 * c, .r = 3, .s = 3, .stride = 2, .padding = 1});
+    layers.push_back({.n = n, .h = hw, .w = hw, .c = c, .k = 2 * c, .stride = 2});
+  }
+  return layers;
+}
+
+OpCase step_case(const Conv2dDims& d, const std::string& name, Conv2dAlgorithm algorithm) {
+  const auto part = [](const char* key, int64_t value) { return key + std::to_string(value); };
+  OpCase c = conv2d_case(part("n:", d.n) + part("/c:", d.c) + part("/k:", d.k) + part("/hw:", d.h) +
+                             part("/rs:", d.r) + part("/stride:", d.stride) + "/algorithm:" + name,
+                         d, algorithm);
+  if (algorithm != Conv2dAlgorithm::kAuto) c.dtypes = {Dtype::kF32};
+  return benchmark_case(c);
+}
+
+/// The flops are nominal: padding counts, and Winograd needs fewer.
+void add_steps(std::vector<OpCase>& cases) {
+  std::vector<Conv2dDims> layers = resnet18_layers(64, 64);
+  for (const Conv2dDims& d : resnet18_layers(128, 16)) layers.push_back(d);
+  for (const Conv2dDims& d : layers) {
+    cases.push_back(step_case(d, "auto", Conv2dAlgorithm::kAuto));
+    if (d.r != 3 || d.stride != 1) continue;
+    cases.push_back(step_case(d, "direct", Conv2dAlgorithm::kDirect));
+    cases.push_back(step_case(d, "winograd", Conv2dAlgorithm::kWinograd));
+  }
+}
+
 }  // namespace
 
 std::vector<OpCase> conv2d_cases() {
-  return {
+  std::vector<OpCase> cases = {
       conv2d_case("3x3", {.n = 2, .h = 7, .w = 5, .c = 16, .k = 31, .r = 3, .s = 3, .padding = 1}),
       conv2d_case("3x3_of_images",
                   {.n = 3, .h = 8, .w = 8, .c = 3, .k = 16, .r = 3, .s = 3, .padding = 1}),
@@ -85,6 +131,8 @@ std::vector<OpCase> conv2d_cases() {
       winograd_case("odd_channels",
                     {.n = 1, .h = 4, .w = 4, .c = 33, .k = 31, .r = 3, .s = 3, .padding = 1}),
   };
+  add_steps(cases);
+  return cases;
 }
 
 }  // namespace rela::test

@@ -20,6 +20,9 @@ OpCase patches_case(const std::string& variant, const Shape& x, int64_t patch) {
   c.backward = [=](std::span<const Array>, const Array& dy) {
     return std::vector{patches_backward_oracle(d, dy)};
   };
+  c.passes = [n = static_cast<double>(x.numel())](double e) {
+    return memory_passes(2 * n * e, 2 * n * e);
+  };
   return c;
 }
 
@@ -52,6 +55,17 @@ OpCase patch_embed_case(const std::string& variant, const Shape& x, int64_t patc
     for (int64_t i = 0; i < dy.numel(); ++i) dbias[i % outputs] += dy[i];
     return gradients;
   };
+  c.passes = [=](double e) {
+    const auto pixels = static_cast<double>(x.numel());
+    const auto weights = static_cast<double>(outputs * d.r * d.s * d.c);
+    const auto y = static_cast<double>(d.n * d.p() * d.q() * outputs);
+    // The patches are written, then read, once per product.
+    return std::vector<OpPass>{
+        {.name = "forward", .bytes = (3 * pixels + weights + y) * e, .flops = d.flops()},
+        {.name = "backward",
+         .bytes = (4 * pixels + weights + 2 * y) * e + weights * sizeof(float),
+         .flops = 2 * d.flops()}};
+  };
   c.reduction = std::max({d.r * d.s * d.c, d.n * d.p() * d.q(), outputs});
   return c;
 }
@@ -70,7 +84,34 @@ OpCase token_embed_case(const std::string& variant, const Shape& x) {
   c.backward = [=](std::span<const Array>, const Array& dy) {
     return token_embed_backward_oracle(d, dy);
   };
+  c.passes = [=](double e) {
+    const double bytes = static_cast<double>(d.n * (d.patches + d.tokens()) * d.width) * e;
+    return memory_passes(bytes, bytes);
+  };
   c.reduction = std::max(d.n, int64_t{1});
+  return c;
+}
+
+OpCase class_token_case(const std::string& variant, const Shape& x) {
+  const int64_t tokens = x[1], width = x[2];
+  OpCase c;
+  c.name = "class_token/" + variant;
+  c.inputs = {{.shape = x}};
+  c.product = [](std::span<const Var> in) { return class_token(in[0]); };
+  c.forward = [=](std::span<const Array> in) {
+    Array y({x[0], width});
+    for (int64_t i = 0; i < y.numel(); ++i) y[i] = in[0][i / width * tokens * width + i % width];
+    return y;
+  };
+  c.backward = [=](std::span<const Array>, const Array& dy) {
+    Array dx(x);
+    for (int64_t i = 0; i < dy.numel(); ++i) dx[i / width * tokens * width + i % width] = dy[i];
+    return std::vector{dx};
+  };
+  c.passes = [=](double e) {
+    const auto y = static_cast<double>(x[0] * width);
+    return memory_passes(2 * y * e, (y + static_cast<double>(x.numel())) * e);
+  };
   return c;
 }
 
@@ -83,14 +124,23 @@ std::vector<OpCase> embed_cases() {
       patches_case("odd_patch", {1, 14, 28, 3}, 14),
       patches_case("one_pixel", {2, 3, 5, 7}, 1),
       patches_case("whole_image", {3, 4, 4, 1}, 4),
+      patches_case("several_blocks", {1, 8, 800, 3}, 8),
+      patches_case("ragged_line", {1, 2, 700, 1}, 2),
       patches_case("no_images", {0, 4, 4, 3}, 2),
+      benchmark_case(patches_case("n:64/hw:224/patch:16", {64, 224, 224, 3}, 16)),
       patch_embed_case("vit", {2, 16, 24, 3}, 8, 33),
       patch_embed_case("ragged", {3, 9, 6, 3}, 3, 5),
       patch_embed_case("no_images", {0, 4, 4, 3}, 2, 5),
+      benchmark_case(patch_embed_case("n:64/hw:224/patch:16/k:192", {64, 224, 224, 3}, 16, 192)),
       token_embed_case("tokens", {2, 196, 16}),
       token_embed_case("many_images", {67, 2, 33}),
+      token_embed_case("two_parts", {33, 1, 8}),
       token_embed_case("class_token_alone", {3, 0, 5}),
       token_embed_case("no_images", {0, 4, 8}),
+      class_token_case("tokens", {3, 5, 24}),
+      class_token_case("one_token", {2, 1, 7}),
+      class_token_case("no_images", {0, 4, 8}),
+      benchmark_case(token_embed_case("n:64/tokens:197/d:192", {64, 196, 192})),
   };
 }
 

@@ -8,9 +8,11 @@
 namespace rela::test {
 namespace {
 
-OpCase layer_norm_case(const char* name, const Shape& shape) {
+double count(const Shape& shape) { return static_cast<double>(shape.numel()); }
+
+OpCase layer_norm_case(const std::string& name, const Shape& shape) {
   OpCase c;
-  c.name = std::string("layer_norm/") + name;
+  c.name = "layer_norm/" + name;
   c.inputs = {{.role = Role::kActivation, .shape = shape},
               {.role = Role::kParameter, .shape = {shape.back()}, .low = 0.5, .high = 1.5},
               {.role = Role::kParameter, .shape = {shape.back()}}};
@@ -24,6 +26,7 @@ OpCase layer_norm_case(const char* name, const Shape& shape) {
     const LayerNormOracle::Gradients d = LayerNormOracle{}.backward(in[0], in[1], dy);
     return std::vector<Array>{d.dx, d.dgamma, d.dbeta};
   };
+  c.passes = [n = count(shape)](double e) { return memory_passes(2 * n * e, 3 * n * e); };
   c.reduction = std::max(shape.rows(), shape.back());
   c.slack = 4;  // few columns may have close values; 1 / std then magnifies rounding
   return c;
@@ -53,13 +56,15 @@ OpCase residual_case(const char* name, const Shape& shape) {
     for (int64_t i = 0; i < dy.numel(); ++i) d.dx[i] += dy[i];
     return std::vector<Array>{d.dx, d.dgamma, d.dbeta, d.dx};
   };
+  // With the sum of both outputs; backward copies the shared gradient and adds to it.
+  c.passes = [n = count(shape)](double e) { return memory_passes(7 * n * e, 6 * n * e); };
   c.dtypes = {Dtype::kF32};  // in bf16 the inner sum is rounded, which the oracle does not model
   return c;
 }
 
-OpCase gelu_case(const char* name, Gelu kind, const Shape& shape) {
+OpCase gelu_case(const std::string& name, Gelu kind, const Shape& shape) {
   OpCase c;
-  c.name = std::string("gelu/") + name;
+  c.name = "gelu/" + name;
   c.inputs = {{.role = Role::kActivation, .shape = shape, .low = -4, .high = 4}};
   c.slack = 4;  // polynomial, exponential and their product are rounded on the way
   c.product = [kind](std::span<const Var> in) { return gelu(in[0], kind); };
@@ -67,9 +72,10 @@ OpCase gelu_case(const char* name, Gelu kind, const Shape& shape) {
   c.backward = [kind](std::span<const Array> in, const Array& dy) {
     return std::vector<Array>{gelu_backward_oracle(in[0], Array(), kind, dy)};
   };
+  c.passes = [n = count(shape)](double e) { return memory_passes(2 * n * e, 3 * n * e); };
   return c;
 }
-OpCase bias_gelu_case(const char* name, Gelu kind, const Shape& shape) {
+OpCase bias_gelu_case(const std::string& name, Gelu kind, const Shape& shape) {
   OpCase c = gelu_case(name, kind, shape);
   c.inputs.push_back({.role = Role::kParameter, .shape = {shape.back()}});
   c.product = [kind](std::span<const Var> in) { return gelu(in[0], kind, in[1]); };
@@ -82,15 +88,16 @@ OpCase bias_gelu_case(const char* name, Gelu kind, const Shape& shape) {
   return c;
 }
 
-OpCase softmax_case(const char* name, const Shape& shape) {
+OpCase softmax_case(const std::string& name, const Shape& shape) {
   OpCase c;
-  c.name = std::string("softmax/") + name;
+  c.name = "softmax/" + name;
   c.inputs = {{.role = Role::kActivation, .shape = shape, .low = -3, .high = 3}};
   c.product = [](std::span<const Var> in) { return softmax(in[0]); };
   c.forward = [](std::span<const Array> in) { return softmax_oracle(in[0]); };
   c.backward = [](std::span<const Array> in, const Array& dy) {
     return std::vector<Array>{softmax_backward_oracle(softmax_oracle(in[0]), dy)};
   };
+  c.passes = [n = count(shape)](double e) { return memory_passes(2 * n * e, 3 * n * e); };
   c.reduction = shape.back();
   c.slack = 2;               // the gradient is a difference of products that nearly cancel
   c.dtypes = {Dtype::kF32};  // for that reason bf16 is tested against y as stored
@@ -105,6 +112,13 @@ std::vector<OpCase> transformer_cases() {
       layer_norm_case("ragged", {67, 33}),
       layer_norm_case("five_columns", {6, 5}),
       layer_norm_case("prime", {3, 197}),
+      // One to four vectors of a lane, whole and ragged; rows too wide for registers; many parts.
+      layer_norm_case("many_rows", {131, 16}),
+      layer_norm_case("two_vectors", {2, 512}),
+      layer_norm_case("three_vectors", {3, 768}),
+      layer_norm_case("ragged_vectors", {2, 1001}),
+      layer_norm_case("wide", {2, 1032}),
+      layer_norm_case("wide_ragged", {2, 1035}),
       layer_norm_case("no_rows", {0, 8}),
       residual_case("residual", {9, 40}),
       gelu_case("erf", Gelu::kErf, {7, 33}),
@@ -114,10 +128,18 @@ std::vector<OpCase> transformer_cases() {
       bias_gelu_case("erf_bias", Gelu::kErf, {67, 32}),
       bias_gelu_case("tanh_bias", Gelu::kTanh, {3, 4, 31}),
       bias_gelu_case("quick_bias", Gelu::kQuick, {5, 1}),
+      bias_gelu_case("two_blocks", Gelu::kErf, {2, 264}),
+      bias_gelu_case("tanh_many_rows", Gelu::kTanh, {131, 16}),
+      bias_gelu_case("quick_whole_vectors", Gelu::kQuick, {9, 32}),
       softmax_case("one_column", {4, 1}),
       softmax_case("ragged", {31, 33}),
       softmax_case("tokens", {2, 3, 197}),
       softmax_case("empty", {0, 4}),
+      // A vision transformer of width 192 on 64 images.
+      benchmark_case(layer_norm_case("rows:12608/cols:192", {64 * 197, 192})),
+      benchmark_case(bias_gelu_case("erf/rows:12608/cols:768", Gelu::kErf, {64 * 197, 768})),
+      benchmark_case(bias_gelu_case("quick/rows:12608/cols:768", Gelu::kQuick, {64 * 197, 768})),
+      benchmark_case(softmax_case("rows:12608/cols:197", {64 * 197, 197})),
   };
 }
 

@@ -16,24 +16,40 @@ struct TransportShape {
 };
 
 OpCase transport_case(const std::string& variant, Measure measure, TransportShape s, Dtype dtype) {
-  Random random(21);
-  const TransportOracle oracle{.measure = measure,
-                               .z = random_array({s.targets, s.outputs}, random)};
+  // The targets are the last input.
+  const auto oracle = [measure](std::span<const Array> in) {
+    return TransportOracle{.measure = measure, .z = in.back()};
+  };
+  const auto mapped = [](std::span<const Array> in) { return in.first(in.size() - 1); };
   const bool cosine = measure == Measure::kCosine;
   OpCase c;
   c.name = (cosine ? "transport_cosine_loss/" : "transport_residual/") + variant;
   c.inputs = {{.shape = {s.rows, s.width}},
               {.role = Role::kParameter, .shape = {s.outputs, s.width}}};
   if (s.bias) c.inputs.push_back({.role = Role::kParameter, .shape = {s.outputs}});
-  c.product = [oracle, cosine](std::span<const Var> in) {
-    const std::optional<Var> bias = in.size() == 3 ? std::optional(in[2]) : std::nullopt;
-    const Tensor z = to_tensor(oracle.z, Dtype::kF32, in[0].device());
+  c.inputs.push_back(
+      {.role = Role::kParameter, .shape = {s.targets, s.outputs}, .is_trained = false});
+  c.product = [cosine](std::span<const Var> in) {
+    const std::optional<Var> bias = in.size() == 4 ? std::optional(in[2]) : std::nullopt;
+    const Tensor& z = in.back().value();
     return cosine ? transport_cosine_loss(in[0], in[1], bias, z)
                   : transport_residual(in[0], in[1], bias, z);
   };
-  c.forward = [oracle](std::span<const Array> in) { return oracle.forward(in); };
-  c.backward = [oracle](std::span<const Array> in, const Array& dy) {
-    return oracle.backward(in, dy);
+  c.forward = [=](std::span<const Array> in) { return oracle(in).forward(mapped(in)); };
+  c.backward = [=](std::span<const Array> in, const Array& dy) {
+    return oracle(in).backward(mapped(in), dy);
+  };
+  // Forward multiplies once for the loss and once for each gradient; backward scales those.
+  c.passes = [s](double e) {
+    const auto h = static_cast<double>(s.rows * s.width),
+               w = static_cast<double>(s.outputs * s.width);
+    const auto z = static_cast<double>(s.targets * s.outputs);
+    const double product = 2 * h * static_cast<double>(s.outputs);
+    return std::vector<OpPass>{
+        {.name = "forward",
+         .bytes = (h + w) * (e + sizeof(float)) + z * sizeof(float),
+         .flops = 3 * product},
+        {.name = "backward", .bytes = h * (e + sizeof(float)) + 2 * w * sizeof(float)}};
   };
   c.reduction = std::max({s.rows, s.width, s.outputs});
   c.slack = 2;  // the projection and the products with it are consecutive sums
@@ -50,9 +66,14 @@ OpCase transport_case(const std::string& variant, Measure measure, TransportShap
 }  // namespace
 
 std::vector<OpCase> transport_cases() {
-  // Two terms that cancel: nothing averages the rounding to bf16.
-  std::vector<OpCase> cases{transport_case(
-      "one", Measure::kCosine, {.rows = 2, .width = 1, .outputs = 2, .targets = 1}, Dtype::kF32)};
+  // Two terms that cancel: nothing averages the rounding to bf16. The weights point away from the
+  // targets, so that 1 - cos is not itself a difference of close numbers.
+  OpCase one = transport_case("one", Measure::kCosine,
+                              {.rows = 2, .width = 1, .outputs = 2, .targets = 1}, Dtype::kF32);
+  one.inputs[0].low = 0.5;
+  one.inputs[1].high = 0;
+  one.inputs.back().low = 0;
+  std::vector<OpCase> cases{one};
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
     const auto add = [&](const char* variant, Measure measure, TransportShape shape) {
       cases.push_back(transport_case(variant, measure, shape, dtype));
@@ -65,6 +86,14 @@ std::vector<OpCase> transport_cases() {
     add("views", Measure::kResidual, {.rows = 258, .width = 37, .outputs = 64, .targets = 129});
     add("no_bias", Measure::kResidual,
         {.rows = 5, .width = 65, .outputs = 1, .targets = 5, .bias = false});
+  }
+  // A step with two views, as in bench/bench_transport.cpp, which compares it with separate ops.
+  for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
+    for (const Measure measure : {Measure::kCosine, Measure::kResidual}) {
+      cases.push_back(benchmark_case(
+          transport_case("n:1024/d:512/k:512", measure,
+                         {.rows = 1024, .width = 512, .outputs = 512, .targets = 512}, dtype)));
+    }
   }
   return cases;
 }

@@ -1,9 +1,8 @@
-// The losses of one step, and the statistics that the trainer monitors.
+// The statistics that the trainer monitors.
 
 #include <benchmark/benchmark.h>
 
 #include "roof.h"
-#include "runtime/ops/ops.h"
 #include "runtime/ops/statistics.h"
 
 namespace rela {
@@ -15,36 +14,6 @@ Tensor ramp(const Shape& shape) {
     t.data<float>()[i] = static_cast<float>(i * 2654435761 % 1000) / 500.0f - 1.0f;
   return t;
 }
-
-void bm_byol_loss(benchmark::State& state) {
-  const Var q = make_parameter(ramp({2 * state.range(0), 256}));
-  const Tensor z = ramp({2 * state.range(0), 256});
-  const RoofShare share;
-  for (auto _ : state) {
-    zero_grad(q);
-    backward(byol_loss(q, z, LossReduction::kSum));
-  }
-  // q and z are read, the gradient is written, then read and written again when scaled.
-  share.of_copy(state, 5.0 * static_cast<double>(z.bytes()));
-}
-BENCHMARK(bm_byol_loss)->Arg(64)->Arg(256)->UseRealTime()->Unit(benchmark::kMicrosecond);
-
-void bm_softmax_cross_entropy(benchmark::State& state) {
-  const int64_t rows = 256;
-  const Var logits = make_parameter(ramp({rows, state.range(0)}));
-  Tensor labels = Tensor::empty({rows}, Dtype::kI64);
-  for (int64_t r = 0; r < rows; ++r) labels.data<int64_t>()[r] = r % state.range(0);
-  for (auto _ : state) {
-    zero_grad(logits);
-    backward(softmax_cross_entropy(logits, labels));
-  }
-  state.SetItemsProcessed(state.iterations() * logits.value().numel());
-}
-BENCHMARK(bm_softmax_cross_entropy)
-    ->Arg(10)
-    ->Arg(1000)
-    ->UseRealTime()
-    ->Unit(benchmark::kMicrosecond);
 
 void bm_sum_of_squares(benchmark::State& state) {
   const Tensor x = ramp({state.range(0)});
