@@ -155,6 +155,7 @@ std::vector<OpCase> batch_norm_cases() {
       {.name = "no_rows", .shape = {0, 5}, .relu = true},
   };
   std::vector<OpCase> cases;
+  cases.reserve(variants.size());
   for (const Variant& v : variants) cases.push_back(case_of(v));
   for (const Variant& v : step_variants()) cases.push_back(benchmark_case(case_of(v)));
   return cases;
