@@ -132,7 +132,7 @@ TEST_F(TargetsTest, OfAnotherPriorPreprocessingDataSetOrWidthAreMadeAnewAndItIsS
   };
   expect_rebuilt(Prior(small_prior(2)), images_, 8, "prior");
   PriorSpec other = small_prior();
-  other.normalize = Normalization{};
+  other.source.normalize = Normalization{};
   expect_rebuilt(Prior(other), images_, 8, "preprocessing");
   expect_rebuilt(prior_, patterned_images(kImages, 1), 8, "data set");
   expect_rebuilt(prior_, patterned_images(300), 8, "data set");
