@@ -92,9 +92,9 @@ SgdStepFn sgd_step_cuda;
 
 struct AdamWArgs {
   Scalar<float> lr = 0.0f;
-  float beta1;
-  float beta2;
-  float eps;
+  float beta1 = 0.9f;
+  float beta2 = 0.999f;
+  float eps = 1e-8f;
   float weight_decay = 0;
   Scalar<int64_t> step = int64_t{1};  // from 1
 };
@@ -107,9 +107,9 @@ AdamWStepFn adamw_step_cuda;
 
 struct LarsArgs {
   Scalar<float> lr = 0.0f;
-  float momentum = 0;
+  float momentum = 0.9f;
   float weight_decay = 0;
-  float trust_coefficient;
+  float trust_coefficient = 1e-3f;
 };
 /// You et al. 2017 (arXiv 1708.03888) as BYOL uses it: per segment
 ///   g += weight_decay w;  g *= trust |w| / |g| (1 where either norm is 0);  m <- momentum m + g;

@@ -99,10 +99,8 @@ enum class Rule : uint8_t { kSgd, kNesterov, kAdamW, kLars };
 constexpr float kLr = 0.05f;
 const SgdArgs kSgd{.lr = kLr, .momentum = 0.9f, .weight_decay = 0.01f};
 const SgdArgs kNesterov{.lr = kLr, .momentum = 0.8f, .weight_decay = 0.02f, .nesterov = true};
-const AdamWArgs kAdamW{
-    .lr = kLr, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.05f};
-const LarsArgs kLars{
-    .lr = kLr, .momentum = 0.9f, .weight_decay = 0.01f, .trust_coefficient = 0.02f};
+const AdamWArgs kAdamW{.lr = kLr, .weight_decay = 0.05f};
+const LarsArgs kLars{.lr = kLr, .weight_decay = 0.01f, .trust_coefficient = 0.02f};
 
 void run_cpu(Rule rule, HostArena& a, int64_t step) {
   AdamWArgs adamw = kAdamW;

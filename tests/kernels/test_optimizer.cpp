@@ -22,10 +22,8 @@ using testing::IsNan;
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 const SgdArgs kSgd{.lr = 0.05f, .momentum = 0.9f, .weight_decay = 0.01f};
 const SgdArgs kNesterov{.lr = 0.03f, .momentum = 0.8f, .weight_decay = 0.02f, .nesterov = true};
-const AdamWArgs kAdamW{
-    .lr = 0.002f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.05f};
-const LarsArgs kLars{
-    .lr = 0.3f, .momentum = 0.9f, .weight_decay = 0.01f, .trust_coefficient = 0.02f};
+const AdamWArgs kAdamW{.lr = 0.002f, .weight_decay = 0.05f};
+const LarsArgs kLars{.lr = 0.3f, .weight_decay = 0.01f, .trust_coefficient = 0.02f};
 constexpr float kTau = 0.97f;
 
 enum class Rule : uint8_t { kSgd, kNesterov, kAdamW, kLars };

@@ -135,7 +135,7 @@ TEST_P(OptimizerRules, BiasesAndNormsDoNotDecayUnlessAsked) {
 }
 
 TEST_P(OptimizerRules, AParameterThatNoBackwardReachedTakesNoOldGradient) {
-  Trained trained({.name = GetParam(), .momentum = 0});
+  Trained trained({.name = GetParam(), .momentum = 0, .weight_decay = 0});
   trained.train(1);
   const std::vector<NamedState> state = trained.optimizer.state();
   for (NamedState s : state) s.value.fill_zero();
@@ -147,7 +147,7 @@ TEST_P(OptimizerRules, AParameterThatNoBackwardReachedTakesNoOldGradient) {
 }
 
 TEST_P(OptimizerRules, RoundedCopiesOfWeightsAndTargetFollow) {
-  Trained trained({.name = GetParam()}, Dtype::kBf16);
+  Trained trained({.name = GetParam(), .weight_decay = 0}, Dtype::kBf16);
   trained.train(2);
   for (ParameterArena* arena : {&trained.arena, &trained.target}) {
     for (int64_t i = 0; i < arena->size(); ++i) {
