@@ -242,7 +242,7 @@ TEST_P(OptimizerCuda, CopiesMayBeF16) {
     for_each_schedule([&] {
       DeviceArena got(start);
       OptimizerArrays arrays = got.arrays();
-      arrays.rounded = Dtype::kF16;
+      arrays.compute = Dtype::kF16;
       run_cuda(GetParam(), arrays, got.layout(), {});
       const std::vector<float> weights = got.weights.download(), target = got.target.download();
       const std::vector<Bf16> copy = got.compute_weights.download();
