@@ -12,9 +12,8 @@ namespace {
 void bm_byol_step(benchmark::State& state) {
   const int64_t width = state.range(0), images = state.range(1);
   const Dtype compute = static_cast<Dtype>(state.range(2));
-  Byol byol(
-      {.backbone = {.name = "resnet18", .cifar_stem = true, .width = width}, .compute = compute},
-      /*seed=*/1);
+  Byol byol({.backbone = ResNetSpec{.width = width}, .compute = compute},
+            /*seed=*/1);
   Optimizer optimizer(step_optimizer(), byol.parameters(), byol.target());
   Tensor pixels = Tensor::empty({kViews * images, 32, 32, 3}, Dtype::kF32);
   for (int64_t i = 0; i < pixels.numel(); ++i)  // arbitrary, on the scale of normalised pixels

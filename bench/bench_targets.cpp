@@ -17,9 +17,7 @@ namespace {
 constexpr int64_t kImages = 20 * FeaturePass::kBatch;
 
 /// Times do not depend on the weights: random ones will do.
-Prior make_prior(const char* model) {
-  return Prior({.student = {.name = model, .cifar_stem = true}, .seed = 1});
-}
+Prior make_prior(const char* model) { return Prior({.student = backbone_named(model), .seed = 1}); }
 
 /// Everything: images, forward passes, covariance, eigenvectors, projection, both files.
 void bm_targets(benchmark::State& state, const char* model) {

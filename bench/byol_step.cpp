@@ -44,8 +44,7 @@ ExitCode run(int argc, char** argv) {
   RELA_CHECK(argc == 6, UsageError, "usage: byol_step MODEL IMAGES WIDTH fp32|bf16 THREADS");
   set_cpu_threads(std::stoi(argv[5]));
   const Dtype compute = std::string(argv[4]) == "bf16" ? Dtype::kBf16 : Dtype::kF32;
-  Byol byol({.backbone = {.name = "resnet18", .cifar_stem = true, .width = std::stoll(argv[3])},
-             .compute = compute},
+  Byol byol({.backbone = ResNetSpec{.width = std::stoll(argv[3])}, .compute = compute},
             /*seed=*/1);
   read_weights(argv[1], byol);
   const TwoViewBatch batch{.images = read_images(argv[2], compute)};

@@ -7,9 +7,7 @@
 namespace rela {
 
 /// The ReLA recipe's AdamW.
-inline OptimizerSpec step_optimizer() {
-  return {.weight_decay = 0.01f, .exclude_bias_and_norm = false};
-}
+inline OptimizerSpec step_optimizer() { return {.exclude_bias_and_norm = false}; }
 
 /// Forward, loss, backward, AdamW 1e-3 and EMA .99. Returns the loss.
 inline float byol_training_step(Byol& byol, Optimizer& optimizer, const TwoViewBatch& batch) {

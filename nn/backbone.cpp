@@ -1,43 +1,12 @@
 #include "nn/backbone.h"
 
-#include "nn/resnet.h"
+#include <algorithm>
+#include <utility>
+
 #include "runtime/error.h"
 
 namespace rela {
 namespace {
-
-/// Models of one family differ in the number of blocks per stage.
-struct KnownResNet {
-  const char* name;
-  std::vector<int64_t> blocks;
-  ResidualBlock::Kind block = ResidualBlock::Kind::kBasic;
-};
-
-const std::vector<KnownResNet>& imagenet_resnets() {
-  static const std::vector<KnownResNet> known{
-      {"resnet18", {2, 2, 2, 2}},
-      {"resnet34", {3, 4, 6, 3}},
-      {"resnet50", {3, 4, 6, 3}, ResidualBlock::Kind::kBottleneck},
-      {"resnet101", {3, 4, 23, 3}, ResidualBlock::Kind::kBottleneck}};
-  return known;
-}
-
-/// Section 4.2 of the paper: 6 n + 2 layers.
-const std::vector<KnownResNet>& cifar_resnets() {
-  static const std::vector<KnownResNet> known{{"resnet20_cifar", {3, 3, 3}},
-                                              {"resnet32_cifar", {5, 5, 5}},
-                                              {"resnet44_cifar", {7, 7, 7}},
-                                              {"resnet56_cifar", {9, 9, 9}},
-                                              {"resnet110_cifar", {18, 18, 18}}};
-  return known;
-}
-
-const KnownResNet* find(const std::vector<KnownResNet>& known, const std::string& name) {
-  for (const KnownResNet& model : known) {
-    if (name == model.name) return &model;
-  }
-  return nullptr;
-}
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -45,33 +14,67 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
-}  // namespace
-
-std::vector<std::string> backbone_names() {
-  std::vector<std::string> names;
-  for (const auto* family : {&imagenet_resnets(), &cifar_resnets()}) {
-    for (const KnownResNet& model : *family) names.emplace_back(model.name);
-  }
-  return names;
+template <size_t... I>
+std::vector<BackboneSpec> one_of_each(std::index_sequence<I...>) {
+  return {BackboneSpec(std::in_place_index<I>)...};
 }
 
-bool is_cifar_resnet(const std::string& name) { return find(cifar_resnets(), name) != nullptr; }
+std::vector<std::string> names_of_family(const BackboneSpec& spec) {
+  return std::visit([](const auto& family) { return family.names(); }, spec);
+}
+
+bool is_named(const BackboneSpec& family, const std::string& name) {
+  const std::vector<std::string> names = names_of_family(family);
+  return std::ranges::find(names, name) != names.end();
+}
+
+[[noreturn]] void fail_unknown(const std::string& name) {
+  throw ConfigError(
+      cat("backbone.name: no model \"", name, "\"; available: ", joined(backbone_names())));
+}
+
+}  // namespace
+
+std::vector<BackboneSpec> backbone_families() {
+  return one_of_each(std::make_index_sequence<std::variant_size_v<BackboneSpec>>());
+}
+
+std::vector<std::string> backbone_names() {
+  std::vector<std::string> all;
+  for (const BackboneSpec& family : backbone_families()) {
+    for (std::string& name : names_of_family(family)) all.push_back(std::move(name));
+  }
+  return all;
+}
+
+BackboneSpec backbone_named(const std::string& name) {
+  for (BackboneSpec& spec : backbone_families()) {
+    if (!is_named(spec, name)) continue;
+    std::visit([&](auto& model) { model.name = name; }, spec);
+    return spec;
+  }
+  fail_unknown(name);
+}
 
 std::unique_ptr<Backbone> make_backbone(const BackboneSpec& spec) {
-  if (const KnownResNet* model = find(cifar_resnets(), spec.name)) {
-    return std::make_unique<ResNet>(ResNet::Spec{.blocks = model->blocks,
-                                                 .width = kCifarResNetWidth,
-                                                 .cifar_stem = true,
-                                                 .shortcut = Shortcut::kPadding});
-  }
-  const KnownResNet* model = find(imagenet_resnets(), spec.name);
-  RELA_CHECK(model != nullptr, ConfigError, "backbone.name: no model \"", spec.name,
-             "\"; available: ", joined(backbone_names()));
-  RELA_CHECK(spec.width >= 1, ConfigError, "backbone.width: ", spec.width, "; at least 1");
-  return std::make_unique<ResNet>(ResNet::Spec{.blocks = model->blocks,
-                                               .width = spec.width,
-                                               .cifar_stem = spec.cifar_stem,
-                                               .block = model->block});
+  if (!is_named(spec, name_of(spec))) fail_unknown(name_of(spec));
+  return std::visit([](const auto& model) { return model.make(); }, spec);
+}
+
+const std::string& name_of(const BackboneSpec& spec) {
+  return std::visit([](const auto& model) -> const std::string& { return model.name; }, spec);
+}
+
+ConvInit init_of(const BackboneSpec& spec) {
+  return std::visit([](const auto& model) { return model.init; }, spec);
+}
+
+std::string describe(const BackboneSpec& spec) {
+  return std::visit([](const auto& model) { return model.description(); }, spec);
+}
+
+std::string identity_of(const BackboneSpec& spec) {
+  return std::visit([](const auto& model) { return model.identity(); }, spec);
 }
 
 }  // namespace rela

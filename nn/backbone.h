@@ -1,10 +1,16 @@
 #pragma once
+// Models that turn images into feature vectors, and the families they come in. A new family is a
+// struct that meets BackboneFamily, in files of its own, and an entry in BackboneSpec.
 
+#include <concepts>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "nn/cifar_resnet_spec.h"
 #include "nn/module.h"
+#include "nn/resnet_spec.h"
 
 namespace rela {
 
@@ -16,22 +22,42 @@ class Backbone : public Module {
   virtual int64_t feature_width() const = 0;
 };
 
-/// Stem and width apply only to the ImageNet-style ResNets (resnet18, ...).
-struct BackboneSpec {
-  std::string name = "resnet18";
-  bool cifar_stem = false;                       // 3x3 stride-1 first convolution, no max-pool
-  int64_t width = 64;                            // channels of the first stage's 3x3 convolutions
-  ConvInit conv_init = ConvInit::kFanOutNormal;  // for a model that is trained or stays random
+/// What a family states about its models: a plain struct whose members describe one of them.
+template <class F>
+concept BackboneFamily = requires(F spec, const F model, ConfigTable& table,
+                                  const SafetensorsReader& weights) {
+  { F::names() } -> std::same_as<std::vector<std::string>>;  // of its models
+  { model.name } -> std::convertible_to<std::string>;        // one of them
+  { model.init } -> std::convertible_to<ConvInit>;  // of a model that is trained or stays random
+  { model.make() } -> std::same_as<std::unique_ptr<Backbone>>;
+  { model.classifier() } -> std::convertible_to<std::string>;    // its name in published weights
+  { model.usual_image_size() } -> std::convertible_to<int64_t>;  // side of what it is trained on
+  { model.description() } -> std::same_as<std::string>;          // "resnet18 of width 64"
+  { model.identity() } -> std::same_as<std::string>;  // differs where networks do; names files
+  spec.read_shape(weights);     // what a file of weights reveals; the rest stays as it is
+  describe_shape(table, spec);  // the keys of its shape, in configs and in exports
 };
 
+template <BackboneFamily... F>
+using OneOfFamilies = std::variant<F...>;
+/// Which network: all families there are.
+using BackboneSpec = OneOfFamilies<ResNetSpec, CifarResNetSpec>;
+
+/// One model of each family, with its defaults.
+std::vector<BackboneSpec> backbone_families();
+/// Names of all models, by family.
 std::vector<std::string> backbone_names();
-
-/// He et al.'s nets for CIFAR (resnet20_cifar, ...): three stages of 16, 32 and 64 channels after a
-/// 3x3 stem, shortcuts without parameters.
-bool is_cifar_resnet(const std::string& name);
-inline constexpr int64_t kCifarResNetWidth = 16;  // channels of their first stage
-
-/// Throws ConfigError for an unknown name, listing the known ones.
+/// The model of that name with its family's defaults. Throws ConfigError for an unknown name,
+/// listing the known ones.
+BackboneSpec backbone_named(const std::string& name);
+/// Throws ConfigError for an unknown name, listing the known ones, and for a shape out of range.
 std::unique_ptr<Backbone> make_backbone(const BackboneSpec& spec);
+
+const std::string& name_of(const BackboneSpec& spec);
+ConvInit init_of(const BackboneSpec& spec);
+/// "resnet18 of width 64"
+std::string describe(const BackboneSpec& spec);
+/// Text that differs between networks that differ. Names files: may not change.
+std::string identity_of(const BackboneSpec& spec);
 
 }  // namespace rela

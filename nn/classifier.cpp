@@ -2,14 +2,14 @@
 
 namespace rela {
 
-std::string classifier_name(const std::string& backbone) {
-  return is_cifar_resnet(backbone) ? "linear" : "fc";
+std::string classifier_name(const BackboneSpec& backbone) {
+  return std::visit([](const auto& model) { return std::string(model.classifier()); }, backbone);
 }
 
 Classifier::Classifier(const BackboneSpec& spec, int64_t num_classes)
     : backbone_(make_backbone(spec)), head_(backbone_->feature_width(), num_classes) {
   add_child("", *backbone_);
-  add_child(classifier_name(spec.name), head_);
+  add_child(classifier_name(spec), head_);
 }
 
 Var Classifier::forward(const Var& images, const ForwardContext& context) {

@@ -8,9 +8,8 @@
 
 namespace rela {
 
-/// The name of the classifier on top of a backbone in published weights: "linear" for the CIFAR
-/// nets, "fc" for the others.
-std::string classifier_name(const std::string& backbone);
+/// The name of the classifier on top of a backbone in published weights, such as "fc".
+std::string classifier_name(const BackboneSpec& backbone);
 
 /// A backbone with a linear classifier on top, named as in published weights: the backbone without
 /// a prefix, then "fc.weight" and "fc.bias" (or "linear.*").

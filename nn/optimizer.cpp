@@ -17,6 +17,31 @@ const KernelTable<LarsWorkspaceFn> kLarsWorkspace{"lars_step workspace", lars_wo
                                                   RELA_CUDA_KERNEL(lars_workspace_bytes_cuda)};
 const KernelTable<EmaFn> kEma{"ema", ema_cpu, RELA_CUDA_KERNEL(ema_cuda)};
 
+float f32(double x) { return static_cast<float>(x); }
+
+SgdArgs sgd_args(const OptimizerSpec& s, Scalar<float> lr) {
+  return {.lr = lr,
+          .momentum = f32(s.momentum),
+          .weight_decay = f32(s.weight_decay),
+          .nesterov = s.nesterov};
+}
+
+AdamWArgs adamw_args(const OptimizerSpec& s, Scalar<float> lr, Scalar<int64_t> step) {
+  return {.lr = lr,
+          .beta1 = f32(s.beta1),
+          .beta2 = f32(s.beta2),
+          .eps = f32(s.eps),
+          .weight_decay = f32(s.weight_decay),
+          .step = step};
+}
+
+LarsArgs lars_args(const OptimizerSpec& s, Scalar<float> lr) {
+  return {.lr = lr,
+          .momentum = f32(s.momentum),
+          .weight_decay = f32(s.weight_decay),
+          .trust_coefficient = f32(s.trust_coefficient)};
+}
+
 Tensor on_device(const std::vector<OptimizerPiece>& pieces, Device device) {
   const auto bytes = static_cast<int64_t>(pieces.size() * sizeof(OptimizerPiece));
   Tensor host = Tensor::empty({bytes}, Dtype::kU8);
@@ -116,18 +141,15 @@ void Optimizer::update(const OptimizerLayout& layout, Scalar<int64_t> steps) {
   OptimizerArrays arrays = this->arrays();
   switch (spec_.name) {
     case OptimizerSpec::Name::kSgd:
-      kSgd.launch(device, arrays, layout,
-                  SgdArgs{lr, spec_.momentum, spec_.weight_decay, spec_.nesterov});
+      kSgd.launch(device, arrays, layout, sgd_args(spec_, lr));
       break;
     case OptimizerSpec::Name::kAdamW:
-      kAdamW.launch(device, arrays, layout,
-                    AdamWArgs{lr, spec_.beta1, spec_.beta2, spec_.eps, spec_.weight_decay, steps});
+      kAdamW.launch(device, arrays, layout, adamw_args(spec_, lr, steps));
       break;
     case OptimizerSpec::Name::kLars: {
       Scratch scratch(kLarsWorkspace.at(device)(layout), device);
       arrays.workspace = scratch.workspace();
-      kLars.launch(device, arrays, layout,
-                   LarsArgs{lr, spec_.momentum, spec_.weight_decay, spec_.trust_coefficient});
+      kLars.launch(device, arrays, layout, lars_args(spec_, lr));
       break;
     }
   }

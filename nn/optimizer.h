@@ -10,16 +10,17 @@
 
 namespace rela {
 
+/// The update rule, as a config states it. Kernels compute in f32.
 struct OptimizerSpec {
   enum class Name : uint8_t { kSgd, kAdamW, kLars };
   Name name = Name::kAdamW;
-  float momentum = 0.9f;  // sgd, lars
+  double momentum = 0.9;  // sgd, lars
   bool nesterov = false;  // sgd
-  float beta1 = 0.9f;     // adamw
-  float beta2 = 0.999f;
-  float eps = 1e-8f;
-  float weight_decay = 0;
-  float trust_coefficient = 1e-3f;    // lars
+  double beta1 = 0.9;     // adamw
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.01;
+  double trust_coefficient = 0.001;   // lars
   bool exclude_bias_and_norm = true;  // from weight decay, and from LARS's adaptation
 };
 

@@ -15,9 +15,9 @@ Conv2d::Spec conv1x1(int64_t in, int64_t out, int64_t stride) {
   return {.in = in, .out = out, .kernel = 1, .stride = stride, .padding = 0};
 }
 
-Conv2d::Spec stem_conv(const ResNet::Spec& spec) {
-  if (spec.cifar_stem) return conv3x3(3, spec.width, 1);
-  return {.in = 3, .out = spec.width, .kernel = 7, .stride = 2, .padding = 3};
+Conv2d::Spec stem_conv(const ResNet::Layout& layout) {
+  if (layout.cifar_stem) return conv3x3(3, layout.width, 1);
+  return {.in = 3, .out = layout.width, .kernel = 7, .stride = 2, .padding = 3};
 }
 
 std::vector<Conv2d::Spec> convolutions(const BlockSpec& spec) {
@@ -71,19 +71,23 @@ void ResNet::Stage::add_block(const ResidualBlock::Spec& spec) {
   add_child(std::to_string(blocks.size() - 1), *blocks.back());
 }
 
-ResNet::ResNet(const Spec& spec)
-    : stem_(stem_conv(spec), BatchNorm::Activation::kRelu), max_pool_(!spec.cifar_stem) {
+ResNet::ResNet(const Layout& layout)
+    : stem_(stem_conv(layout), BatchNorm::Activation::kRelu), max_pool_(!layout.cifar_stem) {
   add_child("conv1", stem_.conv);
   add_child("bn1", stem_.norm);
-  int64_t in = spec.width;
-  for (size_t s = 0; s < spec.blocks.size(); ++s) {
-    const int64_t inner = spec.width << s;
-    const int64_t out = spec.block == BlockKind::kBottleneck ? kBottleneckExpansion * inner : inner;
+  int64_t in = layout.width;
+  for (size_t s = 0; s < layout.blocks.size(); ++s) {
+    const int64_t inner = layout.width << s;
+    const int64_t out =
+        layout.block == BlockKind::kBottleneck ? kBottleneckExpansion * inner : inner;
     stages_.push_back(std::make_unique<Stage>());
-    for (int64_t b = 0; b < spec.blocks[s]; ++b) {
+    for (int64_t b = 0; b < layout.blocks[s]; ++b) {
       const int64_t stride = b == 0 && s > 0 ? 2 : 1;
-      stages_[s]->add_block(
-          {.kind = spec.block, .in = in, .out = out, .stride = stride, .shortcut = spec.shortcut});
+      stages_[s]->add_block({.kind = layout.block,
+                             .in = in,
+                             .out = out,
+                             .stride = stride,
+                             .shortcut = layout.shortcut});
       in = out;
     }
     add_child("layer" + std::to_string(s + 1), *stages_[s]);

@@ -1,6 +1,6 @@
 #pragma once
 // Residual networks (He et al. 2016, arXiv 1512.03385) without the classifier, under torchvision's
-// names.
+// names. The published ones: nn/resnet_spec.h, nn/cifar_resnet_spec.h.
 
 #include <memory>
 #include <optional>
@@ -60,14 +60,14 @@ inline constexpr int64_t kBottleneckExpansion = 4;
 
 class ResNet : public Backbone {
  public:
-  struct Spec {
-    std::vector<int64_t> blocks{2, 2, 2, 2};  // per stage
-    int64_t width = 64;  // channels of the first stage's 3x3 convolutions; each stage doubles them
+  struct Layout {
+    std::vector<int64_t> blocks{};  // per stage
+    int64_t width = 0;  // channels of the first stage's 3x3 convolutions; each stage doubles them
     bool cifar_stem = false;
     Shortcut shortcut = Shortcut::kProjection;
     ResidualBlock::Kind block = ResidualBlock::Kind::kBasic;
   };
-  explicit ResNet(const Spec& spec);
+  explicit ResNet(const Layout& layout);
 
   Var forward(const Var& images, const ForwardContext& context) override;
   int64_t feature_width() const override { return feature_width_; }

@@ -24,9 +24,9 @@ double learning_rate_at(const LrSchedule& s, int64_t step) {
   return s.min + (s.peak - s.min) * half_cosine(step - warmup, s.total_steps - warmup);
 }
 
-double tau_at(const TauSchedule& s, int64_t step) {
+double tau_at(const TauSchedule& s, int64_t step, int64_t total_steps) {
   if (s.base == s.final) return s.base;
-  return s.final - (s.final - s.base) * half_cosine(step, s.total_steps);
+  return s.final - (s.final - s.base) * half_cosine(step, total_steps);
 }
 
 }  // namespace rela

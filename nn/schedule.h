@@ -21,13 +21,14 @@ struct LrSchedule {
 /// From total_steps on the cosine stays at its final value.
 double learning_rate_at(const LrSchedule& schedule, int64_t step);
 
+/// Share of the old target that an update keeps: from base to final along a cosine; constant when
+/// equal.
 struct TauSchedule {
   double base = 0.99;
-  double final = 1.0;
-  int64_t total_steps = 1;
+  double final = 0.99;
 };
-/// Grill et al. 2020, section 3.2, with any end value: tau_k = final - (final - base) (cos(pi k /
-/// K) + 1) / 2.
-double tau_at(const TauSchedule& schedule, int64_t step);
+/// Grill et al. 2020, section 3.2, with any end value, at step k of K: tau_k = final - (final -
+/// base) (cos(pi k / K) + 1) / 2.
+double tau_at(const TauSchedule& schedule, int64_t step, int64_t total_steps);
 
 }  // namespace rela

@@ -3,6 +3,7 @@
 rela_tests(nn_tests
   SOURCES
     nn/test_arena.cpp
+    nn/test_backbone.cpp
     nn/test_golden.cpp
     nn/test_optimizer.cpp
     nn/test_resnet.cpp

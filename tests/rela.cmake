@@ -5,6 +5,7 @@ rela_tests(config_tests
     rela/config/test_config_load.cpp
     rela/config/test_config_mistakes.cpp
     rela/config/test_config_override.cpp
+    rela/config/test_config_resume.cpp
     rela/config/test_config_schema.cpp
   LINKS
     rela)

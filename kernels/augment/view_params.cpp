@@ -8,6 +8,8 @@
 namespace rela {
 namespace {
 
+float f32(double x) { return static_cast<float>(x); }
+
 RandomStream stream_for(const ViewKey& key, RandomOp op) {
   return RandomStream({key.seed, key.epoch, key.sample, key.view, op});
 }
@@ -17,8 +19,10 @@ CropRect centre_crop(ImageDims image, Interval aspect) {
   const double ratio = static_cast<double>(image.width) / static_cast<double>(image.height);
   int64_t height = image.height;
   int64_t width = image.width;
-  if (ratio < aspect.low) height = std::lrint(static_cast<double>(width) / aspect.low);
-  if (ratio > aspect.high) width = std::lrint(static_cast<double>(height) * aspect.high);
+  const float low = f32(aspect.low);
+  const float high = f32(aspect.high);
+  if (ratio < low) height = std::lrint(static_cast<double>(width) / low);
+  if (ratio > high) width = std::lrint(static_cast<double>(height) * high);
   height = std::clamp<int64_t>(height, 1, image.height);
   width = std::clamp<int64_t>(width, 1, image.width);
   return {(image.height - height) / 2, (image.width - width) / 2, height, width};
@@ -26,10 +30,11 @@ CropRect centre_crop(ImageDims image, Interval aspect) {
 
 CropRect draw_crop(const ViewSpec& spec, ImageDims image, RandomStream random) {
   const double area = static_cast<double>(image.height) * static_cast<double>(image.width);
-  const float log_low = std::log(spec.crop_aspect.low);
-  const float log_high = std::log(spec.crop_aspect.high);
+  const float log_low = std::log(f32(spec.crop_aspect.low));
+  const float log_high = std::log(f32(spec.crop_aspect.high));
   for (int attempt = 0; attempt < 10; ++attempt) {
-    const double target = area * random.uniform(spec.crop_scale.low, spec.crop_scale.high);
+    const double target =
+        area * random.uniform(f32(spec.crop_scale.low), f32(spec.crop_scale.high));
     const double aspect = std::exp(random.uniform(log_low, log_high));
     const int64_t width = std::lrint(std::sqrt(target * aspect));  // halves to even
     const int64_t height = std::lrint(std::sqrt(target / aspect));
@@ -47,12 +52,13 @@ float draw_factor(RandomStream& random, float strength) {
 }
 
 void draw_jitter(const ColorJitterSpec& spec, RandomStream random, ViewParams& params) {
-  if (!random.bernoulli(spec.prob)) return;
+  if (!random.bernoulli(f32(spec.prob))) return;
   for (uint32_t i = 3; i > 0; --i)
     std::swap(params.jitter_order[i], params.jitter_order[random.below(i + 1)]);
-  params.jitter_factor = {draw_factor(random, spec.brightness), draw_factor(random, spec.contrast),
-                          draw_factor(random, spec.saturation),
-                          random.uniform(-spec.hue, spec.hue)};
+  const float hue = f32(spec.hue);
+  params.jitter_factor = {draw_factor(random, f32(spec.brightness)),
+                          draw_factor(random, f32(spec.contrast)),
+                          draw_factor(random, f32(spec.saturation)), random.uniform(-hue, hue)};
 }
 
 }  // namespace
@@ -60,14 +66,14 @@ void draw_jitter(const ColorJitterSpec& spec, RandomStream random, ViewParams& p
 ViewParams draw_view_params(const ViewSpec& spec, ImageDims image, const ViewKey& key) {
   ViewParams params;
   params.crop = draw_crop(spec, image, stream_for(key, RandomOp::kCrop));
-  params.flip = stream_for(key, RandomOp::kFlip).bernoulli(spec.hflip);
+  params.flip = stream_for(key, RandomOp::kFlip).bernoulli(f32(spec.hflip));
   draw_jitter(spec.color_jitter, stream_for(key, RandomOp::kJitter), params);
-  params.grayscale = stream_for(key, RandomOp::kGrayscale).bernoulli(spec.grayscale);
+  params.grayscale = stream_for(key, RandomOp::kGrayscale).bernoulli(f32(spec.grayscale));
   RandomStream blur = stream_for(key, RandomOp::kBlur);
-  if (blur.bernoulli(spec.blur.prob))
-    params.blur_sigma = blur.uniform(spec.blur.sigma.low, spec.blur.sigma.high);
-  if (stream_for(key, RandomOp::kSolarize).bernoulli(spec.solarize.prob)) {
-    params.solarize_threshold = spec.solarize.threshold;
+  if (blur.bernoulli(f32(spec.blur.prob)))
+    params.blur_sigma = blur.uniform(f32(spec.blur.sigma.low), f32(spec.blur.sigma.high));
+  if (stream_for(key, RandomOp::kSolarize).bernoulli(f32(spec.solarize.prob))) {
+    params.solarize_threshold = f32(spec.solarize.threshold);
   }
   return params;
 }

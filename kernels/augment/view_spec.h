@@ -21,37 +21,38 @@ struct ImageView {
 
 /// A closed interval to draw from.
 struct Interval {
-  float low = 0;
-  float high = 0;
+  double low = 0;
+  double high = 0;
 };
 
 /// Factors are drawn from [max(0, 1 - x), 1 + x] for brightness, contrast and saturation, and hue
 /// shifts from [-hue, hue] turns (hue at most 0.5). A strength of 0 leaves its operation out.
 struct ColorJitterSpec {
-  float prob = 0.8f;
-  float brightness = 0.4f;
-  float contrast = 0.4f;
-  float saturation = 0.2f;
-  float hue = 0.1f;
+  double prob = 0.8;
+  double brightness = 0.4;
+  double contrast = 0.4;
+  double saturation = 0.2;
+  double hue = 0.1;
 };
 
 struct BlurSpec {
-  float prob = 0.0f;
-  Interval sigma{0.1f, 2.0f};  // pixels of the view
+  double prob = 0.0;
+  Interval sigma{0.1, 2.0};  // pixels of the view
 };
 
 struct SolarizeSpec {
-  float prob = 0.0f;
-  float threshold = 0.5f;
+  double prob = 0.0;
+  double threshold = 0.5;  // of full intensity
 };
 
+/// Probabilities in [0, 1]. As a config states it: views are drawn in f32.
 struct ViewSpec {
-  int64_t crop_size = 32;                          // side S of the view, pixels
-  Interval crop_scale{0.08f, 1.0f};                // share of the image's area
-  Interval crop_aspect{3.0f / 4.0f, 4.0f / 3.0f};  // width / height
-  float hflip = 0.5f;
+  int64_t crop_size = 32;                      // side S of the view, pixels
+  Interval crop_scale{0.08, 1.0};              // share of the image's area
+  Interval crop_aspect{3.0 / 4.0, 4.0 / 3.0};  // width / height
+  double hflip = 0.5;
   ColorJitterSpec color_jitter;
-  float grayscale = 0.2f;
+  double grayscale = 0.2;
   BlurSpec blur;
   SolarizeSpec solarize;
 };

@@ -62,12 +62,8 @@ struct MomentumRule {
 /// gradient.
 struct AdamWRule {
   static constexpr bool kHasSecondMoment = true;
-  Scalar<float> lr;
-  Scalar<int64_t> step;
-  float beta1, beta2;
+  AdamWArgs args;
   float log_beta1, log_beta2;
-  float eps;
-  float weight_decay;
 
   struct Numbers {
     float step_size;  // lr / (1 - beta1^t)
@@ -75,16 +71,16 @@ struct AdamWRule {
     float shrink;     // 1 - lr weight_decay
   };
   __device__ Numbers numbers(const OptimizerPiece& piece) const {
-    const float rate = read(lr);
-    const float t = static_cast<float>(read(step));
+    const float rate = read(args.lr);
+    const float t = static_cast<float>(read(args.step));
     // 1 - beta^t = -expm1(t log beta): exact to rounding where beta^t is close to 1.
     return {rate / -expm1f(t * log_beta1), 1.0f / sqrtf(-expm1f(t * log_beta2)),
-            piece.regularized != 0 ? 1.0f - rate * weight_decay : 1.0f};
+            piece.regularized != 0 ? 1.0f - rate * args.weight_decay : 1.0f};
   }
   __device__ float updated(const Numbers& n, float w, float g, float& m, float& v) const {
-    m = beta1 * m + (1.0f - beta1) * g;
-    v = beta2 * v + (1.0f - beta2) * g * g;
-    return n.shrink * w - n.step_size * m / (sqrtf(v) * n.v_scale + eps);
+    m = args.beta1 * m + (1.0f - args.beta1) * g;
+    v = args.beta2 * v + (1.0f - args.beta2) * g * g;
+    return n.shrink * w - n.step_size * m / (sqrtf(v) * n.v_scale + args.eps);
   }
 };
 
@@ -250,14 +246,9 @@ void sgd_step_cuda(const OptimizerArrays& arrays, const OptimizerLayout& layout,
 
 void adamw_step_cuda(const OptimizerArrays& arrays, const OptimizerLayout& layout,
                      const AdamWArgs& args, Stream stream) {
-  const AdamWRule rule{.lr = args.lr,
-                       .step = args.step,
-                       .beta1 = args.beta1,
-                       .beta2 = args.beta2,
+  const AdamWRule rule{.args = args,
                        .log_beta1 = static_cast<float>(std::log(static_cast<double>(args.beta1))),
-                       .log_beta2 = static_cast<float>(std::log(static_cast<double>(args.beta2))),
-                       .eps = args.eps,
-                       .weight_decay = args.weight_decay};
+                       .log_beta2 = static_cast<float>(std::log(static_cast<double>(args.beta2)))};
   launch_step(arrays, layout, rule, stream);
 }
 

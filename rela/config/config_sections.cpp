@@ -1,13 +1,14 @@
 #include "rela/config/config_sections.h"
 
-#include "nn/backbone.h"
+#include <utility>
+
 #include "rela/config/normalize_field.h"
 
 namespace rela {
 namespace {
 
 std::vector<std::string> prior_models() {
-  std::vector<std::string> names{"random", "exported"};
+  std::vector<std::string> names{kRandomPrior, kExportedPrior};
   for (const std::string& name : backbone_names()) names.push_back(name);
   return names;
 }
@@ -25,22 +26,6 @@ void describe(ConfigTable& table, LossScaleConfig& c) {
                 "`dynamic`: the scale doubles after so many steps in a row with finite gradients");
 }
 
-void describe(ConfigTable& table, BackboneConfig& c) {
-  table.name("name", c.name, backbone_names(), "network to train");
-  table.boolean("cifar_stem", c.cifar_stem,
-                "3x3 stride-1 first convolution and no max-pool, for small images");
-  table.integer("width", c.width, Limits::between(1, 4096),
-                "channels of the first stage's 3x3 convolutions; each stage doubles them");
-  table.choice<ConvInit>(
-      "init", c.init,
-      {{"fan_out_normal", ConvInit::kFanOutNormal},
-       {"fan_in_uniform", ConvInit::kFanInUniform},
-       {"fan_in_stem", ConvInit::kFanInStem}},
-      "how convolutions start: N(0, 2 / fan_out), as torchvision's ResNets; U(-1, 1) / "
-      "sqrt(fan_in), as a plain torch layer; `fan_in_stem`: the first one as a plain torch layer, "
-      "the others as torchvision's, as in ReLA's released code");
-}
-
 void describe(ConfigTable& table, ByolConfig& c) {
   table.integer("proj_hidden_dim", c.proj_hidden_dim, Unset::kNull, Limits::between(1, 65536),
                 "hidden width of the projector; null: twice the feature width");
@@ -56,14 +41,14 @@ void describe(ConfigTable& table, ByolConfig& c) {
                               "of the mean, is the scale of ReLA's released code");
 }
 
-void describe(ConfigTable& table, MomentumConfig& c) {
-  table.real("base_tau", c.base_tau, Limits::between(0, 1),
+void describe(ConfigTable& table, TauSchedule& c) {
+  table.real("base_tau", c.base, Limits::between(0, 1),
              "share of the old target network that an update keeps, at the start");
-  table.real("final_tau", c.final_tau, Limits::between(0, 1),
+  table.real("final_tau", c.final, Limits::between(0, 1),
              "the same at the end; in between it follows a cosine");
 }
 
-void describe(ConfigTable& table, PriorConfig& c) {
+void describe(ConfigTable& table, PriorSource& c) {
   table.name("model", c.model, prior_models(),
              "`random`: the student's own random initial network; `exported`: a finished run's "
              "backbone; or a model whose weights are given");
@@ -83,13 +68,18 @@ void describe(ConfigTable& table, SwitchConfig& c) {
              "share of the run that the ReLA phase takes; `fixed` only");
 }
 
-void describe(ConfigTable& table, RelaViewConfig& c) {
-  table.pair("crop_scale", c.crop_scale, PairOrder::kAscending, Limits::above_up_to(0, 1),
-             "range of the crop's share of the image's area");
+namespace {
+
+/// The keys that both phases' views have.
+void describe_crop_and_colors(ConfigTable& table, ViewSpec& c) {
+  table.pair("crop_scale", c.crop_scale.low, c.crop_scale.high, PairOrder::kAscending,
+             Limits::above_up_to(0, 1), "range of the crop's share of the image's area");
   table.real("hflip", c.hflip, Limits::between(0, 1), "probability of a horizontal flip");
   table.section("color_jitter", c.color_jitter, "brightness, contrast, saturation and hue");
   table.real("grayscale", c.grayscale, Limits::between(0, 1), "probability of losing all colour");
 }
+
+}  // namespace
 
 void describe(ConfigTable& table, RelaConfig& c) {
   table.section("prior", c.prior, "the frozen model that the targets come from");
@@ -98,39 +88,45 @@ void describe(ConfigTable& table, RelaConfig& c) {
   table.boolean("train_map", c.train_map,
                 "train the map from features to targets; false: it keeps its random weights");
   table.section("switch", c.phase_switch, "the end of the ReLA phase");
-  table.section("view", c.view, "how both views of the ReLA phase are drawn");
-  table.path("targets_path", c.targets_path,
-             "file that keeps the targets, for all runs that share them; null: targets.bin in the "
-             "run's folder");
+  ConfigTable view;
+  describe_crop_and_colors(view, c.view);
+  table.section("view", std::move(view), "how both views of the ReLA phase are drawn");
+  table
+      .path("targets_path", c.targets_path,
+            "file that keeps the targets, for all runs that share them; null: targets.bin in the "
+            "run's folder")
+      .is_free_on_resume = true;
 }
 
 void describe(ConfigTable& table, DataConfig& c) {
-  using Format = DataConfig::Format;
+  std::vector<Choice<DataFormat>> formats;
+  for (const NamedDataFormat& f : data_formats()) formats.push_back({f.name, f.format});
   table
-      .choice<Format>(
-          "format", c.format,
-          {{"cifar10", Format::kCifar10},
-           {"cifar100", Format::kCifar100},
-           {"idx", Format::kIdx},
-           {"synthetic", Format::kSynthetic}},
+      .choice<DataFormat>(
+          "format", c.format, formats,
           "how the images are stored; `idx`: files in MNIST's format, also gzipped: MNIST, "
           "Fashion-MNIST, KMNIST or EMNIST")
       .is_required = true;
-  table.path(
-      "train_path", c.train_path,
-      "file or folder of the data; not for `synthetic`. Of several `idx` sets in one folder, the "
-      "file of the training images");
-  table.path("val_path", c.val_path,
-             "data to evaluate on; null: the test split beside the training images");
+  table
+      .path("train_path", c.train_path,
+            "file or folder of the data; not for `synthetic`. Of several `idx` sets in one folder, "
+            "the file of the training images")
+      .is_free_on_resume = true;
+  table
+      .path("val_path", c.val_path,
+            "data to evaluate on; null: the test split beside the training images")
+      .is_free_on_resume = true;
   table.real("ratio", c.ratio, Limits::above_up_to(0, 1),
              "share of the images that each epoch draws, fresh every epoch");
-  table.integer("workers", c.workers, Unset::kAuto, Limits::between(0, 1024),
-                "threads that load and augment; 0: none beside the training thread");
+  table
+      .integer("workers", c.workers, Unset::kAuto, Limits::between(0, 1024),
+               "threads that load and augment; 0: none beside the training thread")
+      .is_free_on_resume = true;
   table.integer("synthetic_images", c.synthetic_images, Limits::between(1, 1e9),
                 "images of a `synthetic` training set");
 }
 
-void describe(ConfigTable& table, AugmentationConfig::ColorJitter& c) {
+void describe(ConfigTable& table, ColorJitterSpec& c) {
   table.real("prob", c.prob, Limits::between(0, 1), "probability");
   table.real("brightness", c.brightness, Limits::between(0, 1), "factor from 1 - x to 1 + x");
   table.real("contrast", c.contrast, Limits::between(0, 1), "factor from 1 - x to 1 + x");
@@ -138,25 +134,21 @@ void describe(ConfigTable& table, AugmentationConfig::ColorJitter& c) {
   table.real("hue", c.hue, Limits::between(0, 0.5), "shift from -x to x, in turns");
 }
 
-void describe(ConfigTable& table, AugmentationConfig::Blur& c) {
+void describe(ConfigTable& table, BlurSpec& c) {
   table.real("prob", c.prob, Limits::between(0, 1), "probability");
-  table.pair("sigma", c.sigma, PairOrder::kAscending, Limits::above_up_to(0, 100),
+  table.pair("sigma", c.sigma.low, c.sigma.high, PairOrder::kAscending, Limits::above_up_to(0, 100),
              "range of the Gaussian's deviation, in pixels");
 }
 
-void describe(ConfigTable& table, AugmentationConfig::Solarize& c) {
+void describe(ConfigTable& table, SolarizeSpec& c) {
   table.real("prob", c.prob, Limits::between(0, 1), "probability");
   table.real("threshold", c.threshold, Limits::between(0, 1),
              "intensity from which a pixel is inverted");
 }
 
-void describe(ConfigTable& table, AugmentationConfig& c) {
+void describe(ConfigTable& table, ViewSpec& c) {
   table.integer("crop_size", c.crop_size, Limits::between(1, 4096), "side of the view, in pixels");
-  table.pair("crop_scale", c.crop_scale, PairOrder::kAscending, Limits::above_up_to(0, 1),
-             "range of the crop's share of the image's area");
-  table.real("hflip", c.hflip, Limits::between(0, 1), "probability of a horizontal flip");
-  table.section("color_jitter", c.color_jitter, "brightness, contrast, saturation and hue");
-  table.real("grayscale", c.grayscale, Limits::between(0, 1), "probability of losing all colour");
+  describe_crop_and_colors(table, c);
   table.section("blur", c.blur, "Gaussian blur");
   table.section("solarize", c.solarize, "inversion of bright pixels");
 }
@@ -176,7 +168,8 @@ void describe(ConfigTable& table, OptimizerConfig& c) {
   table.real("weight_decay", c.weight_decay, Limits::at_least(0), "weight decay");
   table.real("momentum", c.momentum, Limits::from_to_below(0, 1), "`lars` and `sgd` only");
   table.boolean("nesterov", c.nesterov, "Nesterov's momentum; `sgd` only");
-  table.pair("betas", c.betas, PairOrder::kAny, Limits::from_to_below(0, 1), "`adamw` only");
+  table.pair("betas", c.beta1, c.beta2, PairOrder::kAny, Limits::from_to_below(0, 1),
+             "`adamw` only");
   table.real("eps", c.eps, Limits::above(0), "`adamw` only");
   table.real("trust_coefficient", c.trust_coefficient, Limits::above(0), "`lars` only");
   table.boolean("exclude_bias_and_norm", c.exclude_bias_and_norm,
@@ -184,12 +177,12 @@ void describe(ConfigTable& table, OptimizerConfig& c) {
 }
 
 void describe(ConfigTable& table, SchedulerConfig& c) {
-  using Name = SchedulerConfig::Name;
-  table.choice<Name>("name", c.name,
-                     {{"constant", Name::kConstant},
-                      {"cosine", Name::kCosine},
-                      {"warmup_cosine", Name::kWarmupCosine}},
-                     "course of the learning rate");
+  using Shape = LrSchedule::Shape;
+  table.choice<Shape>("name", c.name,
+                      {{"constant", Shape::kConstant},
+                       {"cosine", Shape::kCosine},
+                       {"warmup_cosine", Shape::kWarmupCosine}},
+                      "course of the learning rate");
   table.real("warmup_epochs", c.warmup_epochs, Limits::at_least(0),
              "length of the linear rise from 0; `warmup_cosine` only");
   table.real("min_lr", c.min_lr, Limits::at_least(0), "where the cosine ends");
@@ -198,15 +191,22 @@ void describe(ConfigTable& table, SchedulerConfig& c) {
 void describe(ConfigTable& table, EvalConfig& c) {
   table.boolean("online_linear", c.online_linear,
                 "train a linear classifier on the detached features alongside");
-  table.integer("knn_every_epochs", c.knn_every_epochs, Limits::at_least(0),
-                "epochs between kNN evaluations; 0: none");
-  table.integer("knn_k", c.knn_k, Limits::at_least(1), "neighbours that vote; at most 256 on cuda");
-  table.real("knn_temperature", c.knn_temperature, Limits::above(0),
-             "a neighbour's vote weighs exp(cosine / temperature)");
-  table.integer(
-      "knn_train_images", c.knn_train_images, Unset::kNull, Limits::at_least(1),
-      "training images that are searched for neighbours, drawn at random by the seed: fewer is "
-      "faster and gives slightly lower accuracy; null: all. The final evaluation uses all");
+  table
+      .integer("knn_every_epochs", c.knn_every_epochs, Limits::at_least(0),
+               "epochs between kNN evaluations; 0: none")
+      .is_free_on_resume = true;
+  table.integer("knn_k", c.knn.k, Limits::at_least(1), "neighbours that vote; at most 256 on cuda").is_free_on_resume =
+      true;
+  table
+      .real("knn_temperature", c.knn.temperature, Limits::above(0),
+            "a neighbour's vote weighs exp(cosine / temperature)")
+      .is_free_on_resume = true;
+  table
+      .integer(
+          "knn_train_images", c.knn_train_images, Unset::kNull, Limits::at_least(1),
+          "training images that are searched for neighbours, drawn at random by the seed: fewer is "
+          "faster and gives slightly lower accuracy; null: all. The final evaluation uses all")
+      .is_free_on_resume = true;
 }
 
 void describe(ConfigTable& table, CheckpointConfig& c) {

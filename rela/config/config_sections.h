@@ -8,18 +8,16 @@ namespace rela {
 
 void describe(ConfigTable& table, ExperimentConfig& c);
 void describe(ConfigTable& table, LossScaleConfig& c);
-void describe(ConfigTable& table, BackboneConfig& c);
 void describe(ConfigTable& table, ByolConfig& c);
-void describe(ConfigTable& table, MomentumConfig& c);
-void describe(ConfigTable& table, PriorConfig& c);
+void describe(ConfigTable& table, TauSchedule& c);
+void describe(ConfigTable& table, PriorSource& c);
 void describe(ConfigTable& table, SwitchConfig& c);
 void describe(ConfigTable& table, RelaConfig& c);
-void describe(ConfigTable& table, RelaViewConfig& c);
 void describe(ConfigTable& table, DataConfig& c);
-void describe(ConfigTable& table, AugmentationConfig& c);
-void describe(ConfigTable& table, AugmentationConfig::ColorJitter& c);
-void describe(ConfigTable& table, AugmentationConfig::Blur& c);
-void describe(ConfigTable& table, AugmentationConfig::Solarize& c);
+void describe(ConfigTable& table, ViewSpec& c);
+void describe(ConfigTable& table, ColorJitterSpec& c);
+void describe(ConfigTable& table, BlurSpec& c);
+void describe(ConfigTable& table, SolarizeSpec& c);
 void describe(ConfigTable& table, OptimizerConfig& c);
 void describe(ConfigTable& table, SchedulerConfig& c);
 void describe(ConfigTable& table, EvalConfig& c);

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "nn/backbone.h"
+#include "nn/backbone_json.h"
 #include "rela/config/config_sections.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
@@ -17,11 +17,15 @@ void describe_run(ConfigTable& table, ExperimentConfig& c) {
   using Device = ExperimentConfig::Device;
   using Precision = ExperimentConfig::Precision;
   using Method = ExperimentConfig::Method;
-  table.integer("schema_version", c.schema_version, Limits::between(1, 1),
-                "version of this file's keys");
+  table
+      .integer("schema_version", c.schema_version, Limits::between(1, 1),
+               "version of this file's keys")
+      .is_free_on_resume = true;
   table.integer("seed", c.seed, Limits::at_least(0), "all randomness follows from it");
-  table.choice<Device>("device", c.device, {kDeviceRequests.begin(), kDeviceRequests.end()},
-                       "`auto`: a usable GPU, else the CPU");
+  table
+      .choice<Device>("device", c.device, {kDeviceRequests.begin(), kDeviceRequests.end()},
+                      "`auto`: a usable GPU, else the CPU")
+      .is_free_on_resume = true;
   table.choice<Precision>("precision", c.precision,
                           {{"fp32", Precision::kFp32},
                            {"bf16-mixed", Precision::kBf16Mixed},
@@ -37,38 +41,47 @@ void describe_run(ConfigTable& table, ExperimentConfig& c) {
       "first of its ranking, not the fastest as measured; otherwise the measured choice is kept in "
       "RELA_CACHE_DIR or ~/.cache/rela. Plans and kernels sum in a fixed order either way");
   using CudaGraph = ExperimentConfig::CudaGraph;
-  table.choice<CudaGraph>(
-      "cuda_graph", c.cuda_graph,
-      {{"auto", CudaGraph::kAuto}, {"on", CudaGraph::kOn}, {"off", CudaGraph::kOff}},
-      "on a GPU, a training step is recorded after the first few and then launched as one; the "
-      "numbers are the same to the bit. `auto`: where it can be; `on`: or the run fails. With "
-      "accum_steps above 1 steps are not recorded");
-  table.integer("threads", c.threads, Unset::kAuto, Limits::between(1, 4096),
-                "CPU threads of the arithmetic, the last bits depend on it; auto: every core this "
-                "process may use");
+  table
+      .choice<CudaGraph>(
+          "cuda_graph", c.cuda_graph,
+          {{"auto", CudaGraph::kAuto}, {"on", CudaGraph::kOn}, {"off", CudaGraph::kOff}},
+          "on a GPU, a training step is recorded after the first few and then launched as one; the "
+          "numbers are the same to the bit. `auto`: where it can be; `on`: or the run fails. With "
+          "accum_steps above 1 steps are not recorded")
+      .is_free_on_resume = true;
+  table
+      .integer("threads", c.threads, Unset::kAuto, Limits::between(1, 4096),
+               "CPU threads of the arithmetic, the last bits depend on it; auto: every core this "
+               "process may use")
+      .is_free_on_resume = true;
   std::vector<Choice<Method>> methods;
   for (const Method m :
        {Method::kByol, Method::kRelaByol, Method::kSupervised, Method::kRelaSupervised}) {
     methods.push_back({method_name(m), m});
   }
   table.choice<Method>("method", c.method, methods, "training method").is_required = true;
-  table.path("out", c.out, "folder of the run; null: runs/ and the name of the config file");
+  table.path("out", c.out, "folder of the run; null: runs/ and the name of the config file")
+      .is_free_on_resume = true;
 }
 
 }  // namespace
 
 void describe(ConfigTable& table, ExperimentConfig& c) {
   describe_run(table, c);
-  table.integer("epochs", c.epochs, Unset::kNull, Limits::between(1, kMaxEpochs),
-                "passes over the drawn images; or give max_steps");
-  table.integer("max_steps", c.max_steps, Unset::kNull, Limits::between(1, kMaxSteps),
-                "optimiser steps; or give epochs");
+  table
+      .integer("epochs", c.epochs, Unset::kNull, Limits::between(1, kMaxEpochs),
+               "passes over the drawn images; or give max_steps")
+      .is_free_on_resume = true;
+  table
+      .integer("max_steps", c.max_steps, Unset::kNull, Limits::between(1, kMaxSteps),
+               "optimiser steps; or give epochs")
+      .is_free_on_resume = true;
   table.exactly_one_of({"epochs", "max_steps"});
   table.integer("batch_size", c.batch_size, Limits::between(2, 1 << 20),
                 "images of one micro-step, over all ranks");
   table.integer("accum_steps", c.accum_steps, Limits::between(1, 1 << 20),
                 "micro-steps per optimiser step");
-  table.section("backbone", c.backbone, "the network that is kept");
+  table.variant("backbone", make_backbone_keys(c.backbone), "the network that is kept");
   table.section("byol", c.byol, "heads and loss");
   table.section("momentum", c.momentum, "the target network's moving average");
   table.section("rela", c.rela, "targets and first phase of `rela_byol` and `rela_supervised`");
@@ -78,27 +91,14 @@ void describe(ConfigTable& table, ExperimentConfig& c) {
   table.section("optimizer", c.optimizer, "optimiser");
   table.section("scheduler", c.scheduler, "learning rate over time");
   table.section("eval", c.eval, "evaluation during training");
-  table.section("checkpoint", c.checkpoint, "checkpoints");
-  table.integer("log_every_steps", c.log_every_steps, Limits::at_least(1),
-                "optimiser steps between log lines");
+  table.section("checkpoint", c.checkpoint, "checkpoints").is_free_on_resume = true;
+  table
+      .integer("log_every_steps", c.log_every_steps, Limits::at_least(1),
+               "optimiser steps between log lines")
+      .is_free_on_resume = true;
 }
 
 namespace {
-
-/// The CIFAR nets come in one shape, which the config then holds.
-void settle_backbone(BackboneConfig& backbone, const JsonValue& document, ConfigIssues& issues) {
-  if (!is_cifar_resnet(backbone.name)) return;
-  const JsonValue* width = value_at(document, "backbone.width");
-  if (width != nullptr && backbone.width != kCifarResNetWidth) {
-    issues.add("backbone.width",
-               {cat("must be ", kCifarResNetWidth, " or left out for ", backbone.name)}, width);
-  }
-  if (!backbone.cifar_stem) {
-    issues.add("backbone.cifar_stem", {cat("must be true or left out for ", backbone.name)},
-               value_at(document, "backbone.cifar_stem"));
-  }
-  backbone.width = kCifarResNetWidth;
-}
 
 /// Mistakes of the `rela` section that show only when several keys are looked at together.
 void check_rela(const RelaConfig& rela, const JsonValue& document, ConfigIssues& issues) {
@@ -107,13 +107,13 @@ void check_rela(const RelaConfig& rela, const JsonValue& document, ConfigIssues&
   };
   const std::string& model = rela.prior.model;
   const bool has_weights = !rela.prior.weights.empty();
-  if (model == "random" && has_weights) {
+  if (model == kRandomPrior && has_weights) {
     complain("rela.prior.weights",
              "must be null for the model \"random\"; name the model that the weights are of, or "
              "\"exported\" for a finished run's folder");
-  } else if (model == "exported" && !has_weights) {
+  } else if (model == kExportedPrior && !has_weights) {
     complain("rela.prior.weights", "missing; the model \"exported\" needs a finished run's folder");
-  } else if (model != "random" && !has_weights) {
+  } else if (model != kRandomPrior && !has_weights) {
     complain("rela.prior.weights", cat("missing; the model \"", model, "\" needs its weights"));
   }
   const bool is_fixed = rela.phase_switch.mode == SwitchConfig::Mode::kFixed;
@@ -129,7 +129,7 @@ void check_together(const ExperimentConfig& c, const JsonValue& document, Config
   const auto complain = [&](const char* path, const std::string& message) {
     issues.add(path, {message}, value_at(document, path));
   };
-  const bool needs_path = c.data.format != DataConfig::Format::kSynthetic;
+  const bool needs_path = c.data.format != DataFormat::kSynthetic;
   const JsonValue* train_path = value_at(document, "data.train_path");
   const bool has_path = train_path != nullptr && !train_path->is_null();
   if (needs_path && !has_path && value_at(document, "data") != nullptr) {
@@ -143,7 +143,7 @@ void check_together(const ExperimentConfig& c, const JsonValue& document, Config
     complain("cuda_graph",
              cat("must be \"auto\" or \"off\" with accum_steps above 1, which is ", c.accum_steps));
   }
-  const bool warms_up = c.scheduler.name == SchedulerConfig::Name::kWarmupCosine;
+  const bool warms_up = c.scheduler.name == LrSchedule::Shape::kWarmupCosine;
   if (warms_up && c.epochs && c.scheduler.warmup_epochs > static_cast<double>(*c.epochs)) {
     complain("scheduler.warmup_epochs", cat("must be at most epochs, which is ", *c.epochs));
   }
@@ -189,7 +189,6 @@ ExperimentConfig read_experiment_config(const JsonValue& document, const std::st
   ConfigTable table;
   describe(table, config);
   read_config(table, document, folder, issues);
-  settle_backbone(config.backbone, document, issues);
   check_together(config, document, issues);
   check_rela(config.rela, document, issues);
   return config;
@@ -220,6 +219,17 @@ std::string to_resolved_json(const ExperimentConfig& config) {
   ConfigTable table;
   describe(table, copy);
   return to_json_text(write_config(table), JsonLayout::kIndented) + "\n";
+}
+
+std::string config_differences(const JsonValue& before, const JsonValue& now) {
+  ExperimentConfig defaults;
+  ConfigTable table;
+  describe(table, defaults);
+  std::string text;
+  for (const ConfigDifference& d : resume_differences(table, before, now)) {
+    text += cat("\n  ", d.key, ": ", d.before, " in the checkpoint, ", d.now, " now");
+  }
+  return text;
 }
 
 std::string config_schema() {

@@ -1,29 +1,26 @@
 #pragma once
-// Everything a training run can be told, as plain structs with the names of the JSON form. The
-// defaults are the ReLA recipe (AdamW 1e-3, decay .01, constant rate, EMA .99 constant, batch 128,
-// heads twice the feature width), except that decay leaves out biases and norm parameters.
+// Everything a training run can be told, as plain structs with the names of the JSON form; what a
+// lower room needs is the struct of that room. The defaults are the ReLA recipe (AdamW 1e-3, decay
+// .01, constant rate, EMA .99 constant, batch 128, heads twice the feature width), except that
+// decay leaves out biases and norm parameters.
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "kernels/augment/normalize.h"
-#include "nn/module.h"
+#include "kernels/augment/view_spec.h"
+#include "nn/backbone.h"
+#include "nn/optimizer.h"
+#include "nn/schedule.h"
+#include "rela/data/dataset.h"
+#include "rela/eval/knn.h"
+#include "rela/prior/prior_source.h"
 #include "runtime/device_choice.h"
+#include "runtime/io/json.h"
 #include "runtime/ops/ops.h"
 
 namespace rela {
-
-struct BackboneConfig {
-  std::string name = "resnet18";
-  bool cifar_stem =
-      true;  // 3x3 stride-1 first convolution and no max-pool; ImageNet-style ResNets only
-  int64_t width =
-      64;  // channels of the first stage's 3x3 convolutions; ImageNet-style ResNets only
-  ConvInit init = ConvInit::kFanOutNormal;
-};
 
 /// BYOL's heads: projector d -> proj_hidden_dim -> proj_output_dim, predictor the same from
 /// proj_output_dim.
@@ -32,62 +29,6 @@ struct ByolConfig {
   int64_t proj_output_dim = 256;
   std::optional<int64_t> pred_hidden_dim;              // none: twice the feature width
   LossReduction loss_reduction = LossReduction::kSum;  // of the two symmetric terms
-};
-
-/// Share of the old target that an update keeps: from base_tau to final_tau along a cosine;
-/// constant when equal.
-struct MomentumConfig {
-  double base_tau = 0.99;
-  double final_tau = 0.99;
-};
-
-/// How one view is drawn. Probabilities in [0, 1]; crop_scale is a range of area shares.
-struct AugmentationConfig {
-  struct ColorJitter {
-    double prob = 0.8;
-    double brightness = 0.4;
-    double contrast = 0.4;
-    double saturation = 0.2;
-    double hue = 0.1;  // in turns, [0, 0.5]
-  };
-  struct Blur {
-    double prob = 0.0;
-    std::array<double, 2> sigma{0.1, 2.0};  // pixels
-  };
-  struct Solarize {
-    double prob = 0.0;
-    double threshold = 0.5;  // of full intensity
-  };
-
-  int64_t crop_size = 32;  // pixels
-  std::array<double, 2> crop_scale{0.08, 1.0};
-  double hflip = 0.5;
-  ColorJitter color_jitter;
-  double grayscale = 0.2;
-  Blur blur;
-  Solarize solarize;
-};
-
-/// How both views of the ReLA phase are drawn, crop_size aside: the released code's mild crops and
-/// strong colours. Neither blur nor solarisation.
-struct RelaViewConfig {
-  std::array<double, 2> crop_scale{0.5, 1.0};
-  double hflip = 0.5;
-  AugmentationConfig::ColorJitter color_jitter{
-      .prob = 0.8, .brightness = 0.8, .contrast = 0.8, .saturation = 0.8, .hue = 0.2};
-  double grayscale = 0.2;
-};
-
-/// The frozen model that the targets come from.
-struct PriorConfig {
-  /// A model's name, or
-  ///   random:   the student's own network as the run's seed draws it
-  ///   exported: the backbone that a finished run left
-  std::string model = "random";
-  /// Absolute after loading. File of a named model's weights; folder of the finished run, or its
-  /// `exported`, for `exported`; empty for `random`. Width and stem come from the weights.
-  std::string weights;
-  std::optional<Normalization> normalize;  // none: what the prior was trained with
 };
 
 /// When the ReLA phase ends for good.
@@ -100,20 +41,23 @@ struct SwitchConfig {
 
 /// Targets and phase 1 of rela_byol and rela_supervised; the other methods leave it alone.
 struct RelaConfig {
-  PriorConfig prior;
+  PriorSource prior;               // its weights: absolute after loading
   std::optional<int64_t> pca_dim;  // none: the student's or the prior's width, the smaller one
   bool train_map = false;          // false: the map to the targets keeps its random weights
   SwitchConfig phase_switch;       // `switch` in the file
-  RelaViewConfig view;
+  /// How both views of the ReLA phase are drawn, crop_size aside: the released code's mild crops
+  /// and strong colours. Neither blur nor solarisation.
+  ViewSpec view{.crop_scale = {0.5, 1.0},
+                .color_jitter = {.brightness = 0.8, .contrast = 0.8, .saturation = 0.8, .hue = 0.2},
+                .blur = {.prob = 0},
+                .solarize = {.prob = 0}};
   /// File that keeps the targets, shared by the runs that name it; absolute after loading.
   /// Empty: targets.bin in the run's folder.
   std::string targets_path;
 };
 
 struct DataConfig {
-  enum class Format : uint8_t { kCifar10, kCifar100, kIdx, kSynthetic };
-
-  Format format = Format::kCifar10;
+  DataFormat format = DataFormat::kCifar10;
   std::string train_path;  // absolute after loading; empty only for kSynthetic
   std::string val_path;    // empty: train_path also serves where the format has a test split
   double ratio = 1.0;      // share of the images that each epoch draws, (0, 1]
@@ -121,27 +65,16 @@ struct DataConfig {
   int64_t synthetic_images = 2048;
 };
 
-struct OptimizerConfig {
-  enum class Name : uint8_t { kAdamW, kLars, kSgd };
+struct OptimizerConfig : OptimizerSpec {
   enum class LrScaling : uint8_t { kNone, kLinear };
 
-  Name name = Name::kAdamW;
   double lr = 0.001;
   LrScaling lr_scaling = LrScaling::kNone;  // kLinear: lr * effective batch / lr_base_batch
   int64_t lr_base_batch = 256;
-  double weight_decay = 0.01;
-  double momentum = 0.9;                    // lars, sgd
-  bool nesterov = false;                    // sgd
-  std::array<double, 2> betas{0.9, 0.999};  // adamw
-  double eps = 1e-8;                        // adamw
-  double trust_coefficient = 0.001;         // lars
-  bool exclude_bias_and_norm = true;        // from weight decay, and from LARS's adaptation
 };
 
 struct SchedulerConfig {
-  enum class Name : uint8_t { kConstant, kCosine, kWarmupCosine };
-
-  Name name = Name::kConstant;
+  LrSchedule::Shape name = LrSchedule::Shape::kConstant;
   double warmup_epochs = 10.0;  // kWarmupCosine only
   double min_lr = 0.0;          // where the cosine ends
 };
@@ -149,8 +82,7 @@ struct SchedulerConfig {
 struct EvalConfig {
   bool online_linear = true;     // a linear classifier on detached features, during training
   int64_t knn_every_epochs = 5;  // 0: never
-  int64_t knn_k = 200;
-  double knn_temperature = 0.1;
+  KnnOptions knn;                // `knn_k` and `knn_temperature` in the file
   std::optional<int64_t> knn_train_images;  // none: all; the last step's evaluation takes all
 };
 
@@ -188,13 +120,12 @@ struct ExperimentConfig {
   std::optional<int64_t> max_steps;  // optimiser steps
   int64_t batch_size = 128;          // images of one micro-step, over all ranks
   int64_t accum_steps = 1;           // micro-steps per optimiser step
-  BackboneConfig backbone;
+  BackboneSpec backbone;
   ByolConfig byol;
-  MomentumConfig momentum;
+  TauSchedule momentum;
   RelaConfig rela;
   DataConfig data;
-  std::vector<AugmentationConfig> augmentations{
-      AugmentationConfig{}};  // 1 (serves both views) or 2
+  std::vector<ViewSpec> augmentations{ViewSpec{}};  // 1 (serves both views) or 2
   OptimizerConfig optimizer;
   SchedulerConfig scheduler;
   EvalConfig eval;
@@ -210,7 +141,7 @@ struct ExperimentConfig {
     return method == Method::kRelaByol || method == Method::kRelaSupervised;
   }
   /// The augmentation of view 0 or 1.
-  const AugmentationConfig& view(int index) const {
+  const ViewSpec& view(int index) const {
     return augmentations.size() == 1 ? augmentations.front()
                                      : augmentations.at(static_cast<size_t>(index));
   }
@@ -229,6 +160,11 @@ const char* method_name(ExperimentConfig::Method method);
 
 /// The complete config as JSON text, every key written out. Loading it gives the same config.
 std::string to_resolved_json(const ExperimentConfig& config);
+
+/// The differences between two resolved configs in keys that a resumed run may not change, one line
+/// each: "\n  optimizer.lr: 0.001 in the checkpoint, 0.002 now". Empty: a run may continue from one
+/// to the other.
+std::string config_differences(const JsonValue& before, const JsonValue& now);
 
 /// JSON Schema (draft 2020-12) of the config file, as JSON text.
 std::string config_schema();

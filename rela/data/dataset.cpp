@@ -7,17 +7,47 @@
 
 namespace rela {
 
-const char* split_name(Split split) { return split == Split::kTrain ? "train" : "test"; }
+namespace {
 
-std::unique_ptr<ImageDataset> open_dataset(const DatasetSource& source) {
-  if (source.format == "cifar10") return open_cifar10(source.path, source.split);
-  if (source.format == "cifar100") return open_cifar100(source.path, source.split);
-  if (source.format == "idx") return open_idx(source.path, source.split);
-  RELA_CHECK(source.format == "synthetic", ConfigError, "data.format: \"", source.format,
-             "\" cannot be read by this version; available: cifar10, cifar100, idx, synthetic");
+constexpr NamedDataFormat kFormats[] = {{"cifar10", DataFormat::kCifar10},
+                                        {"cifar100", DataFormat::kCifar100},
+                                        {"idx", DataFormat::kIdx},
+                                        {"synthetic", DataFormat::kSynthetic}};
+
+std::unique_ptr<ImageDataset> make_synthetic(const DatasetSource& source) {
   const int64_t usual = source.split == Split::kTrain ? 5000 : 1000;
   return make_synthetic(source.synthetic_size > 0 ? source.synthetic_size : usual, source.split,
                         source.synthetic_seed);
+}
+
+}  // namespace
+
+std::span<const NamedDataFormat> data_formats() { return kFormats; }
+
+DataFormat data_format(const std::string& name) {
+  std::string known;
+  for (const NamedDataFormat& f : kFormats) {
+    if (name == f.name) return f.format;
+    known += cat(known.empty() ? "" : ", ", f.name);
+  }
+  throw ConfigError(
+      cat("data.format: \"", name, "\" cannot be read by this version; available: ", known));
+}
+
+const char* split_name(Split split) { return split == Split::kTrain ? "train" : "test"; }
+
+std::unique_ptr<ImageDataset> open_dataset(const DatasetSource& source) {
+  switch (source.format) {
+    case DataFormat::kCifar10:
+      return open_cifar10(source.path, source.split);
+    case DataFormat::kCifar100:
+      return open_cifar100(source.path, source.split);
+    case DataFormat::kIdx:
+      return open_idx(source.path, source.split);
+    case DataFormat::kSynthetic:
+      return make_synthetic(source);
+  }
+  return nullptr;
 }
 
 }  // namespace rela

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,16 +36,26 @@ class ImageDataset {
 enum class Split : uint8_t { kTrain, kTest };
 const char* split_name(Split split);  // "train", "test"
 
+enum class DataFormat : uint8_t { kCifar10, kCifar100, kIdx, kSynthetic };
+struct NamedDataFormat {
+  const char* name;
+  DataFormat format;
+};
+/// All formats, with their names in configs and on command lines.
+std::span<const NamedDataFormat> data_formats();
+/// Throws ConfigError for an unknown name, listing the known ones.
+DataFormat data_format(const std::string& name);
+
 struct DatasetSource {
-  std::string format;          // cifar10 | cifar100 | idx | synthetic
+  DataFormat format = DataFormat::kCifar10;
   std::filesystem::path path;  // unused by synthetic
   Split split = Split::kTrain;
   uint64_t synthetic_seed = 0;
   int64_t synthetic_size = 0;  // images in the split; 0: 5,000 to train on, 1,000 to test
 };
 
-/// Reads a data set. Throws ConfigError for an unknown format (names those there are), DataError
-/// for files that are missing or not what they claim to be, IoError for files that cannot be read.
+/// Reads a data set. Throws DataError for files that are missing or not what they claim to be,
+/// IoError for files that cannot be read.
 std::unique_ptr<ImageDataset> open_dataset(const DatasetSource& source);
 
 }  // namespace rela

@@ -172,13 +172,13 @@ class Driver {
     const DataConfig& data = cell.config.data;
     if (!data.train_path.empty()) command.insert(command.end(), {"--data", data.train_path});
     if (!data.val_path.empty()) command.insert(command.end(), {"--test-data", data.val_path});
-    if (data.format == DataConfig::Format::kSynthetic) {
+    if (data.format == DataFormat::kSynthetic) {
       command.insert(command.end(), {"--synthetic-images", cat(data.synthetic_images)});
     }
     if (protocol == "knn") {
       const EvalConfig& eval = cell.config.eval;
       command.insert(command.end(),
-                     {"--k", cat(eval.knn_k), "--temperature", cat(eval.knn_temperature)});
+                     {"--k", cat(eval.knn.k), "--temperature", cat(eval.knn.temperature)});
     }
     return run_program("evaluate " + protocol, command);
   }

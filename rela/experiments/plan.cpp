@@ -50,15 +50,15 @@ std::string key_of(const std::string& assignment) {
 
 /// The file of a cell's targets: cells with the same targets share it.
 std::string targets_path(const std::string& out, const ExperimentConfig& c) {
-  const PriorConfig& prior = c.rela.prior;
-  const bool is_random = prior.model == "random";
-  const std::string what =
-      cat(prior.model, '\n', prior.weights, '\n',
-          prior.normalize ? to_json_text(to_json(*prior.normalize), JsonLayout::kCompact) : "",
-          '\n', c.rela.pca_dim.value_or(0), '\n', c.backbone.name, '\n', c.backbone.width, '\n',
-          c.backbone.cifar_stem, '\n', is_random ? c.view(0).crop_size : 0, '\n',
-          is_random ? static_cast<int>(c.backbone.init) : 0, '\n', static_cast<int>(c.data.format),
-          '\n', c.data.train_path, '\n', c.data.synthetic_images, '\n', is_random ? c.seed : -1);
+  const PriorSource& prior = c.rela.prior;
+  const bool is_random = prior.model == kRandomPrior;
+  const std::string what = cat(
+      prior.model, '\n', prior.weights, '\n',
+      prior.normalize ? to_json_text(to_json(*prior.normalize), JsonLayout::kCompact) : "", '\n',
+      c.rela.pca_dim.value_or(0), '\n', identity_of(c.backbone), '\n',
+      is_random ? c.view(0).crop_size : 0, '\n',
+      is_random ? static_cast<int>(init_of(c.backbone)) : 0, '\n', static_cast<int>(c.data.format),
+      '\n', c.data.train_path, '\n', c.data.synthetic_images, '\n', is_random ? c.seed : -1);
   const uint64_t hash = content_hash(what.data(), static_cast<int64_t>(what.size()));
   const std::string name = cat("targets-", prior.model, "-", to_hex(hash).substr(0, 8), ".bin");
   return (fs::path(out) / name).string();

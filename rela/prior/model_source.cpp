@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "nn/backbone_json.h"
 #include "nn/state.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
@@ -15,19 +16,8 @@ namespace fs = std::filesystem;
 constexpr const char* kConfigFile = "config.json";
 constexpr const char* kWeightsFile = "backbone.safetensors";
 
-template <class T>
-const T& member(const JsonValue& object, const char* key, const std::string& file) {
-  const JsonValue* value = object.find(key);
-  const T* data = value == nullptr ? nullptr : value->as<T>();
-  RELA_CHECK(data != nullptr, WeightsError, file, ": ", key,
-             " is missing; the folder is not an export of this program");
-  return *data;
-}
-
 int64_t usual_image_size(const BackboneSpec& spec) {
-  constexpr int64_t kCifarSize = 32;
-  constexpr int64_t kImagenetSize = 224;
-  return spec.cifar_stem || is_cifar_resnet(spec.name) ? kCifarSize : kImagenetSize;
+  return std::visit([](const auto& model) { return model.usual_image_size(); }, spec);
 }
 
 /// Three numbers; the fallback if they are missing.
@@ -59,9 +49,7 @@ ModelInput exported_input(const JsonValue& config, const BackboneSpec& spec) {
 ModelSource read_export(const fs::path& folder) {
   const std::string file = (folder / kConfigFile).string();
   const JsonValue config = parse_json(read_file(file));
-  const BackboneSpec spec{member<std::string>(config, "architecture", file),
-                          member<bool>(config, "cifar_stem", file),
-                          member<int64_t>(config, "width", file)};
+  const BackboneSpec spec = backbone_from_json(config, file);
   return {spec, (folder / kWeightsFile).string(), exported_input(config, spec)};
 }
 
@@ -85,19 +73,13 @@ ModelSource named_model(const std::string& name, const std::string& weights_file
   const fs::path file(weights_file);
   if (file.filename() == kWeightsFile && fs::exists(file.parent_path() / kConfigFile)) {
     ModelSource source = read_export(file.parent_path());
-    RELA_CHECK(source.spec.name == name, WeightsError, weights_file, ": the weights are of ",
-               source.spec.name, ", not of ", name, "; name that model");
+    RELA_CHECK(name_of(source.spec) == name, WeightsError, weights_file, ": the weights are of ",
+               name_of(source.spec), ", not of ", name, "; name that model");
     return source;
   }
-  ModelSource source;
-  source.spec.name = name;
-  source.weights_file = weights_file;
+  ModelSource source{.spec = backbone_named(name), .weights_file = weights_file, .input = {}};
   const SafetensorsReader reader(weights_file);
-  const SafetensorsEntry* first = reader.find("conv1.weight");  // [width, 3, side, side]
-  if (first != nullptr && first->shape.rank() == 4 && first->shape[0] >= 1) {
-    source.spec.width = first->shape[0];
-    source.spec.cifar_stem = first->shape[3] == 3;
-  }
+  std::visit([&](auto& model) { model.read_shape(reader); }, source.spec);
   source.input.image_size = usual_image_size(source.spec);
   return source;
 }
@@ -106,13 +88,13 @@ std::unique_ptr<Backbone> load_backbone(const ModelSource& source) {
   std::unique_ptr<Backbone> backbone = make_backbone(source.spec);
   std::vector<StateTensor> state = state_of(*backbone);
   load_state(SafetensorsReader(source.weights_file), state,
-             {.file_prefix = "", .ignored_prefixes = {classifier_name(source.spec.name) + "."}});
+             {.file_prefix = "", .ignored_prefixes = {classifier_name(source.spec) + "."}});
   return backbone;
 }
 
 LoadedClassifier load_classifier(const ModelSource& source) {
   const SafetensorsReader reader(source.weights_file);
-  const std::string name = classifier_name(source.spec.name) + ".weight";
+  const std::string name = classifier_name(source.spec) + ".weight";
   const SafetensorsEntry* weight = reader.find(name);  // [classes, features]
   RELA_CHECK(weight != nullptr && weight->shape.rank() == 2, WeightsError, source.weights_file,
              ": there is no classifier in it, which would be ", name,

@@ -27,11 +27,10 @@ struct ModelSource {
 /// written by this program.
 ModelSource exported_model(const std::string& folder);
 
-/// A model whose weights are in a safetensors file. Stem and width are derived from the file's
-/// first convolution; for an exported file, its config.json is used. Images are 224 pixels wide for
-/// a model with the ImageNet stem and 32 for the others, normalised by ImageNet's constants (the
-/// published CIFAR nets use them too). Throws ConfigError for an unknown name, WeightsError if the
-/// file is the export of another model.
+/// A model whose weights are in a safetensors file. Its shape is derived from the file's tensors;
+/// for an exported file, its config.json is used. Images are as wide as the model is usually
+/// trained on, normalised by ImageNet's constants (the published CIFAR nets use them too). Throws
+/// ConfigError for an unknown name, WeightsError if the file is the export of another model.
 ModelSource named_model(const std::string& name, const std::string& weights_file);
 
 /// The backbone with its weights; a classifier in the file is ignored. Throws WeightsError, which

@@ -7,9 +7,6 @@
 namespace rela {
 namespace {
 
-constexpr const char* kRandom = "random";
-constexpr const char* kExported = "exported";
-
 /// Images of one size in a tensor [N, H, W, 3] u8, without labels.
 class TensorImages : public ImageDataset {
  public:
@@ -42,19 +39,20 @@ std::string sha256_of(const Module& module) {
 }  // namespace
 
 Prior::Prior(const PriorSpec& spec, Device device) : device_(device) {
-  if (spec.model == kRandom) {
+  const auto& [model, weights, normalize] = spec.source;
+  if (model == kRandomPrior) {
     backbone_ = make_backbone(spec.student);
-    initialize(*backbone_, spec.seed, spec.student.conv_init);
+    initialize(*backbone_, spec.seed, init_of(spec.student));
     input_.image_size = spec.student_image_size;
-    description_ = cat("random ", spec.student.name, " of seed ", spec.seed);
+    description_ = cat("random ", name_of(spec.student), " of seed ", spec.seed);
   } else {
-    const ModelSource source = spec.model == kExported ? exported_model(spec.weights)
-                                                       : named_model(spec.model, spec.weights);
+    const ModelSource source =
+        model == kExportedPrior ? exported_model(weights) : named_model(model, weights);
     backbone_ = load_backbone(source);
     input_ = source.input;
-    description_ = cat(source.spec.name, ", ", source.weights_file);
+    description_ = cat(name_of(source.spec), ", ", source.weights_file);
   }
-  if (spec.normalize) input_.normalization = *spec.normalize;
+  if (normalize) input_.normalization = *normalize;
   weights_sha256_ = sha256_of(*backbone_);
   backbone_->move_to(device);
 }

@@ -1,19 +1,17 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "rela/data/eval_loader.h"
 #include "rela/prior/model_source.h"
+#include "rela/prior/prior_source.h"
 
 namespace rela {
 
-/// The frozen model that the targets come from: `rela.prior` of the config, and the student.
+/// The frozen model that the targets come from.
 struct PriorSpec {
-  std::string model = "random";              // random | exported | a backbone's name
-  std::string weights{};                     // file, or folder for `exported`
-  std::optional<Normalization> normalize{};  // none: what the model was trained with
+  PriorSource source{};
 
   // The student, which `random` is a copy of.
   BackboneSpec student{};

@@ -92,7 +92,7 @@ EvalResult run_classify(const Arguments& a, Device device) {
       classifier, *test,
       {.image_size = input.image_size, .normalization = input.normalization, .device = device},
       show_pass("classified"));
-  result.add_setting("model", source.spec.name);
+  result.add_setting("model", name_of(source.spec));
   result.add_setting("image_size", input.image_size);
   result.settings.emplace_back("normalize", to_json(input.normalization));
   result.add_setting("precision", "fp32");

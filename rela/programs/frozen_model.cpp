@@ -80,8 +80,10 @@ ModelSource model_source(const FrozenModelArguments& a) {
   RELA_CHECK(a.weights.empty() || !a.model.empty(), UsageError,
              "--model: --weights needs the model's name, e.g. resnet18");
   ModelSource source = a.run.empty() ? named_model(a.model, a.weights) : exported_model(a.run);
-  if (a.width) source.spec.width = *a.width;
-  if (a.cifar_stem) source.spec.cifar_stem = true;
+  if (auto* resnet = std::get_if<ResNetSpec>(&source.spec)) {  // the others come in one shape
+    if (a.width) resnet->width = *a.width;
+    if (a.cifar_stem) resnet->cifar_stem = true;
+  }
   if (a.image_size) source.input.image_size = *a.image_size;
   if (!a.normalize.empty()) source.input.normalization = parse_normalization(a.normalize);
   return source;
@@ -89,14 +91,14 @@ ModelSource model_source(const FrozenModelArguments& a) {
 
 FrozenModel load_frozen_model(const FrozenModelArguments& a, Device device) {
   FrozenModel model(model_source(a), device);
-  log_info("loaded ", model.source.spec.name, " from ", model.source.weights_file);
+  log_info("loaded ", name_of(model.source.spec), " from ", model.source.weights_file);
   return model;
 }
 
 std::unique_ptr<ImageDataset> open_data(const FrozenModelArguments& a, Split split) {
   const std::string& path = split == Split::kTest && !a.test_data.empty() ? a.test_data : a.data;
   RELA_CHECK(!path.empty() || a.format == "synthetic", UsageError, "--data: no data set was named");
-  return open_dataset({.format = a.format,
+  return open_dataset({.format = data_format(a.format),
                        .path = path,
                        .split = split,
                        .synthetic_size = split == Split::kTrain ? a.synthetic_images : 0});

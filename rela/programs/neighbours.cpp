@@ -49,9 +49,7 @@ NamedModel untrained(const std::string& folder, Device device) {
   RELA_CHECK(fs::exists(file), IoError, "--untrained: ", file.string(),
              " is not there; name the folder of a run of train_byol");
   PriorSpec spec = prior_spec(load_config(file.string()));
-  spec.model = "random";
-  spec.weights.clear();
-  spec.normalize.reset();
+  spec.source = {.model = kRandomPrior};
   const auto model = std::make_shared<Prior>(spec, device);
   log_info("made ", model->description());
   const auto embed = [model](const Tensor& images) { return model->embed(images); };

@@ -22,19 +22,17 @@ std::vector<NamedBuffer> buffers_of(const Backbone& backbone, const MlpHead& pro
 
 MlpHead::Spec Byol::projector_spec(const ByolSpec& spec) const {
   const int64_t width = feature_width();
-  return {width, spec.proj_hidden_dim == 0 ? 2 * width : spec.proj_hidden_dim,
-          spec.proj_output_dim};
+  return {width, spec.heads.proj_hidden_dim.value_or(2 * width), spec.heads.proj_output_dim};
 }
 
 MlpHead::Spec Byol::predictor_spec(const ByolSpec& spec) const {
-  return {spec.proj_output_dim,
-          spec.pred_hidden_dim == 0 ? 2 * feature_width() : spec.pred_hidden_dim,
-          spec.proj_output_dim};
+  const int64_t width = spec.heads.proj_output_dim;
+  return {width, spec.heads.pred_hidden_dim.value_or(2 * feature_width()), width};
 }
 
 Byol::Byol(const ByolSpec& spec, uint64_t seed)
     : Learner(spec.backbone, spec.compute, seed, spec.device),
-      reduction_(spec.loss_reduction),
+      reduction_(spec.heads.loss_reduction),
       projector_(projector_spec(spec)),
       predictor_(predictor_spec(spec)),
       target_backbone_(make_backbone(spec.backbone)),

@@ -7,16 +7,14 @@
 #include <memory>
 
 #include "nn/layers.h"
+#include "rela/config/experiment_config.h"
 #include "rela/train/learner.h"
 
 namespace rela {
 
 struct ByolSpec {
-  BackboneSpec backbone;
-  int64_t proj_hidden_dim = 0;  // 0: twice the feature width
-  int64_t proj_output_dim = 256;
-  int64_t pred_hidden_dim = 0;  // 0: twice the feature width
-  LossReduction loss_reduction = LossReduction::kSum;
+  BackboneSpec backbone{};
+  ByolConfig heads{};
   Dtype compute = Dtype::kF32;
   Device device = Device::kCpu;
 };

@@ -9,7 +9,7 @@ Learner::Learner(BackboneSpec backbone, Dtype compute, uint64_t seed, Device dev
       compute_(compute),
       device_(device),
       backbone_(make_backbone(backbone_spec_)) {
-  initialize(*backbone_, seed, backbone_spec_.conv_init);
+  initialize(*backbone_, seed, init_of(backbone_spec_));
 }
 
 void Learner::lay_out(std::vector<NamedParameter> heads) {

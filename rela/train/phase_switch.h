@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "rela/config/experiment_config.h"
+
 namespace rela {
 
 /// Two running means of the loss with different initial values; training has settled when they
@@ -18,7 +20,7 @@ class PhaseSwitch {
  public:
   static constexpr double kSettled = 0.995;  // rho at which the adaptive rule ends the phase
 
-  enum class Mode : uint8_t { kAdaptive, kFixed, kNever };
+  using Mode = SwitchConfig::Mode;
   /// `fixed_step`: kFixed ends the phase after this many optimiser steps.
   explicit PhaseSwitch(Mode mode, int64_t fixed_step = 0) : mode_(mode), fixed_step_(fixed_step) {}
 

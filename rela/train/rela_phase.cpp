@@ -15,16 +15,8 @@ constexpr uint64_t kMapStream = 4;  // backbone, heads and classifier use the lo
 
 PhaseSwitch make_switch(const ExperimentConfig& config, int64_t dataset_size) {
   const SwitchConfig& s = config.rela.phase_switch;
-  switch (s.mode) {
-    case SwitchConfig::Mode::kAdaptive:
-      return PhaseSwitch(PhaseSwitch::Mode::kAdaptive);
-    case SwitchConfig::Mode::kNever:
-      return PhaseSwitch(PhaseSwitch::Mode::kNever);
-    case SwitchConfig::Mode::kFixed:
-      break;
-  }
-  return PhaseSwitch(PhaseSwitch::Mode::kFixed,
-                     fixed_switch_step(config, run_length(config, dataset_size)));
+  if (s.mode != SwitchConfig::Mode::kFixed) return PhaseSwitch(s.mode);
+  return PhaseSwitch(s.mode, fixed_switch_step(config, run_length(config, dataset_size)));
 }
 
 /// All targets in GPU memory; undefined on the CPU, or if they are too large.
@@ -54,7 +46,7 @@ RelaPhase::RelaPhase(const ExperimentConfig& config, const ImageDataset& dataset
   bias_ = parameters[1].var;
   arena_ = std::make_unique<ParameterArena>(std::move(parameters), compute_dtype(config), device);
   if (config.rela.train_map) {
-    optimizer_ = std::make_unique<Optimizer>(optimizer_spec(config), *arena_, nullptr);
+    optimizer_ = std::make_unique<Optimizer>(config.optimizer, *arena_, nullptr);
   } else {
     weight_ = weight_.detach();
     bias_ = bias_.detach();

@@ -15,39 +15,6 @@
 namespace rela {
 namespace {
 
-const char* format_name(DataConfig::Format format) {
-  switch (format) {
-    case DataConfig::Format::kCifar10:
-      return "cifar10";
-    case DataConfig::Format::kCifar100:
-      return "cifar100";
-    case DataConfig::Format::kIdx:
-      return "idx";
-    case DataConfig::Format::kSynthetic:
-      return "synthetic";
-  }
-  return "?";
-}
-
-Interval interval(const std::array<double, 2>& range) {
-  return {static_cast<float>(range[0]), static_cast<float>(range[1])};
-}
-
-ViewSpec view_spec(const AugmentationConfig& a) {
-  return {.crop_size = a.crop_size,
-          .crop_scale = interval(a.crop_scale),
-          .hflip = static_cast<float>(a.hflip),
-          .color_jitter = {.prob = static_cast<float>(a.color_jitter.prob),
-                           .brightness = static_cast<float>(a.color_jitter.brightness),
-                           .contrast = static_cast<float>(a.color_jitter.contrast),
-                           .saturation = static_cast<float>(a.color_jitter.saturation),
-                           .hue = static_cast<float>(a.color_jitter.hue)},
-          .grayscale = static_cast<float>(a.grayscale),
-          .blur = {.prob = static_cast<float>(a.blur.prob), .sigma = interval(a.blur.sigma)},
-          .solarize = {.prob = static_cast<float>(a.solarize.prob),
-                       .threshold = static_cast<float>(a.solarize.threshold)}};
-}
-
 /// The step itself uses every core; on few cores, one background thread keeps up with it.
 int auto_workers() { return std::clamp(cpu_threads() / 4, 1, 8); }
 
@@ -65,36 +32,21 @@ Dtype compute_dtype(const ExperimentConfig& config) {
   return Dtype::kF32;
 }
 
-BackboneSpec backbone_spec(const ExperimentConfig& config) {
-  return {config.backbone.name, config.backbone.cifar_stem, config.backbone.width,
-          config.backbone.init};
-}
-
-namespace {
-
-ByolSpec byol_spec(const ExperimentConfig& config, Device device) {
-  return {.backbone = backbone_spec(config),
-          .proj_hidden_dim = config.byol.proj_hidden_dim.value_or(0),
-          .proj_output_dim = config.byol.proj_output_dim,
-          .pred_hidden_dim = config.byol.pred_hidden_dim.value_or(0),
-          .loss_reduction = config.byol.loss_reduction,
-          .compute = compute_dtype(config),
-          .device = device};
-}
-
-}  // namespace
-
 std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes,
                                       Device device) {
   const auto seed = static_cast<uint64_t>(config.seed);
   switch (config.method) {
     case ExperimentConfig::Method::kByol:
     case ExperimentConfig::Method::kRelaByol:
-      return std::make_unique<Byol>(byol_spec(config, device), seed);
+      return std::make_unique<Byol>(ByolSpec{.backbone = config.backbone,
+                                             .heads = config.byol,
+                                             .compute = compute_dtype(config),
+                                             .device = device},
+                                    seed);
     case ExperimentConfig::Method::kSupervised:
     case ExperimentConfig::Method::kRelaSupervised:
-      return std::make_unique<Supervised>(backbone_spec(config), num_classes, compute_dtype(config),
-                                          seed, device);
+      return std::make_unique<Supervised>(config.backbone, num_classes, compute_dtype(config), seed,
+                                          device);
   }
   return nullptr;
 }
@@ -104,48 +56,19 @@ std::optional<LossScaleConfig> loss_scale(const ExperimentConfig& config) {
   return config.loss_scale;
 }
 
-OptimizerSpec optimizer_spec(const ExperimentConfig& config) {
-  const OptimizerConfig& o = config.optimizer;
-  OptimizerSpec spec{.momentum = static_cast<float>(o.momentum),
-                     .nesterov = o.nesterov,
-                     .beta1 = static_cast<float>(o.betas[0]),
-                     .beta2 = static_cast<float>(o.betas[1]),
-                     .eps = static_cast<float>(o.eps),
-                     .weight_decay = static_cast<float>(o.weight_decay),
-                     .trust_coefficient = static_cast<float>(o.trust_coefficient),
-                     .exclude_bias_and_norm = o.exclude_bias_and_norm};
-  switch (o.name) {
-    case OptimizerConfig::Name::kAdamW:
-      spec.name = OptimizerSpec::Name::kAdamW;
-      break;
-    case OptimizerConfig::Name::kLars:
-      spec.name = OptimizerSpec::Name::kLars;
-      break;
-    case OptimizerConfig::Name::kSgd:
-      spec.name = OptimizerSpec::Name::kSgd;
-      break;
-  }
-  return spec;
-}
-
 LoaderOptions loader_options(const ExperimentConfig& config) {
   return {.batch_size = config.batch_size,
           .ratio = config.data.ratio,
           .seed = static_cast<uint64_t>(config.seed),
-          .views = {view_spec(config.view(0)), view_spec(config.view(1))},
+          .views = {config.view(0), config.view(1)},
           .dtype = compute_dtype(config),
           .workers = static_cast<int>(config.data.workers.value_or(auto_workers()))};
 }
 
 ViewSpec rela_view(const ExperimentConfig& config) {
-  const RelaViewConfig& view = config.rela.view;
-  return view_spec({.crop_size = config.view(0).crop_size,
-                    .crop_scale = view.crop_scale,
-                    .hflip = view.hflip,
-                    .color_jitter = view.color_jitter,
-                    .grayscale = view.grayscale,
-                    .blur = {.prob = 0},
-                    .solarize = {.prob = 0}});
+  ViewSpec view = config.rela.view;
+  view.crop_size = config.view(0).crop_size;
+  return view;
 }
 
 EvalOptions eval_options(const ExperimentConfig& config) {
@@ -160,7 +83,7 @@ ModelInput trained_input(const ExperimentConfig& config) {
 std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split) {
   const DataConfig& data = config.data;
   const bool has_val_path = split == Split::kTest && !data.val_path.empty();
-  return open_dataset({.format = format_name(data.format),
+  return open_dataset({.format = data.format,
                        .path = has_val_path ? data.val_path : data.train_path,
                        .split = split,
                        .synthetic_size = split == Split::kTrain ? data.synthetic_images : 0});
@@ -194,17 +117,15 @@ bool starts_with_rela_phase(const ExperimentConfig& config, const RunLength& len
 }
 
 StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step) {
-  LrSchedule lr{.peak = config.resolved_lr(),
-                .min = config.scheduler.min_lr,
-                .total_steps = length.total_steps};
-  if (config.scheduler.name == SchedulerConfig::Name::kCosine)
-    lr.shape = LrSchedule::Shape::kCosine;
-  if (config.scheduler.name == SchedulerConfig::Name::kWarmupCosine) {
-    lr.shape = LrSchedule::Shape::kWarmupCosine;
-    lr.warmup_steps = std::llround(config.scheduler.warmup_epochs * length.steps_per_epoch());
-  }
-  const TauSchedule tau{config.momentum.base_tau, config.momentum.final_tau, length.total_steps};
-  return {static_cast<float>(learning_rate_at(lr, step)), static_cast<float>(tau_at(tau, step))};
+  const bool warms_up = config.scheduler.name == LrSchedule::Shape::kWarmupCosine;
+  const double warmup_steps = config.scheduler.warmup_epochs * length.steps_per_epoch();
+  const LrSchedule lr{.shape = config.scheduler.name,
+                      .peak = config.resolved_lr(),
+                      .min = config.scheduler.min_lr,
+                      .warmup_steps = warms_up ? std::llround(warmup_steps) : 0,
+                      .total_steps = length.total_steps};
+  const double tau = tau_at(config.momentum, step, length.total_steps);
+  return {static_cast<float>(learning_rate_at(lr, step)), static_cast<float>(tau)};
 }
 
 Device open_device(const ExperimentConfig& config) {
@@ -213,7 +134,7 @@ Device open_device(const ExperimentConfig& config) {
       open_device(config.device,
                   {.dtype = compute_dtype(config),
                    .search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured});
-  if (config.eval.knn_every_epochs > 0) check_neighbour_count(config.eval.knn_k, device);
+  if (config.eval.knn_every_epochs > 0) check_neighbour_count(config.eval.knn.k, device);
   return device;
 }
 

@@ -4,8 +4,6 @@
 #include <memory>
 #include <optional>
 
-#include "nn/optimizer.h"
-#include "nn/schedule.h"
 #include "rela/config/experiment_config.h"
 #include "rela/data/eval_loader.h"
 #include "rela/data/loader.h"
@@ -17,11 +15,9 @@ namespace rela {
 /// The network that the config's method trains, freshly initialised.
 std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes,
                                       Device device);
-BackboneSpec backbone_spec(const ExperimentConfig& config);
 Dtype compute_dtype(const ExperimentConfig& config);
 /// None: no loss scaling.
 std::optional<LossScaleConfig> loss_scale(const ExperimentConfig& config);
-OptimizerSpec optimizer_spec(const ExperimentConfig& config);
 LoaderOptions loader_options(const ExperimentConfig& config);
 /// The augmentation of both views in the ReLA phase.
 ViewSpec rela_view(const ExperimentConfig& config);

@@ -8,11 +8,8 @@
 namespace rela {
 
 PriorSpec prior_spec(const ExperimentConfig& config) {
-  const PriorConfig& prior = config.rela.prior;
-  return {.model = prior.model,
-          .weights = prior.weights,
-          .normalize = prior.normalize,
-          .student = backbone_spec(config),
+  return {.source = config.rela.prior,
+          .student = config.backbone,
           .seed = static_cast<uint64_t>(config.seed),
           .student_image_size = config.view(0).crop_size};
 }

@@ -20,7 +20,7 @@ Trainer::Trainer(const ExperimentConfig& config, const RunDirectory& run, Device
       test_set_(config.eval.knn_every_epochs > 0 ? open_split(config, Split::kTest) : nullptr),
       length_(run_length(config, train_set_->size())),
       learner_(make_learner(config, train_set_->num_classes(), device)),
-      optimizer_(optimizer_spec(config), learner_->parameters(), learner_->target()),
+      optimizer_(config.optimizer, learner_->parameters(), learner_->target()),
       progress_style_(progress),
       checkpoints_(run.checkpoints(), config.checkpoint.keep_last),
       progress_(progress),

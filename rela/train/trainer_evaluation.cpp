@@ -64,10 +64,9 @@ FeatureSet Trainer::features_of(const ImageDataset& dataset, const char* what) c
 EvalResult Trainer::evaluate_knn(const FeatureSet& test) const {
   const Subset images(*train_set_, knn_train_images(), static_cast<uint64_t>(config_.seed));
   const FeatureSet train = features_of(images, "kNN: features of training images");
-  return knn_evaluate(train, test,
-                      {.k = config_.eval.knn_k,
-                       .temperature = config_.eval.knn_temperature,
-                       .progress = watched_pass("kNN: neighbours of test images")});
+  KnnOptions options = config_.eval.knn;
+  options.progress = watched_pass("kNN: neighbours of test images");
+  return knn_evaluate(train, test, options);
 }
 
 void Trainer::evaluate_all() {

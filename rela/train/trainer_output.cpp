@@ -56,10 +56,10 @@ void Trainer::log_start() {
     log_info("cuda_graph: steps run without a graph: accum_steps is ", config_.accum_steps);
   }
   metrics_->write(resumed_ ? "resume" : "start", step_, epoch(), fields);
-  log_info(method_name(config_.method), ": ", config_.backbone.name, " of width ",
-           config_.backbone.width, ", ", learner_->parameters().size(), " parameters, ",
-           train_set_->size(), " images, ", length_.total_steps, " steps of ",
-           config_.effective_batch(), " images, peak learning rate ", config_.resolved_lr());
+  log_info(method_name(config_.method), ": ", describe(config_.backbone), ", ",
+           learner_->parameters().size(), " parameters, ", train_set_->size(), " images, ",
+           length_.total_steps, " steps of ", config_.effective_batch(),
+           " images, peak learning rate ", config_.resolved_lr());
 }
 
 void Trainer::check_collapse(double deviation) {

@@ -2,9 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <map>
-#include <set>
-
+#include "nn/backbone_json.h"
 #include "rela/config/normalize_field.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
@@ -16,56 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kStateVersion = 3;
-
-/// Keys that a resumed run may change: they do not affect the numbers of later steps, or are meant
-/// to.
-const std::set<std::string> kFreeKeys{"out",
-                                      "epochs",
-                                      "max_steps",
-                                      "log_every_steps",
-                                      "threads",
-                                      "device",
-                                      "cuda_graph",
-                                      "schema_version",
-                                      "checkpoint",
-                                      "data.workers",
-                                      "data.train_path",
-                                      "data.val_path",
-                                      "rela.targets_path",
-                                      "eval.knn_every_epochs",
-                                      "eval.knn_k",
-                                      "eval.knn_temperature",
-                                      "eval.knn_train_images"};
-
-void flatten(const JsonValue& value, const std::string& path,
-             std::map<std::string, std::string>& out) {
-  if (kFreeKeys.contains(path)) return;
-  const auto* object = value.as<JsonValue::Object>();
-  if (object == nullptr) {
-    out[path] = to_json_text(value, JsonLayout::kCompact);
-    return;
-  }
-  for (const auto& [key, member] : *object)
-    flatten(member, path.empty() ? key : cat(path, ".", key), out);
-}
-
-}  // namespace
-
-std::string config_differences(const JsonValue& before, const JsonValue& now) {
-  std::map<std::string, std::string> a;
-  std::map<std::string, std::string> b;
-  flatten(before, "", a);
-  flatten(now, "", b);
-  std::string text;
-  for (const auto& [key, value] : b) {
-    const auto it = a.find(key);
-    const std::string old = it == a.end() ? "absent" : it->second;
-    if (old != value) text += cat("\n  ", key, ": ", old, " in the checkpoint, ", value, " now");
-  }
-  return text;
-}
-
-namespace {
 
 std::vector<StateTensor> model_state(const TrainingState& state) {
   std::vector<StateTensor> all = state.learner.state();
@@ -230,19 +178,14 @@ JsonValue input_json(const ModelInput& input) {
 void export_backbone(const fs::path& folder, const Learner& learner, const ModelInput& input,
                      int64_t step) {
   make_directories(folder.string());
-  const BackboneSpec& spec = learner.backbone_spec();
   save_state(path_of(folder, "backbone.safetensors"), learner.backbone_state(),
              {{"step", std::to_string(step)}});
-  const JsonValue::Object json{
-      {"architecture", spec.name},
-      {"cifar_stem", spec.cifar_stem},
-      {"width", spec.width},
-      {"num_classes", int64_t{0}},
-      {"num_features", learner.feature_width()},
-      {"global_pool", "avg"},
-      {"step", step},
-      {"pretrained_cfg", input_json(input)},
-  };
+  JsonValue::Object json = backbone_to_json(learner.backbone_spec());
+  json.emplace_back("num_classes", int64_t{0});
+  json.emplace_back("num_features", learner.feature_width());
+  json.emplace_back("global_pool", "avg");
+  json.emplace_back("step", step);
+  json.emplace_back("pretrained_cfg", input_json(input));
   write_file_atomic(path_of(folder, "config.json"),
                     to_json_text(json, JsonLayout::kIndented) + "\n");
 }

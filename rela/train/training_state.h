@@ -39,11 +39,6 @@ std::string checkpoint_phase(const std::filesystem::path& folder);
 void write_training_state(const std::filesystem::path& folder, const TrainingState& state,
                           const TrainingPosition& position, const ExperimentConfig& config);
 
-/// The differences between two resolved configs that affect a run's numbers, one line each:
-/// "\n  optimizer.lr: 0.001 in the checkpoint, 0.002 now". Empty: a run may continue from one to
-/// the other.
-std::string config_differences(const JsonValue& before, const JsonValue& now);
-
 /// Fills the state from a checkpoint. Throws WeightsError if it was made with a config that differs
 /// in anything that affects the numbers (each difference is listed), or if its tensors do not fit.
 TrainingPosition read_training_state(const std::filesystem::path& folder, TrainingState& state,

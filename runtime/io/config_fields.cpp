@@ -156,8 +156,8 @@ class OpenField : public ConfigField {
 
 class PairField : public ConfigField {
  public:
-  PairField(std::array<double, 2>& value, PairOrder order, Limits limits)
-      : value_(value), order_(order), limits_(limits) {}
+  PairField(double& first, double& second, PairOrder order, Limits limits)
+      : first_(first), second_(second), order_(order), limits_(limits) {}
   ConfigComplaint read(const JsonValue& value, const std::string&) override {
     const auto* array = value.as<JsonValue::Array>();
     if (array == nullptr || array->size() != 2) return {"must be " + allowed()};
@@ -166,11 +166,12 @@ class PairField : public ConfigField {
     const bool holds = first && second && limits_.hold(*first) && limits_.hold(*second) &&
                        (order_ == PairOrder::kAny || *first <= *second);
     if (!holds) return {"must be " + allowed()};
-    value_ = {*first, *second};
+    first_ = *first;
+    second_ = *second;
     return {};
   }
   JsonValue write() const override {
-    return JsonValue(JsonValue::Array{JsonValue(value_[0]), JsonValue(value_[1])});
+    return JsonValue(JsonValue::Array{JsonValue(first_), JsonValue(second_)});
   }
   std::string allowed() const override {
     return cat("[a, b], two numbers", limits_text(limits_),
@@ -186,9 +187,31 @@ class PairField : public ConfigField {
   }
 
  private:
-  std::array<double, 2>& value_;
+  double& first_;
+  double& second_;
   PairOrder order_;
   Limits limits_;
+};
+
+class ConstantField : public ConfigField {
+ public:
+  ConstantField(JsonValue value, std::string owner)
+      : value_(std::move(value)), owner_(std::move(owner)) {}
+  ConfigComplaint read(const JsonValue& value, const std::string&) override {
+    if (text_of(value) != text_of(value_)) return {"must be " + allowed()};
+    return {};
+  }
+  JsonValue write() const override { return value_; }
+  std::string allowed() const override { return cat(text_of(value_), " or left out for ", owner_); }
+  JsonValue::Object schema() const override { return {{"const", value_}}; }
+
+ private:
+  static std::string text_of(const JsonValue& value) {
+    return to_json_text(value, JsonLayout::kCompact);
+  }
+
+  JsonValue value_;
+  std::string owner_;
 };
 
 class PathField : public ConfigField {
@@ -289,9 +312,13 @@ ConfigEntry& ConfigTable::real(const char* key, std::optional<double>& value, Li
   return add(key, doc, std::make_unique<OpenField<double, RealField>>(value, Unset::kNull, limits));
 }
 
-ConfigEntry& ConfigTable::pair(const char* key, std::array<double, 2>& value, PairOrder order,
+ConfigEntry& ConfigTable::pair(const char* key, double& first, double& second, PairOrder order,
                                Limits limits, Doc doc) {
-  return add(key, doc, std::make_unique<PairField>(value, order, limits));
+  return add(key, doc, std::make_unique<PairField>(first, second, order, limits));
+}
+
+ConfigEntry& ConfigTable::constant(const char* key, JsonValue value, const std::string& owner) {
+  return add(key, "", std::make_unique<ConstantField>(std::move(value), owner));
 }
 
 ConfigEntry& ConfigTable::field(const char* key, std::unique_ptr<ConfigField> field, Doc doc) {
@@ -311,6 +338,21 @@ ConfigEntry& ConfigTable::name(const char* key, std::string& value,
   };
   values.set = [&value, names](size_t i) { value = names[i]; };
   return add_choice(key, std::move(values), doc);
+}
+
+ConfigEntry& ConfigTable::section(const char* key, ConfigTable&& table, Doc doc) {
+  return add(key, doc, std::make_unique<ConfigTable>(std::move(table)));
+}
+
+ConfigEntry& ConfigTable::variant(const char* key, std::unique_ptr<ConfigVariant> variant,
+                                  Doc doc) {
+  return add(key, doc, std::move(variant));
+}
+
+void ConfigTable::append_missing(ConfigTable&& other) {
+  for (ConfigEntry& entry : other.entries_) {
+    if (find(entry.key) == nullptr) entries_.push_back(std::move(entry));
+  }
 }
 
 const ConfigEntry* ConfigTable::find(const std::string& key) const {

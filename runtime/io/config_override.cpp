@@ -46,13 +46,19 @@ JsonValue* member_of(JsonValue& value, const std::string& key, JsonValue fresh) 
   return &object->emplace_back(key, std::move(fresh)).second;
 }
 
+void anchor_paths(JsonValue& value, const ConfigEntry& entry, const std::string& folder);
+
+void anchor_paths(JsonValue& value, const ConfigTable& table, const std::string& folder) {
+  for (const ConfigEntry& entry : table.entries()) {
+    if (JsonValue* member = value.find(entry.key)) anchor_paths(*member, entry, folder);
+  }
+}
+
 /// Makes the paths in the value of an entry absolute.
 void anchor_paths(JsonValue& value, const ConfigEntry& entry, const std::string& folder) {
-  if (ConfigTable* section = entry.section()) {
-    for (const ConfigEntry& below : section->entries()) {
-      if (JsonValue* member = value.find(below.key)) anchor_paths(*member, below, folder);
-    }
-    return;
+  if (const ConfigTable* section = entry.section()) return anchor_paths(value, *section, folder);
+  if (ConfigVariant* variant = entry.variant()) {
+    return anchor_paths(value, variant->sample(), folder);
   }
   const auto* text = value.as<std::string>();
   const bool is_path = entry.field() != nullptr && entry.field()->is_path();
@@ -85,9 +91,9 @@ class Override {
     if (entry->field() != nullptr) {
       complain(depth + 1, {cat("unknown key, ", key, " has no keys below it")});
     } else if (const ConfigTable* section = entry->section()) {
-      // A member of the wrong type is kept: reading the config reports it.
-      JsonValue* member = member_of(node, key, JsonValue(JsonValue::Object{}));
-      if (member != nullptr) apply(*member, *section, depth + 1);
+      apply_to_section(node, *section, depth);
+    } else if (ConfigVariant* variant = entry->variant()) {
+      apply_to_section(node, variant->sample(), depth);
     } else {
       const JsonValue defaults(
           JsonValue::Array(entry->list()->size(), JsonValue(JsonValue::Object{})));
@@ -98,6 +104,12 @@ class Override {
   }
 
  private:
+  void apply_to_section(JsonValue& node, const ConfigTable& section, size_t depth) {
+    // A member of the wrong type is kept: reading the config reports it.
+    JsonValue* member = member_of(node, parts_[depth], JsonValue(JsonValue::Object{}));
+    if (member != nullptr) apply(*member, section, depth + 1);
+  }
+
   void apply_to_list(JsonValue& node, ConfigList& list, size_t depth) {
     auto* items = node.as<JsonValue::Array>();
     if (items == nullptr) return;

@@ -56,16 +56,19 @@ class Reader {
   void read_entry(const ConfigEntry& entry, const JsonValue& value, const std::string& path) {
     if (ConfigTable* section = entry.section()) {
       read(*section, value, path);
+    } else if (ConfigVariant* variant = entry.variant()) {
+      variant->choose(value);
+      read(variant->table(), value, path);
     } else if (ConfigList* list = entry.list()) {
       read_list(*list, value, path);
     } else {
-      read_field(entry, value, path);
+      read_field(*entry.field(), value, path);
     }
   }
 
-  void read_field(const ConfigEntry& entry, const JsonValue& value, const std::string& path) {
+  void read_field(ConfigField& field, const JsonValue& value, const std::string& path) {
     const bool is_override = value.line() == 0;
-    const ConfigComplaint complaint = entry.field()->read(value, is_override ? "" : folder_);
+    const ConfigComplaint complaint = field.read(value, is_override ? "" : folder_);
     if (!complaint.message.empty()) issues_.add(path, complaint, &value);
   }
 

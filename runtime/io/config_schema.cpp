@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "runtime/io/config_table.h"
 
 namespace rela {
@@ -11,6 +13,8 @@ JsonValue entry_schema(const ConfigEntry& entry) {
   JsonValue::Object content;
   if (const ConfigTable* section = entry.section()) {
     content = table_schema(*section);
+  } else if (ConfigVariant* variant = entry.variant()) {
+    content = table_schema(variant->sample());
   } else if (ConfigList* list = entry.list()) {
     content = {{"type", JsonValue("array")},
                {"minItems", JsonValue(static_cast<int64_t>(list->min_size()))},
@@ -55,25 +59,59 @@ JsonValue::Object table_schema(const ConfigTable& table) {
   return schema;
 }
 
-void add_markdown_rows(const ConfigTable& table, const std::string& prefix, std::string& text) {
-  for (const ConfigEntry& entry : table.entries()) {
-    const std::string key = prefix + entry.key;
+bool has_free_keys(const ConfigTable& table) {
+  return std::ranges::any_of(table.entries(), [](const ConfigEntry& entry) {
+    return entry.is_free_on_resume ||
+           (entry.section() != nullptr && has_free_keys(*entry.section()));
+  });
+}
+
+class MarkdownRows {
+ public:
+  explicit MarkdownRows(bool has_resume_column) : has_resume_column_(has_resume_column) {
+    add_row({"key", "allowed", "default"}, "resume", "meaning");
+    text_ += has_resume_column ? "|---|---|---|---|---|\n" : "|---|---|---|---|\n";
+  }
+
+  void add(const ConfigTable& table, const std::string& prefix, bool is_free) {
+    for (const ConfigEntry& entry : table.entries()) {
+      add(entry, prefix + entry.key, is_free || entry.is_free_on_resume);
+    }
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  void add(const ConfigEntry& entry, const std::string& key, bool is_free) {
     if (const ConfigTable* section = entry.section()) {
-      add_markdown_rows(*section, key + ".", text);
+      add(*section, key + ".", is_free);
+    } else if (ConfigVariant* variant = entry.variant()) {
+      add(variant->sample(), key + ".", is_free);
     } else if (ConfigList* list = entry.list()) {
-      text += cat("| `", key, "` | ", list->min_size(), " to ", list->max_size(), " objects | | ",
-                  entry.doc, " |\n");
-      add_markdown_rows(list->sample(), key + "[].", text);
+      add_row({cat('`', key, '`'), cat(list->min_size(), " to ", list->max_size(), " objects"), ""},
+              is_free ? "free" : "", entry.doc);
+      add(list->sample(), key + "[].", is_free);
     } else {
       const std::string standard =
           entry.is_required
               ? "required"
               : cat('`', to_json_text(entry.field()->write(), JsonLayout::kIndented), '`');
-      text += cat("| `", key, "` | ", entry.field()->allowed(), " | ", standard, " | ", entry.doc,
-                  " |\n");
+      add_row({cat('`', key, '`'), entry.field()->allowed(), standard}, is_free ? "free" : "",
+              entry.doc);
     }
   }
-}
+  void add_row(const std::array<std::string, 3>& cells, const char* resume,
+               const std::string& meaning) {
+    text_ += '|';
+    for (const std::string& cell : cells) add_cell(cell);
+    if (has_resume_column_) add_cell(resume);
+    add_cell(meaning);
+    text_ += '\n';
+  }
+  void add_cell(const std::string& cell) { text_ += cat(cell.empty() ? "" : " ", cell, " |"); }
+
+  bool has_resume_column_;
+  std::string text_;
+};
 
 }  // namespace
 
@@ -82,6 +120,8 @@ JsonValue write_config(const ConfigTable& table) {
   for (const ConfigEntry& entry : table.entries()) {
     if (const ConfigTable* section = entry.section()) {
       object.emplace_back(entry.key, write_config(*section));
+    } else if (ConfigVariant* variant = entry.variant()) {
+      object.emplace_back(entry.key, write_config(variant->table()));
     } else if (ConfigList* list = entry.list()) {
       JsonValue::Array items;
       for (size_t i = 0; i < list->size(); ++i) items.push_back(write_config(list->at(i)));
@@ -107,9 +147,9 @@ JsonValue config_schema_of(const ConfigTable& table, const std::string& title) {
 }
 
 std::string config_markdown_of(const ConfigTable& table) {
-  std::string text = "| key | allowed | default | meaning |\n|---|---|---|---|\n";
-  add_markdown_rows(table, "", text);
-  return text;
+  MarkdownRows rows(has_free_keys(table));
+  rows.add(table, "", /*is_free=*/false);
+  return rows.text();
 }
 
 }  // namespace rela

@@ -91,18 +91,35 @@ class ConfigList {
   size_t max_size_;
 };
 
+/// A section that takes one of several forms, each with keys of its own.
+class ConfigVariant {
+ public:
+  virtual ~ConfigVariant() = default;
+  /// Takes the form that the section names, with its defaults; keeps its form if the section names
+  /// none.
+  virtual void choose(const JsonValue& section) = 0;
+  /// The keys of the present form.
+  virtual ConfigTable table() = 0;
+  /// The keys of all forms with their defaults; a key that several have as in the first of them.
+  virtual ConfigTable sample() = 0;
+};
+
 /// One key of a table.
 struct ConfigEntry {
   using Content = std::variant<std::unique_ptr<ConfigField>, std::unique_ptr<ConfigTable>,
-                               std::unique_ptr<ConfigList>>;
+                               std::unique_ptr<ConfigList>, std::unique_ptr<ConfigVariant>>;
   std::string key;
   std::string doc;
   Content content;
   bool is_required = false;
+  /// Whether a resumed run may change it, and all keys below it: it does not affect the numbers of
+  /// later steps, or is meant to.
+  bool is_free_on_resume = false;
 
   ConfigField* field() const { return get<ConfigField>(); }
   ConfigTable* section() const { return get<ConfigTable>(); }
   ConfigList* list() const { return get<ConfigList>(); }
+  ConfigVariant* variant() const { return get<ConfigVariant>(); }
 
  private:
   template <class T>
@@ -129,7 +146,8 @@ class ConfigTable {
   ConfigEntry& real(const char* key, double& value, Limits limits, Doc doc);
   /// null means unset.
   ConfigEntry& real(const char* key, std::optional<double>& value, Limits limits, Doc doc);
-  ConfigEntry& pair(const char* key, std::array<double, 2>& value, PairOrder order, Limits limits,
+  /// [first, second]
+  ConfigEntry& pair(const char* key, double& first, double& second, PairOrder order, Limits limits,
                     Doc doc);
   /// A file or folder, made absolute; null means none, stored as "".
   ConfigEntry& path(const char* key, std::string& value, Doc doc);
@@ -139,16 +157,23 @@ class ConfigTable {
   /// Several names may map to one value; the first is written.
   template <class E>
   ConfigEntry& choice(const char* key, E& value, const std::vector<Choice<E>>& choices, Doc doc);
+  /// A value that `owner` fixes: it may be left out, and is written.
+  ConfigEntry& constant(const char* key, JsonValue value, const std::string& owner);
   /// A value with a custom field type.
   ConfigEntry& field(const char* key, std::unique_ptr<ConfigField> field, Doc doc);
   template <class T>
   ConfigEntry& section(const char* key, T& value, Doc doc);
+  ConfigEntry& section(const char* key, ConfigTable&& table, Doc doc);
+  ConfigEntry& variant(const char* key, std::unique_ptr<ConfigVariant> variant, Doc doc);
   /// A list of min_size to max_size structs.
   template <class T>
   ConfigEntry& list(const char* key, std::vector<T>& items, std::pair<size_t, size_t> sizes,
                     Doc doc);
   /// Exactly one of these keys must have a value.
   void exactly_one_of(std::vector<std::string> keys) { exactly_one_of_ = std::move(keys); }
+
+  /// Appends the keys of another table that this one lacks.
+  void append_missing(ConfigTable&& other);
 
   const std::vector<ConfigEntry>& entries() const { return entries_; }
   const ConfigEntry* find(const std::string& key) const;
@@ -214,10 +239,22 @@ std::string absolute_path(const std::string& folder, const std::string& relative
 /// Every key with its current value.
 JsonValue write_config(const ConfigTable& table);
 
+/// A key whose values in two documents differ.
+struct ConfigDifference {
+  std::string key;     // dotted
+  std::string before;  // compact JSON, or "absent"
+  std::string now;
+};
+/// The differences in the keys of `now` that a resumed run may not change, by key. A list is one
+/// value; a key that the table does not know may not change.
+std::vector<ConfigDifference> resume_differences(const ConfigTable& table, const JsonValue& before,
+                                                 const JsonValue& now);
+
 /// JSON Schema, draft 2020-12.
 JsonValue config_schema_of(const ConfigTable& table, const std::string& title);
 
-/// A Markdown table: key, allowed values, default, meaning.
+/// A Markdown table: key, allowed values, default, whether a resumed run may change it (if there
+/// are such keys), meaning.
 std::string config_markdown_of(const ConfigTable& table);
 
 template <class E>
@@ -236,9 +273,9 @@ ConfigEntry& ConfigTable::choice(const char* key, E& value, const std::vector<Ch
 
 template <class T>
 ConfigEntry& ConfigTable::section(const char* key, T& value, Doc doc) {
-  auto table = std::make_unique<ConfigTable>();
-  describe(*table, value);
-  return add(key, doc, std::move(table));
+  ConfigTable table;
+  describe(table, value);
+  return section(key, std::move(table), doc);
 }
 
 template <class T>

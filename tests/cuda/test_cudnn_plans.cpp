@@ -39,13 +39,13 @@ std::vector<std::vector<int64_t>> filters_of(const BackboneSpec& spec) {
 }
 
 TEST(ResNetConvolutions, TableHasTheFiltersOfTheModels) {
-  EXPECT_EQ(filters_of(resnet_cases()[0]),
-            filters_of(BackboneSpec{.name = "resnet18", .cifar_stem = true}));
-  EXPECT_EQ(filters_of(resnet_cases()[1]), filters_of(BackboneSpec{.name = "resnet18"}));
-  EXPECT_EQ(filters_of(resnet_cases()[4]), filters_of(BackboneSpec{.name = "resnet56_cifar"}));
-  EXPECT_EQ(filters_of(resnet_cases()[2]),
-            filters_of(BackboneSpec{.name = "resnet50", .cifar_stem = true}));
-  EXPECT_EQ(filters_of(resnet_cases()[3]), filters_of(BackboneSpec{.name = "resnet50"}));
+  EXPECT_EQ(filters_of(resnet_cases()[0]), filters_of(ResNetSpec{.name = "resnet18"}));
+  EXPECT_EQ(filters_of(resnet_cases()[1]),
+            filters_of(ResNetSpec{.name = "resnet18", .cifar_stem = false}));
+  EXPECT_EQ(filters_of(resnet_cases()[4]), filters_of(CifarResNetSpec{.name = "resnet56_cifar"}));
+  EXPECT_EQ(filters_of(resnet_cases()[2]), filters_of(ResNetSpec{.name = "resnet50"}));
+  EXPECT_EQ(filters_of(resnet_cases()[3]),
+            filters_of(ResNetSpec{.name = "resnet50", .cifar_stem = false}));
 }
 
 #ifndef RELA_HAS_CUDNN

@@ -198,7 +198,7 @@ TEST_F(CudaEvaluation, AClassifierCountsWhatItCountsOnTheCpu) {
   const auto images = make_synthetic(12, Split::kTest, 0);
   const auto classified = [&](Device device) {
     LoadedClassifier classifier{
-        std::make_unique<Classifier>(BackboneSpec{.cifar_stem = true, .width = 2}, 10), 10};
+        std::make_unique<Classifier>(ResNetSpec{.cifar_stem = true, .width = 2}, 10), 10};
     initialize(*classifier.model, 3);
     classifier.model->move_to(device);
     return classify(classifier, *images, small_batches(device));

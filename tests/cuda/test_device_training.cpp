@@ -40,7 +40,7 @@ void expect_same_bits(const Tensor& got, const Tensor& want) {
 }
 
 std::unique_ptr<ImageDataset> pictures() {
-  return open_dataset({.format = "synthetic", .path = {}, .synthetic_size = 24});
+  return open_dataset({.format = DataFormat::kSynthetic, .path = {}, .synthetic_size = 24});
 }
 LoaderOptions options() {
   ViewSpec view;
@@ -136,10 +136,8 @@ TEST_F(CudaReadback, IsNotForgottenBeforeItArrived) {
 }
 
 ByolSpec small_byol(Device device) {
-  return {.backbone = {.name = "resnet18", .cifar_stem = true, .width = 4},
-          .proj_hidden_dim = 16,
-          .proj_output_dim = 8,
-          .pred_hidden_dim = 16,
+  return {.backbone = ResNetSpec{.width = 4},
+          .heads = {.proj_hidden_dim = 16, .proj_output_dim = 8, .pred_hidden_dim = 16},
           .device = device};
 }
 
@@ -173,7 +171,7 @@ struct Trained {
 };
 Trained train(Device device, OptimizerSpec::Name optimizer_name) {
   Byol byol(small_byol(device), 1);
-  Optimizer optimizer({.name = optimizer_name, .weight_decay = 0.01f}, byol.parameters(),
+  Optimizer optimizer({.name = optimizer_name, .weight_decay = 0.01}, byol.parameters(),
                       byol.target());
   OnlineClassifier classifier(byol.feature_width(), 10, 2, device);
   const auto set = pictures();

@@ -26,7 +26,7 @@ constexpr double kGradient = 4e-5;
 
 struct GoldenCase {
   const char* file;
-  ResNet::Spec spec;
+  ResNet::Layout layout;
   size_t statistics;  // running statistics, two per norm
 };
 
@@ -44,16 +44,19 @@ class GoldenResNet : public testing::TestWithParam<GoldenCase> {
   }
 
   GoldenFile golden_{GetParam().file};
-  ResNet model_{GetParam().spec};
+  ResNet model_{GetParam().layout};
 };
 
 INSTANTIATE_TEST_SUITE_P(
     Blocks, GoldenResNet,
-    testing::Values(GoldenCase{"resnet18", {.width = 8, .cifar_stem = true}, 40},
-                    GoldenCase{
-                        "bottleneck",
-                        {.width = 6, .cifar_stem = true, .block = ResidualBlock::Kind::kBottleneck},
-                        58}),
+    testing::Values(
+        GoldenCase{"resnet18", {.blocks = {2, 2, 2, 2}, .width = 8, .cifar_stem = true}, 40},
+        GoldenCase{"bottleneck",
+                   {.blocks = {2, 2, 2, 2},
+                    .width = 6,
+                    .cifar_stem = true,
+                    .block = ResidualBlock::Kind::kBottleneck},
+                   58}),
     [](const auto& info) { return info.param.file; });
 
 TEST_P(GoldenResNet, FeaturesInTrainModeAgree) {

@@ -63,7 +63,7 @@ struct Trained {
 class OptimizerRules : public testing::TestWithParam<OptimizerSpec::Name> {};
 
 TEST_P(OptimizerRules, ResumedFromItsStateGoesOnWithTheSameBits) {
-  const OptimizerSpec spec{.name = GetParam(), .weight_decay = 0.01f};
+  const OptimizerSpec spec{.name = GetParam(), .weight_decay = 0.01};
   Trained through(spec);
   through.train(4);
 
@@ -93,7 +93,7 @@ void step_alike(Trained& trained, int steps) {
 }
 
 TEST_P(OptimizerRules, RestingSegmentsKeepWeightsTargetAndTheirCountOfSteps) {
-  const OptimizerSpec spec{.name = GetParam(), .weight_decay = 0.1f};
+  const OptimizerSpec spec{.name = GetParam(), .weight_decay = 0.1};
   Trained trained(spec);
   Trained fresh(spec);
   const int64_t first = 1;
@@ -121,7 +121,7 @@ TEST_P(OptimizerRules, RestingSegmentsKeepWeightsTargetAndTheirCountOfSteps) {
 
 TEST_P(OptimizerRules, BiasesAndNormsDoNotDecayUnlessAsked) {
   for (const bool excluded : {true, false}) {
-    Trained trained({.name = GetParam(), .weight_decay = 0.5f, .exclude_bias_and_norm = excluded});
+    Trained trained({.name = GetParam(), .weight_decay = 0.5, .exclude_bias_and_norm = excluded});
     const std::vector<float> before = copy_of(trained.arena.values());
     trained.arena.zero_grad();
     trained.optimizer.step(0.1f, kTau);  // all gradients are zero
@@ -135,7 +135,7 @@ TEST_P(OptimizerRules, BiasesAndNormsDoNotDecayUnlessAsked) {
 }
 
 TEST_P(OptimizerRules, AParameterThatNoBackwardReachedTakesNoOldGradient) {
-  Trained trained({.name = GetParam(), .momentum = 0});
+  Trained trained({.name = GetParam(), .momentum = 0, .weight_decay = 0});
   trained.train(1);
   const std::vector<NamedState> state = trained.optimizer.state();
   for (NamedState s : state) s.value.fill_zero();
@@ -147,7 +147,7 @@ TEST_P(OptimizerRules, AParameterThatNoBackwardReachedTakesNoOldGradient) {
 }
 
 TEST_P(OptimizerRules, RoundedCopiesOfWeightsAndTargetFollow) {
-  Trained trained({.name = GetParam()}, Dtype::kBf16);
+  Trained trained({.name = GetParam(), .weight_decay = 0}, Dtype::kBf16);
   trained.train(2);
   for (ParameterArena* arena : {&trained.arena, &trained.target}) {
     for (int64_t i = 0; i < arena->size(); ++i) {
@@ -158,7 +158,7 @@ TEST_P(OptimizerRules, RoundedCopiesOfWeightsAndTargetFollow) {
 }
 
 TEST_P(OptimizerRules, GradientsOfAScaledLossGiveTheSameBits) {
-  const OptimizerSpec spec{.name = GetParam(), .weight_decay = 0.1f};
+  const OptimizerSpec spec{.name = GetParam(), .weight_decay = 0.1};
   Trained plain(spec), scaled(spec);
   const float inverse = 1.0f / 1024;
   scaled.optimizer.set_gradient_scale(Scalar<float>(&inverse));
@@ -175,7 +175,7 @@ TEST_P(OptimizerRules, GradientsOfAScaledLossGiveTheSameBits) {
 }
 
 TEST_P(OptimizerRules, AStepThatIsForgottenDoesNotCount) {
-  const OptimizerSpec spec{.name = GetParam()};
+  const OptimizerSpec spec{.name = GetParam(), .weight_decay = 0};
   Trained plain(spec), skipping(spec);
   Tensor squares = Tensor::zeros({8}, Dtype::kU8);  // one f64
   const double not_finite = HUGE_VAL;
@@ -206,25 +206,31 @@ TEST(Optimizer, StateHasTorchsNamesAndTheArenasLayout) {
 void step_by_kernel(const OptimizerSpec& s, const OptimizerArrays& arrays,
                     const OptimizerSegment& segment, int64_t step) {
   const std::span<const OptimizerSegment> all(&segment, 1);
+  const auto momentum = static_cast<float>(s.momentum);
+  const auto decay = static_cast<float>(s.weight_decay);
   switch (s.name) {
     case OptimizerSpec::Name::kSgd:
-      return sgd_step_cpu(arrays, all, {kLr, s.momentum, s.weight_decay, s.nesterov}, {});
+      return sgd_step_cpu(arrays, all, {kLr, momentum, decay, s.nesterov}, {});
     case OptimizerSpec::Name::kAdamW:
-      return adamw_step_cpu(arrays, all, {kLr, s.beta1, s.beta2, s.eps, s.weight_decay, step}, {});
+      return adamw_step_cpu(arrays, all,
+                            {kLr, static_cast<float>(s.beta1), static_cast<float>(s.beta2),
+                             static_cast<float>(s.eps), decay, step},
+                            {});
     case OptimizerSpec::Name::kLars:
-      return lars_step_cpu(arrays, all, {kLr, s.momentum, s.weight_decay, s.trust_coefficient}, {});
+      return lars_step_cpu(arrays, all,
+                           {kLr, momentum, decay, static_cast<float>(s.trust_coefficient)}, {});
   }
 }
 
 TEST(Optimizer, EveryOptionReachesItsRule) {
   using Name = OptimizerSpec::Name;
-  const OptimizerSpec sgd{.name = Name::kSgd, .momentum = 0.7f, .weight_decay = 0.2f};
+  const OptimizerSpec sgd{.name = Name::kSgd, .momentum = 0.7, .weight_decay = 0.2};
   OptimizerSpec nesterov = sgd;
   nesterov.nesterov = true;
   const OptimizerSpec adamw{
-      .name = Name::kAdamW, .beta1 = 0.7f, .beta2 = 0.8f, .eps = 0.3f, .weight_decay = 0.2f};
+      .name = Name::kAdamW, .beta1 = 0.7, .beta2 = 0.8, .eps = 0.3, .weight_decay = 0.2};
   const OptimizerSpec lars{
-      .name = Name::kLars, .momentum = 0.7f, .weight_decay = 0.2f, .trust_coefficient = 0.4f};
+      .name = Name::kLars, .momentum = 0.7, .weight_decay = 0.2, .trust_coefficient = 0.4};
   for (const OptimizerSpec& spec : {sgd, nesterov, adamw, lars}) {
     Trained trained(spec);
     const OptimizerSegment weight{0, trained.arena.segments()[0].size, true};  // the head's first
@@ -249,7 +255,7 @@ TEST(Optimizer, EveryOptionReachesItsRule) {
 TEST(Optimizer, AdamsBiasCorrectionCountsTheSteps) {
   // A constant gradient has mean g and mean square g^2: with the right correction, each step equals
   // the rate.
-  Trained trained({.name = OptimizerSpec::Name::kAdamW, .eps = 0});
+  Trained trained({.name = OptimizerSpec::Name::kAdamW, .eps = 0, .weight_decay = 0});
   trained.arena.zero_grad();
   trained.add_gradients();
   std::ranges::fill(trained.arena.gradients().span<float>(), -0.125f);
@@ -261,7 +267,7 @@ TEST(Optimizer, AdamsBiasCorrectionCountsTheSteps) {
 }
 
 TEST(Optimizer, MicroStepsAddGradientsAndMoveNothing) {
-  Trained trained({.name = OptimizerSpec::Name::kSgd});
+  Trained trained({.name = OptimizerSpec::Name::kSgd, .weight_decay = 0});
   const std::vector<float> weights = copy_of(trained.arena.values());
   const std::vector<float> target = copy_of(trained.target.values());
   trained.arena.zero_grad();
@@ -292,7 +298,7 @@ TEST(Optimizer, ATargetWithoutThePredictorFollowsTheFrontOfTheWeights) {
   ParameterArena arena(online, Dtype::kF32);
   ParameterArena target(target_projector.parameters("projector"), Dtype::kF32);
   std::ranges::fill(arena.values().span<float>(), 2.0f);
-  Optimizer optimizer({.name = OptimizerSpec::Name::kSgd}, arena, &target);
+  Optimizer optimizer({.name = OptimizerSpec::Name::kSgd, .weight_decay = 0}, arena, &target);
   arena.zero_grad();
   optimizer.step(kLr, /*tau=*/0.0f);
   for (const ArenaSegment& s : target.segments())

@@ -68,7 +68,7 @@ TEST(ResNet, HasTorchvisionsNamesAndShapes) {
   for (const auto& [model, tensors] : {std::pair{"resnet18", 120u}, std::pair{"resnet50", 318u}}) {
     const Shapes published = published_shapes(*file, model);
     EXPECT_EQ(published.size(), tensors);
-    EXPECT_EQ(shapes_of(*make_backbone({.name = model})), published);
+    EXPECT_EQ(shapes_of(*make_backbone(ResNetSpec{.name = model, .cifar_stem = false})), published);
   }
 }
 
@@ -78,18 +78,20 @@ TEST(ResNet, HasTorchvisionsParameterCounts) {
                                                        {"resnet50", 25'557'032},
                                                        {"resnet101", 44'549'160}};
   for (const auto& [name, count] : published) {
-    EXPECT_EQ(parameter_count(Classifier({.name = name}, 1000)), count) << name;
+    EXPECT_EQ(parameter_count(Classifier(ResNetSpec{.name = name, .cifar_stem = false}, 1000)),
+              count)
+        << name;
   }
 }
 
 TEST(ResNet, GivesOneFeatureVectorPerImageWithEitherStem) {
   for (const bool cifar_stem : {false, true}) {
-    const auto model = make_backbone({.cifar_stem = cifar_stem, .width = 3});
+    const auto model = make_backbone(ResNetSpec{.cifar_stem = cifar_stem, .width = 3});
     initialize(*model, 1);
     EXPECT_EQ(model->feature_width(), 24);
     EXPECT_EQ(model->forward(Var(formula_images("images", 2)), {}).shape(), (Shape{2, 24}));
     const auto bottleneck =
-        make_backbone({.name = "resnet50", .cifar_stem = cifar_stem, .width = 3});
+        make_backbone(ResNetSpec{.name = "resnet50", .cifar_stem = cifar_stem, .width = 3});
     initialize(*bottleneck, 1);
     EXPECT_EQ(bottleneck->feature_width(), 96);
     EXPECT_EQ(bottleneck->forward(Var(formula_images("images", 2)), {}).shape(), (Shape{2, 96}));
@@ -99,12 +101,12 @@ TEST(ResNet, GivesOneFeatureVectorPerImageWithEitherStem) {
 }
 
 TEST(ResNet, UnknownNamesAndWidthsAreRefused) {
-  EXPECT_THAT([] { make_backbone({.name = "resnet19"}); },
+  EXPECT_THAT([] { make_backbone(ResNetSpec{.name = "resnet19"}); },
               testing::ThrowsMessage<ConfigError>(
                   "backbone.name: no model \"resnet19\"; available: resnet18, resnet34, "
                   "resnet50, resnet101, resnet20_cifar, resnet32_cifar, resnet44_cifar, "
                   "resnet56_cifar, resnet110_cifar"));
-  EXPECT_THAT([] { make_backbone({.width = 0}); },
+  EXPECT_THAT([] { make_backbone(ResNetSpec{.width = 0}); },
               testing::ThrowsMessage<ConfigError>("backbone.width: 0; at least 1"));
 }
 
@@ -117,12 +119,12 @@ TEST(CifarResNet, HasTheParameterCountsOfThePaper) {
                                                        {"resnet56_cifar", 853'018},
                                                        {"resnet110_cifar", 1'727'962}};
   for (const auto& [name, count] : published) {
-    EXPECT_EQ(parameter_count(Classifier({.name = name}, 10)), count) << name;
+    EXPECT_EQ(parameter_count(Classifier(CifarResNetSpec{.name = name}, 10)), count) << name;
   }
 }
 
-TEST(CifarResNet, GivesOneFeatureVectorPerImageWhateverStemAndWidthSay) {
-  const auto model = make_backbone({.name = "resnet20_cifar", .cifar_stem = false, .width = 7});
+TEST(CifarResNet, GivesOneFeatureVectorPerImage) {
+  const auto model = make_backbone(CifarResNetSpec{});
   initialize(*model, 1);
   EXPECT_EQ(model->feature_width(), 64);
   EXPECT_EQ(model->forward(Var(formula_images("images", 2)), {}).shape(), (Shape{2, 64}));
@@ -131,17 +133,17 @@ TEST(CifarResNet, GivesOneFeatureVectorPerImageWhateverStemAndWidthSay) {
 TEST(CifarResNet, HasTheNamesOfThePublishedWeights) {
   const auto file = test::shared_data("priors/akamaster_resnet_cifar10/resnet20.safetensors");
   if (!file) GTEST_SKIP() << test::missing_shared_data("priors");
-  std::vector<StateTensor> state = state_of(Classifier({.name = "resnet20_cifar"}, 10));
+  std::vector<StateTensor> state = state_of(Classifier(CifarResNetSpec{}, 10));
   EXPECT_NO_THROW(load_state(SafetensorsReader(file->string()), state));
 }
 
 TEST(Classifier, IsNamedAsInPublishedWeights) {
-  const Classifier cifar({.name = "resnet20_cifar"}, 10);
-  const Classifier imagenet({.name = "resnet18", .width = 2}, 7);
+  const Classifier cifar(CifarResNetSpec{}, 10);
+  const Classifier imagenet(ResNetSpec{.cifar_stem = false, .width = 2}, 7);
   EXPECT_EQ(shapes_of(cifar).at("linear.weight"), (std::vector<int64_t>{10, 64}));
   EXPECT_EQ(shapes_of(imagenet).at("fc.weight"), (std::vector<int64_t>{7, 16}));
   EXPECT_EQ(state_of(imagenet, "net").front().name, "net.conv1.weight");
-  Classifier model({.name = "resnet18", .width = 2}, 7);
+  Classifier model(ResNetSpec{.cifar_stem = false, .width = 2}, 7);
   EXPECT_EQ(model.forward(Var(formula_images("images", 3)), {}).shape(), (Shape{3, 7}));
 }
 
@@ -159,7 +161,7 @@ class SmallResNet : public testing::Test {
   }
   int64_t batches() const { return *model_.buffers()[2].value.data<int64_t>(); }
 
-  ResNet model_{{.width = 4, .cifar_stem = true}};
+  ResNet model_{{.blocks = {2, 2, 2, 2}, .width = 4, .cifar_stem = true}};
   Tensor images_ = formula_images("images", 4);
 };
 

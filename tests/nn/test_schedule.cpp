@@ -57,17 +57,17 @@ TEST(LearningRate, ARunOfNoStepsIsFinite) {
 }
 
 TEST(Tau, FollowsByolsCosineFromBaseToFinal) {
-  const TauSchedule s{.base = 0.996, .final = 1.0, .total_steps = 300};
-  EXPECT_DOUBLE_EQ(tau_at(s, 0), 0.996);
-  EXPECT_DOUBLE_EQ(tau_at(s, 100), 0.997);  // 1 - 0.004 (cos(pi / 3) + 1) / 2
-  EXPECT_DOUBLE_EQ(tau_at(s, 150), 0.998);
-  EXPECT_DOUBLE_EQ(tau_at(s, 300), 1.0);
-  EXPECT_DOUBLE_EQ(tau_at(s, 301), 1.0);
+  const TauSchedule s{.base = 0.996, .final = 1.0};
+  EXPECT_DOUBLE_EQ(tau_at(s, 0, 300), 0.996);
+  EXPECT_DOUBLE_EQ(tau_at(s, 100, 300), 0.997);  // 1 - 0.004 (cos(pi / 3) + 1) / 2
+  EXPECT_DOUBLE_EQ(tau_at(s, 150, 300), 0.998);
+  EXPECT_DOUBLE_EQ(tau_at(s, 300, 300), 1.0);
+  EXPECT_DOUBLE_EQ(tau_at(s, 301, 300), 1.0);
 }
 
 TEST(Tau, EqualEndsGiveExactlyThatValue) {
-  const TauSchedule s{.base = 0.99, .final = 0.99, .total_steps = 7};
-  for (int64_t step = 0; step <= 8; ++step) EXPECT_EQ(tau_at(s, step), 0.99);
+  const TauSchedule s{.base = 0.99, .final = 0.99};
+  for (int64_t step = 0; step <= 8; ++step) EXPECT_EQ(tau_at(s, step, 7), 0.99);
 }
 
 }  // namespace

@@ -124,7 +124,7 @@ TEST(State, LongListsOfMistakesAreCutAtTen) {
   const TempDir dir;
   const std::string path = dir / "stem.safetensors";
   write_zeros(path, {{"conv1.weight", {3, 3, 3, 3}}});
-  const ResNet model({.width = 3, .cifar_stem = true});
+  const ResNet model({.blocks = {2, 2, 2, 2}, .width = 3, .cifar_stem = true});
   const std::string text = error_of_loading(path, model);
   EXPECT_THAT(text, HasSubstr("99 missing, 0 unexpected, 0 of wrong shape or type"));
   EXPECT_THAT(text, HasSubstr("\n  missing: 89 more"));

@@ -21,9 +21,9 @@ TEST(Config, DefaultsAreTheRelaRecipe) {
   EXPECT_EQ(c.optimizer.name, OptimizerConfig::Name::kAdamW);
   EXPECT_EQ(c.optimizer.lr, 0.001);
   EXPECT_EQ(c.optimizer.weight_decay, 0.01);
-  EXPECT_EQ(c.scheduler.name, SchedulerConfig::Name::kConstant);
-  EXPECT_EQ(c.momentum.base_tau, 0.99);
-  EXPECT_EQ(c.momentum.final_tau, 0.99);
+  EXPECT_EQ(c.scheduler.name, LrSchedule::Shape::kConstant);
+  EXPECT_EQ(c.momentum.base, 0.99);
+  EXPECT_EQ(c.momentum.final, 0.99);
   EXPECT_EQ(c.byol.proj_hidden_dim, std::nullopt);
   EXPECT_EQ(c.byol.pred_hidden_dim, std::nullopt);
   EXPECT_EQ(c.byol.proj_output_dim, 256);
@@ -151,9 +151,9 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
   "log_every_steps": 2
 }
 )");
-  EXPECT_EQ(c.optimizer.betas[1], 0.25);
+  EXPECT_EQ(c.optimizer.beta2, 0.25);
   EXPECT_EQ(c.augmentations[0].color_jitter.hue, 0.5);
-  EXPECT_EQ(c.data.format, DataConfig::Format::kCifar100);
+  EXPECT_EQ(c.data.format, DataFormat::kCifar100);
 }
 
 TEST(Config, PathsStartAtTheConfigFileAndThoseOfOverridesAtTheCurrentFolder) {
@@ -187,12 +187,18 @@ TEST(Config, LightningsNamesOfPrecisionsAreTaken) {
 
 TEST(Config, CifarResNetsComeInOneShape) {
   const ExperimentConfig c = load_text(small_config(), {"backbone.name=resnet20_cifar"});
-  EXPECT_EQ(c.backbone.width, 16);
+  EXPECT_THAT(to_resolved_json(c),
+              testing::HasSubstr(
+                  R"("backbone": {"name": "resnet20_cifar", "cifar_stem": true, "width": 16,)"
+                  R"( "init": "fan_out_normal"})"));
+  EXPECT_EQ(mistakes_of(small_config(R"("backbone": {"width": 16, "cifar_stem": true,)"
+                                     R"( "name": "resnet20_cifar"})")),
+            "accepted");
   EXPECT_EQ(
       mistakes_of(small_config(), {"backbone.name=resnet20_cifar", "backbone.width=64",
                                    "backbone.cifar_stem=false"}),
-      "backbone.width: must be 16 or left out for resnet20_cifar (got 64) in --set\n"
-      "backbone.cifar_stem: must be true or left out for resnet20_cifar (got false) in --set");
+      "backbone.cifar_stem: must be true or left out for resnet20_cifar (got false) in --set\n"
+      "backbone.width: must be 16 or left out for resnet20_cifar (got 64) in --set");
 }
 
 TEST(Config, NormalisationsGoByTheirNames) {

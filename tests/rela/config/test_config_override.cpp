@@ -20,11 +20,11 @@ TEST(ConfigOverride, IsTypedByTheTableAndTheLastWins) {
   EXPECT_EQ(c.optimizer.lr, 0.3);
   EXPECT_EQ(c.optimizer.name, OptimizerConfig::Name::kSgd);
   EXPECT_TRUE(c.deterministic);
-  EXPECT_EQ(c.optimizer.betas[1], 0.6);
+  EXPECT_EQ(c.optimizer.beta2, 0.6);
   EXPECT_THAT(c.out, testing::EndsWith("/123"));
   EXPECT_EQ(c.byol.proj_hidden_dim, 77);
-  EXPECT_EQ(c.backbone.name, "resnet34");
-  EXPECT_EQ(c.eval.knn_k, 5);
+  EXPECT_EQ(name_of(c.backbone), "resnet34");
+  EXPECT_EQ(c.eval.knn.k, 5);
 }
 
 TEST(ConfigOverride, StepsReplaceEpochs) {

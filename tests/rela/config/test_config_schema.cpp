@@ -68,11 +68,11 @@ TEST(ConfigMarkdown, ListsEveryKeyWithWhatIsAllowed) {
   const std::string text = config_markdown();
   expect_documented(parse_json(to_resolved_json(ExperimentConfig())), "", text);
   EXPECT_THAT(text, HasSubstr("| `method` | one of \"byol\", \"rela_byol\", \"supervised\", "
-                              "\"rela_supervised\" | required | training method |\n"));
-  EXPECT_THAT(text, HasSubstr("| `momentum.base_tau` | a number in [0, 1] | `0.99` | "));
+                              "\"rela_supervised\" | required | | training method |\n"));
+  EXPECT_THAT(text, HasSubstr("| `momentum.base_tau` | a number in [0, 1] | `0.99` | | "));
   EXPECT_THAT(text,
               HasSubstr("| `augmentations[].crop_scale` | [a, b], two numbers in (0, 1], a <= "
-                        "b | `[0.08, 1.0]` | "));
+                        "b | `[0.08, 1.0]` | | "));
 }
 
 }  // namespace

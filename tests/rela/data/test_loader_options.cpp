@@ -79,7 +79,7 @@ TEST(LoaderOptions, SeekStaysWithinAnEpochAndAfterwardsAllGoesOn) {
 
 TEST(Dataset, AFormatThatIsNotReadNamesThoseThatAre) {
   try {
-    open_dataset({.format = "cifar11", .path = {}});
+    data_format("cifar11");
     FAIL() << "no error";
   } catch (const ConfigError& e) {
     EXPECT_STREQ(e.what(),
@@ -88,9 +88,13 @@ TEST(Dataset, AFormatThatIsNotReadNamesThoseThatAre) {
   }
 }
 
+TEST(Dataset, EveryFormatIsFoundByItsName) {
+  for (const NamedDataFormat& f : data_formats()) EXPECT_EQ(data_format(f.name), f.format);
+}
+
 TEST(Dataset, TheSyntheticSizeIsKept) {
   const DatasetSource source{
-      .format = "synthetic", .path = {}, .split = Split::kTest, .synthetic_size = 13};
+      .format = DataFormat::kSynthetic, .path = {}, .split = Split::kTest, .synthetic_size = 13};
   EXPECT_EQ(open_dataset(source)->size(), 13);
 }
 

@@ -45,14 +45,14 @@ TEST(CountCorrect, WithFewClassesTheTopFiveHoldAll) {
 }
 
 TEST(Classify, AnotherNumberOfClassesIsRefused) {
-  LoadedClassifier classifier{std::make_unique<Classifier>(BackboneSpec{.width = 2}, 7), 7};
+  LoadedClassifier classifier{std::make_unique<Classifier>(ResNetSpec{.width = 2}, 7), 7};
   EXPECT_THAT([&] { classify(classifier, *make_synthetic(4, Split::kTest, 0), {}); },
               testing::ThrowsMessage<DataError>(testing::HasSubstr(
                   "classify: the data set has 10 classes and the model 7; name the data")));
 }
 
 TEST(Classify, ALogitThatIsNotFiniteIsRefused) {
-  auto model = std::make_unique<Classifier>(BackboneSpec{.name = "resnet20_cifar"}, 10);
+  auto model = std::make_unique<Classifier>(CifarResNetSpec{}, 10);
   for (const StateTensor& t : state_of(*model)) {
     Tensor value = t.value;
     if (t.name == "linear.bias") value.data<float>()[3] = NAN;

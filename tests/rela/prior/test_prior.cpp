@@ -31,8 +31,7 @@ class ExportedRun {
   std::string file() const { return dir / "exported/backbone.safetensors"; }
 
   TempDir dir;
-  std::unique_ptr<Backbone> backbone =
-      make_backbone({.name = "resnet18", .cifar_stem = true, .width = 2});
+  std::unique_ptr<Backbone> backbone = make_backbone(ResNetSpec{.width = 2});
 };
 
 std::vector<float> features(const Prior& prior, int64_t side) {
@@ -86,16 +85,16 @@ TEST(Prior, BytesArePreparedAsALoaderPreparesThem) {
 TEST(Prior, AFinishedRunSaysItsShapeSizeAndNormalisation) {
   const ExportedRun run;
   for (const std::string& folder : {run.dir.path().string(), (run.dir / "exported").string()}) {
-    const Prior prior({.model = "exported", .weights = folder});
+    const Prior prior({.source = {.model = "exported", .weights = folder}});
     EXPECT_EQ(prior.width(), 16);
     EXPECT_EQ(prior.input().image_size, 24);
     EXPECT_EQ(prior.input().normalization,
               (Normalization{{0.5f, 0.25f, 0.125f}, {0.5f, 0.5f, 1.0f}}));
   }
-  const Prior named({.model = "resnet18", .weights = run.file()});
+  const Prior named({.source = {.model = "resnet18", .weights = run.file()}});
   EXPECT_EQ(named.input().image_size, 24);
-  PriorSpec spec{.model = "exported", .weights = run.dir.path()};
-  spec.normalize = clip_normalization();
+  PriorSpec spec{.source = {.model = "exported", .weights = run.dir.path()}};
+  spec.source.normalize = clip_normalization();
   EXPECT_EQ(Prior(spec).input().normalization, clip_normalization());
 }
 
@@ -117,11 +116,12 @@ TEST(Prior, AnExportOfAnotherModelOrNoneIsToldApart) {
 TEST(ModelSource, StemAndWidthAreReadOffTheWeights) {
   const TempDir dir;
   for (const bool cifar_stem : {false, true}) {
-    const auto backbone = make_backbone({.name = "resnet18", .cifar_stem = cifar_stem, .width = 3});
+    const auto backbone = make_backbone(ResNetSpec{.cifar_stem = cifar_stem, .width = 3});
     save_state(dir / "w.safetensors", state_of(*backbone));
     const ModelSource source = named_model("resnet18", dir / "w.safetensors");
-    EXPECT_EQ(source.spec.width, 3);
-    EXPECT_EQ(source.spec.cifar_stem, cifar_stem);
+    const auto& spec = std::get<ResNetSpec>(source.spec);
+    EXPECT_EQ(spec.width, 3);
+    EXPECT_EQ(spec.cifar_stem, cifar_stem);
     EXPECT_EQ(source.input.image_size, cifar_stem ? 32 : 224);
     EXPECT_EQ(load_backbone(source)->feature_width(), 24);
   }
@@ -129,7 +129,7 @@ TEST(ModelSource, StemAndWidthAreReadOffTheWeights) {
 
 TEST(ModelSource, WeightsOfAnotherModelAreListedUpToTen) {
   const TempDir dir;
-  const Classifier deep({.name = "resnet32_cifar"}, 10);
+  const Classifier deep(CifarResNetSpec{.name = "resnet32_cifar"}, 10);
   save_state(dir / "w.safetensors", state_of(deep));
   // Two more blocks in each of three stages: 12 convolutions, and 12 norms of 5 tensors.
   EXPECT_THAT([&] { load_backbone(named_model("resnet20_cifar", dir / "w.safetensors")); },

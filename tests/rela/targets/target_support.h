@@ -25,9 +25,7 @@ inline MemoryDataset patterned_images(int64_t count, uint8_t salt = 0) {
 
 /// A random ResNet-18 with 8 features for images of 8 x 8 pixels.
 inline PriorSpec small_prior(uint64_t seed = 1) {
-  return {.student = {.name = "resnet18", .cifar_stem = true, .width = 1},
-          .seed = seed,
-          .student_image_size = 8};
+  return {.student = ResNetSpec{.width = 1}, .seed = seed, .student_image_size = 8};
 }
 
 }  // namespace rela::test

@@ -132,7 +132,7 @@ TEST_F(TargetsTest, OfAnotherPriorPreprocessingDataSetOrWidthAreMadeAnewAndItIsS
   };
   expect_rebuilt(Prior(small_prior(2)), images_, 8, "prior");
   PriorSpec other = small_prior();
-  other.normalize = Normalization{};
+  other.source.normalize = Normalization{};
   expect_rebuilt(Prior(other), images_, 8, "preprocessing");
   expect_rebuilt(prior_, patterned_images(kImages, 1), 8, "data set");
   expect_rebuilt(prior_, patterned_images(300), 8, "data set");
@@ -304,8 +304,11 @@ TEST_F(TargetsTest, NanFromThePriorNamesTheImage) {
   images.pixels.assign(300 * 8 * 8 * 3, 0);
   images.labels.assign(300, 0);
   std::fill_n(images.pixels.begin() + 270 * 8 * 8 * 3, 8 * 8 * 3, 255);
-  const Prior prior(
-      {.model = "resnet18", .weights = dir_ / "huge.safetensors", .normalize = Normalization{}});
+  PriorSpec spec;
+  spec.source.model = "resnet18";
+  spec.source.weights = dir_ / "huge.safetensors";
+  spec.source.normalize = Normalization{};
+  const Prior prior(spec);
   EXPECT_THAT([&] { Targets::open_or_build(prior, MemoryDataset(images), options()); },
               ThrowsMessage<NonFiniteError>(
                   AllOf(HasSubstr("targets: feature "), HasSubstr(" of image 270 is "),

@@ -31,10 +31,8 @@ struct Recipe {
 void PrintTo(const Recipe& recipe, std::ostream* out) { *out << recipe.file; }
 
 ByolSpec small_byol() {
-  return {.backbone = {.name = "resnet18", .cifar_stem = true, .width = 8},
-          .proj_hidden_dim = 32,
-          .proj_output_dim = 16,
-          .pred_hidden_dim = 32};
+  return {.backbone = ResNetSpec{.width = 8},
+          .heads = {.proj_hidden_dim = 32, .proj_output_dim = 16, .pred_hidden_dim = 32}};
 }
 
 /// Both views of one step, [2B, 32, 32, 3].

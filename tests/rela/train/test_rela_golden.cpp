@@ -54,7 +54,7 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
     byol_->target()->values().copy_from(
         byol_->parameters().values().segment(0, {byol_->target()->size()}));
     optimizer_ =
-        std::make_unique<Optimizer>(optimizer_spec(config_), byol_->parameters(), byol_->target());
+        std::make_unique<Optimizer>(config_.optimizer, byol_->parameters(), byol_->target());
     optimizer_->freeze_from(byol_->backbone_segments());
   }
 
@@ -63,7 +63,7 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
     config.method = ExperimentConfig::Method::kRelaByol;
     config.max_steps = kSteps;
     config.batch_size = kBatch;
-    config.backbone = {.name = "resnet18", .cifar_stem = true, .width = 8};
+    config.backbone = ResNetSpec{.width = 8};
     config.byol.proj_hidden_dim = 32;
     config.byol.pred_hidden_dim = 32;
     config.optimizer.weight_decay = 2;

@@ -16,7 +16,7 @@ TwoViewBatch small_batch() {
 }
 
 TEST(Supervised, LossIsTheMeanCrossEntropyOfBothViewsWithTheImagesLabel) {
-  Supervised learner({.name = "resnet18", .cifar_stem = true, .width = 4}, 5, Dtype::kF32, 1);
+  Supervised learner(ResNetSpec{.width = 4}, 5, Dtype::kF32, 1);
   const TwoViewBatch batch = small_batch();
   const Var features = learner.encode(batch.images);
   const float both = *learner.loss(features, batch).value().data<float>();
@@ -34,7 +34,7 @@ TEST(Supervised, LossIsTheMeanCrossEntropyOfBothViewsWithTheImagesLabel) {
 }
 
 TEST(Supervised, EveryParameterGetsAGradient) {
-  Supervised learner({.name = "resnet18", .cifar_stem = true, .width = 4}, 5, Dtype::kF32, 1);
+  Supervised learner(ResNetSpec{.width = 4}, 5, Dtype::kF32, 1);
   const TwoViewBatch batch = small_batch();
   learner.parameters().zero_grad();
   backward(learner.loss(learner.encode(batch.images), batch));
@@ -47,7 +47,7 @@ TEST(Supervised, EveryParameterGetsAGradient) {
 }
 
 TEST(Supervised, HasNoTargetAndNamesItsHeadFc) {
-  Supervised learner({.name = "resnet18", .cifar_stem = true, .width = 4}, 5, Dtype::kF32, 1);
+  Supervised learner(ResNetSpec{.width = 4}, 5, Dtype::kF32, 1);
   EXPECT_EQ(learner.target(), nullptr);
   EXPECT_TRUE(learner.target_state().empty());
   EXPECT_EQ(learner.state().back().name, "fc.bias");

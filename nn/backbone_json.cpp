@@ -1,0 +1,99 @@
+#include "nn/backbone_json.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/error.h"
+
+namespace rela {
+namespace {
+
+constexpr const char* kArchitecture = "architecture";
+
+void describe_init(ConfigTable& table, ConvInit& init) {
+  table.choice<ConvInit>(
+      "init", init,
+      {{"fan_out_normal", ConvInit::kFanOutNormal},
+       {"fan_in_uniform", ConvInit::kFanInUniform},
+       {"fan_in_stem", ConvInit::kFanInStem}},
+      "how convolutions start: N(0, 2 / fan_out), as torchvision's ResNets; U(-1, 1) / "
+      "sqrt(fan_in), as a plain torch layer; `fan_in_stem`: the first one as a plain torch layer, "
+      "the others as torchvision's, as in ReLA's released code");
+}
+
+ConfigTable config_keys(BackboneSpec& spec) {
+  ConfigTable table;
+  std::visit(
+      [&](auto& model) {
+        table.name("name", model.name, backbone_names(), "network to train");
+        describe_shape(table, model);
+        describe_init(table, model.init);
+      },
+      spec);
+  return table;
+}
+
+ConfigTable shape_keys(BackboneSpec& spec) {
+  ConfigTable table;
+  std::visit([&](auto& model) { describe_shape(table, model); }, spec);
+  return table;
+}
+
+class BackboneKeys : public ConfigVariant {
+ public:
+  explicit BackboneKeys(BackboneSpec& spec) : spec_(spec) {}
+
+  void choose(const JsonValue& section) override {
+    const auto name = member_or<std::string>(section, "name");
+    const std::vector<std::string> names = backbone_names();
+    if (std::ranges::find(names, name) != names.end()) spec_ = backbone_named(name);
+  }
+
+  ConfigTable table() override { return config_keys(spec_); }
+
+  ConfigTable sample() override {
+    ConfigTable all;
+    for (BackboneSpec& family : families_) all.append_missing(config_keys(family));
+    return all;
+  }
+
+ private:
+  BackboneSpec& spec_;
+  std::vector<BackboneSpec> families_ = backbone_families();
+};
+
+}  // namespace
+
+std::unique_ptr<ConfigVariant> make_backbone_keys(BackboneSpec& spec) {
+  return std::make_unique<BackboneKeys>(spec);
+}
+
+JsonValue::Object backbone_to_json(const BackboneSpec& spec) {
+  BackboneSpec copy = spec;  // a table refers to what it may change
+  const JsonValue shape = write_config(shape_keys(copy));
+  JsonValue::Object json{{kArchitecture, name_of(spec)}};
+  for (const JsonValue::Member& member : *shape.as<JsonValue::Object>()) json.push_back(member);
+  return json;
+}
+
+BackboneSpec backbone_from_json(const JsonValue& json, const std::string& file) {
+  const auto value_of = [&](const std::string& key) {
+    const JsonValue* value = json.find(key);
+    RELA_CHECK(value != nullptr, WeightsError, file, ": ", key,
+               " is missing; the folder is not an export of this program");
+    return *value;
+  };
+  const JsonValue name = value_of(kArchitecture);
+  RELA_CHECK(name.as<std::string>() != nullptr, WeightsError, file, ": ", kArchitecture,
+             " must be a model's name; the folder is not an export of this program");
+  BackboneSpec spec = backbone_named(*name.as<std::string>());
+  const ConfigTable shape = shape_keys(spec);
+  for (const ConfigEntry& entry : shape.entries()) {
+    const ConfigComplaint complaint = entry.field()->read(value_of(entry.key), "");
+    RELA_CHECK(complaint.message.empty(), WeightsError, file, ": ", entry.key, " ",
+               complaint.message, "; the folder is not an export of this program");
+  }
+  return spec;
+}
+
+}  // namespace rela

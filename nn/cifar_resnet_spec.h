@@ -1,0 +1,34 @@
+#pragma once
+// The family of He et al.'s nets for CIFAR (section 4.2 of arXiv 1512.03385): 6 n + 2 layers, three
+// stages of 16, 32 and 64 channels after a 3x3 stem, shortcuts without parameters. See
+// BackboneFamily in nn/backbone.h.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/module.h"
+
+namespace rela {
+
+class Backbone;
+class ConfigTable;
+class SafetensorsReader;
+
+struct CifarResNetSpec {
+  std::string name = "resnet20_cifar";
+  ConvInit init = ConvInit::kFanOutNormal;
+
+  static std::vector<std::string> names();
+  std::unique_ptr<Backbone> make() const;
+  const char* classifier() const { return "linear"; }
+  int64_t usual_image_size() const { return 32; }
+  std::string description() const;
+  std::string identity() const;
+  /// The name says it all.
+  void read_shape(const SafetensorsReader&) {}
+};
+/// The stem and the width, which a config may name and not change.
+void describe_shape(ConfigTable& table, CifarResNetSpec& spec);
+
+}  // namespace rela

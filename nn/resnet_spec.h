@@ -1,0 +1,35 @@
+#pragma once
+// The family of the ImageNet ResNets (He et al. 2016, arXiv 1512.03385), under torchvision's names.
+// See BackboneFamily in nn/backbone.h.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/module.h"
+
+namespace rela {
+
+class Backbone;
+class ConfigTable;
+class SafetensorsReader;
+
+struct ResNetSpec {
+  std::string name = "resnet18";
+  bool cifar_stem = true;  // 3x3 stride-1 first convolution and no max-pool
+  int64_t width = 64;      // channels of the first stage's 3x3 convolutions
+  ConvInit init = ConvInit::kFanOutNormal;
+
+  static std::vector<std::string> names();
+  /// Throws ConfigError for a width below 1.
+  std::unique_ptr<Backbone> make() const;
+  const char* classifier() const { return "fc"; }
+  int64_t usual_image_size() const { return cifar_stem ? 32 : 224; }
+  std::string description() const;
+  std::string identity() const;
+  /// Stem and width, from the first convolution.
+  void read_shape(const SafetensorsReader& weights);
+};
+void describe_shape(ConfigTable& table, ResNetSpec& spec);
+
+}  // namespace rela
