@@ -4,6 +4,7 @@ rela_tests(nn_tests
   SOURCES
     nn/test_arena.cpp
     nn/test_golden.cpp
+    nn/test_moving_average.cpp
     nn/test_optimizer.cpp
     nn/test_resnet.cpp
     nn/test_schedule.cpp
