@@ -189,8 +189,8 @@ Trained train(Device device, OptimizerSpec::Name optimizer_name) {
   for (int64_t i = 1; i <= 2; ++i) {
     const StepResult result = step.run(i, loader, {.lr = kLr, .tau = 0.9f});
     Readback readback;
-    const Var seen = classifier.loss(result.features.slice(0, 4), loader.host_labels().to(device),
-                                     readback);
+    const Var seen =
+        classifier.loss(result.features.slice(0, 4), loader.host_labels().to(device), readback);
     trained.numbers.push_back(result.loss);
     trained.numbers.push_back(seen.value().item());
     trained.numbers.push_back(feature_std(result.features));

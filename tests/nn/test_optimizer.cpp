@@ -279,7 +279,8 @@ TEST(Optimizer, MicroStepsAddGradientsAndMoveNothing) {
   EXPECT_EQ(trained.optimizer.steps(), 1);
   const std::span<const float> now = std::as_const(trained.arena.values()).span<float>();
   for (size_t i = 0; i < target.size(); ++i) {
-    ASSERT_NEAR(trained.target.weights().values().data<float>()[i], kTau * target[i] + 0.1 * now[i], 1e-6)
+    ASSERT_NEAR(trained.target.weights().values().data<float>()[i], kTau * target[i] + 0.1 * now[i],
+                1e-6)
         << i;
   }
 }

@@ -63,9 +63,9 @@ std::string line_of(const RunEvent& event) {
 
 TEST(Events, LinesHaveTheirMembersInAFixedOrder) {
   const std::string stamp = R"(,"step":7,"epoch":1,"time":2.5,"elapsed_s":0.5,)";
-  EXPECT_EQ(line_of(PhaseSwitchEvent{.phase = "byol", .slow = 1, .fast = 0.5, .rho = 0.25}),
-            R"({"event":"phase_switch")" + stamp +
-                R"("phase":"byol","slow":1.0,"fast":0.5,"rho":0.25})");
+  EXPECT_EQ(
+      line_of(PhaseSwitchEvent{.phase = "byol", .slow = 1, .fast = 0.5, .rho = 0.25}),
+      R"({"event":"phase_switch")" + stamp + R"("phase":"byol","slow":1.0,"fast":0.5,"rho":0.25})");
   EXPECT_EQ(line_of(EvalEvent{.protocol = "online_linear", .top1 = 0.5, .correct = 1, .total = 2}),
             R"({"event":"eval")" + stamp +
                 R"("protocol":"online_linear","top1":0.5,"correct":1,"total":2})");

@@ -17,6 +17,7 @@ class Phases : public testing::Test {
   std::vector<PlannedPhase> plan(ExperimentConfig::Method method) {
     config_.method = method;
     config_.max_steps = 8;
+    config_.batch_size = 4;
     config_.backbone = {.name = "resnet18", .cifar_stem = true, .width = 4};
     config_.augmentations = {AugmentationConfig{.crop_size = 8}};
     config_.rela.targets_path = (dir_ / "targets.bin").string();
@@ -49,7 +50,7 @@ TEST_F(Phases, OfEveryMethodAreKnownBeforeTheyBegin) {
   EXPECT_THAT(plan(Method::kRelaSupervised), ElementsAre(is("rela"), is("supervised")));
 }
 
-TEST_F(Phases, InTheReLAPhaseTheHeadsRestAndTheMapJoins) {
+TEST_F(Phases, InTheRelaPhaseTheHeadsRestAndTheMapJoins) {
   const auto phases = plan(ExperimentConfig::Method::kRelaByol);
   const Phase rela = phases[0].begin();
   EXPECT_STREQ(rela.learner->name(), "rela");
@@ -73,7 +74,7 @@ TEST_F(Phases, AMapThatIsTrainedHasAnOptimizer) {
   EXPECT_NE(rela.parts.back().optimizer, nullptr);
 }
 
-TEST_F(Phases, AReLAPhaseOfNoStepIsLeftOut) {
+TEST_F(Phases, ARelaPhaseOfNoStepIsLeftOut) {
   plan(ExperimentConfig::Method::kRelaByol);
   const RunLength length = run_length(config_, images_->size());
   EXPECT_EQ(first_phase(config_, length), 0U);
