@@ -36,8 +36,7 @@ void read_weights(const std::string& path, Byol& byol) {
   }
   load_state(SafetensorsReader(path), parameters);
   byol.parameters().refresh_compute_copy();
-  byol.target()->values().copy_from(byol.parameters().values().segment(0, {byol.target()->size()}));
-  byol.target()->refresh_compute_copy();
+  byol.target()->copy_online_weights();
 }
 
 ExitCode run(int argc, char** argv) {

@@ -15,8 +15,8 @@ inline float byol_training_step(Byol& byol, Optimizer& optimizer, const TwoViewB
   const Var loss = byol.loss(byol.encode(batch.images), batch);
   const float value = *loss.value().data<float>();
   backward(loss);
+  byol.parameters().finish_gradients();
   optimizer.step(/*lr=*/1e-3f, /*tau=*/0.99f);
-  byol.average_statistics(0.99f);
   return value;
 }
 

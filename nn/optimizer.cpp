@@ -15,7 +15,6 @@ const KernelTable<AdamWStepFn> kAdamW{"adamw_step", adamw_step_cpu,
 const KernelTable<LarsStepFn> kLars{"lars_step", lars_step_cpu, RELA_CUDA_KERNEL(lars_step_cuda)};
 const KernelTable<LarsWorkspaceFn> kLarsWorkspace{"lars_step workspace", lars_workspace_bytes_cpu,
                                                   RELA_CUDA_KERNEL(lars_workspace_bytes_cuda)};
-const KernelTable<EmaFn> kEma{"ema", ema_cpu, RELA_CUDA_KERNEL(ema_cuda)};
 
 float f32(double x) { return static_cast<float>(x); }
 
@@ -51,16 +50,16 @@ Tensor on_device(const std::vector<OptimizerPiece>& pieces, Device device) {
 
 }  // namespace
 
-Optimizer::Optimizer(const OptimizerSpec& spec, ParameterArena& arena, ParameterArena* target)
-    : spec_(spec), arena_(arena), target_(target), numbers_(arena.values().device()) {
-  RELA_CHECK(target == nullptr || target->is_prefix_of(arena), InternalError,
-             "optimizer: the target's parameters are not the first of the trained ones");
+Optimizer::Optimizer(const OptimizerSpec& spec, ParameterArena& arena, MovingAverage* target)
+    : spec_(spec), arena_(arena), target_(target), numbers_(arena.device()) {
+  RELA_CHECK(target == nullptr || &target->online() == &arena, InternalError,
+             "optimizer: the target is the average of other parameters");
   for (const ArenaSegment& s : arena.segments()) {
     segments_.push_back(
         {s.offset, s.size, !(spec.exclude_bias_and_norm && is_bias_or_norm(s.kind))});
   }
   const MemoryUseGuard use(MemoryUse::kOptimizer);
-  const Device device = arena.values().device();
+  const Device device = arena.device();
   if (device != Device::kCpu) pieces_ = on_device(optimizer_pieces(segments_), device);
   moment1_ = Tensor::zeros({arena.size()}, Dtype::kF32, device);
   if (spec.name == OptimizerSpec::Name::kAdamW)
@@ -82,14 +81,14 @@ OptimizerLayout Optimizer::layout() const {
   return {segments_, static_cast<const OptimizerPiece*>(pieces_.raw())};
 }
 
-OptimizerArrays Optimizer::arrays() {
+OptimizerArrays Optimizer::arrays(const Tensor& gradient_squares) {
   OptimizerArrays arrays{.weights = arena_.values().ptr<float>(),
                          .gradients = arena_.gradients().ptr<float>(),
                          .moment1 = moment1_.ptr<float>(),
                          .tau = tau(),
                          .gradient_scale = gradient_scale_};
-  if (gradient_squares_.defined()) {
-    arrays.gradient_squares = static_cast<const double*>(gradient_squares_.raw());
+  if (gradient_squares.defined()) {
+    arrays.gradient_squares = static_cast<const double*>(gradient_squares.raw());
   }
   if (moment2_.defined()) arrays.moment2 = moment2_.ptr<float>();
   if (Tensor& copy = arena_.compute_copy(); copy.defined()) {
@@ -97,11 +96,10 @@ OptimizerArrays Optimizer::arrays() {
     arrays.compute = copy.dtype();
   }
   if (target_ != nullptr) {
-    arrays.target = target_->values().ptr<float>();
-    arrays.target_size = target_->size();
-    if (target_->compute_copy().defined()) {
-      arrays.compute_target = target_->compute_copy().raw();
-    }
+    ParameterArena& target = target_->weights();
+    arrays.target = target.values().ptr<float>();
+    arrays.target_size = target.size();
+    if (target.compute_copy().defined()) arrays.compute_target = target.compute_copy().raw();
   }
   return arrays;
 }
@@ -122,23 +120,25 @@ void Optimizer::forget_step() {
   if (is_frozen_) --counters_.frozen_steps;
 }
 
-void Optimizer::update() {
-  arena_.finish_gradients();
+void Optimizer::update(const Tensor& gradient_squares) {
+  const OptimizerArrays arrays = this->arrays(gradient_squares);
   const OptimizerLayout all = layout();
   const Scalar<int64_t> steps(&numbers_.pointer()->steps);
   if (counters_.frozen_steps == 0) {
-    update(all, steps);
-    return;
+    update(arrays, all, steps);
+  } else {
+    const auto front = static_cast<size_t>(counters_.frozen_from);
+    update(arrays, all.first(front), steps);
+    const Scalar<int64_t> unfrozen_steps(&numbers_.pointer()->unfrozen_steps);
+    if (!is_frozen_) update(arrays, all.after(front), unfrozen_steps);
   }
-  const auto front = static_cast<size_t>(counters_.frozen_from);
-  update(all.first(front), steps);
-  if (!is_frozen_) update(all.after(front), Scalar<int64_t>(&numbers_.pointer()->unfrozen_steps));
+  if (target_ != nullptr) target_->update_statistics(tau());
 }
 
-void Optimizer::update(const OptimizerLayout& layout, Scalar<int64_t> steps) {
-  const Device device = arena_.values().device();
+void Optimizer::update(OptimizerArrays arrays, const OptimizerLayout& layout,
+                       Scalar<int64_t> steps) {
+  const Device device = arena_.device();
   const Scalar<float> lr(&numbers_.pointer()->lr);
-  OptimizerArrays arrays = this->arrays();
   switch (spec_.name) {
     case OptimizerSpec::Name::kSgd:
       kSgd.launch(device, arrays, layout, sgd_args(spec_, lr));
@@ -158,12 +158,6 @@ void Optimizer::update(const OptimizerLayout& layout, Scalar<int64_t> steps) {
 std::vector<NamedState> Optimizer::state() const {
   if (moment2_.defined()) return {{"exp_avg", moment1_}, {"exp_avg_sq", moment2_}};
   return {{"momentum", moment1_}};
-}
-
-void ema_update(Tensor& target, const Tensor& source, Scalar<float> tau) {
-  RELA_CHECK(target.shape() == source.shape(), ShapeError, "ema: target ", describe(target),
-             ", source ", describe(source), "; shapes must agree");
-  kEma.launch(target.device(), target.ptr<float>(), source.ptr<float>(), target.numel(), tau);
 }
 
 }  // namespace rela

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/optimizer/optimizer.h"
+#include "nn/moving_average.h"
 #include "nn/parameter_arena.h"
 #include "runtime/device_value.h"
 
@@ -30,37 +31,38 @@ struct NamedState {
   Tensor value;      // [arena size]
 };
 
-/// Updates an arena from its gradients, and moves an EMA target with it. Both arenas must outlive
-/// the optimiser.
+/// Updates an arena from its gradients, and moves its average with it. Both must outlive the
+/// optimiser.
 class Optimizer {
  public:
-  /// `target`: null, or an arena that is a prefix of `arena`; throws InternalError otherwise.
-  Optimizer(const OptimizerSpec& spec, ParameterArena& arena, ParameterArena* target);
+  /// `target`: null, or an average of `arena`; throws InternalError for that of another one.
+  Optimizer(const OptimizerSpec& spec, ParameterArena& arena, MovingAverage* target);
 
   /// From now on the segments from number `first` on are frozen: steps leave their weights, moments
   /// and target alone and do not advance their step count. unfreeze() ends it.
   void freeze_from(int64_t first);
   void unfreeze();
 
-  /// A sum of squares from start_sum_of_squares(): from now on, steps change nothing if it is not
-  /// finite. The tensor is read when a step runs.
-  void skip_if_nonfinite(const Tensor& gradient_squares) { gradient_squares_ = gradient_squares; }
   /// Gradients are first multiplied by this: 1 / the scale of their loss. In device memory if it
   /// changes.
   void set_gradient_scale(Scalar<float> scale) { gradient_scale_ = scale; }
 
-  /// One step: weights, target and the compute copies of both. target <- tau target + (1 - tau)
-  /// weights. The same as begin_step() and update().
+  /// One step: weights, target and the compute copies of both. The same as begin_step() and
+  /// update().
   void step(float lr, float tau);
   /// Counts a step and writes the numbers that change between steps to device memory.
   void begin_step(float lr, float tau);
   /// The kernels of the step started by begin_step(): identical work as long as the same segments
-  /// are frozen, so that it can be recorded once and replayed.
-  void update();
-  /// Uncounts the step started by begin_step() because it changed nothing: see skip_if_nonfinite().
+  /// are frozen, so that it can be recorded once and replayed. The arena's gradients must be
+  /// complete: see ParameterArena::finish_gradients().
+  /// `gradient_squares`: from start_sum_of_squares(); weights, moments and target stay as they are
+  /// if it is not finite. Undefined: the step is always taken.
+  void update(const Tensor& gradient_squares = {});
+  /// Uncounts the step started by begin_step() because update() has skipped it.
   void forget_step();
-  /// The tau of the step, where kernels read it.
-  Scalar<float> tau() const { return Scalar<float>(&numbers_.pointer()->tau); }
+
+  /// Null: none.
+  MovingAverage* target() const { return target_; }
 
   /// Steps done so far: Adam's bias correction depends on it.
   struct Counters {
@@ -83,24 +85,21 @@ class Optimizer {
     int64_t unfrozen_steps = 0;  // of those that have been frozen
   };
   OptimizerLayout layout() const;
-  OptimizerArrays arrays();
-  void update(const OptimizerLayout& layout, Scalar<int64_t> steps);
+  OptimizerArrays arrays(const Tensor& gradient_squares);
+  void update(OptimizerArrays arrays, const OptimizerLayout& layout, Scalar<int64_t> steps);
+  Scalar<float> tau() const { return Scalar<float>(&numbers_.pointer()->tau); }
 
   OptimizerSpec spec_;
   ParameterArena& arena_;
-  ParameterArena* target_;
+  MovingAverage* target_;
   std::vector<OptimizerSegment> segments_;
   Tensor pieces_;  // pieces of the segments, for kernels on cuda
   Tensor moment1_;
-  Tensor moment2_;           // adamw only
-  Tensor gradient_squares_;  // f64; undefined: every step is taken
+  Tensor moment2_;  // adamw only
   Scalar<float> gradient_scale_ = 1.0f;
   DeviceValue<StepNumbers> numbers_;
   Counters counters_;
   bool is_frozen_ = false;
 };
-
-/// target <- tau target + (1 - tau) source, f32 tensors of one shape.
-void ema_update(Tensor& target, const Tensor& source, Scalar<float> tau);
 
 }  // namespace rela

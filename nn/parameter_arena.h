@@ -28,6 +28,7 @@ class ParameterArena {
                  Device device = Device::kCpu);
 
   int64_t size() const { return values_.numel(); }  // elements, gaps included
+  Device device() const { return values_.device(); }
   std::span<const ArenaSegment> segments() const { return segments_; }
   const std::vector<NamedParameter>& parameters() const { return parameters_; }
 

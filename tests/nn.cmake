@@ -5,6 +5,7 @@ rela_tests(nn_tests
     nn/test_arena.cpp
     nn/test_backbone.cpp
     nn/test_golden.cpp
+    nn/test_moving_average.cpp
     nn/test_optimizer.cpp
     nn/test_resnet.cpp
     nn/test_schedule.cpp

@@ -25,6 +25,7 @@ rela_tests(eval_tests
     rela/report/test_chart.cpp
     rela/report/test_heat_map.cpp
     rela/report/test_report.cpp
+    rela/run/test_events.cpp
     rela/run/test_run_log.cpp
     rela/transport/test_compare.cpp
     rela/transport/test_linear_map.cpp
@@ -47,10 +48,12 @@ rela_tests(train_tests
     rela/train/test_byol_golden.cpp
     rela/run/test_checkpoint_store.cpp
     rela/train/test_loss_scale.cpp
+    rela/train/test_phase.cpp
     rela/train/test_phase_switch.cpp
     rela/train/test_rela_golden.cpp
     rela/run/test_run_files.cpp
     rela/train/test_supervised.cpp
+    rela/train/test_training_step.cpp
   LINKS
     rela)
 

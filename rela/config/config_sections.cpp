@@ -195,8 +195,8 @@ void describe(ConfigTable& table, EvalConfig& c) {
       .integer("knn_every_epochs", c.knn_every_epochs, Limits::at_least(0),
                "epochs between kNN evaluations; 0: none")
       .is_free_on_resume = true;
-  table.integer("knn_k", c.knn.k, Limits::at_least(1), "neighbours that vote; at most 256 on cuda").is_free_on_resume =
-      true;
+  table.integer("knn_k", c.knn.k, Limits::at_least(1), "neighbours that vote; at most 256 on cuda")
+      .is_free_on_resume = true;
   table
       .real("knn_temperature", c.knn.temperature, Limits::above(0),
             "a neighbour's vote weighs exp(cosine / temperature)")

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "rela/run/run_folder.h"
+#include "rela/run/run_log.h"
+#include "rela/run/status.h"
 #include "rela/train/training_state.h"
 #include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
@@ -62,14 +63,14 @@ std::string differences(const Cell& cell) {
 
 void read_log(const Cell& cell, CellResult& result) {
   const RunLog log = read_run_log((fs::path(cell.folder) / "metrics.jsonl").string());
-  for (const EvalPoint& point : log.evals) {
-    if (point.protocol == "knn" && point.total > 0) result.curve.push_back(point);
+  for (const Logged<EvalEvent>& point : log.evals) {
+    if (point.event.protocol == "knn" && point.event.total > 0) result.curve.push_back(point);
   }
-  for (const RunMark& mark : log.marks) {
-    if (mark.event == "phase_switch") result.switch_step = mark.step;
-    result.seconds = std::max(result.seconds, mark.elapsed_s);
+  for (const auto& [at, event] : log.marks) {
+    if (std::holds_alternative<PhaseSwitchEvent>(event)) result.switch_step = at.step;
+    result.seconds = std::max(result.seconds, at.elapsed_s);
   }
-  if (!log.train.empty()) result.seconds = std::max(result.seconds, log.train.back().elapsed_s);
+  if (!log.train.empty()) result.seconds = std::max(result.seconds, log.train.back().at.elapsed_s);
 }
 
 }  // namespace
@@ -98,7 +99,7 @@ bool is_evaluated(const Cell& cell, const std::string& protocol) {
 
 CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate) {
   CellResult result;
-  const JsonValue status = read_json(fs::path(cell.folder) / "status.json");
+  const std::optional<RunStatus> status = read_status(cell.folder);
   if (const std::string other = differences(cell); !other.empty()) {
     result.state = State::kForeign;
     result.message = cat(cell.folder,
@@ -107,13 +108,13 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
                          other);
     return result;
   }
-  if (status.is_null()) return result;
+  if (!status) return result;
   read_log(cell, result);
-  result.step = member_or<int64_t>(status, "step");
-  const std::string state = member_or<std::string>(status, "state");
-  result.state = state == "failed" ? State::kFailed : State::kUnfinished;
-  if (state == "failed") result.message = member_or<std::string>(status, "message");
-  if (state != "finished" || result.step < cell.total_steps) return result;
+  result.step = status->step;
+  const bool has_failed = status->state == RunStatus::kFailed;
+  result.state = has_failed ? State::kFailed : State::kUnfinished;
+  if (has_failed) result.message = status->message;
+  if (status->state != RunStatus::kFinished || result.step < cell.total_steps) return result;
   if (result.step > cell.total_steps) {
     result.state = State::kForeign;
     result.message =
@@ -124,8 +125,8 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
   const auto lacks = [&](const std::string& protocol) { return !is_evaluated(cell, protocol); };
   const bool is_whole = std::none_of(evaluate.begin(), evaluate.end(), lacks);
   result.state = is_whole ? State::kDone : State::kTrained;
-  if (!result.curve.empty() && result.curve.back().step == result.step) {
-    result.knn = Score{result.curve.back().correct, result.curve.back().total};
+  if (!result.curve.empty() && result.curve.back().at.step == result.step) {
+    result.knn = Score{result.curve.back().event.correct, result.curve.back().event.total};
   }
   if (const std::optional<Score> score = read_score(cell, "knn")) result.knn = score;
   result.linear = read_score(cell, "linear");

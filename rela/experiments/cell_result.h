@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "rela/experiments/plan.h"
-#include "rela/run/run_log.h"
+#include "rela/run/events.h"
 
 namespace rela {
 
@@ -36,7 +36,7 @@ struct CellResult {
   std::optional<Score> knn;     // of the last step: from the run itself, or from `evaluate knn`
   std::optional<Score> linear;  // from `evaluate linear`
   std::optional<int64_t> switch_step;
-  std::vector<EvalPoint> curve;  // kNN during training
+  std::vector<Logged<EvalEvent>> curve;  // kNN during training
 };
 
 /// "absent", "unfinished", "trained", "done", "failed", "foreign"

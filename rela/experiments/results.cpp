@@ -85,9 +85,9 @@ JsonValue to_json(const std::optional<Score>& score) {
 
 JsonValue to_json(const Cell& cell, const CellResult& result) {
   JsonValue::Array curve;
-  for (const EvalPoint& point : result.curve) {
-    curve.emplace_back(JsonValue::Object{
-        {"step", point.step}, {"correct", point.correct}, {"total", point.total}});
+  for (const auto& [at, event] : result.curve) {
+    curve.emplace_back(
+        JsonValue::Object{{"step", at.step}, {"correct", event.correct}, {"total", event.total}});
   }
   return JsonValue::Object{
       {"name", cell.name},

@@ -11,7 +11,7 @@
 #include "rela/pictures/neighbour_sheet.h"
 #include "rela/prior/prior.h"
 #include "rela/programs/program.h"
-#include "rela/train/target_setup.h"
+#include "rela/train/setup.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 #include "runtime/io/hash.h"

@@ -128,7 +128,7 @@ void check_only(const ExperimentConfig& config) {
   const auto train = open_split(config, Split::kTrain);
   const auto test = open_split(config, Split::kTest);
   const RunLength length = run_length(config, train->size());
-  const std::unique_ptr<Learner> learner = make_learner(config, train->num_classes(), device);
+  const auto learner = make_learner(config, train->num_classes(), device);
   std::fputs((build_report(gpu_facts()) + kernel_report(device)).c_str(), stdout);
   std::printf(
       "config, data and model fit: %lld training and %lld test images, %lld steps, %lld features\n",

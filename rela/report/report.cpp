@@ -21,31 +21,33 @@ struct RunState {
 };
 
 RunState run_state(const RunFolder& run) {
-  const std::string told = value_at(run.status, "state");
-  if (told == "running") return {told, "busy"};
-  if (told == "finished" || told == "done") return {"finished", "good"};
-  if (!told.empty()) return {told, told == "failed" ? "bad" : "warn"};
+  const std::string& told = run.status.state;
+  if (told == RunStatus::kRunning) return {told, "busy"};
+  if (told == RunStatus::kFinished) return {told, "good"};
+  if (!told.empty()) return {told, told == RunStatus::kFailed ? "bad" : "warn"};
   if (run.log.train.empty() && run.log.marks.empty()) return {"not started", "idle"};
-  const bool stopped = !run.log.marks.empty() && run.log.marks.back().event == "stop";
+  const bool stopped =
+      !run.log.marks.empty() && std::holds_alternative<StopEvent>(run.log.marks.back().event);
   return {stopped ? "stopped" : "unfinished", "warn"};
 }
 
 int64_t last_step(const RunFolder& run) {
-  int64_t step = integer_at(run.status, "step", 0);
-  if (!run.log.train.empty()) step = std::max(step, run.log.train.back().step);
-  for (const RunMark& m : run.log.marks) step = std::max(step, m.step);
+  int64_t step = run.status.step;
+  if (!run.log.train.empty()) step = std::max(step, run.log.train.back().at.step);
+  for (const auto& mark : run.log.marks) step = std::max(step, mark.at.step);
   return step;
 }
 
 /// Steps that the run is to take; 0 when its folder does not say.
 int64_t total_steps(const RunFolder& run) {
-  return integer_at(run.status, "total_steps", integer_at(run.config, "max_steps", 0));
+  const int64_t told = run.status.total_steps;
+  return told > 0 ? told : integer_at(run.config, "max_steps", 0);
 }
 
 double last_elapsed(const RunFolder& run) {
   double elapsed = kMissing;
-  if (!run.log.train.empty()) elapsed = run.log.train.back().elapsed_s;
-  for (const RunMark& m : run.log.marks) elapsed = std::fmax(elapsed, m.elapsed_s);
+  if (!run.log.train.empty()) elapsed = run.log.train.back().at.elapsed_s;
+  for (const auto& mark : run.log.marks) elapsed = std::fmax(elapsed, mark.at.elapsed_s);
   return elapsed;
 }
 
@@ -71,7 +73,8 @@ Card progress_card(const RunFolder& run) {
   card.share = static_cast<double>(step) / static_cast<double>(total);
   card.note = fmt::format("of {}", format_count(total));
   const double elapsed = last_elapsed(run);
-  if (step > 0 && step < total && run_state(run).name == "running" && std::isfinite(elapsed)) {
+  if (step > 0 && step < total && run.status.state == RunStatus::kRunning &&
+      std::isfinite(elapsed)) {
     const std::string left = format_duration(elapsed * (1 / card.share - 1));
     if (!left.empty()) card.note += fmt::format(", {} left", left);
   }
@@ -79,9 +82,9 @@ Card progress_card(const RunFolder& run) {
 }
 
 Card accuracy_card(const RunLog& log, const char* protocol, const char* title) {
-  const EvalPoint* last = nullptr;
+  const EvalEvent* last = nullptr;
   double best = 0;
-  for (const EvalPoint& e : log.evals) {
+  for (const auto& [at, e] : log.evals) {
     if (e.protocol != protocol || !std::isfinite(e.top1)) continue;
     last = &e;
     best = std::max(best, e.top1);
@@ -93,14 +96,14 @@ Card accuracy_card(const RunLog& log, const char* protocol, const char* title) {
 }
 
 /// Newest value of a metric that is a number.
-double newest(const RunLog& log, double TrainPoint::*member) {
+double newest(const RunLog& log, double TrainEvent::*member) {
   for (auto p = log.train.rbegin(); p != log.train.rend(); ++p) {
-    if (std::isfinite((*p).*member)) return (*p).*member;
+    if (std::isfinite(p->event.*member)) return p->event.*member;
   }
   return kMissing;
 }
 
-Card number_card(const RunLog& log, const char* title, double TrainPoint::*member,
+Card number_card(const RunLog& log, const char* title, double TrainEvent::*member,
                  const char* note) {
   const double value = newest(log, member);
   return {.title = title, .value = std::isfinite(value) ? format_number(value) : "–", .note = note};
@@ -117,8 +120,8 @@ std::string cards(const RunFolder& run) {
          to_html({.title = "Method", .value = method.empty() ? "–" : method, .note = backbone}) +
          to_html(progress_card(run)) + to_html(accuracy_card(run.log, "knn", "kNN top-1")) +
          to_html(accuracy_card(run.log, "online_linear", "Online linear top-1")) +
-         to_html(number_card(run.log, "Loss", &TrainPoint::loss, "latest")) +
-         to_html(number_card(run.log, "Images/s", &TrainPoint::img_per_s, "latest")) +
+         to_html(number_card(run.log, "Loss", &TrainEvent::loss, "latest")) +
+         to_html(number_card(run.log, "Images/s", &TrainEvent::img_per_s, "latest")) +
          to_html({.title = "Elapsed", .value = elapsed.empty() ? "–" : elapsed, .note = ""}) +
          "</section>\n";
 }
@@ -126,17 +129,17 @@ std::string cards(const RunFolder& run) {
 std::string notices(const RunFolder& run) {
   constexpr size_t kMostWarnings = 8;
   std::vector<std::string> lines = run.problems;
-  std::vector<const RunMark*> warnings;
-  for (const RunMark& m : run.log.marks) {
-    if (m.event == "warning") warnings.push_back(&m);
+  std::vector<std::string> warnings;
+  for (const auto& [at, event] : run.log.marks) {
+    if (std::holds_alternative<WarningEvent>(event))
+      warnings.push_back(fmt::format("step {}: {}", format_count(at.step), headline(event)));
   }
   if (warnings.size() > kMostWarnings) {
     lines.push_back(fmt::format("{} earlier warnings are in the table of events",
                                 warnings.size() - kMostWarnings));
     warnings.erase(warnings.begin(), warnings.end() - kMostWarnings);
   }
-  for (const RunMark* m : warnings)
-    lines.push_back(fmt::format("step {}: {}", format_count(m->step), m->text));
+  lines.insert(lines.end(), warnings.begin(), warnings.end());
   if (lines.empty()) return "";
   std::string out = "<section class=\"notice\"><b>Worth a look</b><ul>\n";
   for (const std::string& line : lines) out += fmt::format("<li>{}</li>\n", escape_html(line));
@@ -165,11 +168,11 @@ std::string evaluation_table(const RunLog& log) {
   std::string rows =
       "<tr><th>Protocol</th><th class=\"number\">Step</th><th class=\"number\">Epoch</th>"
       "<th class=\"number\">Top-1</th><th class=\"number\">Correct</th></tr>\n";
-  for (const EvalPoint& e : log.evals) {
+  for (const auto& [at, e] : log.evals) {
     rows += fmt::format(
         "<tr><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>"
         "<td class=\"number\">{:.2f}%</td><td class=\"number\">{} of {}</td></tr>\n",
-        escape_html(e.protocol), format_count(e.step), format_number(e.epoch), e.top1 * 100,
+        escape_html(e.protocol), format_count(at.step), format_count(at.epoch), e.top1 * 100,
         format_count(e.correct), format_count(e.total));
   }
   return fold("Evaluations", fmt::format("{}", log.evals.size()), rows);
@@ -180,22 +183,21 @@ std::string event_table(const RunLog& log) {
   std::string rows =
       "<tr><th>Event</th><th class=\"number\">Step</th><th class=\"number\">Elapsed</th>"
       "<th>Message</th></tr>\n";
-  for (const RunMark& m : log.marks) {
+  for (const auto& [at, event] : log.marks) {
     rows += fmt::format(
         "<tr><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td></tr>\n",
-        escape_html(m.event), format_count(m.step), format_duration(m.elapsed_s),
-        escape_html(m.text));
+        name_of(event), format_count(at.step), format_duration(at.elapsed_s),
+        escape_html(headline(event)));
   }
   return fold("Events", fmt::format("{}", log.marks.size()), rows);
 }
 
 std::string header(const RunFolder& run) {
   const RunState state = run_state(run);
-  std::string line = value_at(run.status, "message");
+  std::string line = run.status.message;
   if (line.empty() && !run.log.train.empty()) {
-    const TrainPoint& last = run.log.train.back();
-    line = fmt::format("Step {}", format_count(last.step));
-    if (std::isfinite(last.epoch)) line += fmt::format(", epoch {}", format_number(last.epoch));
+    const auto& [at, last] = run.log.train.back();
+    line = fmt::format("Step {}, epoch {}", format_count(at.step), format_count(at.epoch));
     if (!last.phase.empty()) line += fmt::format(", phase {}", last.phase);
   }
   return fmt::format("<header><h1>{}</h1><span class=\"state {}\">{}</span><p>{}</p></header>\n",
@@ -218,7 +220,7 @@ std::string render_report(const std::filesystem::path& out_dir) {
   page += evaluation_table(run.log) + event_table(run.log);
   page += flat_table("Configuration", run.config, "config.resolved.json");
   page += flat_table("Environment", run.environment, "env.json");
-  page += flat_table("Status", run.status, "status.json");
+  page += flat_table("Status", run.status_table, RunStatus::kFile);
   page += fmt::format("</main>\n<script>{}</script>\n</body></html>\n", kPageScript);
   return page;
 }

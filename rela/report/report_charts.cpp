@@ -11,18 +11,18 @@ namespace {
 
 constexpr double kAllPercent = 100;
 
-ChartSeries train_series(const RunLog& log, const char* name, double TrainPoint::*member) {
+ChartSeries train_series(const RunLog& log, const char* name, double TrainEvent::*member) {
   ChartSeries s{.name = name};
-  for (const TrainPoint& p : log.train) {
-    s.x.push_back(static_cast<double>(p.step));
-    s.y.push_back(p.*member);
+  for (const auto& [at, event] : log.train) {
+    s.x.push_back(static_cast<double>(at.step));
+    s.y.push_back(event.*member);
   }
   return s;
 }
 
 /// The values as they are, faint, behind their moving average; few values are shown plain.
 std::vector<ChartSeries> noisy_series(const RunLog& log, const char* name,
-                                      double TrainPoint::*member) {
+                                      double TrainEvent::*member) {
   constexpr size_t kEnough = 60;
   ChartSeries raw = train_series(log, name, member);
   if (raw.y.size() < kEnough) return {std::move(raw)};
@@ -35,11 +35,10 @@ std::vector<ChartSeries> noisy_series(const RunLog& log, const char* name,
 
 std::vector<ChartMarker> markers(const RunLog& log) {
   std::vector<ChartMarker> out;
-  for (const RunMark& m : log.marks) {
-    if (m.event == "resume") out.push_back({"resumed", static_cast<double>(m.step)});
-    if (m.event == "phase_switch") {
-      out.push_back({m.text.empty() ? "phase switch" : m.text, static_cast<double>(m.step)});
-    }
+  for (const auto& [at, event] : log.marks) {
+    const auto step = static_cast<double>(at.step);
+    if (std::holds_alternative<ResumeEvent>(event)) out.push_back({"resumed", step});
+    if (std::holds_alternative<PhaseSwitchEvent>(event)) out.push_back({headline(event), step});
   }
   return out;
 }
@@ -52,9 +51,9 @@ std::string protocol_name(const std::string& protocol) {
 
 Chart accuracy_chart(const RunLog& log) {
   std::map<std::string, ChartSeries> by_protocol;
-  for (const EvalPoint& e : log.evals) {
+  for (const auto& [at, e] : log.evals) {
     ChartSeries& s = by_protocol[e.protocol];
-    s.x.push_back(static_cast<double>(e.step));
+    s.x.push_back(static_cast<double>(at.step));
     s.y.push_back(e.top1 * 100);
   }
   Chart chart{
@@ -73,7 +72,7 @@ Chart feature_chart(const RunLog& log) {
               .note = "Mean deviation of the l2-normalised features: 0 is collapse.",
               .scale = ChartScale::kLinear,
               .start = AxisStart::kZero,
-              .series = {train_series(log, "deviation", &TrainPoint::feature_std)}};
+              .series = {train_series(log, "deviation", &TrainEvent::feature_std)}};
   if (log.feature_dim > 0) {
     chart.references.push_back({fmt::format("healthy: 1/√{}", log.feature_dim),
                                 1.0 / std::sqrt(static_cast<double>(log.feature_dim))});
@@ -82,7 +81,7 @@ Chart feature_chart(const RunLog& log) {
 }
 
 Chart data_wait_chart(const RunLog& log) {
-  std::vector<ChartSeries> series = noisy_series(log, "waiting", &TrainPoint::data_wait);
+  std::vector<ChartSeries> series = noisy_series(log, "waiting", &TrainEvent::data_wait);
   for (ChartSeries& s : series) {
     for (double& y : s.y) y *= 100;
   }
@@ -99,22 +98,22 @@ Chart data_wait_chart(const RunLog& log) {
 
 std::vector<Chart> run_charts(const RunLog& log) {
   std::vector<Chart> charts;
-  charts.push_back({.title = "Loss", .series = noisy_series(log, "loss", &TrainPoint::loss)});
+  charts.push_back({.title = "Loss", .series = noisy_series(log, "loss", &TrainEvent::loss)});
   charts.push_back(accuracy_chart(log));
   charts.push_back(feature_chart(log));
   charts.push_back(
-      {.title = "Gradient norm", .series = noisy_series(log, "norm", &TrainPoint::grad_norm)});
+      {.title = "Gradient norm", .series = noisy_series(log, "norm", &TrainEvent::grad_norm)});
   charts.push_back({.title = "Learning rate",
                     .scale = ChartScale::kLinear,
-                    .series = {train_series(log, "rate", &TrainPoint::lr)}});
+                    .series = {train_series(log, "rate", &TrainEvent::lr)}});
   charts.push_back({.title = "Target momentum τ",
                     .scale = ChartScale::kLinear,
                     .highest = 1,
-                    .series = {train_series(log, "τ", &TrainPoint::tau)}});
+                    .series = {train_series(log, "τ", &TrainEvent::tau)}});
   charts.push_back({.title = "Speed",
                     .scale = ChartScale::kLinear,
                     .start = AxisStart::kZero,
-                    .series = noisy_series(log, "images/s", &TrainPoint::img_per_s)});
+                    .series = noisy_series(log, "images/s", &TrainEvent::img_per_s)});
   charts.push_back(data_wait_chart(log));
   for (Chart& chart : charts) {
     chart.x_label = "step";

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 
 #include "rela/run/run_log.h"
@@ -34,27 +33,16 @@ double MetricsLog::elapsed_s() const {
          std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
-void MetricsLog::write(const std::string& event, int64_t step, int64_t epoch,
-                       const Fields& fields) {
+void MetricsLog::write(int64_t step, int64_t epoch, const RunEvent& event) {
   const double now =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  JsonValue::Object line{{"event", event},
-                         {"step", step},
-                         {"epoch", epoch},
-                         {"time", now},
-                         {"elapsed_s", elapsed_s()}};
-  line.insert(line.end(), fields.begin(), fields.end());
+  const JsonValue::Object line =
+      to_json({{.step = step, .epoch = epoch, .time = now, .elapsed_s = elapsed_s()}, event});
   const std::string text = to_json_text(line, JsonLayout::kCompact) + "\n";
   const ssize_t written = ::write(fd_, text.data(), text.size());
   RELA_CHECK(written == static_cast<ssize_t>(text.size()), IoError, path_.string(), ": wrote ",
              written, " of ", text.size(), " bytes: ", std::strerror(errno),
              "; free space on that file system");
-}
-
-JsonValue json_number(double value) {
-  if (std::isnan(value)) return std::string("nan");
-  if (std::isinf(value)) return std::string(value > 0 ? "inf" : "-inf");
-  return value;
 }
 
 }  // namespace rela

@@ -1,16 +1,12 @@
 #pragma once
-// metrics.jsonl: one JSON object per line. Every line has event, step, epoch, time (Unix seconds)
-// and elapsed_s (seconds of training, over all parts of a resumed run). Non-finite numbers are
-// written as the strings "nan", "inf" and "-inf".
+// metrics.jsonl: one event per line, as a JSON object. Non-finite numbers are the strings "nan",
+// "inf" and "-inf".
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <string>
-#include <utility>
-#include <vector>
 
-#include "runtime/io/json.h"
+#include "rela/run/events.h"
 
 namespace rela {
 
@@ -23,9 +19,8 @@ class MetricsLog {
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
 
-  using Fields = std::vector<std::pair<std::string, JsonValue>>;
   /// Appends one line with a single write. Throws IoError.
-  void write(const std::string& event, int64_t step, int64_t epoch, const Fields& fields);
+  void write(int64_t step, int64_t epoch, const RunEvent& event);
 
   double elapsed_s() const;
 
@@ -35,8 +30,5 @@ class MetricsLog {
   double elapsed_before_s_ = 0;
   std::chrono::steady_clock::time_point start_;
 };
-
-/// A number, or the string that represents a non-finite one.
-JsonValue json_number(double value);
 
 }  // namespace rela

@@ -1,11 +1,9 @@
 #include "rela/run/run_directory.h"
 
 #include <array>
-#include <chrono>
 
 #include "runtime/error.h"
 #include "runtime/io/file.h"
-#include "runtime/io/json.h"
 
 namespace rela {
 namespace {
@@ -67,22 +65,6 @@ void RunDirectory::take_lock() {
                          "; wait for it, stop it, or pass --out for another folder"));
   }
   lock_.write_owner();
-}
-
-void write_status(const fs::path& out_dir, const RunStatus& status) {
-  const double now =
-      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  const JsonValue::Object object{
-      {"state", status.state},
-      {"step", status.step},
-      {"total_steps", status.total_steps},
-      {"epoch", status.epoch},
-      {"exit_code", int64_t{status.exit_code}},
-      {"message", status.message},
-      {"time", now},
-  };
-  write_file_atomic((out_dir / "status.json").string(),
-                    to_json_text(object, JsonLayout::kIndented) + "\n");
 }
 
 }  // namespace rela

@@ -1,6 +1,5 @@
 #pragma once
-// The output folder of a run: the lock on it, and the small files that describe the state of the
-// run.
+// The output folder of a run, and the lock on it.
 //
 //   OUT/ config.json config.resolved.json env.json status.json run.lock train.log metrics.jsonl
 //        checkpoints/ exported/ report.html eval/
@@ -39,17 +38,6 @@ class RunDirectory {
   std::filesystem::path path_;
   FileLock lock_;
 };
-
-/// The state of a run: status.json.
-struct RunStatus {
-  std::string state;  // running | finished | interrupted | failed
-  int64_t step = 0;
-  int64_t total_steps = 0;
-  int64_t epoch = 0;
-  int exit_code = 0;
-  std::string message;
-};
-void write_status(const std::filesystem::path& out_dir, const RunStatus& status);
 
 /// Text of env.json: program and library versions, processor, threads, host, command line.
 std::string environment_json(int argc, const char* const* argv);

@@ -55,7 +55,8 @@ RunFolder read_run_folder(const std::filesystem::path& out_dir) {
   run.log = read_run_log((out_dir / "metrics.jsonl").string());
   run.config = read_flat(out_dir / "config.resolved.json", run.problems);
   run.environment = read_flat(out_dir / "env.json", run.problems);
-  run.status = read_flat(out_dir / "status.json", run.problems);
+  run.status_table = read_flat(out_dir / RunStatus::kFile, run.problems);
+  run.status = read_status(out_dir).value_or(RunStatus{});
   if (run.log.torn) run.problems.emplace_back("the last line of metrics.jsonl is torn");
   if (const size_t bad = run.log.bad_lines.size(); bad > 0) {
     run.problems.push_back("lines of metrics.jsonl that are not events: " + std::to_string(bad) +

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "rela/run/run_log.h"
+#include "rela/run/status.h"
 
 namespace rela {
 
@@ -19,7 +20,8 @@ struct RunFolder {
   RunLog log;
   FlatJson config;                    // config.resolved.json
   FlatJson environment;               // env.json
-  FlatJson status;                    // status.json
+  FlatJson status_table;              // status.json
+  RunStatus status;                   // the same; its state is "" if there is none
   std::vector<std::string> problems;  // files that are there but not readable as JSON
 };
 

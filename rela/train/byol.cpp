@@ -2,10 +2,6 @@
 
 #include <utility>
 
-#include "nn/optimizer.h"
-#include "runtime/error.h"
-#include "runtime/recorded_work.h"
-
 namespace rela {
 namespace {
 
@@ -31,7 +27,7 @@ MlpHead::Spec Byol::predictor_spec(const ByolSpec& spec) const {
 }
 
 Byol::Byol(const ByolSpec& spec, uint64_t seed)
-    : Learner(spec.backbone, spec.compute, seed, spec.device),
+    : BackboneLearner(spec.backbone, spec.compute, seed, spec.device),
       reduction_(spec.heads.loss_reduction),
       projector_(projector_spec(spec)),
       predictor_(predictor_spec(spec)),
@@ -42,19 +38,16 @@ Byol::Byol(const ByolSpec& spec, uint64_t seed)
   std::vector<NamedParameter> heads = projector_.parameters("projector");
   append(heads, predictor_.parameters("predictor"));
   lay_out(std::move(heads));
-  std::vector<NamedParameter> averaged = target_backbone_->parameters("backbone");
-  append(averaged, target_projector_.parameters("projector"));
-  target_arena_ = std::make_unique<ParameterArena>(std::move(averaged), compute_, device_);
-  RELA_CHECK(target_arena_->is_prefix_of(parameters()), InternalError,
-             "byol: the target's arena is no prefix of the online one");
-  target_arena_->values().copy_from(parameters().values().segment(0, {target_arena_->size()}));
-  target_arena_->refresh_compute_copy();
   for (Module* module : std::initializer_list<Module*>{
            &projector_, &predictor_, target_backbone_.get(), &target_projector_}) {
     module->move_buffers(device_);
   }
-  online_buffers_ = buffers_of(*backbone_, projector_);
-  target_buffers_ = buffers_of(*target_backbone_, target_projector_);
+  MovingAverage::Network network{.parameters = target_backbone_->parameters("backbone"),
+                                 .statistics = buffers_of(*target_backbone_, target_projector_)};
+  append(network.parameters, target_projector_.parameters("projector"));
+  target_ = std::make_unique<MovingAverage>(parameters(), buffers_of(*backbone_, projector_),
+                                            std::move(network));
+  target_->copy_online_weights();
 }
 
 Var Byol::loss(const Var& features, const TwoViewBatch& batch) {
@@ -68,20 +61,8 @@ Var Byol::loss(const Var& features, const TwoViewBatch& batch) {
   return byol_loss(predictor_.forward(projection, kOnline), targets, reduction_);
 }
 
-void Byol::average_statistics(Scalar<float> tau) {
-  for (size_t i = 0; i < target_buffers_.size(); ++i) {
-    Tensor& target = target_buffers_[i].value;
-    const Tensor& online = online_buffers_[i].value;
-    if (target.dtype() == Dtype::kI64) {
-      on_each_run([target, online]() mutable { target.copy_from(online); });
-    } else {
-      ema_update(target, online, tau);
-    }
-  }
-}
-
 std::vector<StateTensor> Byol::state() const {
-  std::vector<StateTensor> all = Learner::state();
+  std::vector<StateTensor> all = BackboneLearner::state();
   append(all, state_of(projector_, "projector"));
   append(all, state_of(predictor_, "predictor"));
   return all;

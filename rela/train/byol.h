@@ -8,7 +8,7 @@
 
 #include "nn/layers.h"
 #include "rela/config/experiment_config.h"
-#include "rela/train/learner.h"
+#include "rela/train/backbone_learner.h"
 
 namespace rela {
 
@@ -19,16 +19,16 @@ struct ByolSpec {
   Device device = Device::kCpu;
 };
 
-class Byol : public Learner {
+class Byol : public BackboneLearner {
  public:
   /// Initialises the online network from random streams of `seed`; the target starts as its copy.
   Byol(const ByolSpec& spec, uint64_t seed);
 
+  const char* name() const override { return "byol"; }
   Var loss(const Var& features, const TwoViewBatch& batch) override;
 
-  ParameterArena* target() override { return target_arena_.get(); }
-  /// The target's batches are only normalised; its running statistics follow the online network's.
-  void average_statistics(Scalar<float> tau) override;
+  /// Its batches are only normalised: its running statistics follow the online network's.
+  MovingAverage* target() override { return target_.get(); }
 
   /// "backbone.*", "projector.*", "predictor.*"
   std::vector<StateTensor> state() const override;
@@ -44,9 +44,7 @@ class Byol : public Learner {
   MlpHead predictor_;
   std::unique_ptr<Backbone> target_backbone_;
   MlpHead target_projector_;
-  std::vector<NamedBuffer> online_buffers_;  // of backbone and projector; the target averages these
-  std::vector<NamedBuffer> target_buffers_;
-  std::unique_ptr<ParameterArena> target_arena_;
+  std::unique_ptr<MovingAverage> target_;
 };
 
 }  // namespace rela

@@ -1,13 +1,14 @@
 #pragma once
-// What a method trains: a backbone plus the parts that its loss adds. Both views of a batch go
-// through the backbone in one pass; batch norm keeps them apart (groups = 2).
+// What a phase of a run minimises. Both views of a batch go through the backbone in one pass; batch
+// norm keeps them apart (groups = 2).
 
-#include <memory>
+#include <cstdint>
+#include <string>
 
-#include "nn/backbone.h"
-#include "nn/parameter_arena.h"
-#include "nn/state.h"
 #include "rela/data/loader.h"
+#include "rela/run/events.h"
+#include "runtime/io/json.h"
+#include "runtime/tape.h"
 
 namespace rela {
 
@@ -15,61 +16,40 @@ inline constexpr int64_t kViews = 2;
 
 class Learner {
  public:
+  Learner() = default;
   virtual ~Learner() = default;
   Learner(const Learner&) = delete;
   Learner& operator=(const Learner&) = delete;
 
+  /// The phase's name in logs and checkpoints: "byol", "supervised", "rela".
+  virtual const char* name() const = 0;
+
+  /// Fetches what the loss of a batch needs beside the batch itself. Call before the work on the
+  /// batch is launched: work that is replayed does not call loss().
+  virtual void prepare(const TwoViewBatch& /*batch*/) {}
   /// Features of a batch in training mode, on the tape.
   /// images [2B, H, W, 3] in the compute dtype: view 1 of all, then view 2 of all -> [2B, D].
-  Var encode(const Tensor& images);
-
-  /// The method's loss, a scalar f32, from the features of the same batch.
+  virtual Var encode(const Tensor& images) = 0;
+  /// The loss, a scalar f32, from the features of the same batch.
   virtual Var loss(const Var& features, const TwoViewBatch& batch) = 0;
 
-  /// Features in evaluation mode, no tape.  images [B, H, W, 3] -> [B, D], compute dtype.
-  Tensor embed(const Tensor& images);
+  /// Takes the loss of optimiser step number `step`, from 1. True once the phase is over for good.
+  virtual bool finish_step(int64_t /*step*/, double /*loss*/) { return false; }
+  /// What to tell when finish_step() has ended the phase.
+  virtual std::string farewell() const { return ""; }
+  /// What is amiss when the run ends in this phase; empty: nothing.
+  virtual std::string complaint_at_end() const { return ""; }
 
-  int64_t feature_width() const { return backbone_->feature_width(); }
-  const BackboneSpec& backbone_spec() const { return backbone_spec_; }
-  Dtype compute() const { return compute_; }
-  Device device() const { return device_; }
+  /// Adds what only this learner knows.
+  virtual void describe(RunFacts& /*start*/) const {}
+  virtual void describe(TrainEvent& /*event*/) const {}
+  virtual void describe(PhaseSwitchEvent& /*event*/) const {}
 
-  /// All trained parameters; the backbone's segments come first.
-  ParameterArena& parameters() { return *arena_; }
-  int64_t backbone_segments() const { return backbone_segments_; }
-
-  /// The moving average of the first parameters; null if the method has none.
-  virtual ParameterArena* target() { return nullptr; }
-  /// Updates the target's batch norm statistics as a moving average with factor tau; its weights
-  /// are updated in the optimiser's kernel. Call once per optimiser step.
-  virtual void average_statistics(Scalar<float> /*tau*/) {}
-
-  /// "backbone.*" and the method's other parts.
-  virtual std::vector<StateTensor> state() const;
-  virtual std::vector<StateTensor> target_state() const { return {}; }
-  /// The backbone alone, under torchvision's names without a prefix.
-  std::vector<StateTensor> backbone_state() const { return state_of(*backbone_); }
-
- protected:
-  /// The backbone is initialised from random streams of `seed`.
-  Learner(BackboneSpec backbone, Dtype compute, uint64_t seed, Device device);
-  /// Lays out the backbone and `heads` on the device. The method's constructor calls this once,
-  /// after initialising its modules.
-  void lay_out(std::vector<NamedParameter> heads);
-
-  BackboneSpec backbone_spec_;
-  Dtype compute_;  // of activations: f32, or bf16 for bf16-mixed training
-  Device device_;
-  std::unique_ptr<Backbone> backbone_;
-
- private:
-  std::unique_ptr<ParameterArena> arena_;
-  int64_t backbone_segments_ = 0;
+  /// What a resumed run needs beside the parts' tensors: the member name() of a checkpoint's
+  /// state.json. Empty: nothing.
+  virtual JsonValue::Object progress() const { return {}; }
+  /// `file` is named in errors. Throws WeightsError for progress() of another run.
+  virtual void restore(const JsonValue& /*progress*/, const std::string& /*file*/) {}
 };
-
-template <class Named>
-void append(std::vector<Named>& all, std::vector<Named> more) {
-  for (Named& item : more) all.push_back(std::move(item));
-}
 
 }  // namespace rela

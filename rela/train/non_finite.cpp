@@ -16,19 +16,30 @@ std::string complaint(const std::string& what, const Tensor& t) {
              : cat(what, " ", describe(t), ": ", bad, " of ", t.numel(), " values are not finite");
 }
 
+using Names = std::map<const Node*, std::string>;
+
+/// Adds the parameters' names, up to the first one with values that are not finite: then the
+/// complaint about it.
+std::string check_weights(const ParameterArena& arena, const std::string& network, Names& names) {
+  for (const NamedParameter& p : arena.parameters()) {
+    if (std::string text = complaint(network + p.name, p.var.value()); !text.empty()) return text;
+    names.emplace(&p.var.node(), p.name);
+  }
+  return "";
+}
+
 }  // namespace
 
-std::string first_non_finite(Learner& learner, const Tensor& images,
+std::string first_non_finite(std::span<const TrainedPart> parts, const Tensor& images,
                              const std::function<void()>& forward) {
   if (std::string text = complaint("the batch of images", images); !text.empty()) return text;
-  std::map<const Node*, std::string> names;
-  for (ParameterArena* arena : {&learner.parameters(), learner.target()}) {
-    if (arena == nullptr) continue;
-    const char* network = arena == learner.target() ? "target parameter " : "parameter ";
-    for (const NamedParameter& p : arena->parameters()) {
-      if (std::string text = complaint(network + p.name, p.var.value()); !text.empty()) return text;
-      names.emplace(&p.var.node(), p.name);
-    }
+  Names names;
+  for (const TrainedPart& part : parts) {
+    std::string text = check_weights(*part.arena, "parameter ", names);
+    MovingAverage* target = part.optimizer->target();
+    if (text.empty() && target != nullptr)
+      text = check_weights(target->weights(), "target parameter ", names);
+    if (!text.empty()) return text;
   }
   std::string found;
   int64_t index = 0;

@@ -5,45 +5,30 @@
 #include "nn/layers.h"
 #include "nn/optimizer.h"
 #include "nn/parameter_arena.h"
-#include "nn/state.h"
+#include "rela/train/trained_part.h"
 
 namespace rela {
 
-class OnlineClassifier {
+class OnlineClassifier : public ProbeLoss {
  public:
   OnlineClassifier(int64_t feature_width, int64_t num_classes, uint64_t seed,
                    Device device = Device::kCpu);
 
-  struct Result {
-    double loss = 0;  // mean cross-entropy
-    int64_t correct = 0;
-    int64_t total = 0;
-  };
-  /// The outputs of a step before its weight update; on the classifier's device.
-  struct Seen {
-    Tensor loss;    // scalar f32
-    Tensor logits;  // [B, C] f32
-  };
-  /// Counts a step. Call before each learn().
-  void begin_step();
-  /// One optimiser step on features [B, D] f32 or bf16 and labels [B] i64, all on the classifier's
-  /// device. Does not wait for the device.
-  Seen learn(const Tensor& features, const Tensor& labels);
-  /// All tensors on the host.
-  static Result count(const Seen& seen, const Tensor& labels);
+  /// Mean cross-entropy; features f32, bf16 or f16. read() counts by the logits of this pass.
+  Var loss(const Tensor& features, const Tensor& labels, Readback& readback) override;
+  Hits read(const Readback& readback, const Tensor& labels) const override;
 
   /// Counts correct predictions on a labelled feature set on the host, features [N, D] f32.
-  Result evaluate(const Tensor& features, const Tensor& labels) const;
+  Hits evaluate(const Tensor& features, const Tensor& labels) const;
 
-  /// "classifier.weight", "classifier.bias"
-  std::vector<StateTensor> state() const { return state_of(linear_, "classifier"); }
-  Optimizer& optimizer() { return optimizer_; }
+  /// "classifier", with the tensors "classifier.weight" and "classifier.bias".
+  TrainedPart part();
 
  private:
   Linear linear_;
   ParameterArena arena_;
   Optimizer optimizer_;
-  Tensor one_;  // the gradient of the loss with respect to itself
+  size_t logits_ = 0;  // where the readback has them
 };
 
 }  // namespace rela

@@ -32,8 +32,8 @@ Dtype compute_dtype(const ExperimentConfig& config) {
   return Dtype::kF32;
 }
 
-std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes,
-                                      Device device) {
+std::unique_ptr<BackboneLearner> make_learner(const ExperimentConfig& config, int64_t num_classes,
+                                              Device device) {
   const auto seed = static_cast<uint64_t>(config.seed);
   switch (config.method) {
     case ExperimentConfig::Method::kByol:
@@ -75,6 +75,13 @@ EvalOptions eval_options(const ExperimentConfig& config) {
   return {.image_size = config.view(0).crop_size, .dtype = compute_dtype(config)};
 }
 
+PriorSpec prior_spec(const ExperimentConfig& config) {
+  return {.source = config.rela.prior,
+          .student = config.backbone,
+          .seed = static_cast<uint64_t>(config.seed),
+          .student_image_size = config.view(0).crop_size};
+}
+
 ModelInput trained_input(const ExperimentConfig& config) {
   const LoaderOptions loader = loader_options(config);
   return {loader.views[0].crop_size, loader.normalization};
@@ -108,12 +115,6 @@ int64_t fixed_switch_step(const ExperimentConfig& config, const RunLength& lengt
     return static_cast<int64_t>(fraction * static_cast<double>(length.total_steps));
   const auto epochs = static_cast<int64_t>(fraction * static_cast<double>(*config.epochs));
   return epochs * length.batches_per_epoch / length.accum_steps;
-}
-
-bool starts_with_rela_phase(const ExperimentConfig& config, const RunLength& length) {
-  if (!config.has_rela_phase()) return false;
-  const bool fixed = config.rela.phase_switch.mode == SwitchConfig::Mode::kFixed;
-  return !fixed || fixed_switch_step(config, length) > 0;
 }
 
 StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step) {

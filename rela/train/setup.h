@@ -7,14 +7,14 @@
 #include "rela/config/experiment_config.h"
 #include "rela/data/eval_loader.h"
 #include "rela/data/loader.h"
-#include "rela/prior/model_source.h"
-#include "rela/train/learner.h"
+#include "rela/prior/prior.h"
+#include "rela/train/backbone_learner.h"
 
 namespace rela {
 
 /// The network that the config's method trains, freshly initialised.
-std::unique_ptr<Learner> make_learner(const ExperimentConfig& config, int64_t num_classes,
-                                      Device device);
+std::unique_ptr<BackboneLearner> make_learner(const ExperimentConfig& config, int64_t num_classes,
+                                              Device device);
 Dtype compute_dtype(const ExperimentConfig& config);
 /// None: no loss scaling.
 std::optional<LossScaleConfig> loss_scale(const ExperimentConfig& config);
@@ -22,6 +22,8 @@ LoaderOptions loader_options(const ExperimentConfig& config);
 /// The augmentation of both views in the ReLA phase.
 ViewSpec rela_view(const ExperimentConfig& config);
 EvalOptions eval_options(const ExperimentConfig& config);
+/// The model whose features are the targets.
+PriorSpec prior_spec(const ExperimentConfig& config);
 /// The images that the backbone is trained on.
 ModelInput trained_input(const ExperimentConfig& config);
 
@@ -49,9 +51,6 @@ RunLength run_length(const ExperimentConfig& config, int64_t dataset_size);
 /// floor(fraction * epochs) epochs, or floor(fraction * total) if the run's length is given in
 /// steps.
 int64_t fixed_switch_step(const ExperimentConfig& config, const RunLength& length);
-
-/// Whether a new run's first step belongs to the ReLA phase.
-bool starts_with_rela_phase(const ExperimentConfig& config, const RunLength& length);
 
 /// Learning rate and tau of optimiser step `step`, from 0.
 struct StepRates {

@@ -21,7 +21,8 @@ void StepGraph::stage(const TwoViewBatch& batch) {
 }
 
 void StepGraph::run(const TwoViewBatch& batch, const StepFn& step) {
-  if (failed_ || runs_++ < kEagerSteps) return step(batch, outputs_);
+  const bool is_off = failed_ || mode_ == ExperimentConfig::CudaGraph::kOff;
+  if (is_off || runs_++ < kEagerSteps) return step(batch, outputs_);
   const bool changed = inputs_.images.defined() && inputs_.images.shape() != batch.images.shape();
   if (changed) return step(batch, outputs_);
   stage(batch);

@@ -15,6 +15,8 @@ namespace rela {
 struct StepOutputs {
   Tensor features;
   Readback readback;
+  size_t loss = 0;                         // where the readback has it
+  std::optional<size_t> gradient_squares;  // the same; in the last micro-step of a step
 };
 using StepFn = std::function<void(const TwoViewBatch& batch, StepOutputs& out)>;
 
@@ -28,6 +30,7 @@ class StepGraph {
   /// block.
   static constexpr int kWarmUps = 4;
 
+  /// `off`: never records.
   explicit StepGraph(ExperimentConfig::CudaGraph mode) : mode_(mode) {}
 
   /// Launches the step on a batch in device memory. If recording fails, `auto` logs the reason once

@@ -4,7 +4,7 @@ namespace rela {
 
 Supervised::Supervised(const BackboneSpec& backbone, int64_t num_classes, Dtype compute,
                        uint64_t seed, Device device)
-    : Learner(backbone, compute, seed, device), fc_(feature_width(), num_classes) {
+    : BackboneLearner(backbone, compute, seed, device), fc_(feature_width(), num_classes) {
   initialize(fc_, seed + 1);
   lay_out(fc_.parameters("fc"));
 }
@@ -19,7 +19,7 @@ Var Supervised::loss(const Var& features, const TwoViewBatch& batch) {
 }
 
 std::vector<StateTensor> Supervised::state() const {
-  std::vector<StateTensor> all = Learner::state();
+  std::vector<StateTensor> all = BackboneLearner::state();
   append(all, state_of(fc_, "fc"));
   return all;
 }

@@ -1,24 +1,22 @@
 #pragma once
-// One training run: the loop and its output.
+// One training run: its phases, one after the other, step by step.
 
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "rela/config/experiment_config.h"
 #include "rela/data/device_loader.h"
 #include "rela/eval/feature_extraction.h"
 #include "rela/eval/result.h"
 #include "rela/run/checkpoint_store.h"
-#include "rela/run/metrics_log.h"
-#include "rela/run/progress.h"
-#include "rela/run/run_directory.h"
+#include "rela/run/run_record.h"
 #include "rela/run/signals.h"
-#include "rela/train/loss_scale.h"
-#include "rela/train/rela_phase.h"
-#include "rela/train/setup.h"
-#include "rela/train/step_graph.h"
+#include "rela/train/online_classifier.h"
+#include "rela/train/phase.h"
 #include "rela/train/training_state.h"
+#include "rela/train/training_step.h"
 
 namespace rela {
 
@@ -39,57 +37,34 @@ class Trainer {
   ExitCode train();
 
  private:
-  /// One optimiser step, summed over its micro-steps.
-  struct StepResult {
-    double loss = 0;       // mean over micro-steps
-    double grad_norm = 0;  // not finite: the step was skipped
-    double waited_s = 0;
-    Tensor features;  // of the last micro-step
-    OnlineClassifier::Result online;
-  };
   /// Accumulated since the last log line.
   struct Window {
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
     int64_t steps = 0;
     double waited_s = 0;
-    int64_t online_correct = 0;
-    int64_t online_total = 0;
-    void add(const StepResult& r);
+    Hits hits;
+    void add(const StepResult& result);
   };
 
   // trainer.cpp: the loop
   /// Runs to the end, or to a stop request, in which case it has written the checkpoint.
   SignalRequest run_steps(SignalWatch& signals);
-  void begin_rela_phase();
-  void end_rela_phase();
+  void begin_phase(size_t index);
+  void begin_next_phase();
   void start_loader();
-  Var loss_of(const Var& features, const TwoViewBatch& batch);
-  StepResult step(const StepRates& rates);
-  bool wants_graph() const;
-  bool uses_graph() const;
-  void zero_gradients();
-  enum class MicroStep : uint8_t { kMoreFollow, kLast };  // within an optimiser step
-  void micro_step(StepResult& result, MicroStep which);
-  void skip_if_nonfinite(const Tensor& gradient_squares);
-  void launch(const TwoViewBatch& batch, StepOutputs& out, MicroStep which);
-  void launch_update();
-  void read_results(StepResult& result, MicroStep which, const TwoViewBatch& batch,
-                    const Readback& readback);
-  void check_finite(const StepResult& result, const TwoViewBatch& batch);
-  void skip_step();
   TrainingState training_state();
-  const char* phase() const;
-  int64_t epoch() const { return static_cast<int64_t>(length_.epoch_of(step_)); }
+  const char* phase_name() const { return phase_.learner->name(); }
+  RunPosition position() const { return {step_, length_.epoch_of(step_)}; }
 
-  // trainer_output.cpp: logging and output
+  // trainer_output.cpp: what the run tells
   void log_start();
   void check_collapse(double deviation);
   void log_step(const StepResult& result, const StepRates& rates);
+  TrainEvent train_event(const StepResult& result, const ProgressState& state) const;
   void write_checkpoint();
   ExitCode stop_by_signal();
   void finish();
   void write_failure(const Error& failure) const;
-  void write_state(const char* state, ExitCode code, const std::string& message) const;
   bool log_due() const;
 
   // trainer_evaluation.cpp: what it is worth
@@ -108,22 +83,22 @@ class Trainer {
   std::unique_ptr<ImageDataset> train_set_;
   std::unique_ptr<ImageDataset> test_set_;
   RunLength length_;
-  std::unique_ptr<Learner> learner_;
+  std::shared_ptr<BackboneLearner> learner_;  // of the whole run; its last phase's
   Optimizer optimizer_;
   std::unique_ptr<OnlineClassifier> classifier_;
-  ProgressDisplay::Style progress_style_;
-  std::unique_ptr<RelaPhase> rela_;  // null before and after the phase
+  LossScale loss_scale_;
+  std::vector<PlannedPhase> phases_;
+  size_t phase_index_ = 0;
+  Phase phase_;  // the current one
+  std::optional<TrainingStep> training_step_;
   std::unique_ptr<DeviceLoader> loader_;
   CheckpointStore checkpoints_;
-  ProgressDisplay progress_;
-  std::unique_ptr<MetricsLog> metrics_;
+  ProgressDisplay::Style progress_style_;
+  RunRecord record_;
   int64_t step_ = 0;
   double elapsed_before_s_ = 0;
   bool resumed_ = false;
   Window window_;
-  LossScale loss_scale_;
-  StepOutputs outputs_;             // outputs of a micro-step without a graph
-  std::optional<StepGraph> graph_;  // of this phase's steps
 };
 
 }  // namespace rela

@@ -33,9 +33,9 @@ bool Trainer::evaluation_due() const {
 /// Whether the metrics have this step's evaluation: a resumed run makes up for one that a signal
 /// broke off.
 bool Trainer::is_evaluated() const {
-  const RunLog log = read_run_log(run_.file("metrics.jsonl").string());
+  const RunLog log = read_run_log(record_.metrics_file());
   return std::any_of(log.evals.begin(), log.evals.end(),
-                     [&](const EvalPoint& point) { return point.step == step_; });
+                     [&](const Logged<EvalEvent>& eval) { return eval.at.step == step_; });
 }
 
 /// Shows a pass, and breaks it off when a signal asks to stop.
@@ -73,21 +73,19 @@ void Trainer::evaluate_all() {
   const auto start = std::chrono::steady_clock::now();
   const FeatureSet test = features_of(*test_set_, "kNN: features of test images");
   const EvalResult knn = evaluate_knn(test);
-  metrics_->write("eval", step_, epoch(),
-                  {{"protocol", "knn"},
-                   {"top1", knn.top1()},
-                   {"correct", knn.correct},
-                   {"total", knn.total},
-                   {"train_size", knn_train_images()}});
+  record_.write(position(), EvalEvent{.protocol = "knn",
+                                      .top1 = knn.top1(),
+                                      .correct = knn.correct,
+                                      .total = knn.total,
+                                      .train_size = knn_train_images()});
   std::string line = cat("step ", step_, ": kNN top-1 ", knn.top1());
   if (classifier_ && step_ > 0) {
-    const OnlineClassifier::Result online = classifier_->evaluate(test.features, test.labels);
+    const Hits online = classifier_->evaluate(test.features, test.labels);
     const double top1 = static_cast<double>(online.correct) / static_cast<double>(online.total);
-    metrics_->write("eval", step_, epoch(),
-                    {{"protocol", "online_linear"},
-                     {"top1", top1},
-                     {"correct", online.correct},
-                     {"total", online.total}});
+    record_.write(position(), EvalEvent{.protocol = "online_linear",
+                                        .top1 = top1,
+                                        .correct = online.correct,
+                                        .total = online.total});
     line += cat(", online linear top-1 ", top1);
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -98,7 +96,7 @@ void Trainer::evaluate_all() {
 
 /// False when a signal asked to stop before it was done: then nothing of it is kept.
 bool Trainer::evaluate() {
-  progress_.clear();
+  record_.progress().clear();
   bool done = true;
   try {
     evaluate_all();

@@ -1,9 +1,6 @@
 #include "rela/train/training_state.h"
 
-#include <fmt/core.h>
-
-#include "nn/backbone_json.h"
-#include "rela/config/normalize_field.h"
+#include "rela/train/json_member.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 #include "runtime/io/json.h"
@@ -15,74 +12,48 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kStateVersion = 3;
 
-std::vector<StateTensor> model_state(const TrainingState& state) {
-  std::vector<StateTensor> all = state.learner.state();
-  if (state.classifier != nullptr) append(all, state.classifier->state());
-  if (state.rela != nullptr) append(all, state.rela->state());
-  return all;
-}
-
-/// An optimiser of the run, with the name of its momenta in files.
-struct NamedOptimizer {
-  std::string name;
-  Optimizer* optimizer;
-};
-std::vector<NamedOptimizer> optimizers(const TrainingState& state) {
-  std::vector<NamedOptimizer> all{{"online", &state.optimizer}};
-  if (state.classifier != nullptr) all.push_back({"classifier", &state.classifier->optimizer()});
-  if (state.rela != nullptr && state.rela->optimizer() != nullptr)
-    all.push_back({"map", state.rela->optimizer()});
-  return all;
-}
-
 /// Momenta of all optimisers, flat, in the layout of the arenas.
-std::vector<StateTensor> optimizer_state(const TrainingState& state) {
+std::vector<StateTensor> momenta_of(const Phase& phase) {
   std::vector<StateTensor> all;
-  for (const auto& [name, optimizer] : optimizers(state)) {
-    for (const NamedState& s : optimizer->state()) all.push_back({cat(name, ".", s.name), s.value});
+  for (const TrainedPart& part : phase.parts) {
+    if (part.optimizer == nullptr) continue;
+    for (const NamedState& s : part.optimizer->state())
+      all.push_back({cat(part.name, ".", s.name), s.value});
   }
   return all;
 }
 
 std::string path_of(const fs::path& folder, const char* name) { return (folder / name).string(); }
 
-template <class T>
-T member(const JsonValue& state, const std::string& key, const std::string& file) {
-  const JsonValue* value = state.find(key);
-  const T* found = value == nullptr ? nullptr : value->as<T>();
-  RELA_CHECK(found != nullptr, WeightsError, file, ": ", key,
-             " is missing; the checkpoint is not one of this program");
-  return *found;
+const JsonValue& section(const JsonValue& state, const char* name, const std::string& file) {
+  const JsonValue* json = state.find(name);
+  RELA_CHECK(json != nullptr, WeightsError, file, ": ", name,
+             " is missing; the checkpoint is damaged");
+  return *json;
 }
 
-JsonValue read_state_json(const fs::path& folder) {
-  const std::string file = path_of(folder, "state.json");
-  JsonValue json = parse_json(read_file(file));
-  const auto version = member<int64_t>(json, "state_version", file);
-  RELA_CHECK(version == kStateVersion, WeightsError, file, ": state version ", version,
-             "; this program reads ", kStateVersion);
-  return json;
+JsonValue::Object counters_json(const Phase& phase) {
+  JsonValue::Object all;
+  for (const TrainedPart& part : phase.parts) {
+    if (part.optimizer == nullptr) continue;
+    const Optimizer::Counters& c = part.optimizer->counters();
+    all.emplace_back(part.name, JsonValue::Object{{"steps", c.steps},
+                                                  {"frozen_steps", c.frozen_steps},
+                                                  {"frozen_from", c.frozen_from}});
+  }
+  return all;
 }
 
-JsonValue::Object rela_json(RelaPhase& rela) {
-  const SwitchState& s = rela.phase_switch().state();
-  return {{"slow", s.slow},
-          {"fast", s.fast},
-          {"rho", s.rho},
-          {"targets", rela.targets().fingerprint()}};
-}
-
-void restore_rela(const JsonValue& state, const std::string& file, RelaPhase& rela) {
-  const JsonValue* json = state.find("rela");
-  RELA_CHECK(json != nullptr, WeightsError, file, ": rela is missing; the checkpoint is damaged");
-  const auto targets = member<std::string>(*json, "targets", file);
-  RELA_CHECK(targets == rela.targets().fingerprint(), WeightsError, file,
-             ": the run has learned the targets ", targets, ", and the prior now gives ",
-             rela.targets().fingerprint(),
-             "; restore the prior's weights and the data, or start anew with --overwrite");
-  rela.phase_switch().restore({member<double>(*json, "slow", file),
-                               member<double>(*json, "fast", file),
-                               member<double>(*json, "rho", file)});
+void restore_counters(const JsonValue& state, const std::string& file, const Phase& phase) {
+  const JsonValue* all = state.find("optimizers");
+  for (const TrainedPart& part : phase.parts) {
+    if (part.optimizer == nullptr) continue;
+    const JsonValue* counters = all == nullptr ? nullptr : all->find(part.name);
+    RELA_CHECK(counters != nullptr, WeightsError, file, ": optimizers.", part.name, " is missing");
+    part.optimizer->set_counters({required_member<int64_t>(*counters, "steps", file),
+                                  required_member<int64_t>(*counters, "frozen_steps", file),
+                                  required_member<int64_t>(*counters, "frozen_from", file)});
+  }
 }
 
 JsonValue::Object loss_scale_json(const LossScale& scale) {
@@ -90,34 +61,27 @@ JsonValue::Object loss_scale_json(const LossScale& scale) {
   return {{"value", s.value}, {"finite_steps", s.finite_steps}, {"skipped_steps", s.skipped_steps}};
 }
 
-void restore_loss_scale(const JsonValue& state, const std::string& file, LossScale& scale) {
-  const JsonValue* json = state.find("loss_scale");
-  RELA_CHECK(json != nullptr, WeightsError, file,
-             ": loss_scale is missing; the checkpoint is damaged");
-  scale.restore({member<double>(*json, "value", file), member<int64_t>(*json, "finite_steps", file),
-                 member<int64_t>(*json, "skipped_steps", file)});
+void restore_loss_scale(const JsonValue& json, const std::string& file, LossScale& scale) {
+  scale.restore({required_member<double>(json, "value", file),
+                 required_member<int64_t>(json, "finite_steps", file),
+                 required_member<int64_t>(json, "skipped_steps", file)});
 }
 
 }  // namespace
 
 void write_training_state(const fs::path& folder, const TrainingState& state,
                           const TrainingPosition& position, const ExperimentConfig& config) {
-  save_state(path_of(folder, "model.safetensors"), model_state(state));
+  const Learner& learner = *state.phase.learner;
+  save_state(path_of(folder, "model.safetensors"), state.phase.state());
   save_state(path_of(folder, "target.safetensors"), state.learner.target_state());
-  save_state(path_of(folder, "optimizer.safetensors"), optimizer_state(state));
-  JsonValue::Object counters;
-  for (const auto& [name, optimizer] : optimizers(state)) {
-    const Optimizer::Counters& c = optimizer->counters();
-    counters.emplace_back(name, JsonValue::Object{{"steps", c.steps},
-                                                  {"frozen_steps", c.frozen_steps},
-                                                  {"frozen_from", c.frozen_from}});
-  }
+  save_state(path_of(folder, "optimizer.safetensors"), momenta_of(state.phase));
   JsonValue::Object json{
-      {"state_version", kStateVersion},    {"step", position.step},
-      {"elapsed_s", position.elapsed_s},   {"phase", position.phase},
-      {"optimizers", std::move(counters)},
+      {"state_version", kStateVersion},           {"step", position.step},
+      {"elapsed_s", position.elapsed_s},          {"phase", learner.name()},
+      {"optimizers", counters_json(state.phase)},
   };
-  if (state.rela != nullptr) json.emplace_back("rela", rela_json(*state.rela));
+  if (JsonValue::Object progress = learner.progress(); !progress.empty())
+    json.emplace_back(learner.name(), std::move(progress));
   if (state.loss_scale != nullptr) {
     json.emplace_back("loss_scale", loss_scale_json(*state.loss_scale));
   }
@@ -126,68 +90,42 @@ void write_training_state(const fs::path& folder, const TrainingState& state,
                     to_json_text(json, JsonLayout::kIndented) + "\n");
 }
 
-std::string checkpoint_phase(const fs::path& folder) {
-  return member<std::string>(read_state_json(folder), "phase", path_of(folder, "state.json"));
-}
-
-TrainingPosition read_training_state(const fs::path& folder, TrainingState& state,
-                                     const ExperimentConfig& config) {
-  const std::string file = path_of(folder, "state.json");
-  const JsonValue json = read_state_json(folder);
-  const JsonValue* before = json.find("config");
-  RELA_CHECK(before != nullptr, WeightsError, file, ": config is missing");
+SavedTraining::SavedTraining(fs::path folder, const ExperimentConfig& config)
+    : folder_(std::move(folder)),
+      file_(path_of(folder_, "state.json")),
+      json_(parse_json(read_file(file_))) {
+  const auto version = required_member<int64_t>(json_, "state_version", file_);
+  RELA_CHECK(version == kStateVersion, WeightsError, file_, ": state version ", version,
+             "; this program reads ", kStateVersion);
+  const JsonValue* before = json_.find("config");
+  RELA_CHECK(before != nullptr, WeightsError, file_, ": config is missing");
   const std::string differences = config_differences(*before, parse_json(to_resolved_json(config)));
-  RELA_CHECK(differences.empty(), WeightsError, folder.string(),
+  RELA_CHECK(differences.empty(), WeightsError, folder_.string(),
              ": the run was started with another config; ",
              "restore these keys, or start anew with --out or --overwrite:", differences);
+}
 
-  std::vector<StateTensor> model = model_state(state);
+std::string SavedTraining::phase() const {
+  return required_member<std::string>(json_, "phase", file_);
+}
+
+TrainingPosition SavedTraining::read(const TrainingState& state) const {
+  std::vector<StateTensor> model = state.phase.state();
   std::vector<StateTensor> target = state.learner.target_state();
-  std::vector<StateTensor> momenta = optimizer_state(state);
-  load_state(SafetensorsReader(path_of(folder, "model.safetensors")), model);
-  load_state(SafetensorsReader(path_of(folder, "target.safetensors")), target);
-  load_state(SafetensorsReader(path_of(folder, "optimizer.safetensors")), momenta);
-  state.learner.parameters().refresh_compute_copy();
-  if (state.learner.target() != nullptr) state.learner.target()->refresh_compute_copy();
-  for (const auto& [name, optimizer] : optimizers(state)) {
-    const JsonValue* all = json.find("optimizers");
-    const JsonValue* counters = all == nullptr ? nullptr : all->find(name);
-    RELA_CHECK(counters != nullptr, WeightsError, file, ": optimizers.", name, " is missing");
-    optimizer->set_counters({member<int64_t>(*counters, "steps", file),
-                             member<int64_t>(*counters, "frozen_steps", file),
-                             member<int64_t>(*counters, "frozen_from", file)});
-  }
-  if (state.rela != nullptr) restore_rela(json, file, *state.rela);
-  if (state.loss_scale != nullptr) restore_loss_scale(json, file, *state.loss_scale);
-  return {member<int64_t>(json, "step", file), member<double>(json, "elapsed_s", file),
-          member<std::string>(json, "phase", file)};
-}
-
-namespace {
-
-/// Uses timm's key names; exported_model() reads it.
-JsonValue input_json(const ModelInput& input) {
-  return JsonValue::Object{
-      {"input_size", JsonValue::Array{int64_t{3}, input.image_size, input.image_size}},
-      {"mean", channels_to_json(input.normalization.mean)},
-      {"std", channels_to_json(input.normalization.std)}};
-}
-
-}  // namespace
-
-void export_backbone(const fs::path& folder, const Learner& learner, const ModelInput& input,
-                     int64_t step) {
-  make_directories(folder.string());
-  save_state(path_of(folder, "backbone.safetensors"), learner.backbone_state(),
-             {{"step", std::to_string(step)}});
-  JsonValue::Object json = backbone_to_json(learner.backbone_spec());
-  json.emplace_back("num_classes", int64_t{0});
-  json.emplace_back("num_features", learner.feature_width());
-  json.emplace_back("global_pool", "avg");
-  json.emplace_back("step", step);
-  json.emplace_back("pretrained_cfg", input_json(input));
-  write_file_atomic(path_of(folder, "config.json"),
-                    to_json_text(json, JsonLayout::kIndented) + "\n");
+  std::vector<StateTensor> momenta = momenta_of(state.phase);
+  load_state(SafetensorsReader(path_of(folder_, "model.safetensors")), model);
+  load_state(SafetensorsReader(path_of(folder_, "target.safetensors")), target);
+  load_state(SafetensorsReader(path_of(folder_, "optimizer.safetensors")), momenta);
+  for (const TrainedPart& part : state.phase.parts) part.arena->refresh_compute_copy();
+  if (MovingAverage* average = state.learner.target(); average != nullptr)
+    average->weights().refresh_compute_copy();
+  restore_counters(json_, file_, state.phase);
+  Learner& learner = *state.phase.learner;
+  if (!learner.progress().empty()) learner.restore(section(json_, learner.name(), file_), file_);
+  if (state.loss_scale != nullptr)
+    restore_loss_scale(section(json_, "loss_scale", file_), file_, *state.loss_scale);
+  return {required_member<int64_t>(json_, "step", file_),
+          required_member<double>(json_, "elapsed_s", file_)};
 }
 
 }  // namespace rela

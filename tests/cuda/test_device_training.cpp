@@ -10,6 +10,7 @@
 #include "rela/data/device_loader.h"
 #include "rela/train/byol.h"
 #include "rela/train/online_classifier.h"
+#include "rela/train/training_step.h"
 #include "runtime/cuda.h"
 #include "runtime/error.h"
 #include "runtime/gpu_facts.h"
@@ -170,28 +171,30 @@ struct Trained {
   std::vector<float> target;    // the averaged weights afterwards
 };
 Trained train(Device device, OptimizerSpec::Name optimizer_name) {
-  Byol byol(small_byol(device), 1);
-  Optimizer optimizer({.name = optimizer_name, .weight_decay = 0.01}, byol.parameters(),
-                      byol.target());
-  OnlineClassifier classifier(byol.feature_width(), 10, 2, device);
+  const auto byol = std::make_shared<Byol>(small_byol(device), 1);
+  Optimizer optimizer({.name = optimizer_name, .weight_decay = 0.01}, byol->parameters(),
+                      byol->target());
+  OnlineClassifier classifier(byol->feature_width(), 10, 2, device);
+  Phase phase{.learner = byol, .views = options().views, .parts = {}};
+  phase.parts.push_back(
+      {.name = "online", .arena = &byol->parameters(), .optimizer = &optimizer, .state = {}});
+  phase.parts.push_back(classifier.part());
+  LossScale scale(std::nullopt, /*accum_steps=*/1, device);
+  TrainingStep step(phase, scale, {});
   const auto set = pictures();
   DeviceLoader loader(*set, options(), device);
   Trained trained;
-  for (int step = 0; step < 2; ++step) {
-    const TwoViewBatch& batch = loader.next();
-    byol.parameters().zero_grad();
-    const Var features = byol.encode(batch.images);
-    const Var loss = byol.loss(features, batch);
-    backward(loss, Tensor::full({}, 1.0f, device));
-    classifier.begin_step();
-    const auto seen = classifier.learn(features.value().slice(0, 4), batch.labels);
-    optimizer.step(kLr, 0.9f);
-    byol.average_statistics(0.9f);
-    trained.numbers.push_back(loss.value().item());
-    trained.numbers.push_back(seen.loss.item());
-    trained.numbers.push_back(feature_std(features.value()));
+  for (int64_t i = 1; i <= 2; ++i) {
+    const StepResult result = step.run(i, loader, {.lr = kLr, .tau = 0.9f});
+    Readback readback;
+    const Var seen =
+        classifier.loss(result.features.slice(0, 4), loader.host_labels().to(device), readback);
+    trained.numbers.push_back(result.loss);
+    trained.numbers.push_back(seen.value().item());
+    trained.numbers.push_back(feature_std(result.features));
+    readback.wait();
   }
-  const Tensor target = byol.target()->values().to(Device::kCpu);
+  const Tensor target = byol->target()->weights().values().to(Device::kCpu);
   trained.target.assign(target.span<float>().begin(), target.span<float>().end());
   return trained;
 }

@@ -38,25 +38,26 @@ struct Trained {
       : head({kIn, 7, 3}),
         target_head({kIn, 7, 3}),
         arena((initialize(head, 1), head.parameters()), compute),
-        target((initialize(target_head, 2), target_head.parameters()), compute),
+        target(arena, {}, {(initialize(target_head, 2), target_head.parameters()), {}}),
         optimizer(spec, arena, &target) {}
 
   void add_gradients() {
     const Var y = head.forward(Var(inputs()), {});
     backward(y, Tensor::full(y.shape(), 0.5f));
   }
-  void train(int steps) {
+  void train(int steps, const Tensor& gradient_squares = {}) {
     for (int i = 0; i < steps; ++i) {
       arena.zero_grad();
       add_gradients();
-      optimizer.step(kLr, kTau);
+      optimizer.begin_step(kLr, kTau);
+      optimizer.update(gradient_squares);
     }
   }
 
   MlpHead head;
   MlpHead target_head;
   ParameterArena arena;
-  ParameterArena target;
+  MovingAverage target;
   Optimizer optimizer;
 };
 
@@ -71,7 +72,7 @@ TEST_P(OptimizerRules, ResumedFromItsStateGoesOnWithTheSameBits) {
   first.train(2);
   Trained second(spec);
   second.arena.values().copy_from(first.arena.values());
-  second.target.values().copy_from(first.target.values());
+  second.target.weights().values().copy_from(first.target.weights().values());
   const std::vector<NamedState> saved = first.optimizer.state();
   std::vector<NamedState> restored = second.optimizer.state();
   ASSERT_EQ(restored.size(), saved.size());
@@ -81,7 +82,7 @@ TEST_P(OptimizerRules, ResumedFromItsStateGoesOnWithTheSameBits) {
 
   EXPECT_EQ(second.optimizer.steps(), 4);
   EXPECT_EQ(copy_of(second.arena.values()), copy_of(through.arena.values()));
-  EXPECT_EQ(copy_of(second.target.values()), copy_of(through.target.values()));
+  EXPECT_EQ(copy_of(second.target.weights().values()), copy_of(through.target.weights().values()));
 }
 
 /// Steps with a gradient of 0.25 everywhere, whatever the weights are.
@@ -102,11 +103,11 @@ TEST_P(OptimizerRules, RestingSegmentsKeepWeightsTargetAndTheirCountOfSteps) {
   trained.optimizer.freeze_from(first);
   step_alike(trained, 3);
   const std::vector<float> frozen = copy_of(trained.arena.values());
-  const std::vector<float> target = copy_of(trained.target.values());
+  const std::vector<float> target = copy_of(trained.target.weights().values());
   EXPECT_NE(frozen[0], weights[0]);
   for (auto i = static_cast<size_t>(offset); i < weights.size(); ++i) {
     ASSERT_EQ(frozen[i], weights[i]) << i;
-    ASSERT_EQ(target[i], copy_of(fresh.target.values())[i]) << i;
+    ASSERT_EQ(target[i], copy_of(fresh.target.weights().values())[i]) << i;
   }
   // After unfreeze(), they move as in a first step, including Adam's bias correction.
   trained.optimizer.unfreeze();
@@ -124,6 +125,7 @@ TEST_P(OptimizerRules, BiasesAndNormsDoNotDecayUnlessAsked) {
     Trained trained({.name = GetParam(), .weight_decay = 0.5, .exclude_bias_and_norm = excluded});
     const std::vector<float> before = copy_of(trained.arena.values());
     trained.arena.zero_grad();
+    trained.arena.finish_gradients();
     trained.optimizer.step(0.1f, kTau);  // all gradients are zero
     for (const ArenaSegment& s : trained.arena.segments()) {
       const auto i = static_cast<size_t>(s.offset);
@@ -141,6 +143,7 @@ TEST_P(OptimizerRules, AParameterThatNoBackwardReachedTakesNoOldGradient) {
   for (NamedState s : state) s.value.fill_zero();
   const std::vector<float> before = copy_of(trained.arena.values());
   trained.arena.zero_grad();
+  trained.arena.finish_gradients();
   trained.optimizer.step(kLr, kTau);
   EXPECT_EQ(copy_of(trained.arena.values()), before);
   EXPECT_THAT(trained.arena.gradients().span<float>(), Each(0.0f));
@@ -149,7 +152,7 @@ TEST_P(OptimizerRules, AParameterThatNoBackwardReachedTakesNoOldGradient) {
 TEST_P(OptimizerRules, RoundedCopiesOfWeightsAndTargetFollow) {
   Trained trained({.name = GetParam(), .weight_decay = 0}, Dtype::kBf16);
   trained.train(2);
-  for (ParameterArena* arena : {&trained.arena, &trained.target}) {
+  for (ParameterArena* arena : {&trained.arena, &trained.target.weights()}) {
     for (int64_t i = 0; i < arena->size(); ++i) {
       ASSERT_EQ(arena->compute_copy().data<Bf16>()[i].bits,
                 to_bf16(arena->values().data<float>()[i]).bits);
@@ -171,7 +174,7 @@ TEST_P(OptimizerRules, GradientsOfAScaledLossGiveTheSameBits) {
     for (Trained* trained : {&plain, &scaled}) trained->optimizer.step(kLr, kTau);
   }
   EXPECT_EQ(copy_of(scaled.arena.values()), copy_of(plain.arena.values()));
-  EXPECT_EQ(copy_of(scaled.target.values()), copy_of(plain.target.values()));
+  EXPECT_EQ(copy_of(scaled.target.weights().values()), copy_of(plain.target.weights().values()));
 }
 
 TEST_P(OptimizerRules, AStepThatIsForgottenDoesNotCount) {
@@ -180,10 +183,8 @@ TEST_P(OptimizerRules, AStepThatIsForgottenDoesNotCount) {
   Tensor squares = Tensor::zeros({8}, Dtype::kU8);  // one f64
   const double not_finite = HUGE_VAL;
   std::memcpy(squares.raw(), &not_finite, sizeof(not_finite));
-  skipping.optimizer.skip_if_nonfinite(squares);
-  skipping.train(1);
+  skipping.train(1, squares);
   skipping.optimizer.forget_step();
-  skipping.optimizer.skip_if_nonfinite(Tensor());
   for (Trained* trained : {&plain, &skipping}) trained->train(2);
   EXPECT_EQ(skipping.optimizer.steps(), 2);
   EXPECT_EQ(copy_of(skipping.arena.values()), copy_of(plain.arena.values()));
@@ -269,13 +270,13 @@ TEST(Optimizer, AdamsBiasCorrectionCountsTheSteps) {
 TEST(Optimizer, MicroStepsAddGradientsAndMoveNothing) {
   Trained trained({.name = OptimizerSpec::Name::kSgd, .weight_decay = 0});
   const std::vector<float> weights = copy_of(trained.arena.values());
-  const std::vector<float> target = copy_of(trained.target.values());
+  const std::vector<float> target = copy_of(trained.target.weights().values());
   trained.arena.zero_grad();
   trained.add_gradients();
   const std::vector<float> once = copy_of(trained.arena.gradients());
   trained.add_gradients();
   EXPECT_EQ(copy_of(trained.arena.values()), weights);
-  EXPECT_EQ(copy_of(trained.target.values()), target);
+  EXPECT_EQ(copy_of(trained.target.weights().values()), target);
   EXPECT_EQ(trained.optimizer.steps(), 0);
   for (size_t i = 0; i < once.size(); ++i)
     ASSERT_FLOAT_EQ(trained.arena.gradients().data<float>()[i], 2 * once[i]) << i;
@@ -284,7 +285,8 @@ TEST(Optimizer, MicroStepsAddGradientsAndMoveNothing) {
   EXPECT_EQ(trained.optimizer.steps(), 1);
   const std::span<const float> now = std::as_const(trained.arena.values()).span<float>();
   for (size_t i = 0; i < target.size(); ++i) {
-    ASSERT_NEAR(trained.target.values().data<float>()[i], kTau * target[i] + 0.1 * now[i], 1e-6)
+    ASSERT_NEAR(trained.target.weights().values().data<float>()[i], kTau * target[i] + 0.1 * now[i],
+                1e-6)
         << i;
   }
 }
@@ -296,28 +298,24 @@ TEST(Optimizer, ATargetWithoutThePredictorFollowsTheFrontOfTheWeights) {
   std::vector<NamedParameter> online = projector.parameters("projector");
   for (NamedParameter& p : predictor.parameters("predictor")) online.push_back(std::move(p));
   ParameterArena arena(online, Dtype::kF32);
-  ParameterArena target(target_projector.parameters("projector"), Dtype::kF32);
+  MovingAverage target(arena, {}, {target_projector.parameters("projector"), {}});
   std::ranges::fill(arena.values().span<float>(), 2.0f);
   Optimizer optimizer({.name = OptimizerSpec::Name::kSgd, .weight_decay = 0}, arena, &target);
   arena.zero_grad();
+  arena.finish_gradients();
   optimizer.step(kLr, /*tau=*/0.0f);
-  for (const ArenaSegment& s : target.segments())
-    EXPECT_EQ(target.values().data<float>()[s.offset], 2.0f) << s.name;
+  for (const ArenaSegment& s : target.weights().segments())
+    EXPECT_EQ(target.weights().values().data<float>()[s.offset], 2.0f) << s.name;
 }
 
-TEST(Optimizer, ATargetThatIsNotTheFrontOfTheWeightsIsRefused) {
+TEST(Optimizer, TheAverageOfOtherParametersIsRefused) {
   MlpHead head({kIn, 7, 3});
-  MlpHead other({kIn, 8, 3});
+  MlpHead other({kIn, 7, 3});
+  MlpHead average({kIn, 7, 3});
   ParameterArena arena(head.parameters(), Dtype::kF32);
-  ParameterArena target(other.parameters(), Dtype::kF32);
+  ParameterArena others(other.parameters(), Dtype::kF32);
+  MovingAverage target(others, {}, {average.parameters(), {}});
   EXPECT_THROW(Optimizer({}, arena, &target), InternalError);
-}
-
-TEST(EmaUpdate, RefusesOtherShapes) {
-  Tensor target = Tensor::zeros({3}, Dtype::kF32);
-  EXPECT_THROW(ema_update(target, Tensor::zeros({4}, Dtype::kF32), 0.5f), ShapeError);
-  ema_update(target, Tensor::full({3}, 4.0f), 0.75f);
-  EXPECT_THAT(target.span<float>(), Each(1.0f));
 }
 
 }  // namespace

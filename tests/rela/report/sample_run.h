@@ -20,9 +20,10 @@ inline std::string sample_metrics(int64_t steps) {
         R"({{"event":"train","step":{},"epoch":{},"elapsed_s":{},"phase":"byol","loss":{},"lr":{},)"
         R"("tau":{},"grad_norm":{},"feature_std":{},"img_per_s":{},"iter_ms":140.5,"data_wait":0.02}})"
         "\n",
-        step, share * 10, static_cast<double>(step) * 0.14, 0.6 + 3 * std::exp(-5 * share),
-        0.001 * (1 - share), 0.99 + 0.01 * share, 2 + std::sin(static_cast<double>(step)),
-        0.044 * share, 900 + 20 * std::cos(static_cast<double>(step)));
+        step, static_cast<int64_t>(share * 10), static_cast<double>(step) * 0.14,
+        0.6 + 3 * std::exp(-5 * share), 0.001 * (1 - share), 0.99 + 0.01 * share,
+        2 + std::sin(static_cast<double>(step)), 0.044 * share,
+        900 + 20 * std::cos(static_cast<double>(step)));
     if (step % 1000 == 0) {
       out += fmt::format(
           R"({{"event":"eval","step":{},"epoch":1,"protocol":"knn","top1":{},"correct":1,"total":2}})"

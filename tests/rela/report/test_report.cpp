@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "rela/run/metrics_log.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 #include "tests/rela/report/sample_run.h"
@@ -62,6 +63,18 @@ TEST(Report, NeverRunsWhatAFileSays) {
   for (const char* part : {"<script>alert", "<img", "<b>knn", "<i>byol", "<u>odd"})
     EXPECT_THAT(page, Not(HasSubstr(part)));
   EXPECT_THAT(page, HasSubstr("&lt;script&gt;alert(1)&lt;/script&gt;"));
+}
+
+TEST(Report, NamesThePhaseThatASwitchBegan) {
+  const TempDir dir;
+  MetricsLog metrics(dir.path() / "metrics.jsonl", 0, 0);
+  metrics.write(10, 0, TrainEvent{.phase = "rela", .loss = 1});
+  metrics.write(10, 0, PhaseSwitchEvent{.phase = "byol", .slow = 1, .fast = 1, .rho = 1});
+  metrics.write(20, 0, TrainEvent{.phase = "byol", .loss = 2});
+  const std::string page = render_report(dir.path());
+  EXPECT_EQ(count(page, ">byol</text>"), 1) << "in the charts that have data";
+  EXPECT_THAT(page, HasSubstr("<td>phase_switch</td><td class=\"number\">10</td>"));
+  EXPECT_THAT(page, HasSubstr("<td>byol</td></tr>"));
 }
 
 TEST(Report, TellsHowFarARunningOneIs) {

@@ -12,6 +12,7 @@
 #include "rela/run/progress.h"
 #include "rela/run/run_directory.h"
 #include "rela/run/signals.h"
+#include "rela/run/status.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 #include "tests/support/log_capture.h"
@@ -68,10 +69,10 @@ TEST(RunDirectory, IsFreeAgainAfterItsOwnerWent) {
 TEST(MetricsLog, WritesOneObjectPerLineAndNonFiniteNumbersAsStrings) {
   const TempDir dir;
   MetricsLog(dir.path() / "metrics.jsonl", 0, 0)
-      .write("train", 7, 1, {{"loss", json_number(std::nan(""))}});
+      .write(7, 1, CheckpointEvent{.seconds = std::nan("")});
   const std::string text = read_file((dir.path() / "metrics.jsonl").string());
-  EXPECT_THAT(text, testing::StartsWith(R"({"event":"train","step":7,"epoch":1,"time":)"));
-  EXPECT_THAT(text, testing::EndsWith(",\"loss\":\"nan\"}\n"));
+  EXPECT_THAT(text, testing::StartsWith(R"({"event":"checkpoint","step":7,"epoch":1,"time":)"));
+  EXPECT_THAT(text, testing::EndsWith(",\"seconds\":\"nan\"}\n"));
 }
 
 TEST(MetricsLog, AResumedRunHasEveryStepOnceEvenAfterATornLine) {
@@ -79,17 +80,45 @@ TEST(MetricsLog, AResumedRunHasEveryStepOnceEvenAfterATornLine) {
   const fs::path path = dir.path() / "metrics.jsonl";
   {
     MetricsLog log(path, 0, 0);
-    for (const int64_t step : {1, 2, 3, 4}) log.write("train", step, 0, {});
+    for (const int64_t step : {1, 2, 3, 4}) log.write(step, 0, TrainEvent{});
   }
   write_file_atomic(path.string(), read_file(path.string()) + R"({"event":"train","st)");
   {
     MetricsLog log(path, 2, 12.5);
     EXPECT_GE(log.elapsed_s(), 12.5);
-    log.write("train", 3, 0, {});
+    log.write(3, 0, TrainEvent{});
   }
   const std::string text = read_file(path.string());
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
   EXPECT_EQ(text.find(R"("step":4)"), std::string::npos);
+}
+
+TEST(Status, IsReadAsItWasWritten) {
+  const TempDir dir;
+  EXPECT_FALSE(read_status(dir.path()).has_value());
+  write_status(dir.path(), {.state = RunStatus::kFailed,
+                            .step = 3,
+                            .total_steps = 9,
+                            .epoch = 1,
+                            .exit_code = 4,
+                            .message = "why"});
+  EXPECT_THAT(read_file((dir.path() / "status.json").string()),
+              testing::StartsWith(R"({"state": "failed", "step": 3, "total_steps": 9, "epoch": 1, )"
+                                  R"("exit_code": 4, "message": "why", "time": )"));
+  const RunStatus status = read_status(dir.path()).value();
+  EXPECT_EQ(status.state, RunStatus::kFailed);
+  EXPECT_EQ(status.step, 3);
+  EXPECT_EQ(status.total_steps, 9);
+  EXPECT_EQ(status.epoch, 1);
+  EXPECT_EQ(status.exit_code, 4);
+  EXPECT_EQ(status.message, "why");
+  EXPECT_GT(status.time, 1e9);
+}
+
+TEST(Status, ThatIsTornCountsAsAbsent) {
+  const TempDir dir;
+  dir.write("status.json", R"({"state":"runn)");
+  EXPECT_FALSE(read_status(dir.path()).has_value());
 }
 
 TEST(Progress, PlainLineShowsEverythingAUserWatches) {

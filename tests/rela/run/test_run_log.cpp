@@ -12,13 +12,13 @@ namespace {
 constexpr const char* kWhole =
     R"({"event":"start","step":0,"epoch":0,"time":"t","elapsed_s":0.0,"feature_dim":512})"
     "\n"
-    R"({"event":"train","step":10,"epoch":0.5,"time":"t","elapsed_s":1.5,"phase":"byol","loss":3.25,)"
+    R"({"event":"train","step":10,"epoch":2,"time":"t","elapsed_s":1.5,"phase":"byol","loss":3.25,)"
     R"("lr":0.001,"tau":0.99,"grad_norm":"inf","feature_std":"nan","img_per_s":900,"iter_ms":142.5,)"
     R"("data_wait":0.02})"
     "\n"
-    R"({"event":"eval","step":10,"epoch":0.5,"protocol":"knn","top1":0.25,"correct":2500,"total":10000})"
+    R"({"event":"eval","step":10,"epoch":2,"protocol":"knn","top1":0.25,"correct":2500,"total":10000})"
     "\n"
-    R"({"event":"warning","step":12,"epoch":0.6,"elapsed_s":2.0,"message":"slow"})"
+    R"({"event":"warning","step":12,"epoch":2,"elapsed_s":2.0,"message":"slow"})"
     "\n"
     R"({"event":"stop","step":20,"epoch":1,"elapsed_s":3.0,"reason":"finished"})"
     "\n";
@@ -26,10 +26,10 @@ constexpr const char* kWhole =
 TEST(RunLog, ReadsEveryKindOfLine) {
   const RunLog log = parse_run_log(kWhole);
   ASSERT_EQ(log.train.size(), 1U);
-  const TrainPoint& p = log.train[0];
-  EXPECT_EQ(p.step, 10);
-  EXPECT_EQ(p.epoch, 0.5);
-  EXPECT_EQ(p.elapsed_s, 1.5);
+  const auto& [at, p] = log.train[0];
+  EXPECT_EQ(at.step, 10);
+  EXPECT_EQ(at.epoch, 2);
+  EXPECT_EQ(at.elapsed_s, 1.5);
   EXPECT_EQ(p.phase, "byol");
   EXPECT_EQ(p.loss, 3.25);
   EXPECT_EQ(p.lr, 0.001);
@@ -40,11 +40,11 @@ TEST(RunLog, ReadsEveryKindOfLine) {
   EXPECT_EQ(p.iter_ms, 142.5);
   EXPECT_EQ(p.data_wait, 0.02);
   ASSERT_EQ(log.evals.size(), 1U);
-  EXPECT_EQ(log.evals[0].protocol, "knn");
-  EXPECT_EQ(log.evals[0].correct, 2500);
+  EXPECT_EQ(log.evals[0].event.protocol, "knn");
+  EXPECT_EQ(log.evals[0].event.correct, 2500);
   ASSERT_EQ(log.marks.size(), 3U);
-  EXPECT_EQ(log.marks[1].text, "slow");
-  EXPECT_EQ(log.marks[2].text, "finished");
+  EXPECT_EQ(headline(log.marks[1].event), "slow");
+  EXPECT_EQ(headline(log.marks[2].event), "finished");
   EXPECT_EQ(log.feature_dim, 512);
   EXPECT_FALSE(log.torn);
   EXPECT_TRUE(log.bad_lines.empty());
@@ -69,10 +69,11 @@ TEST(RunLog, SkipsAndNumbersLinesThatAreNoEvents) {
       "\n"
       "{\"step\":2}\n"
       "{\"event\":\"train\",\"step\":\"3\"}\n"
-      "[1]\n");
-  EXPECT_EQ(log.bad_lines, (std::vector<int64_t>{1, 3, 4, 5, 6}));
+      "[1]\n"
+      "{\"event\":\"unheard-of\",\"step\":4}\n");
+  EXPECT_EQ(log.bad_lines, (std::vector<int64_t>{1, 3, 4, 5, 6, 7}));
   ASSERT_EQ(log.train.size(), 1U);
-  EXPECT_TRUE(std::isnan(log.train[0].loss));
+  EXPECT_TRUE(std::isnan(log.train[0].event.loss));
 }
 
 TEST(RunLog, OfNoFileIsEmpty) {

@@ -56,8 +56,7 @@ class GoldenByol : public testing::TestWithParam<Recipe> {
  protected:
   GoldenByol() {
     test::fill_from_formula(byol_.state());
-    byol_.target()->values().copy_from(
-        byol_.parameters().values().segment(0, {byol_.target()->size()}));
+    byol_.target()->copy_online_weights();
   }
 
   std::vector<float> train(int steps) {

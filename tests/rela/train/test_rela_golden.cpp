@@ -9,9 +9,8 @@
 #include "rela/data/memory_dataset.h"
 #include "rela/targets/identity.h"
 #include "rela/train/byol.h"
-#include "rela/train/rela_phase.h"
+#include "rela/train/rela.h"
 #include "rela/train/setup.h"
-#include "rela/train/target_setup.h"
 #include "tests/support/golden.h"
 #include "tests/support/temp_dir.h"
 
@@ -47,12 +46,10 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
  protected:
   GoldenRela() {
     write_targets();
-    rela_ = std::make_unique<RelaPhase>(config_, images_, byol_->feature_width(), Device::kCpu,
-                                        ProgressDisplay::Style::kOff);
+    rela_ = std::make_unique<Rela>(config_, images_, *byol_, ProgressDisplay::Style::kOff);
     test::fill_from_formula(byol_->state());
-    test::fill_from_formula(rela_->state());
-    byol_->target()->values().copy_from(
-        byol_->parameters().values().segment(0, {byol_->target()->size()}));
+    test::fill_from_formula(rela_->map_part().state);
+    byol_->target()->copy_online_weights();
     optimizer_ =
         std::make_unique<Optimizer>(config_.optimizer, byol_->parameters(), byol_->target());
     optimizer_->freeze_from(byol_->backbone_segments());
@@ -73,7 +70,7 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
     return config;
   }
 
-  /// Writes the file that RelaPhase would make, filled from the formula.
+  /// Writes the file that Rela would make, filled from the formula.
   void write_targets() const {
     const std::string identity = target_identity(Prior(prior_spec(config_)), images_, kTargetWidth);
     RowFile file = RowFile::create(config_.rela.targets_path, {.rows = images_.size(),
@@ -92,10 +89,11 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
       both.slice(v * kBatch, (v + 1) * kBatch).copy_from(test::formula_images(name, kBatch));
     }
     for (int64_t i = 0; i < kBatch; ++i) samples.data<int64_t>()[i] = step * kBatch + i;
+    const TwoViewBatch batch{.images = both, .samples = samples};
     byol_->parameters().zero_grad();
-    rela_->zero_grad();
-    rela_->fetch_targets(samples);
-    const Var loss = rela_->loss(byol_->encode(both));
+    rela_->map_part().arena->zero_grad();
+    rela_->prepare(batch);
+    const Var loss = rela_->loss(rela_->encode(batch.images), batch);
     backward(loss);
     byol_->parameters().finish_gradients();
     return *loss.value().data<float>();
@@ -107,8 +105,7 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
       const double loss = forward_and_backward(step);
       losses.push_back(static_cast<float>(loss));
       optimizer_->step(kLr, kTau);
-      rela_->begin_map_step(kLr);
-      rela_->update_map();
+      if (Optimizer* map = rela_->map_part().optimizer; map != nullptr) map->step(kLr, kTau);
       rela_->finish_step(step + 1, loss);
     }
     return losses;
@@ -120,7 +117,7 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
     for (const StateTensor& t : byol_->state()) {
       if (t.name.starts_with("backbone.") && t.value.dtype() == Dtype::kF32) all.push_back(t);
     }
-    if (GetParam().train_map) append(all, rela_->state());
+    if (GetParam().train_map) append(all, rela_->map_part().state);
     return all;
   }
 
@@ -128,8 +125,8 @@ class GoldenRela : public testing::TestWithParam<Recipe> {
   GoldenFile golden_{GetParam().file};
   ExperimentConfig config_ = make_config();
   MemoryDataset images_ = placeholder_images(kSteps * kBatch);
-  std::unique_ptr<Learner> byol_ = make_learner(config_, 1, Device::kCpu);
-  std::unique_ptr<RelaPhase> rela_;
+  std::unique_ptr<BackboneLearner> byol_ = make_learner(config_, 1, Device::kCpu);
+  std::unique_ptr<Rela> rela_;
   std::unique_ptr<Optimizer> optimizer_;
 };
 
@@ -142,7 +139,7 @@ TEST_P(GoldenRela, GradientsOfTheFirstStepAgree) {
   forward_and_backward(0);
   std::vector<NamedParameter> parameters = byol_->parameters().parameters();
   parameters.resize(static_cast<size_t>(byol_->backbone_segments()));
-  if (GetParam().train_map) append(parameters, rela_->parameters());
+  if (GetParam().train_map) append(parameters, rela_->map_part().arena->parameters());
   for (const NamedParameter& p : parameters) {
     const StateTensor gradient{p.name, parameter_grad(p.var), p.kind == ParameterKind::kConvWeight};
     // As for the bare ResNet: five times what rounding explains.
@@ -176,7 +173,7 @@ TEST_P(GoldenRela, BackboneMapAndTargetMoveAlike) {
 }
 
 TEST_P(GoldenRela, HeadsAndAFixedMapRest) {
-  std::vector<StateTensor> rest = rela_->state();
+  std::vector<StateTensor> rest = rela_->map_part().state;
   if (GetParam().train_map) rest.clear();
   for (const StateTensor& t : byol_->state()) {
     if (!t.name.starts_with("backbone.") && t.value.dtype() == Dtype::kF32) rest.push_back(t);

@@ -1,10 +1,10 @@
-#include "rela/train/learner.h"
+#include "rela/train/backbone_learner.h"
 
 #include <utility>
 
 namespace rela {
 
-Learner::Learner(BackboneSpec backbone, Dtype compute, uint64_t seed, Device device)
+BackboneLearner::BackboneLearner(BackboneSpec backbone, Dtype compute, uint64_t seed, Device device)
     : backbone_spec_(std::move(backbone)),
       compute_(compute),
       device_(device),
@@ -12,7 +12,7 @@ Learner::Learner(BackboneSpec backbone, Dtype compute, uint64_t seed, Device dev
   initialize(*backbone_, seed, init_of(backbone_spec_));
 }
 
-void Learner::lay_out(std::vector<NamedParameter> heads) {
+void BackboneLearner::lay_out(std::vector<NamedParameter> heads) {
   std::vector<NamedParameter> all = backbone_->parameters("backbone");
   backbone_segments_ = static_cast<int64_t>(all.size());
   append(all, std::move(heads));
@@ -20,15 +20,15 @@ void Learner::lay_out(std::vector<NamedParameter> heads) {
   backbone_->move_buffers(device_);
 }
 
-Var Learner::encode(const Tensor& images) {
+Var BackboneLearner::encode(const Tensor& images) {
   return backbone_->forward(Var(images), {.norm = NormMode::kTrain, .groups = kViews});
 }
 
-Tensor Learner::embed(const Tensor& images) {
+Tensor BackboneLearner::embed(const Tensor& images) {
   const NoGradGuard no_grad;
   return backbone_->forward(Var(images), {.norm = NormMode::kEval}).value();
 }
 
-std::vector<StateTensor> Learner::state() const { return state_of(*backbone_, "backbone"); }
+std::vector<StateTensor> BackboneLearner::state() const { return state_of(*backbone_, "backbone"); }
 
 }  // namespace rela

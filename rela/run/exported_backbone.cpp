@@ -1,0 +1,37 @@
+#include "rela/run/exported_backbone.h"
+
+#include "nn/backbone_json.h"
+#include "rela/config/normalize_field.h"
+#include "runtime/io/file.h"
+#include "runtime/io/json.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Uses timm's key names.
+JsonValue input_json(const ModelInput& input) {
+  return JsonValue::Object{
+      {"input_size", JsonValue::Array{int64_t{3}, input.image_size, input.image_size}},
+      {"mean", channels_to_json(input.normalization.mean)},
+      {"std", channels_to_json(input.normalization.std)}};
+}
+
+}  // namespace
+
+void write_exported_backbone(const fs::path& folder, const ExportedBackbone& backbone) {
+  make_directories(folder.string());
+  save_state((folder / "backbone.safetensors").string(), backbone.state,
+             {{"step", std::to_string(backbone.step)}});
+  JsonValue::Object json = backbone_to_json(backbone.spec);
+  json.emplace_back("num_classes", int64_t{0});
+  json.emplace_back("num_features", backbone.feature_width);
+  json.emplace_back("global_pool", "avg");
+  json.emplace_back("step", backbone.step);
+  json.emplace_back("pretrained_cfg", input_json(backbone.input));
+  write_file_atomic((folder / "config.json").string(),
+                    to_json_text(json, JsonLayout::kIndented) + "\n");
+}
+
+}  // namespace rela

@@ -1,0 +1,47 @@
+#pragma once
+// What a run tells while it goes: metrics.jsonl, status.json and the progress line.
+
+#include <optional>
+#include <string>
+
+#include "rela/run/metrics_log.h"
+#include "rela/run/progress.h"
+#include "rela/run/run_directory.h"
+#include "rela/run/status.h"
+#include "runtime/error.h"
+
+namespace rela {
+
+/// Optimiser steps done, and the epochs that they make.
+struct RunPosition {
+  int64_t step = 0;
+  double epoch = 0;
+};
+
+class RunRecord {
+ public:
+  RunRecord(const RunDirectory& folder, ProgressDisplay::Style progress, int64_t total_steps)
+      : folder_(folder), progress_(progress), total_steps_(total_steps) {}
+
+  /// Opens metrics.jsonl after what it holds up to this step. Call before write() and elapsed_s().
+  void open(int64_t step, double elapsed_s) { metrics_.emplace(metrics_file(), step, elapsed_s); }
+  std::string metrics_file() const { return folder_.file("metrics.jsonl").string(); }
+
+  /// Appends to metrics.jsonl. Throws IoError.
+  void write(const RunPosition& at, const RunEvent& event);
+  /// Replaces status.json; `state` is one of RunStatus. Throws IoError.
+  void write_status(const RunPosition& at, const char* state, ExitCode code = ExitCode::kDone,
+                    const std::string& message = "") const;
+
+  ProgressDisplay& progress() { return progress_; }
+  /// Seconds of training, over all parts of a resumed run.
+  double elapsed_s() const { return metrics_->elapsed_s(); }
+
+ private:
+  const RunDirectory& folder_;
+  std::optional<MetricsLog> metrics_;
+  ProgressDisplay progress_;
+  int64_t total_steps_;
+};
+
+}  // namespace rela
