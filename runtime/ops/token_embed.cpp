@@ -1,6 +1,6 @@
 #include "kernels/embed/token_embed.h"
 
-#include <vector>
+#include <algorithm>
 
 #include "kernels/pool/subsample_pad.h"
 #include "runtime/kernel_table.h"
@@ -18,17 +18,17 @@ const KernelTable<TokenEmbedBackwardFn> kBackward{"token_embed backward", token_
 // Order of the inputs on the tape.
 enum Input : uint8_t { kX, kClassToken, kPosition };
 
-Shape without_leading_ones(const Shape& shape) {
-  std::vector<int64_t> sizes;
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    if (!sizes.empty() || shape[axis] != 1 || axis + 1 == shape.rank())
-      sizes.push_back(shape[axis]);
-  }
-  return Shape(sizes);
+/// Whether a shape is `needed`, or that behind axes of 1.
+bool is_or_ends_in(const Shape& shape, const Shape& needed) {
+  const auto dims = shape.dims(), tail = needed.dims();
+  if (dims.size() < tail.size()) return false;
+  const auto split = dims.end() - static_cast<std::ptrdiff_t>(tail.size());
+  return std::equal(split, dims.end(), tail.begin()) &&
+         std::all_of(dims.begin(), split, [](int64_t size) { return size == 1; });
 }
 
 void check_embedding(const char* name, const Tensor& t, const Shape& needed, const Tensor& x) {
-  RELA_CHECK(t.dtype() == Dtype::kF32 && without_leading_ones(t.shape()) == needed, ShapeError,
+  RELA_CHECK(t.dtype() == Dtype::kF32 && is_or_ends_in(t.shape(), needed), ShapeError,
              "token_embed: ", name, " is ", describe(t), "; x ", describe(x), " needs f32 ",
              needed);
   check_same_device("token_embed", x, name, t);

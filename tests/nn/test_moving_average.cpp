@@ -54,7 +54,8 @@ TEST(MovingAverage, StartsWithItsOwnWeightsUntilToldToCopy) {
 TEST(MovingAverage, AnOptimizersStepMovesWeightsAndStatistics) {
   Pair pair;
   pair.average.copy_online_weights();
-  Optimizer optimizer({.name = OptimizerSpec::Name::kSgd}, pair.arena, &pair.average);
+  Optimizer optimizer({.name = OptimizerSpec::Name::kSgd, .weight_decay = 0}, pair.arena,
+                      &pair.average);
   const float before = pair.arena.values().data<float>()[0];
   std::ranges::fill(pair.arena.gradients().span<float>(), 1.0f);
   optimizer.step(/*lr=*/0.5f, /*tau=*/0.75f);

@@ -140,6 +140,7 @@ std::vector<OpCase> embed_cases() {
       class_token_case("tokens", {3, 5, 24}),
       class_token_case("one_token", {2, 1, 7}),
       class_token_case("no_images", {0, 4, 8}),
+      benchmark_case(class_token_case("n:64/tokens:197/d:192", {64, 197, 192})),
       benchmark_case(token_embed_case("n:64/tokens:197/d:192", {64, 196, 192})),
   };
 }

@@ -59,13 +59,13 @@ TEST_F(Phases, InTheRelaPhaseTheHeadsRestAndTheMapJoins) {
   EXPECT_EQ(rela.parts[1].name, "map");
   EXPECT_EQ(rela.parts[1].optimizer, nullptr);
   EXPECT_EQ(rela.state().size(), learner_->state().size() + 2);
-  EXPECT_EQ(rela.views[0].crop_scale.low, 0.5f);
+  EXPECT_EQ(rela.views[0].crop_scale.low, 0.5);
 
   const Phase byol = phases[1].begin();
   EXPECT_EQ(byol.learner, learner_);
   ASSERT_EQ(byol.parts.size(), 1U);
   EXPECT_FALSE(byol.parts[0].frozen_from.has_value());
-  EXPECT_EQ(byol.views[0].crop_scale.low, 0.08f);
+  EXPECT_EQ(byol.views[0].crop_scale.low, 0.08);
 }
 
 TEST_F(Phases, AMapThatIsTrainedHasAnOptimizer) {
