@@ -73,6 +73,14 @@ std::string describe(const BackboneSpec& spec) {
   return std::visit([](const auto& model) { return model.description(); }, spec);
 }
 
+std::string global_pool_of(const BackboneSpec& spec) {
+  return std::visit([](const auto& model) { return std::string(model.global_pool()); }, spec);
+}
+
+std::string fit_images(BackboneSpec& spec, int64_t side) {
+  return std::visit([&](auto& model) { return model.fit_images(side); }, spec);
+}
+
 std::string identity_of(const BackboneSpec& spec) {
   return std::visit([](const auto& model) { return model.identity(); }, spec);
 }

@@ -11,6 +11,7 @@
 #include "nn/cifar_resnet_spec.h"
 #include "nn/module.h"
 #include "nn/resnet_spec.h"
+#include "nn/vit_spec.h"
 
 namespace rela {
 
@@ -31,9 +32,12 @@ concept BackboneFamily = requires(F spec, const F model, ConfigTable& table,
   { model.init } -> std::convertible_to<ConvInit>;  // of a model that is trained or stays random
   { model.make() } -> std::same_as<std::unique_ptr<Backbone>>;
   { model.classifier() } -> std::convertible_to<std::string>;    // its name in published weights
+  { model.global_pool() } -> std::convertible_to<std::string>;   // how it pools, in timm's words
   { model.usual_image_size() } -> std::convertible_to<int64_t>;  // side of what it is trained on
   { model.description() } -> std::same_as<std::string>;          // "resnet18 of width 64"
   { model.identity() } -> std::same_as<std::string>;  // differs where networks do; names files
+  // Takes the side of the images it will be trained on; what is wrong with it, or nothing.
+  { spec.fit_images(int64_t{}) } -> std::same_as<std::string>;
   spec.read_shape(weights);     // what a file of weights reveals; the rest stays as it is
   describe_shape(table, spec);  // the keys of its shape, in configs and in exports
 };
@@ -41,7 +45,7 @@ concept BackboneFamily = requires(F spec, const F model, ConfigTable& table,
 template <BackboneFamily... F>
 using OneOfFamilies = std::variant<F...>;
 /// Which network: all families there are.
-using BackboneSpec = OneOfFamilies<ResNetSpec, CifarResNetSpec>;
+using BackboneSpec = OneOfFamilies<ResNetSpec, CifarResNetSpec, VitSpec>;
 
 /// One model of each family, with its defaults.
 std::vector<BackboneSpec> backbone_families();
@@ -57,6 +61,10 @@ const std::string& name_of(const BackboneSpec& spec);
 ConvInit init_of(const BackboneSpec& spec);
 /// "resnet18 of width 64"
 std::string describe(const BackboneSpec& spec);
+/// "avg", "token"
+std::string global_pool_of(const BackboneSpec& spec);
+/// Fits a network to images of that side. What is wrong with the size, or nothing.
+std::string fit_images(BackboneSpec& spec, int64_t side);
 /// Text that differs between networks that differ. Names files: may not change.
 std::string identity_of(const BackboneSpec& spec);
 

@@ -22,7 +22,9 @@ struct CifarResNetSpec {
   static std::vector<std::string> names();
   std::unique_ptr<Backbone> make() const;
   const char* classifier() const { return "linear"; }
+  const char* global_pool() const { return "avg"; }
   int64_t usual_image_size() const { return 32; }
+  std::string fit_images(int64_t /*side*/) { return ""; }  // any size will do
   std::string description() const;
   std::string identity() const;
   /// The name says it all.

@@ -24,7 +24,9 @@ struct ResNetSpec {
   /// Throws ConfigError for a width below 1.
   std::unique_ptr<Backbone> make() const;
   const char* classifier() const { return "fc"; }
+  const char* global_pool() const { return "avg"; }
   int64_t usual_image_size() const { return cifar_stem ? 32 : 224; }
+  std::string fit_images(int64_t /*side*/) { return ""; }  // any size will do
   std::string description() const;
   std::string identity() const;
   /// Stem and width, from the first convolution.

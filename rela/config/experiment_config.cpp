@@ -124,6 +124,16 @@ void check_rela(const RelaConfig& rela, const JsonValue& document, ConfigIssues&
   }
 }
 
+/// The network is made for the views that it is trained on.
+void fit_backbone(ExperimentConfig& c, const JsonValue& document, ConfigIssues& issues) {
+  if (c.augmentations.empty()) return;  // a mistake that is reported already
+  const std::string complaint = fit_images(c.backbone, c.view(0).crop_size);
+  if (complaint.empty()) return;
+  const bool by_key = value_at(document, "backbone.image_size") != nullptr;
+  const char* path = by_key ? "backbone.image_size" : "augmentations.0.crop_size";
+  issues.add(path, {complaint}, value_at(document, path));
+}
+
 /// Mistakes that show only when several keys are looked at together.
 void check_together(const ExperimentConfig& c, const JsonValue& document, ConfigIssues& issues) {
   const auto complain = [&](const char* path, const std::string& message) {
@@ -189,6 +199,7 @@ ExperimentConfig read_experiment_config(const JsonValue& document, const std::st
   ConfigTable table;
   describe(table, config);
   read_config(table, document, folder, issues);
+  fit_backbone(config, document, issues);
   check_together(config, document, issues);
   check_rela(config.rela, document, issues);
   return config;

@@ -27,7 +27,7 @@ void write_exported_backbone(const fs::path& folder, const ExportedBackbone& bac
   JsonValue::Object json = backbone_to_json(backbone.spec);
   json.emplace_back("num_classes", int64_t{0});
   json.emplace_back("num_features", backbone.feature_width);
-  json.emplace_back("global_pool", "avg");
+  json.emplace_back("global_pool", global_pool_of(backbone.spec));
   json.emplace_back("step", backbone.step);
   json.emplace_back("pretrained_cfg", input_json(backbone.input));
   write_file_atomic((folder / "config.json").string(),

@@ -7,6 +7,7 @@
 
 #include "nn/optimizer.h"
 #include "nn/state.h"
+#include "nn/vit.h"
 #include "rela/data/device_loader.h"
 #include "rela/train/byol.h"
 #include "rela/train/online_classifier.h"
@@ -17,6 +18,7 @@
 #include "runtime/io/file.h"
 #include "runtime/ops/statistics.h"
 #include "runtime/readback.h"
+#include "tests/support/golden.h"
 #include "tests/support/temp_dir.h"
 
 namespace rela {
@@ -212,6 +214,30 @@ TEST_F(CudaModel, TrainsLikeTheCpuWithEveryOptimizer) {
     for (size_t i = 0; i < here.target.size(); ++i)
       ASSERT_NEAR(there.target[i], here.target[i], limit) << i;
   }
+}
+
+/// Features, then the gradients of all parameters for a sum of squares of the features.
+std::vector<float> features_and_gradients_of_vit(Device device) {
+  VisionTransformer model({.image_size = 16, .patch = 4, .width = 32, .depth = 2, .heads = 2});
+  initialize(model, 3);
+  ParameterArena arena(model.parameters(), Dtype::kF32, device);
+  const Tensor images = test::formula_images("images", 1).view({4, 16, 16, 3}).to(device);
+  const Var features = model.forward(Var(images), {});
+  backward(features, features.value());
+  arena.finish_gradients();
+  std::vector<float> all;
+  for (const Tensor& t : {features.value(), arena.gradients()}) {
+    const Tensor host = t.to(Device::kCpu);
+    all.insert(all.end(), host.span<float>().begin(), host.span<float>().end());
+  }
+  return all;
+}
+
+TEST_F(CudaModel, AVisionTransformerComputesLikeTheCpu) {
+  const std::vector<float> here = features_and_gradients_of_vit(Device::kCpu);
+  const std::vector<float> there = features_and_gradients_of_vit(Device::kCuda);
+  ASSERT_EQ(there.size(), here.size());
+  EXPECT_LT(test::relative_error(there, here), 2e-6);
 }
 
 }  // namespace

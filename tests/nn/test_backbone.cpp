@@ -35,6 +35,34 @@ TEST(Backbone, SaysWhatItIs) {
   EXPECT_EQ(identity_of(narrow), "resnet34\n8\n0");
   EXPECT_EQ(describe(backbone_named("resnet32_cifar")), "resnet32_cifar of width 16");
   EXPECT_EQ(identity_of(backbone_named("resnet32_cifar")), "resnet32_cifar\n16\n1");
+  EXPECT_EQ(describe(backbone_named("vit_tiny_patch4_32")),
+            "vit_tiny_patch4_32 of 32-pixel images");
+  EXPECT_EQ(identity_of(VitSpec{.image_size = 64}), "vit_small_patch16_224\n64");
+  EXPECT_EQ(global_pool_of(VitSpec{}), "token");
+  EXPECT_EQ(global_pool_of(ResNetSpec{}), "avg");
+}
+
+TEST(Backbone, AVisionTransformerIsFitToItsImages) {
+  BackboneSpec vit = backbone_named("vit_tiny_patch4_32");
+  EXPECT_EQ(fit_images(vit, 24), "");
+  EXPECT_EQ(std::get<VitSpec>(vit).image_size, 24);
+  EXPECT_EQ(fit_images(vit, 32), "must be that of the views, 32");
+  BackboneSpec large = VitSpec{};
+  EXPECT_EQ(fit_images(large, 40),
+            "vit_small_patch16_224 cuts images into patches of 16 pixels; views of 40 pixels are "
+            "no multiple of it");
+  BackboneSpec any = ResNetSpec{};
+  EXPECT_EQ(fit_images(any, 37), "");
+}
+
+TEST(Backbone, AVisionTransformersImageSizeIsReadOffItsPositions) {
+  const test::TempDir dir;
+  const BackboneSpec spec = VitSpec{.name = "vit_tiny_patch4_32", .image_size = 8};
+  const std::string file = (dir / "w.safetensors").string();
+  save_state(file, state_of(*make_backbone(spec)));
+  VitSpec read{.name = "vit_tiny_patch4_32"};
+  read.read_shape(SafetensorsReader(file));
+  EXPECT_EQ(read.image_size, 8);
 }
 
 TEST(BackboneJson, IsReadBackAsWritten) {

@@ -105,7 +105,8 @@ TEST(ResNet, UnknownNamesAndWidthsAreRefused) {
               testing::ThrowsMessage<ConfigError>(
                   "backbone.name: no model \"resnet19\"; available: resnet18, resnet34, "
                   "resnet50, resnet101, resnet20_cifar, resnet32_cifar, resnet44_cifar, "
-                  "resnet56_cifar, resnet110_cifar"));
+                  "resnet56_cifar, resnet110_cifar, vit_tiny_patch16_224, "
+                  "vit_small_patch16_224, vit_base_patch16_224, vit_tiny_patch4_32"));
   EXPECT_THAT([] { make_backbone(ResNetSpec{.width = 0}); },
               testing::ThrowsMessage<ConfigError>("backbone.width: 0; at least 1"));
 }

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Vision transformers as backbones and as priors, through the programs."""
+
+import json
+import unittest
+
+from programs import DONE, USAGE, ProgramTest, read_safetensors_header, run_program
+
+VIT = {"method": "rela_byol", "backbone": {"name": "vit_tiny_patch4_32"}, "batch_size": 4,
+       "augmentations": [{"crop_size": 8}], "rela.switch.mode": "fixed", "rela.switch.fraction": 0.5,
+       "checkpoint.every_steps": 2, "checkpoint.keep_last": 4, "data.synthetic_images": 32}
+
+
+class Vit(ProgramTest):
+    def config(self, **changes):
+        return {**json.loads(json.dumps(VIT)), **{key.replace("__", "."): value for key, value in changes.items()}}
+
+    def write_config(self, changes=None):
+        path = super().write_config(changes)
+        config = json.loads(path.read_text())
+        config["backbone"] = {k: v for k, v in config["backbone"].items() if k in ("name", "image_size")}
+        path.write_text(json.dumps(config))
+        return path
+
+    def test_trains_resumes_to_the_bit_and_exports_under_timms_names(self):
+        whole = self.trained("whole", changes=self.config())
+        self.assertEqual([line["phase"] for line in whole.events("train")], ["rela", "rela", "byol", "byol"])
+        export = json.loads((whole / "exported/config.json").read_text())
+        self.assertEqual((export["architecture"], export["image_size"], export["global_pool"], export["num_features"]),
+                         ("vit_tiny_patch4_32", 8, "token", 192))
+        header, _ = read_safetensors_header(whole / "exported/backbone.safetensors")
+        self.assertEqual(header["pos_embed"]["shape"], [1, 5, 192])
+        self.assertEqual(header["patch_embed.proj.weight"]["shape"], [192, 3, 4, 4])
+        self.assertEqual(header["blocks.11.mlp.fc1.weight"]["shape"], [768, 192])
+
+        resumed = self.trained("resumed", "--max-steps", 4, changes=self.config())
+        self.assertEqual(resumed.results(4), whole.results(4))
+        (resumed.checkpoint(4) / "DONE").unlink()
+        (resumed / "checkpoints/latest").write_text("step-00000002\n")
+        self.assertExit(self.train("resumed", "--resume", "auto", changes=self.config()), DONE)
+        self.assertEqual(resumed.results(4), whole.results(4))
+
+    def test_a_trained_one_is_evaluated_and_is_a_prior_by_its_name(self):
+        run = self.trained("student", changes=self.config())
+        data = ("--format", "synthetic", "--synthetic-images", 64)
+        done = run_program("evaluate", "knn", "--run", run.folder, *data, "--k", 5)
+        self.assertExit(done, DONE)
+        named = run_program("evaluate", "knn", "--weights", run / "exported/backbone.safetensors", "--model",
+                            "vit_tiny_patch4_32", *data, "--k", 5)
+        self.assertEqual(json.loads(done.stdout.splitlines()[-1])["correct"],
+                         json.loads(named.stdout.splitlines()[-1])["correct"])
+        again = self.trained("again", changes=self.config(
+            rela__prior__model="vit_tiny_patch4_32", rela__prior__weights=str(run / "exported/backbone.safetensors")))
+        self.assertEqual(again.status()["state"], "finished")
+
+    def test_images_that_do_not_fit_are_refused(self):
+        done = self.train("no", changes=self.config(augmentations=[{"crop_size": 18}]))
+        self.assertFails(done, USAGE, "augmentations.0.crop_size",
+                         "vit_tiny_patch4_32 cuts images into patches of 4 pixels; views of 18 pixels are no multiple")
+        done = self.train("no", changes=self.config(backbone__image_size=16))
+        self.assertFails(done, USAGE, "backbone.image_size", "must be that of the views, 8")
+
+
+if __name__ == "__main__":
+    unittest.main()
