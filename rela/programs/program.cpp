@@ -10,7 +10,6 @@
 #include <string>
 
 #include "kernels/cpu/parallel.h"
-#include "runtime/cpu_limit.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
 
@@ -37,7 +36,6 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
     reserve_standard_streams();
     ignore_file_size_signal();
     flush_denormals();
-    use_cpu_threads(cpu_limit().threads);
     const ExitCode code = body();
     flush_log();
     return static_cast<int>(code);

@@ -17,6 +17,7 @@ Device open_device(DeviceRequest request, const ComputeSettings& settings) {
   RELA_CHECK(settings.dtype != Dtype::kBf16 || on_gpu || cpu_has_bf16(), UnsupportedError,
              "precision: bf16-mixed needs a processor with AVX-512 BF16, and this one has none; "
              "choose \"fp32\"");
+  use_cpu_threads(static_cast<int>(settings.threads.value_or(cpu_limit().threads)));
   tuning().search = settings.search;
   tuning().warn = [](const std::string& text) { log_warning(text); };
   log_info(

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "kernels/libraries/tuning/tuning.h"
 #include "kernels/types.h"
 #include "runtime/device_choice.h"
@@ -9,10 +11,12 @@ namespace rela {
 struct ComputeSettings {
   Dtype dtype = Dtype::kF32;                // of activations
   PlanSearch search = PlanSearch::kRanked;  // on a GPU: kRanked gives the same bits every time
+  std::optional<int64_t> threads{};         // of the CPU; none: cpu_limit()
 };
 
-/// Starts the device that was asked for: choose_device(). Logs the choice. Throws UnsupportedError
-/// or DeviceError (exit code 8) for a device or dtype that this build or machine lacks.
+/// Starts the device that was asked for, and the CPU threads: choose_device(). Logs the choice.
+/// Throws UnsupportedError or DeviceError (exit code 8) for a device or dtype that this build or
+/// machine lacks.
 Device open_device(DeviceRequest request, const ComputeSettings& settings = {});
 
 }  // namespace rela

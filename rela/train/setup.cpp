@@ -9,7 +9,6 @@
 #include "rela/run/open_device.h"
 #include "rela/train/byol.h"
 #include "rela/train/supervised.h"
-#include "runtime/cpu_limit.h"
 #include "runtime/error.h"
 
 namespace rela {
@@ -130,11 +129,11 @@ StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int6
 }
 
 Device open_device(const ExperimentConfig& config) {
-  if (config.threads) use_cpu_threads(static_cast<int>(*config.threads));
   const Device device =
       open_device(config.device,
                   {.dtype = compute_dtype(config),
-                   .search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured});
+                   .search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured,
+                   .threads = config.threads});
   if (config.eval.knn_every_epochs > 0) check_neighbour_count(config.eval.knn.k, device);
   return device;
 }
