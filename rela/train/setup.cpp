@@ -129,11 +129,10 @@ StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int6
 }
 
 Device open_device(const ExperimentConfig& config) {
-  const Device device =
-      open_device(config.device,
-                  {.dtype = compute_dtype(config),
-                   .search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured,
-                   .threads = config.threads});
+  const Device device = open_device(
+      config.device, {.dtype = compute_dtype(config),
+                      .search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured,
+                      .threads = config.threads});
   if (config.eval.knn_every_epochs > 0) check_neighbour_count(config.eval.knn.k, device);
   return device;
 }
