@@ -10,7 +10,7 @@ import sys
 
 from rules import blank, report, root_of
 
-DOOR = pathlib.PurePath("kernels/simt")  # exempt from the dialect's rules
+SIMT = pathlib.PurePath("kernels/simt")  # exempt from the dialect's rules
 
 FORBIDDEN = [
     ("launch outside the launch interface (simt::launch)", re.compile(r"<<<|\bcudaLaunchKernel\w*")),
@@ -31,7 +31,7 @@ def kernel_sources(root):
     """Files outside kernels/simt/ that contain device code, relative to `root`."""
     for path in sorted((root / "kernels").rglob("*")):
         relative = path.relative_to(root)
-        if DOOR in relative.parents or path.suffix not in {".cu", ".cuh", ".h"}:
+        if SIMT in relative.parents or path.suffix not in {".cu", ".cuh", ".h"}:
             continue
         text = path.read_text(encoding="utf-8")
         if path.suffix != ".h" or "__device__" in text or "__global__" in text:
