@@ -83,6 +83,8 @@ std::unique_ptr<ImageDataset> read_files(const fs::path& folder, const std::vect
 }
 
 void require(bool found, const fs::path& folder, const std::string& wanted, const Layout& layout) {
+  RELA_CHECK(fs::exists(folder), DataError, folder.string(),
+             ": no such folder; name the one that holds the binary version of ", layout.set);
   RELA_CHECK(found, DataError, folder.string(), ": no ", wanted,
              " here; name the folder that holds the binary version of ", layout.set);
 }

@@ -101,13 +101,15 @@ std::optional<CheckpointRef> find_checkpoint(const Arguments& a, const Experimen
 }
 
 RunMode run_mode(const Arguments& a) {
+  RELA_CHECK(!a.overwrite || a.resume == "none", UsageError,
+             "--overwrite replaces the run that --resume would continue; pass one of them");
   if (a.overwrite) return RunMode::kOverwrite;
   return a.resume == "none" ? RunMode::kFresh : RunMode::kResume;
 }
 
 ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int argc,
                       const char* const* argv) {
-  const RunDirectory run(config.out, run_mode(a));
+  RunDirectory run(config.out, run_mode(a));
   const Verbosity verbosity = a.quiet     ? Verbosity::kQuiet
                               : a.verbose ? Verbosity::kVerbose
                                           : Verbosity::kNormal;
@@ -120,6 +122,7 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
   write_file_atomic(run.file("config.json").string(), read_file(a.config));
   write_file_atomic(run.file("config.resolved.json").string(), to_resolved_json(config));
   write_file_atomic(run.file("env.json").string(), environment_json(argc, argv));
+  run.begin();
   return trainer.train();
 }
 

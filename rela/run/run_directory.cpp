@@ -1,9 +1,11 @@
 #include "rela/run/run_directory.h"
 
+#include <algorithm>
 #include <array>
 
 #include "runtime/error.h"
 #include "runtime/io/file.h"
+#include "runtime/log.h"
 
 namespace rela {
 namespace {
@@ -25,9 +27,15 @@ constexpr std::array kRunFiles{"config.json",
                                "targets.bin.unfinished",
                                "targets.bin.lock"};
 
+constexpr const char* kLock = "run.lock";
+/// What a new run replaces, complete.
+constexpr const char* kReplaced = ".replaced";
+/// On its way there or back: whatever is found in it belongs back into the run's folder.
+constexpr const char* kMoving = ".moving";
+
 bool holds_files(const fs::path& dir) {
   for (const fs::directory_entry& entry : fs::directory_iterator(dir)) {
-    if (entry.path().filename() != "run.lock") return true;
+    if (entry.path().filename() != kLock) return true;
   }
   return false;
 }
@@ -42,22 +50,105 @@ fs::path made(fs::path path) {
   return path;
 }
 
+/// Renames a run's files from one folder to another, over what is there.
+void move_run(const fs::path& from, const fs::path& to) {
+  for (const char* name : kRunFiles) {
+    if (!fs::exists(from / name)) continue;
+    remove_tree((to / name).string());
+    fs::rename(from / name, to / name);
+  }
+}
+
 }  // namespace
 
+RunDirectory::Trace::Trace(fs::path where) : folder(std::move(where)) {
+  std::error_code failure;
+  for (fs::path at = folder; !at.empty() && !fs::exists(at, failure); at = at.parent_path())
+    made_from = at;
+  had_lock = fs::exists(folder / kLock, failure);
+}
+
+void RunDirectory::Trace::note_what_is_there() {
+  std::error_code failure;
+  for (const char* name : kRunFiles) {
+    if (fs::exists(folder / name, failure)) found.emplace_back(name);
+  }
+  is_noted = true;
+}
+
+RunDirectory::Trace::~Trace() {
+  if (is_kept) return;
+  std::error_code failure;
+  if (is_noted) undo();
+  if (!had_lock) fs::remove(folder / kLock, failure);
+  if (made_from.empty()) return;
+  for (fs::path at = folder; fs::remove(at, failure) && at != made_from;) at = at.parent_path();
+}
+
+void RunDirectory::Trace::undo() const {
+  std::error_code failure;
+  const auto is_new = [&](const char* name) {
+    return std::find(found.begin(), found.end(), name) == found.end();
+  };
+  const bool has_replaced = fs::exists(folder / kReplaced, failure);
+  for (const char* name : kRunFiles) {
+    if (is_new(name) || has_replaced) fs::remove_all(folder / name, failure);
+  }
+  if (has_replaced) fs::rename(folder / kReplaced, folder / kMoving, failure);
+  for (const char* name : kRunFiles) fs::rename(folder / kMoving / name, folder / name, failure);
+  fs::remove(folder / kMoving, failure);
+}
+
 RunDirectory::RunDirectory(fs::path path, RunMode mode)
-    : path_(made(std::move(path))),
-      lock_(file("run.lock").string(), "the output folder must be writable") {
+    : trace_(path),
+      path_(made(std::move(path))),
+      lock_(file(kLock).string(), "the output folder must be writable") {
   take_lock();
+  put_back_replaced();
+  trace_.note_what_is_there();
   if (mode == RunMode::kFresh && holds_files(path_)) {
     throw UsageError(
         cat("out: ", path_.string(),
             " is not empty; pass --resume auto to continue that run, --overwrite to replace it, "
             "or --out for another folder"));
   }
-  if (mode == RunMode::kOverwrite) {
-    for (const char* name : kRunFiles) remove_tree(file(name).string());
+  if (mode == RunMode::kOverwrite && holds_files(path_)) {
+    RELA_CHECK(fs::exists(file("config.resolved.json")), UsageError, "out: ", path_.string(),
+               " holds files and no run (config.resolved.json is missing); --overwrite replaces "
+               "runs only: empty the folder, or pass --out for another one");
+    move_aside();
   }
 }
+
+void RunDirectory::put_back_replaced() {
+  const fs::path replaced = path_ / kReplaced, moving = path_ / kMoving;
+  if (fs::exists(moving)) move_run(moving, path_);
+  remove_tree(moving.string());
+  if (!fs::exists(replaced)) return;
+  bool has_checkpoint = false;
+  if (fs::exists(checkpoints())) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints()))
+      has_checkpoint |= fs::exists(entry.path() / "DONE");
+  }
+  if (!has_checkpoint) {
+    log_warning("out: ", path_.string(),
+                ": the run that replaced another has no checkpoint; the other one is back");
+    for (const char* name : kRunFiles) remove_tree(file(name).string());
+    fs::rename(replaced, moving);
+    move_run(moving, path_);
+  }
+  remove_tree(replaced.string());
+  remove_tree(moving.string());
+}
+
+void RunDirectory::move_aside() {
+  const fs::path moving = path_ / kMoving;
+  make_directories(moving.string());
+  move_run(path_, moving);
+  fs::rename(moving, path_ / kReplaced);
+}
+
+void RunDirectory::drop_replaced() const { remove_tree((path_ / kReplaced).string()); }
 
 void RunDirectory::take_lock() {
   if (!lock_.try_take()) {

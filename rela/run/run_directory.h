@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "runtime/io/file_lock.h"
 
@@ -16,14 +17,19 @@ namespace rela {
 enum class RunMode : uint8_t {
   kFresh,      // it must be empty or absent
   kResume,     // it may hold an earlier part of this run
-  kOverwrite,  // an earlier run's files are removed; other files stay
+  kOverwrite,  // an earlier run's files are replaced; other files stay
 };
 
 /// Owns a run's folder while the process lives: a second process cannot open it.
+///
+/// Until begin(), nothing has happened: if the start fails, the folder is left as it was found. A
+/// run that is replaced waits in OUT/.replaced for the first checkpoint of the new one; if there
+/// never is one, the next start puts it back.
 class RunDirectory {
  public:
   /// Creates the folder if needed and takes its lock. Throws UsageError when another process holds
-  /// it, or when it is not empty in kFresh mode; IoError when it cannot be written.
+  /// it, when it is not empty in kFresh mode, or when it holds something else than a run in
+  /// kOverwrite mode; IoError when it cannot be written.
   RunDirectory(std::filesystem::path path, RunMode mode);
   RunDirectory(const RunDirectory&) = delete;
   RunDirectory& operator=(const RunDirectory&) = delete;
@@ -32,9 +38,34 @@ class RunDirectory {
   std::filesystem::path file(const char* name) const { return path_ / name; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
 
- private:
-  void take_lock();
+  /// Everything has been checked: from now on the folder is this run's.
+  void begin() { trace_.is_kept = true; }
+  /// Deletes what this run replaces. Call after its first checkpoint.
+  void drop_replaced() const;
 
+ private:
+  /// What a start that fails has to undo.
+  struct Trace {
+    explicit Trace(std::filesystem::path folder);
+    ~Trace();
+    Trace(const Trace&) = delete;
+    Trace& operator=(const Trace&) = delete;
+    /// Call once what an earlier process left behind is in order.
+    void note_what_is_there();
+    void undo() const;
+
+    std::filesystem::path folder;
+    std::filesystem::path made_from;  // the outermost folder that had to be made; empty: none
+    bool had_lock = false;
+    std::vector<std::string> found;  // files of a run
+    bool is_noted = false;
+    bool is_kept = false;
+  };
+  void take_lock();
+  void put_back_replaced();
+  void move_aside();
+
+  Trace trace_;  // first: destroyed last
   std::filesystem::path path_;
   FileLock lock_;
 };

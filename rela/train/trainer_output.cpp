@@ -128,6 +128,7 @@ void Trainer::write_checkpoint() {
   checkpoints_.save(step_, [&](const std::filesystem::path& folder) {
     write_training_state(folder, state, {step_, record_.elapsed_s()}, config_);
   });
+  run_.drop_replaced();
   record_.write(position(), CheckpointEvent{seconds_since(start)});
 }
 

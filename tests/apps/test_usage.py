@@ -69,6 +69,53 @@ class OutputFolder(ProgramTest):
         self.assertEqual(run.checkpoint_steps(), [2])
         self.assertTrue((run / "notes.txt").exists())
 
+    def files(self, folder):
+        """Names and contents of a folder's files."""
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def test_a_start_that_fails_leaves_no_trace(self):
+        bad_data = {"data.format": "cifar10", "data.train_path": str(self.top / "nowhere")}
+        (self.top / "foreign").mkdir()
+        (self.top / "foreign/mine.txt").write_text("mine")
+        for out, code in (("new/deeper", DATA), ("foreign", USAGE)):
+            self.assertExit(self.train(out, changes=bad_data), code)
+        self.assertFalse((self.top / "new").exists())
+        self.assertEqual(self.files(self.top / "foreign"), {"mine.txt": b"mine"})
+        self.trained("new/deeper")  # the corrected command is not refused
+
+    def test_a_run_is_not_replaced_by_a_start_that_fails(self):
+        run = self.trained("run")
+        before = self.files(run.folder)
+        bad_data = {"data.format": "cifar10", "data.train_path": str(self.top / "nowhere")}
+        self.assertExit(self.train("run", "--overwrite", changes=bad_data), DATA)
+        self.assertExit(self.train("run", "--overwrite", "--resume", "auto"), USAGE)
+        after = self.files(run.folder)
+        self.assertEqual({k: v for k, v in after.items() if k != "run.lock"},
+                         {k: v for k, v in before.items() if k != "run.lock"})
+
+    def test_a_replaced_run_is_back_if_the_new_one_never_had_a_checkpoint(self):
+        run = self.trained("run", "--max-steps", 2)
+        before = self.files(run.folder)
+        process, _ = self.start_training("run", "--overwrite", changes={"max_steps": 100000})
+        self.wait_until(lambda: (run / ".replaced/status.json").exists() and run.events("train"), process)
+        process.kill()
+        process.wait()
+        self.assertTrue((run / ".replaced/checkpoints/step-00000002/DONE").exists())
+        self.assertFails(self.train("run"), USAGE, "not empty")
+        after = self.files(run.folder)
+        self.assertEqual(after["exported/backbone.safetensors"], before["exported/backbone.safetensors"])
+        self.assertEqual(run.checkpoint_steps(), [2])
+        self.assertFalse((run / ".replaced").exists())
+
+    def test_a_folder_that_is_no_run_is_not_overwritten(self):
+        mine = self.top / "mine"
+        (mine / "checkpoints").mkdir(parents=True)
+        (mine / "checkpoints/best.pt").write_text("mine")
+        (mine / "config.json").write_text("{}")
+        before = self.files(mine)
+        self.assertFails(self.train("mine", "--overwrite"), USAGE, "holds files and no run")
+        self.assertEqual(self.files(mine), before)
+
     def test_folder_in_use_names_the_process(self):
         process, run = self.start_training("run", changes={"max_steps": 100000})
         self.wait_until(lambda: run.events("train"), process)

@@ -48,6 +48,9 @@ TEST(RunDirectory, OverwriteRemovesAnEarlierRunAndNothingElse) {
   const TempDir dir;
   write_file_atomic((dir.path() / "precious.txt").string(), "x");
   write_file_atomic((dir.path() / "metrics.jsonl").string(), "{}\n");
+  EXPECT_THAT(message_of([&] { RunDirectory(dir.path(), RunMode::kOverwrite); }),
+              testing::HasSubstr("holds files and no run"));
+  write_file_atomic((dir.path() / "config.resolved.json").string(), "{}\n");
   const RunDirectory run(dir.path(), RunMode::kOverwrite);
   EXPECT_TRUE(fs::exists(dir.path() / "precious.txt"));
   EXPECT_FALSE(fs::exists(dir.path() / "metrics.jsonl"));
@@ -189,6 +192,69 @@ TEST(Signals, ASecondTermEndsTheProcessAtOnce) {
   waitpid(child, &status, 0);
   ASSERT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(WTERMSIG(status), SIGTERM);
+}
+
+/// A folder with a run whose checkpoint is complete.
+void make_run(const test::TempDir& dir) {
+  make_directories((dir / "checkpoints/step-1").string());
+  (void)dir.write("checkpoints/step-1/DONE", "old");
+  (void)dir.write("config.resolved.json", "old");
+  (void)dir.write("metrics.jsonl", "old");
+}
+
+TEST(RunDirectory, AStartThatFailsLeavesTheFolderAsItWas) {
+  const test::TempDir dir;
+  make_run(dir);
+  {
+    const RunDirectory run(dir.path(), RunMode::kOverwrite);
+    (void)dir.write("metrics.jsonl", "new");
+    (void)dir.write("train.log", "new");
+  }
+  EXPECT_EQ(read_file((dir / "metrics.jsonl").string()), "old");
+  EXPECT_EQ(read_file((dir / "checkpoints/step-1/DONE").string()), "old");
+  for (const char* name : {"train.log", "run.lock", ".replaced", ".moving"})
+    EXPECT_FALSE(std::filesystem::exists(dir / name)) << name;
+  { const RunDirectory run(dir / "new/deeper", RunMode::kFresh); }
+  EXPECT_FALSE(std::filesystem::exists(dir / "new"));
+}
+
+TEST(RunDirectory, AMoveThatWasInterruptedIsTakenBack) {
+  const test::TempDir dir;
+  make_run(dir);
+  make_directories((dir / ".moving").string());
+  std::filesystem::rename(dir / "metrics.jsonl", dir / ".moving/metrics.jsonl");
+  { const RunDirectory resumed(dir.path(), RunMode::kResume); }
+  EXPECT_EQ(read_file((dir / "metrics.jsonl").string()), "old");
+  EXPECT_EQ(read_file((dir / "checkpoints/step-1/DONE").string()), "old");
+  EXPECT_FALSE(std::filesystem::exists(dir / ".moving"));
+}
+
+TEST(RunDirectory, AReplacedRunIsKeptUntilItIsDropped) {
+  const test::TempDir dir;
+  make_run(dir);
+  {
+    RunDirectory run(dir.path(), RunMode::kOverwrite);
+    EXPECT_FALSE(std::filesystem::exists(dir / "checkpoints"));
+    run.begin();
+    (void)dir.write("metrics.jsonl", "new");
+  }
+  EXPECT_EQ(read_file((dir / ".replaced/metrics.jsonl").string()), "old");
+  make_directories((dir / "checkpoints/step-2").string());
+  (void)dir.write("checkpoints/step-2/DONE", "new");
+  { RunDirectory(dir.path(), RunMode::kResume).begin(); }  // the new run has a checkpoint
+  EXPECT_EQ(read_file((dir / "metrics.jsonl").string()), "new");
+  EXPECT_FALSE(std::filesystem::exists(dir / ".replaced"));
+}
+
+TEST(RunDirectory, DroppingWhatIsReplacedLeavesTheNewRun) {
+  const test::TempDir dir;
+  make_run(dir);
+  RunDirectory run(dir.path(), RunMode::kOverwrite);
+  run.begin();
+  (void)dir.write("metrics.jsonl", "new");
+  run.drop_replaced();
+  EXPECT_FALSE(std::filesystem::exists(dir / ".replaced"));
+  EXPECT_EQ(read_file((dir / "metrics.jsonl").string()), "new");
 }
 
 }  // namespace
