@@ -243,6 +243,17 @@ std::string config_differences(const JsonValue& before, const JsonValue& now) {
   return text;
 }
 
+std::string free_config_changes(const JsonValue& before, const JsonValue& now) {
+  ExperimentConfig defaults;
+  ConfigTable table;
+  describe(table, defaults);
+  std::string text;
+  for (const ConfigDifference& d : resume_differences(table, before, now, ResumeKeys::kFree)) {
+    text += cat(text.empty() ? "" : ", ", d.key, " ", d.before, " -> ", d.now);
+  }
+  return text;
+}
+
 std::string config_schema() {
   ExperimentConfig defaults;
   ConfigTable table;

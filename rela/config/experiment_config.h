@@ -166,6 +166,10 @@ std::string to_resolved_json(const ExperimentConfig& config);
 /// to the other.
 std::string config_differences(const JsonValue& before, const JsonValue& now);
 
+/// What a resumed run has changed of the keys that it may change: "epochs 10 -> 20, threads 1 ->
+/// 2".
+std::string free_config_changes(const JsonValue& before, const JsonValue& now);
+
 /// JSON Schema (draft 2020-12) of the config file, as JSON text.
 std::string config_schema();
 

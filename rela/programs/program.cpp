@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <csignal>
+
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -35,6 +37,7 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   try {
     reserve_standard_streams();
     ignore_file_size_signal();
+    std::signal(SIGPIPE, SIG_IGN);  // whoever reads the output may go; a run does not end with them
     flush_denormals();
     const ExitCode code = body();
     flush_log();

@@ -1,12 +1,15 @@
 #pragma once
 // Signals to a running program, handled at step boundaries.
 //
-//   USR1, TERM, INT   write a checkpoint and stop (exit code 75)
-//   USR2              write a checkpoint and continue
+//   USR1, TERM, INT, HUP   write a checkpoint and stop (exit code 75); HUP unless it was ignored
+//   from
+//                          the start, as under nohup
+//   USR2                   write a checkpoint and continue
 //   TERM or INT again ends the process at once
 
 #include <csignal>
 #include <cstdint>
+#include <iterator>
 
 namespace rela {
 
@@ -28,8 +31,8 @@ class SignalWatch {
   static const char* stop_signal_name();
 
  private:
-  static constexpr int kSignals[] = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT};
-  struct sigaction before_[4] = {};
+  static constexpr int kSignals[] = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGHUP};
+  struct sigaction before_[std::size(kSignals)] = {};
 };
 
 }  // namespace rela

@@ -1,5 +1,6 @@
 #include "rela/train/trainer.h"
 
+#include "rela/config/config_sections.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 
@@ -47,8 +48,28 @@ void Trainer::restore(const CheckpointRef& checkpoint) {
   step_ = position.step;
   elapsed_before_s_ = position.elapsed_s;
   resumed_ = true;
+  RELA_CHECK(step_ <= length_.total_steps, ConfigError, config_.epochs ? "epochs" : "max_steps",
+             ": the run would have ", length_.total_steps, " steps, and ",
+             checkpoint.folder.string(), " is at step ", step_,
+             "; give it more, or resume from an earlier checkpoint");
   log_info("resumed from ", checkpoint.folder.string(), " at step ", step_, " of ",
            length_.total_steps);
+  log_changes(saved.config());
+}
+
+/// What the user has changed since the checkpoint, and what that does to the rates.
+void Trainer::log_changes(const JsonValue& before) const {
+  const std::string changes = free_config_changes(before, parse_json(to_resolved_json(config_)));
+  if (!changes.empty()) log_info("changed since the checkpoint: ", changes);
+  ConfigIssues issues;
+  const ExperimentConfig old = read_experiment_config(before, "", issues);
+  if (!issues.empty() || step_ == length_.total_steps) return;
+  const StepRates then = rates_at(old, run_length(old, train_set_->size()), step_);
+  const StepRates now = rates_at(config_, length_, step_);
+  if (then.lr != now.lr || then.tau != now.tau) {
+    log_warning("the rates jump at step ", step_, ": lr ", then.lr, " -> ", now.lr, ", tau ",
+                then.tau, " -> ", now.tau, "; the schedule follows the new length of the run");
+  }
 }
 
 void Trainer::begin_phase(size_t index) {

@@ -35,6 +35,8 @@ class SavedTraining {
   /// numbers: each difference is listed.
   SavedTraining(std::filesystem::path folder, const ExperimentConfig& config);
 
+  /// The resolved config of the process that wrote it.
+  const JsonValue& config() const { return *json_.find("config"); }
   /// The phase of the next step, which must have begun before the rest can be read.
   std::string phase() const;
   /// Fills the state. Throws WeightsError if the tensors do not fit.

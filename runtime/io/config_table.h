@@ -245,10 +245,13 @@ struct ConfigDifference {
   std::string before;  // compact JSON, or "absent"
   std::string now;
 };
-/// The differences in the keys of `now` that a resumed run may not change, by key. A list is one
-/// value; a key that the table does not know may not change.
+/// Keys that a resumed run may not change, and those that it may.
+enum class ResumeKeys : uint8_t { kBound, kFree };
+/// The differences in the keys of `now` of that kind, by key. A list is one value; a key that the
+/// table does not know may not change.
 std::vector<ConfigDifference> resume_differences(const ConfigTable& table, const JsonValue& before,
-                                                 const JsonValue& now);
+                                                 const JsonValue& now,
+                                                 ResumeKeys keys = ResumeKeys::kBound);
 
 /// JSON Schema, draft 2020-12.
 JsonValue config_schema_of(const ConfigTable& table, const std::string& title);

@@ -45,6 +45,14 @@ class StandardStreams(ProgramTest):
             json.loads(line)
         self.assertNotIn("device", (out / "run.lock").read_text() if (out / "run.lock").exists() else "")
 
+    def test_a_reader_that_goes_away_does_not_end_a_run(self):
+        config = self.write_config({"max_steps": 6})
+        out = self.top / "piped"
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", '"$@" 2>&1 | head -n 1', "bash", APPS / "train_byol", config,
+                               "--out", out], stdout=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
+        self.assertEqual(done.returncode, DONE)
+        self.assertEqual(json.loads((out / "status.json").read_text())["state"], "finished")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -10,7 +10,7 @@ import sys
 import time
 import unittest
 
-from programs import (DEVICE, DONE, IO, NON_FINITE, STOPPED, TIMEOUT_S, WEIGHTS, CHECKPOINT_TENSORS,
+from programs import (DEVICE, DONE, IO, NON_FINITE, STOPPED, USAGE, TIMEOUT_S, WEIGHTS, CHECKPOINT_TENSORS,
                       ProgramTest)
 
 ENDLESS = 1_000_000
@@ -250,6 +250,22 @@ class Failures(ProgramTest):
         self.assertFails(result, WEIGHTS, "optimizer.lr: 0.001 in the checkpoint, 0.5 now",
                          "seed: 3 in the checkpoint, 4 now")
         self.assertNotIn("batch_size", result.stderr)
+
+    def test_what_was_changed_is_listed_and_a_jump_of_the_rates_is_a_warning(self):
+        cosine = {"scheduler.name": "cosine", "max_steps": 4}
+        self.trained("run", changes=cosine)
+        done = self.train("run", "--resume", "auto", changes={**cosine, "max_steps": 8, "log_every_steps": 2})
+        self.assertExit(done, DONE)
+        self.assertIn("changed since the checkpoint: log_every_steps 1 -> 2, max_steps 4 -> 8", done.stderr)
+        self.assertIn("warning: the rates jump at step 4: lr 0 -> 0.0005", done.stderr)
+        again = self.train("run", "--resume", "auto", changes={**cosine, "max_steps": 8, "log_every_steps": 2})
+        self.assertNotIn("changed since", again.stderr)
+
+    def test_a_run_that_is_shorter_than_its_checkpoint_is_refused(self):
+        run = self.trained("run")
+        self.assertFails(self.train("run", "--resume", "auto", "--max-steps", 3), USAGE,
+                         "max_steps: the run would have 3 steps", "is at step 4")
+        self.assertEqual(run.status()["step"], 4)
 
     def test_resume_takes_auto_none_or_a_checkpoint(self):
         self.assertFails(self.train("run", "--resume", "nowhere"), WEIGHTS, "--resume", "nowhere", "auto")

@@ -180,6 +180,20 @@ TEST(Signals, UsrOneAsksToStopAndUsrTwoForACheckpointOnce) {
   EXPECT_STREQ(SignalWatch::stop_signal_name(), "SIGUSR1");
 }
 
+TEST(Signals, AHangUpStopsUnlessItIsIgnored) {
+  {
+    SignalWatch watch;
+    std::raise(SIGHUP);
+    EXPECT_EQ(watch.take(), SignalRequest::kCheckpointAndStop);
+    EXPECT_STREQ(SignalWatch::stop_signal_name(), "SIGHUP");
+  }
+  const auto before = std::signal(SIGHUP, SIG_IGN);  // as nohup does
+  SignalWatch watch;
+  std::raise(SIGHUP);
+  EXPECT_EQ(watch.take(), SignalRequest::kNone);
+  std::signal(SIGHUP, before);
+}
+
 TEST(Signals, ASecondTermEndsTheProcessAtOnce) {
   const pid_t child = fork();
   if (child == 0) {
