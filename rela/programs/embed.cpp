@@ -32,6 +32,7 @@ ExitCode run(int argc, const char* const* argv) {
   const FrozenModel model = load_frozen_model(a, device.open());
   const auto dataset = open_data(a, split == "train" ? Split::kTrain : Split::kTest);
   const FeatureSet set = features_of(model, *dataset, split.c_str()).on(Device::kCpu);
+  check_features(set, split.c_str());
   const std::array tensors{
       SafetensorsTensor{"features", WireDtype::kF32, set.features.shape(), set.features.raw()},
       SafetensorsTensor{"labels", WireDtype::kI64, set.labels.shape(), set.labels.raw()}};

@@ -47,6 +47,7 @@ void print_and_write(const JsonValue& result, const std::string& out) {
 }
 
 JsonValue compare_pair(const Arguments& a, Device device) {
+  check_same_images(a.from, a.to);
   const Comparison c =
       compare_features(read_features(a.from).on(device), read_features(a.to).on(device), a.options);
   JsonValue result = to_json(c, a.options);
@@ -108,6 +109,7 @@ Models compare_all(const Arguments& a, Device device) {
   std::vector<FeatureSet> sets;
   for (const auto& file : files) {
     names.push_back(file.stem().string());
+    check_same_images(files.front().string(), file.string());
     sets.push_back(read_features(file.string()));
   }
   Models models(std::move(names));

@@ -198,4 +198,16 @@ JsonValue to_json(const Comparison& c, const CompareOptions& options) {
   return JsonValue(std::move(object));
 }
 
+void check_same_images(const std::string& a, const std::string& b) {
+  const SafetensorsReader first(a), second(b);
+  for (const char* key : {"dataset", "split"}) {
+    const auto x = first.metadata().find(key), y = second.metadata().find(key);
+    if (x == first.metadata().end() || y == second.metadata().end()) continue;
+    RELA_CHECK(x->second == y->second, DataError, a, " is of the ", key, " ", x->second, ", ", b,
+               " of ", y->second,
+               "; features are compared image by image: write both with embed, of the same data "
+               "and split");
+  }
+}
+
 }  // namespace rela

@@ -54,6 +54,10 @@ Comparison compare_features(const FeatureSet& from, const FeatureSet& to,
 /// throws.
 FeatureSet read_features(const std::string& path);
 
+/// Throws DataError if two files say that their features are of other images: another data set or
+/// split. Files that do not say are taken to fit.
+void check_same_images(const std::string& a, const std::string& b);
+
 /// { "images", "held_out", "from_width", "to_width", "holdout", "ridge", "transport_residual",
 /// "r2",
 ///   "cosine", "cka", "cka_debiased", "per_class": [{ "label", "images", "transport_residual" }],

@@ -8,8 +8,8 @@ import struct
 import unittest
 import xml.etree.ElementTree
 
-from programs import (DATA, DONE, IO, NON_FINITE, USAGE, WEIGHTS, ProgramTest, run_program,
-                      write_cifar10, write_safetensors)
+from programs import (DATA, DONE, IO, NON_FINITE, USAGE, WEIGHTS, ProgramTest, read_safetensors,
+                      run_program, write_cifar10, write_safetensors)
 
 IMAGES = 200
 CLASSES = 4
@@ -132,6 +132,33 @@ class Transport(ProgramTest):
         result = self.result("--from", out, "--to", out)
         self.assertEqual(result["images"], 60)
         self.assertAlmostEqual(result["cka"], 1, places=5)
+
+    def test_files_of_other_pictures_with_the_same_labels_are_refused(self):
+        run = self.trained("run", "--max-steps", 1)
+        files = []
+        for name in ("mine", "other"):
+            data = write_cifar10(self.top / name)
+            if name == "other":
+                pixels = bytearray((data / "test_batch.bin").read_bytes())
+                pixels[1] ^= 1
+                (data / "test_batch.bin").write_bytes(pixels)
+            files.append(self.top / f"{name}.safetensors")
+            self.assertExit(run_program("embed", "--run", run.folder, "--data", data, "--out", files[-1]), DONE)
+        self.assertFails(run_program("transport", "--from", files[0], "--to", files[1]), DATA,
+                         f"{files[0]} is of the dataset ", f"{files[1]} of ", "of the same data and split")
+        self.assertFails(run_program("transport", "--all", self.top), DATA, "of the same data and split")
+
+    def test_embed_refuses_features_that_are_not_finite(self):
+        run = self.trained("run", "--max-steps", 1)
+        weights = run / "exported/backbone.safetensors"
+        tensors = read_safetensors(weights)
+        dtype, shape, data = tensors["bn1.weight"]
+        tensors["bn1.weight"] = (dtype, shape, struct.pack("<f", math.nan) + data[4:])
+        write_safetensors(weights, tensors)
+        out = self.top / "f.safetensors"
+        done = run_program("embed", "--run", run.folder, "--format", "synthetic", "--synthetic-images", 20, "--out", out)
+        self.assertFails(done, NON_FINITE, "features are NaN or infinite", "check the weights")
+        self.assertFalse(out.exists())
 
     def test_files_of_different_images_are_refused(self):
         a = self.write("a.safetensors", rows(3, 1))
