@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "kernels/augment/normalize.h"
 #include "nn/cifar_resnet_spec.h"
 #include "nn/module.h"
 #include "nn/resnet_spec.h"
@@ -31,8 +32,10 @@ concept BackboneFamily = requires(F spec, const F model, ConfigTable& table,
   { model.name } -> std::convertible_to<std::string>;        // one of them
   { model.init } -> std::convertible_to<ConvInit>;  // of a model that is trained or stays random
   { model.make() } -> std::same_as<std::unique_ptr<Backbone>>;
-  { model.classifier() } -> std::convertible_to<std::string>;    // its name in published weights
-  { model.global_pool() } -> std::convertible_to<std::string>;   // how it pools, in timm's words
+  { model.classifier() } -> std::convertible_to<std::string>;   // its name in published weights
+  { model.global_pool() } -> std::convertible_to<std::string>;  // how it pools, in timm's words
+  // Of the images that published weights were trained on.
+  { model.usual_normalization() } -> std::same_as<Normalization>;
   { model.usual_image_size() } -> std::convertible_to<int64_t>;  // side of what it is trained on
   { model.description() } -> std::same_as<std::string>;          // "resnet18 of width 64"
   { model.identity() } -> std::same_as<std::string>;  // differs where networks do; names files

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/augment/normalize.h"
 #include "nn/module.h"
 
 namespace rela {
@@ -22,6 +23,7 @@ struct CifarResNetSpec {
   static std::vector<std::string> names();
   std::unique_ptr<Backbone> make() const;
   const char* classifier() const { return "linear"; }
+  Normalization usual_normalization() const { return imagenet_normalization(); }
   const char* global_pool() const { return "avg"; }
   int64_t usual_image_size() const { return 32; }
   std::string fit_images(int64_t /*side*/) { return ""; }  // any size will do

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/augment/normalize.h"
 #include "nn/module.h"
 
 namespace rela {
@@ -24,6 +25,7 @@ struct ResNetSpec {
   /// Throws ConfigError for a width below 1.
   std::unique_ptr<Backbone> make() const;
   const char* classifier() const { return "fc"; }
+  Normalization usual_normalization() const { return imagenet_normalization(); }
   const char* global_pool() const { return "avg"; }
   int64_t usual_image_size() const { return cifar_stem ? 32 : 224; }
   std::string fit_images(int64_t /*side*/) { return ""; }  // any size will do

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/augment/normalize.h"
 #include "nn/module.h"
 
 namespace rela {
@@ -22,9 +23,10 @@ struct VitSpec {
   ConvInit init = ConvInit::kFanOutNormal;  // has no effect: timm's own initialisation is used
 
   static std::vector<std::string> names();
-  /// Throws ConfigError for images that are no multiple of the patch.
+  /// Throws ConfigError for images that are no multiple of the patch, or too many patches.
   std::unique_ptr<Backbone> make() const;
   const char* classifier() const { return "head"; }
+  Normalization usual_normalization() const { return half_normalization(); }
   const char* global_pool() const { return "token"; }
   int64_t usual_image_size() const;
   std::string description() const;

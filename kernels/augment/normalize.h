@@ -26,6 +26,9 @@ constexpr Normalization clip_normalization() {
   return {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}};
 }
 
+/// [0, 1] becomes [-1, 1]: the vision transformers that timm publishes.
+constexpr Normalization half_normalization() { return {{0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}}; }
+
 /// The last step of an augmentation: planes to pixels.
 ///   y[p, c] = (x[c, p] - mean[c]) / std[c]
 ///   x : [3, pixels] f32     y : [pixels, 3] f32, bf16 or f16, overwritten, must not alias x

@@ -15,6 +15,7 @@ struct Named {
 constexpr Named kNamed[] = {{"imagenet", imagenet_normalization()},
                             {"clip", clip_normalization()},
                             {"cifar10", cifar10_normalization()},
+                            {"half", half_normalization()},
                             {"none", Normalization{}}};
 
 /// The double with the shortest text that reads back to this float: 0.1, not 0.10000000149.

@@ -16,10 +16,6 @@ namespace fs = std::filesystem;
 constexpr const char* kConfigFile = "config.json";
 constexpr const char* kWeightsFile = "backbone.safetensors";
 
-int64_t usual_image_size(const BackboneSpec& spec) {
-  return std::visit([](const auto& model) { return model.usual_image_size(); }, spec);
-}
-
 /// Three numbers; the fallback if they are missing.
 std::array<float, 3> channels(const JsonValue* value, const std::array<float, 3>& fallback) {
   const auto* items = value == nullptr ? nullptr : value->as<JsonValue::Array>();
@@ -33,8 +29,18 @@ std::array<float, 3> channels(const JsonValue* value, const std::array<float, 3>
   return out;
 }
 
-ModelInput exported_input(const JsonValue& config, const BackboneSpec& spec) {
-  ModelInput input{.image_size = usual_image_size(spec)};
+/// What published weights of that shape were trained on.
+ModelInput usual_input(const BackboneSpec& spec) {
+  return std::visit(
+      [](const auto& model) {
+        return ModelInput{model.usual_image_size(), model.usual_normalization()};
+      },
+      spec);
+}
+
+/// `config`: with timm's key `pretrained_cfg`, as timm's files on the hub have it and our exports.
+ModelInput described_input(const JsonValue& config, const BackboneSpec& spec) {
+  ModelInput input = usual_input(spec);
   const JsonValue* trained = config.find("pretrained_cfg");
   if (trained == nullptr) return input;
   input.normalization.mean = channels(trained->find("mean"), input.normalization.mean);
@@ -46,11 +52,24 @@ ModelInput exported_input(const JsonValue& config, const BackboneSpec& spec) {
   return input;
 }
 
+JsonValue read_config_file(const std::string& file) {
+  try {
+    return parse_json(read_file(file));
+  } catch (const JsonError& e) {
+    throw WeightsError(cat(file, ": not JSON: ", e.what()));
+  }
+}
+
+/// Whether a folder is what write_exported_backbone() has written.
+bool is_export(const fs::path& weights_file, const JsonValue& config) {
+  return weights_file.filename() == kWeightsFile && config.find("step") != nullptr;
+}
+
 ModelSource read_export(const fs::path& folder) {
   const std::string file = (folder / kConfigFile).string();
-  const JsonValue config = parse_json(read_file(file));
+  const JsonValue config = read_config_file(file);
   const BackboneSpec spec = backbone_from_json(config, file);
-  return {spec, (folder / kWeightsFile).string(), exported_input(config, spec)};
+  return {spec, (folder / kWeightsFile).string(), described_input(config, spec)};
 }
 
 }  // namespace
@@ -71,7 +90,10 @@ ModelSource exported_model(const std::string& folder) {
 
 ModelSource named_model(const std::string& name, const std::string& weights_file) {
   const fs::path file(weights_file);
-  if (file.filename() == kWeightsFile && fs::exists(file.parent_path() / kConfigFile)) {
+  const fs::path beside = file.parent_path() / kConfigFile;
+  JsonValue config;
+  if (fs::exists(beside)) config = read_config_file(beside.string());
+  if (is_export(file, config)) {
     ModelSource source = read_export(file.parent_path());
     RELA_CHECK(name_of(source.spec) == name, WeightsError, weights_file, ": the weights are of ",
                name_of(source.spec), ", not of ", name, "; name that model");
@@ -80,7 +102,8 @@ ModelSource named_model(const std::string& name, const std::string& weights_file
   ModelSource source{.spec = backbone_named(name), .weights_file = weights_file, .input = {}};
   const SafetensorsReader reader(weights_file);
   std::visit([&](auto& model) { model.read_shape(reader); }, source.spec);
-  source.input.image_size = usual_image_size(source.spec);
+  source.input = described_input(config, source.spec);
+  source.input.image_size = usual_input(source.spec).image_size;  // that of these weights
   return source;
 }
 

@@ -53,9 +53,10 @@ void describe_arguments(CommandLine& app, FrozenModelArguments& a) {
   app.add_option("--image-size", a.image_size,
                  "side of the images that the model sees; otherwise as it was trained")
       .between(1, 4096);
-  app.add_option("--normalize", a.normalize,
-                 "imagenet, clip, cifar10, none or {\"mean\": [r, g, b], \"std\": [r, g, b]}; "
-                 "otherwise as the model was trained");
+  app.add_option(
+      "--normalize", a.normalize,
+      "imagenet, clip, cifar10, half, none or {\"mean\": [r, g, b], \"std\": [r, g, b]}; "
+      "otherwise as the model was trained");
 }
 
 FrozenModel::FrozenModel(ModelSource model_source, Device where)
@@ -84,7 +85,13 @@ ModelSource model_source(const FrozenModelArguments& a) {
     if (a.width) resnet->width = *a.width;
     if (a.cifar_stem) resnet->cifar_stem = true;
   }
-  if (a.image_size) source.input.image_size = *a.image_size;
+  if (a.image_size) {
+    const std::string complaint = fit_images(source.spec, *a.image_size);
+    RELA_CHECK(complaint.empty(), UsageError, "--image-size: ", *a.image_size, "; ",
+               name_of(source.spec), " of ", source.weights_file, " takes images of ",
+               source.input.image_size, " pixels only");
+    source.input.image_size = *a.image_size;
+  }
   if (!a.normalize.empty()) source.input.normalization = parse_normalization(a.normalize);
   return source;
 }

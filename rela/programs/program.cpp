@@ -19,10 +19,10 @@ namespace rela {
 namespace {
 
 /// A closed standard stream would give its number to the next file that is opened, and log lines
-/// would end up in that file.
+/// would end up in that file. Results that nobody can read are an error, log lines are not.
 void reserve_standard_streams() {
   for (int fd = 0; fd <= 2; ++fd) {
-    if (fcntl(fd, F_GETFD) == -1) (void)!open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
+    if (fcntl(fd, F_GETFD) == -1) (void)!open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY);
   }
 }
 
@@ -41,6 +41,8 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
     flush_denormals();
     const ExitCode code = body();
     flush_log();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+      return fail("stdout: what the program printed could not be written", ExitCode::kIo);
     return static_cast<int>(code);
   } catch (const Error& e) {
     return fail(e.what(), e.exit_code());

@@ -4,6 +4,7 @@
 #include "rela/programs/build_report.h"
 #include "rela/programs/command_line.h"
 #include "rela/programs/program.h"
+#include "rela/train/rela.h"
 #include "rela/train/trainer.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
@@ -132,6 +133,7 @@ void check_only(const ExperimentConfig& config) {
   const auto test = open_split(config, Split::kTest);
   const RunLength length = run_length(config, train->size());
   const auto learner = make_learner(config, train->num_classes(), device);
+  if (config.has_rela_phase()) check_prior(config, *train, learner->feature_width());
   std::fputs((build_report(gpu_facts()) + kernel_report(device)).c_str(), stdout);
   std::printf(
       "config, data and model fit: %lld training and %lld test images, %lld steps, %lld features\n",
@@ -140,7 +142,10 @@ void check_only(const ExperimentConfig& config) {
 }
 
 ExitCode run(int argc, const char* const* argv) {
-  CommandLine app("Trains an image backbone without labels (BYOL).", "train_byol");
+  CommandLine app(
+      "Trains an image backbone without labels: BYOL, or BYOL with ReLA; or with them, as a "
+      "baseline.",
+      "train_byol");
   Arguments a;
   describe(app, a);
   if (!app.parse(argc, argv)) return ExitCode::kDone;

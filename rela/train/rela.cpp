@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "rela/prior/prior.h"
+#include "rela/targets/target_builder.h"
 #include "rela/train/json_member.h"
 #include "rela/train/setup.h"
 #include "runtime/allocator.h"
@@ -17,18 +18,23 @@ namespace {
 
 constexpr uint64_t kMapStream = 4;  // backbone, heads and classifier use the lower numbers
 
-Targets open_targets(const ExperimentConfig& config, const ImageDataset& dataset,
-                     const BackboneLearner& base, ProgressDisplay::Style progress) {
+TargetOptions target_options(const ExperimentConfig& config, int64_t feature_width,
+                             ProgressDisplay::Style progress) {
   const std::string& shared = config.rela.targets_path;
   const std::string own = (std::filesystem::path(config.out) / "targets.bin").string();
+  return {.path = shared.empty() ? own : shared,
+          .student_width = feature_width,
+          .pca_dim = config.rela.pca_dim,
+          .progress = progress};
+}
+
+Targets open_targets(const ExperimentConfig& config, const ImageDataset& dataset,
+                     const BackboneLearner& base, ProgressDisplay::Style progress) {
   const Prior prior(prior_spec(config), base.device());
   log_info("prior: ", prior.description(), ", ", prior.width(), " features of ",
            prior.input().image_size, "-pixel images");
   return Targets::open_or_build(prior, dataset,
-                                {.path = shared.empty() ? own : shared,
-                                 .student_width = base.feature_width(),
-                                 .pca_dim = config.rela.pca_dim,
-                                 .progress = progress});
+                                target_options(config, base.feature_width(), progress));
 }
 
 PhaseSwitch make_switch(const ExperimentConfig& config, int64_t dataset_size) {
@@ -50,6 +56,13 @@ Tensor table_of(const Targets& targets, Device device) {
 }
 
 }  // namespace
+
+void check_prior(const ExperimentConfig& config, const ImageDataset& dataset,
+                 int64_t feature_width) {
+  const Prior prior(prior_spec(config), Device::kCpu);
+  const TargetBuilder builder(prior, dataset,
+                              target_options(config, feature_width, ProgressDisplay::Style::kOff));
+}
 
 Rela::Rela(const ExperimentConfig& config, const ImageDataset& dataset, BackboneLearner& base,
            ProgressDisplay::Style progress)

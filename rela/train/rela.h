@@ -18,6 +18,11 @@
 
 namespace rela {
 
+/// Loads the prior and checks what the targets need, without making them. Throws what Targets and
+/// Prior throw.
+void check_prior(const ExperimentConfig& config, const ImageDataset& dataset,
+                 int64_t feature_width);
+
 class Rela : public Learner {
  public:
   /// Trains the backbone of `base`, which must outlive this object. Reads the targets, or computes

@@ -122,7 +122,7 @@ JsonValue number(double x) { return std::isfinite(x) ? JsonValue(x) : JsonValue(
 void add_measures(JsonValue::Object& object, const TransportMeasures& m, const LinearCka& cka) {
   object.emplace_back("transport_residual", number(m.residual));
   object.emplace_back("r2", number(m.r2()));
-  object.emplace_back("cosine", number(m.cosine));
+  object.emplace_back("cosine_distance", number(m.cosine));
   object.emplace_back("cka", number(cka.plain));
   object.emplace_back("cka_debiased", number(cka.debiased));
   JsonValue::Array classes;

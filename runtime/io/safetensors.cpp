@@ -259,7 +259,8 @@ const char* wire_dtype_name(WireDtype dtype) {
 namespace {
 
 std::string not_a_folder(std::string path) {
-  RELA_CHECK(!std::filesystem::is_directory(path), WeightsError, path,
+  std::error_code failure;  // is reported when the file is opened
+  RELA_CHECK(!std::filesystem::is_directory(path, failure), WeightsError, path,
              ": this is a folder; name the safetensors file in it");
   return path;
 }

@@ -69,7 +69,7 @@ class CudaEvaluation(ProgramTest):
         for a, b in zip(there, here):
             self.assertAlmostEqual(a, b, delta=1e-4 * max(1, abs(b)))
         cuda, cpu = self.results("transport", "--from", files["cuda"], "--to", files["cpu"])
-        for name in ("transport_residual", "cka", "cosine"):
+        for name in ("transport_residual", "cka", "cosine_distance"):
             self.assertAlmostEqual(cuda[name], cpu[name], places=4)
 
     @unittest.skipUnless(EMULATED, "a GPU is no emulator")

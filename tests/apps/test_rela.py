@@ -5,7 +5,7 @@ import json
 import struct
 import unittest
 
-from programs import (CIFAR_RECORD_BYTES, DONE, NON_FINITE, USAGE, WEIGHTS, ProgramTest, Run, read_safetensors,
+from programs import (CIFAR_RECORD_BYTES, DONE, IO, NON_FINITE, USAGE, WEIGHTS, ProgramTest, Run, read_safetensors,
                       write_cifar10, write_safetensors)
 
 # 64 images in batches of 8: eight steps per epoch.
@@ -248,6 +248,16 @@ class BadInput(RelaTest):
 
     def test_an_embedding_narrower_than_pca_dim_is_refused(self):
         self.assertFails(self.train("run", changes={**RELA, "rela.pca_dim": 64}), USAGE, "pca_dim", "32")
+
+
+class Check(ProgramTest):
+    def test_check_looks_at_the_prior(self):
+        rela = {"method": "rela_byol"}
+        self.assertExit(self.train("no", "--check", changes=rela), DONE)
+        missing = {**rela, "rela.prior.model": "resnet18", "rela.prior.weights": str(self.top / "nowhere.safetensors")}
+        self.assertFails(self.train("no", "--check", changes=missing), IO, "nowhere.safetensors")
+        self.assertFails(self.train("no", "--check", changes={**rela, "rela.pca_dim": 4096}), USAGE, "rela.pca_dim: 4096")
+        self.assertFalse((self.top / "no").exists())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 import json
 import unittest
 
-from programs import DONE, USAGE, ProgramTest, read_safetensors_header, run_program
+from programs import (DONE, USAGE, WEIGHTS, ProgramTest, read_safetensors, read_safetensors_header, run_program,
+                      sha256, write_safetensors)
 
 VIT = {"method": "rela_byol", "backbone": {"name": "vit_tiny_patch4_32"}, "batch_size": 4,
        "augmentations": [{"crop_size": 8}], "rela.switch.mode": "fixed", "rela.switch.fraction": 0.5,
@@ -59,6 +60,29 @@ class Vit(ProgramTest):
                          "vit_tiny_patch4_32 cuts images into patches of 4 pixels; views of 18 pixels are no multiple")
         done = self.train("no", changes=self.config(backbone__image_size=16))
         self.assertFails(done, USAGE, "backbone.image_size", "must be that of the views, 8")
+
+    def test_a_file_of_timm_is_read_with_the_normalisation_it_was_trained_with(self):
+        run = self.trained("run", changes=self.config())
+        tensors = read_safetensors(run / "exported/backbone.safetensors")
+        file = write_safetensors(self.top / "hub/model.safetensors", tensors)
+        args = ("--weights", file, "--model", "vit_tiny_patch4_32", "--format", "synthetic", "--synthetic-images", 16,
+                "--out", self.top / "f.safetensors")
+
+        def features(*more):
+            self.assertExit(run_program("embed", *args, *more), DONE)
+            return sha256(self.top / "f.safetensors")
+
+        self.assertEqual(features(), features("--normalize", "half"))
+        self.assertNotEqual(features(), features("--normalize", "imagenet"))
+        config = {"architecture": "vit_tiny_patch4_32", "pretrained_cfg": {"mean": [0.485, 0.456, 0.406],
+                                                                           "std": [0.229, 0.224, 0.225]}}
+        (self.top / "hub/config.json").write_text(json.dumps(config))
+        self.assertEqual(features(), features("--normalize", "imagenet"))
+        (self.top / "hub/config.json").write_text("{")
+        self.assertFails(run_program("embed", *args), WEIGHTS, "hub/config.json: not JSON")
+        (self.top / "hub/config.json").unlink()
+        self.assertFails(run_program("embed", *args, "--image-size", 16), USAGE, "--image-size: 16",
+                         "takes images of 8 pixels only")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,8 @@ TEST(ConfigMistakes, TheFixedSwitchNeedsItsFractionAndTheOthersHaveNone) {
 
 TEST(ConfigMistakes, ANormalisationIsANameOrThreeMeansAndThreePositiveDeviations) {
   const std::string allowed =
-      "rela.prior.normalize: must be one of \"imagenet\", \"clip\", \"cifar10\", \"none\", "
+      "rela.prior.normalize: must be one of \"imagenet\", \"clip\", \"cifar10\", \"half\", "
+      "\"none\", "
       "{\"mean\": [r, g, b], \"std\": [r, g, b]} with std > 0, or null";
   for (const char* wrong :
        {R"(3)", R"([0.5,0.5,0.5])", R"({"mean":[0,0,0]})", R"({"mean":[0,0],"std":[1,1,1]})",

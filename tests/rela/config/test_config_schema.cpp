@@ -27,7 +27,7 @@ TEST(ConfigSchema, SaysTypeLimitsDefaultAndMeaningOfAKey) {
   EXPECT_EQ(schema_at("properties.threads.anyOf"),
             R"([{"type":"integer","minimum":1,"maximum":4096},{"const":"auto"}])");
   EXPECT_EQ(schema_at("properties.rela.properties.prior.properties.normalize.anyOf"),
-            R"([{"enum":["imagenet","clip","cifar10","none"]},{"type":"object",)"
+            R"([{"enum":["imagenet","clip","cifar10","half","none"]},{"type":"object",)"
             R"("additionalProperties":false,"properties":{)"
             R"("mean":{"type":"array","items":{"type":"number"},"minItems":3,"maxItems":3},)"
             R"("std":{"type":"array","items":{"type":"number","exclusiveMinimum":0},)"
