@@ -29,6 +29,7 @@ say() { echo "fetch_data: $*" >&2; }
 idx_sets() {
   local names='(train)' at=$1
   if [[ $2 == test ]]; then names='(t10k|test)'; fi
+  if [[ $at == -* ]]; then at=./$at; fi
   if [[ -d $at ]]; then at=$at/; fi
   find -L "$at" -maxdepth 1 -type f -printf '%f\n' 2>/dev/null |
     sed -nE "s/^(|.*-)$names-images[-.]idx3-ubyte(\.gz)?\$/=\1/p" | sort -u
@@ -39,7 +40,7 @@ has_idx() {
 }
 
 # The absolute path of a file or folder.
-absolute() { if [[ -d $1 ]]; then (cd "$1" && pwd); else echo "$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"; fi; }
+absolute() { realpath -s -- "$1"; }
 
 install_fashion_mnist() {
   command -v apt-get >/dev/null || { say "no apt-get to install $package with"; return 1; }

@@ -53,6 +53,7 @@ void Trainer::log_start() {
   if (wants_graph && config_.accum_steps > 1) {
     log_info("cuda_graph: steps run without a graph: accum_steps is ", config_.accum_steps);
   }
+  record_.write_status(position(), RunStatus::kRunning);
   record_.write(position(), resumed_ ? RunEvent(ResumeEvent{facts}) : RunEvent(StartEvent{facts}));
   log_info(method_name(config_.method), ": ", describe(config_.backbone), ", ",
            learner_->parameters().size(), " parameters, ", train_set_->size(), " images, ",
@@ -129,6 +130,7 @@ void Trainer::write_checkpoint() {
     write_training_state(folder, state, {step_, record_.elapsed_s()}, config_);
   });
   run_.drop_replaced();
+  record_.write_status(position(), RunStatus::kRunning);
   record_.write(position(), CheckpointEvent{seconds_since(start)});
 }
 
