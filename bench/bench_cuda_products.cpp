@@ -105,14 +105,15 @@ void bm_gram(benchmark::State& state) {
   const int64_t columns = d.columns();
   const DeviceBuffer x(d.rows * d.p, dtype), y(d.rows * d.q, dtype);
   const DeviceBuffer shift(columns, Dtype::kF32);
-  const DeviceBuffer own = workspace_of(static_cast<size_t>(columns) * sizeof(double));
+  const DeviceBuffer column_sum_memory =
+      workspace_of(static_cast<size_t>(columns) * sizeof(double));
   const DeviceBuffer gram = workspace_of(static_cast<size_t>(columns * columns) * sizeof(double));
   const DeviceBuffer scratch =
       workspace_of(std::max(gram_columns_workspace_bytes_cuda(d),
                             is_tiled ? gram_products_tiled_workspace_bytes_cuda(d, dtype)
                                      : gram_products_fused_workspace_bytes_cuda(d)));
   const GramInputs in{x.data(), y.data(), dtype, shift.floats()};
-  auto* const column_sums = static_cast<double*>(own.data());
+  auto* const column_sums = static_cast<double*>(column_sum_memory.data());
   auto* const sums = static_cast<double*>(gram.data());
   time_on_device(state, static_cast<int64_t>(x.bytes() + y.bytes()), [&] {
     gram_columns_cuda(in, {.gram = sums}, d, column_sums, all_of(scratch), kStream);

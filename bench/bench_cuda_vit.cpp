@@ -29,7 +29,7 @@ struct AttentionLayer {
   int64_t bytes() const { return static_cast<int64_t>(out.bytes()); }
   AttentionCall call() const { return {dims, dtype}; }
   AttentionForwardArgs forward_args() const { return {qkv.data(), out.data(), lse.floats()}; }
-  void forward() const { attention_forward_own_cuda(forward_args(), dims, dtype, kStream); }
+  void forward() const { attention_forward_kernel_cuda(forward_args(), dims, dtype, kStream); }
   void backward() const {
     attention_backward_cuda({.qkv = qkv.data(),
                              .out = out.data(),
@@ -42,7 +42,7 @@ struct AttentionLayer {
   Dtype dtype;
   DeviceBuffer qkv, dqkv, out, dout, lse;
 };
-void bm_attention_forward_own(benchmark::State& state) {
+void bm_attention_forward_kernel(benchmark::State& state) {
   const AttentionLayer layer(state);
   time_on_device(state, 4 * layer.bytes(), [&] { layer.forward(); });
 }
@@ -117,7 +117,7 @@ void all_dtypes(benchmark::internal::Benchmark* bench) {
 void narrow_dtypes(benchmark::internal::Benchmark* bench) {
   with_dtypes(bench, {Dtype::kBf16, Dtype::kF16});
 }
-BENCHMARK(bm_attention_forward_own)->Name("attention_forward_own/cuda")->Apply(all_dtypes);
+BENCHMARK(bm_attention_forward_kernel)->Name("attention_forward_kernel/cuda")->Apply(all_dtypes);
 BENCHMARK(bm_attention_forward_cudnn)->Name("attention_forward_cudnn/cuda")->Apply(narrow_dtypes);
 BENCHMARK(bm_attention_backward)->Name("attention_backward/cuda")->Apply(all_dtypes);
 BENCHMARK(bm_patches)->Name("patches_forward/cuda")->Apply(both_dtypes);

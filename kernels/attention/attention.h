@@ -54,8 +54,8 @@ using AttentionForwardFn = void(const AttentionForwardArgs& args, const Attentio
 AttentionForwardFn attention_forward_cpu;
 AttentionForwardFn attention_forward_cuda;
 /// Our kernel, which supports every dtype and shape and needs no workspace.
-void attention_forward_own_cuda(const AttentionForwardArgs& args, const AttentionDims& dims,
-                                Dtype dtype, Stream stream);
+void attention_forward_kernel_cuda(const AttentionForwardArgs& args, const AttentionDims& dims,
+                                   Dtype dtype, Stream stream);
 
 struct AttentionBackwardArgs {
   const void* qkv = nullptr;

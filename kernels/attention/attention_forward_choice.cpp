@@ -25,7 +25,7 @@ void attention_forward_cuda(const AttentionForwardArgs& args, const AttentionDim
   if (is_empty(dims)) return;
   const AttentionCall call{dims, dtype};
   if (is_the_librarys(call)) return library_attention(call, args, workspace, stream);
-  attention_forward_own_cuda(args, dims, dtype, stream);
+  attention_forward_kernel_cuda(args, dims, dtype, stream);
 }
 
 }  // namespace rela

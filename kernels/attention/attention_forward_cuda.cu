@@ -102,8 +102,8 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
 
 }  // namespace
 
-void attention_forward_own_cuda(const AttentionForwardArgs& args, const AttentionDims& dims,
-                                Dtype dtype, Stream stream) {
+void attention_forward_kernel_cuda(const AttentionForwardArgs& args, const AttentionDims& dims,
+                                   Dtype dtype, Stream stream) {
   if (dims.images * dims.tokens * dims.heads * dims.width == 0) return;
   const AttentionShape shape(dims);
   with_attention_types(dtype, dims.width, [&]<class T>(T*, auto width) {

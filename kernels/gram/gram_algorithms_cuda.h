@@ -6,15 +6,16 @@
 
 namespace rela {
 
-/// Adds to column, weighted and quartic. own [P] f64: receives the column sums of this call alone.
+/// Adds to column, weighted and quartic. column_sums [P] f64: receives the column sums of this call
+/// alone.
 void gram_columns_cuda(const GramInputs& in, const GramSums& sums, const GramDims& dims,
-                       double* own, Workspace workspace, Stream stream);
+                       double* column_sums, Workspace workspace, Stream stream);
 size_t gram_columns_workspace_bytes_cuda(const GramDims& dims);
 
 /// Where products are added, and the sums that remove the shift from those of 16-bit rows.
 struct GramProducts {
-  const double* own = nullptr;  // from gram_columns_cuda()
-  double* gram = nullptr;       // of GramSums
+  const double* column_sums = nullptr;  // from gram_columns_cuda()
+  double* gram = nullptr;               // of GramSums
 };
 using GramProductsFn = void(const GramInputs& in, const GramProducts& to, const GramDims& dims,
                             Workspace workspace, Stream stream);

@@ -65,16 +65,16 @@ __global__ void __launch_bounds__(kColumnThreads)
   partial[(static_cast<int64_t>(blockIdx.y) * 3 + sharer) * width + column] = sum;
 }
 
-/// Adds the slices to the caller's sums; `own` receives the column sums of this call alone.
+/// Adds the slices to the caller's sums; `column_sums` receives the column sums of this call alone.
 __global__ void __launch_bounds__(kColumnThreads)
     add_columns_kernel(const double* partial, int64_t slices, int64_t width, GramSums sums,
-                       double* own) {
+                       double* column_sums) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i >= 3 * width) return;
   double sum = 0.0;
   for (int64_t s = 0; s < slices; ++s) sum += partial[s * 3 * width + i];
   if (i < width) {
-    own[i] = sum;
+    column_sums[i] = sum;
     if (sums.column != nullptr) sums.column[i] += sum;
   } else if (sums.weighted != nullptr) {
     sums.weighted[i - width] += sum;
@@ -126,7 +126,7 @@ size_t gram_columns_workspace_bytes_cuda(const GramDims& dims) {
 }
 
 void gram_columns_cuda(const GramInputs& in, const GramSums& sums, const GramDims& dims,
-                       double* own, Workspace workspace, Stream stream) {
+                       double* column_sums, Workspace workspace, Stream stream) {
   const Slices slices = slices_of(dims);
   double* const norms = static_cast<double*>(workspace.data);
   double* const partial = norms + 2 * dims.rows;  // three sums per column and slice
@@ -138,7 +138,7 @@ void gram_columns_cuda(const GramInputs& in, const GramSums& sums, const GramDim
     simt::launch(columns_kernel<T>, {grid, kColumnThreads}, stream, z, slices, norms, partial);
   });
   simt::launch(add_columns_kernel, {blocks_for(3 * dims.columns()), kColumnThreads}, stream,
-               partial, slices.count, dims.columns(), sums, own);
+               partial, slices.count, dims.columns(), sums, column_sums);
   if (sums.quartic != nullptr) {
     simt::launch(quartic_kernel, {1, kColumnThreads}, stream, norms, dims.rows, sums.quartic);
   }

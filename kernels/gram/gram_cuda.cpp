@@ -32,13 +32,13 @@ std::optional<float> milliseconds(const GramDims& d, Dtype dtype, ProductAlgorit
                       .dtype = dtype,
                       .shift = static_cast<float*>(memory.take(d.columns(), Dtype::kF32))};
   const auto columns = static_cast<size_t>(d.columns());
-  const auto* own = static_cast<double*>(memory.take(columns * sizeof(double)));
+  const auto* column_sums = static_cast<double*>(memory.take(columns * sizeof(double)));
   auto* gram = static_cast<double*>(memory.take(columns * columns * sizeof(double)));
   const size_t bytes = products_bytes(d, dtype, algorithm);
   const Workspace workspace{memory.take(bytes), bytes};
   if (!memory.suffices()) return std::nullopt;
   return fastest_milliseconds([&] {
-    add_products(in, {own, gram}, d, workspace, Stream{}, algorithm);
+    add_products(in, {column_sums, gram}, d, workspace, Stream{}, algorithm);
   });
 }
 
@@ -50,7 +50,7 @@ ProductAlgorithm algorithm_of(const GramDims& d, Dtype dtype) {
 }
 
 /// Bytes of this call's column sums, at the front of the workspace.
-size_t own_bytes(const GramDims& d) {
+size_t column_sums_bytes(const GramDims& d) {
   return (static_cast<size_t>(d.columns()) * sizeof(double) + 255) / 256 * 256;
 }
 
@@ -59,19 +59,19 @@ size_t own_bytes(const GramDims& d) {
 size_t gram_workspace_bytes_cuda(const GramDims& dims, Dtype dtype) {
   if (dims.rows == 0) return 0;
   // The products run after the columns, so they share the space.
-  return own_bytes(dims) + std::max(gram_columns_workspace_bytes_cuda(dims),
-                                    products_bytes(dims, dtype, algorithm_of(dims, dtype)));
+  return column_sums_bytes(dims) + std::max(gram_columns_workspace_bytes_cuda(dims),
+                                            products_bytes(dims, dtype, algorithm_of(dims, dtype)));
 }
 
 void gram_cuda(const GramInputs& in, const GramSums& sums, const GramDims& dims,
                Workspace workspace, Stream stream) {
   if (dims.rows == 0) return;
-  auto* const own = static_cast<double*>(workspace.data);
-  const Workspace rest{static_cast<char*>(workspace.data) + own_bytes(dims),
-                       workspace.bytes - own_bytes(dims)};
-  gram_columns_cuda(in, sums, dims, own, rest, stream);
+  auto* const column_sums = static_cast<double*>(workspace.data);
+  const Workspace rest{static_cast<char*>(workspace.data) + column_sums_bytes(dims),
+                       workspace.bytes - column_sums_bytes(dims)};
+  gram_columns_cuda(in, sums, dims, column_sums, rest, stream);
   if (sums.gram == nullptr) return;
-  add_products(in, {own, sums.gram}, dims, rest, stream, algorithm_of(dims, in.dtype));
+  add_products(in, {column_sums, sums.gram}, dims, rest, stream, algorithm_of(dims, in.dtype));
 }
 
 }  // namespace rela

@@ -103,7 +103,7 @@ void gram_products_fused_cuda(const GramInputs& in, const GramProducts& to, cons
     simt::launch(product_kernel<T>, {grid, kTileThreads, kTileSharedBytes}, stream, z, plan,
                  products);
     simt::launch(gram_kernel<T>, {static_cast<unsigned>(plan.pairs), kTileThreads}, stream, z, plan,
-                 products, to.own, to.gram);
+                 products, to.column_sums, to.gram);
   });
 }
 

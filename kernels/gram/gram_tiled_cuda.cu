@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(kThreads)
 /// shift of 16-bit rows.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    fold_kernel(const float* products, int64_t chunks, JoinedRows<T> z, const double* own,
+    fold_kernel(const float* products, int64_t chunks, JoinedRows<T> z, const double* column_sums,
                 bool is_first, double* gram) {
   const int64_t width = z.d.p + z.d.q;
   const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kThreads)
   if (row >= width || column > row) return;
   double sum = 0.0;
   for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += products[chunk * width * width + i];
-  if (sizeof(T) == 2 && is_first) sum -= share_of_shift(z, own, row, column);
+  if (sizeof(T) == 2 && is_first) sum -= share_of_shift(z, column_sums, row, column);
   gram[i] += sum;
 }
 
@@ -106,7 +106,7 @@ void add_products(const GramInputs& in, const GramProducts& to, const GramDims& 
     matmul(product_of(d, in.dtype, rows, count), {.a = from, .b = from, .c = products},
            {workspace.data, l.product}, stream);
     simt::launch(fold_kernel<T>, {blocks_for(d.columns() * d.columns()), kThreads}, stream,
-                 products, count, z, to.own, first == 0, to.gram);
+                 products, count, z, to.column_sums, first == 0, to.gram);
     first += count * rows;
   }
 }

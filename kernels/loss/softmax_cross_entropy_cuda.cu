@@ -16,7 +16,7 @@ __device__ inline float warp_max(float x) {
 }
 
 /// The row of this warp.
-__device__ inline int64_t own_row() {
+__device__ inline int64_t row_of_warp() {
   return static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.x / 32;
 }
 
@@ -36,7 +36,7 @@ __device__ inline void for_logits(const T* logits, int64_t cols, int64_t vectors
 template <class T>
 __global__ void __launch_bounds__(kReduceThreads)
     forward_kernel(SoftmaxCrossEntropyArgs args, RowDims d, int64_t vectors, double* row_loss) {
-  const int64_t row = own_row();
+  const int64_t row = row_of_warp();
   if (row >= d.rows) return;  // whole warps
   const T* logits = static_cast<const T*>(args.logits) + row * d.cols;
   float max = -INFINITY;
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(kReduceThreads)
 template <class T, bool kAccumulate>
 __global__ void __launch_bounds__(kReduceThreads)
     backward_kernel(SoftmaxCrossEntropyBackwardArgs args, RowDims d, int64_t vectors) {
-  const int64_t row = own_row();
+  const int64_t row = row_of_warp();
   if (row >= d.rows) return;
   const T* logits = static_cast<const T*>(args.logits) + row * d.cols;
   T* dlogits = static_cast<T*>(args.dlogits.data) + row * d.cols;

@@ -1,3 +1,4 @@
+#include <algorithm>
 
 #include "runtime/io/config_table.h"
 #include "runtime/io/nearest.h"

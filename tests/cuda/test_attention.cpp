@@ -48,7 +48,7 @@ const char* name_of(Algorithm algorithm) {
 void forward(Algorithm algorithm, const AttentionForwardArgs& args, const AttentionDims& dims,
              Dtype dtype) {
   if (algorithm == Algorithm::kOwn)
-    return attention_forward_own_cuda(args, dims, dtype, kTestStream);
+    return attention_forward_kernel_cuda(args, dims, dtype, kTestStream);
   [[maybe_unused]] const UseLibrary library;
   DeviceWorkspace scratch(attention_workspace_bytes_cuda(dims, dtype));
   attention_forward_cuda(args, dims, dtype, scratch.get(), kTestStream);
@@ -183,9 +183,9 @@ TEST(AttentionCudaKernel, ManyScoresOfMinusInfinityWeighNothing) {
     }
     const DeviceArray<float> qkv_device(qkv);
     DeviceArray<float> out(kTokens * kWidth), lse(kTokens);
-    attention_forward_own_cuda({qkv_device.data(), out.data(), lse.data()},
-                               {.images = 1, .tokens = kTokens, .heads = 1, .width = kWidth},
-                               Dtype::kF32, kTestStream);
+    attention_forward_kernel_cuda({qkv_device.data(), out.data(), lse.data()},
+                                  {.images = 1, .tokens = kTokens, .heads = 1, .width = kWidth},
+                                  Dtype::kF32, kTestStream);
     EXPECT_NEAR(out.download()[0], 37.5f, 1e-4f);  // the mean of 36 to 39
     EXPECT_NEAR(lse.download()[0], std::log(4.0f), 1e-6f);
   });

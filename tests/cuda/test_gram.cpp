@@ -52,11 +52,12 @@ Sums naive(const Array& x, const Array& y, const std::vector<float>& shift) {
 /// gram_cuda() with the products computed by the tiled algorithm.
 void gram_tiled(const GramInputs& in, const GramSums& sums, const GramDims& d, size_t products) {
   if (d.rows == 0) return;
-  DeviceArray<double> own(d.columns());
+  DeviceArray<double> column_sums(d.columns());
   DeviceWorkspace columns_workspace(gram_columns_workspace_bytes_cuda(d));
-  gram_columns_cuda(in, sums, d, own.data(), columns_workspace.get(), kTestStream);
+  gram_columns_cuda(in, sums, d, column_sums.data(), columns_workspace.get(), kTestStream);
   DeviceWorkspace workspace(gram_products_tiled_workspace_bytes_cuda(d, in.dtype, products));
-  gram_products_tiled_cuda(in, {own.data(), sums.gram}, d, workspace.get(), kTestStream, products);
+  gram_products_tiled_cuda(in, {column_sums.data(), sums.gram}, d, workspace.get(), kTestStream,
+                           products);
   simt::stream_synchronize(kTestStream);
 }
 

@@ -64,7 +64,7 @@ const EnginePlan& plan_for(const AttentionCall& call) {
 }  // namespace
 
 bool has_library_attention(const AttentionCall& call) {
-  own_cudnn_handle();  // created here because it allocates
+  cudnn_handle();  // created here because it allocates
   return answer_for(call).plan.has_value();
 }
 
@@ -74,7 +74,7 @@ size_t library_attention_workspace_bytes(const AttentionCall& call) {
 
 void library_attention(const AttentionCall& call, const AttentionForwardArgs& args,
                        Workspace workspace, Stream stream) {
-  const cudnnHandle_t handle = own_cudnn_handle(stream);
+  const cudnnHandle_t handle = cudnn_handle(stream);
   plan_for(call).run(handle, graph_memory(call, args), workspace.data);
 }
 

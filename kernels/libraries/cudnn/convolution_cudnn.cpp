@@ -34,13 +34,13 @@ const EnginePlan& plan_for(const ConvolutionCall& call) {
 }  // namespace
 
 size_t convolution_workspace_bytes(const ConvolutionCall& call) {
-  own_cudnn_handle();  // here, because it allocates, which a capture may not
+  cudnn_handle();  // here, because it allocates, which a capture may not
   return plan_for(call).workspace_bytes();
 }
 
 void convolution(const ConvolutionCall& call, const ConvolutionTensors& tensors,
                  Workspace workspace, Stream stream) {
-  const cudnnHandle_t handle = own_cudnn_handle(stream);
+  const cudnnHandle_t handle = cudnn_handle(stream);
   plan_for(call).run(handle, graph_memory(tensors), workspace.data);
 }
 

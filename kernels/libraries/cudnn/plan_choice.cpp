@@ -23,7 +23,7 @@ std::optional<float> milliseconds(const EnginePlan& plan, const MeasuringTensors
   const GraphMemory call = tensors(memory);
   void* workspace = memory.take(plan.workspace_bytes());
   if (!memory.suffices()) return std::nullopt;
-  const cudnnHandle_t handle = own_cudnn_handle(Stream{});
+  const cudnnHandle_t handle = cudnn_handle(Stream{});
   return fastest_milliseconds([&] { plan.run(handle, call, workspace); });
 }
 
@@ -51,7 +51,7 @@ EnginePlan measured_plan(const std::string& call, const EngineProposals& proposa
 
 }  // namespace
 
-cudnnHandle_t own_cudnn_handle() {
+cudnnHandle_t cudnn_handle() {
   thread_local auto& handles = *new std::map<int, OwnedHandle>;  // never destroyed: plan_cache.h
   OwnedHandle& handle = handles[simt::current_device()];
   if (!handle) {
@@ -62,8 +62,8 @@ cudnnHandle_t own_cudnn_handle() {
   return handle.get();
 }
 
-cudnnHandle_t own_cudnn_handle(Stream stream) {
-  const cudnnHandle_t handle = own_cudnn_handle();
+cudnnHandle_t cudnn_handle(Stream stream) {
+  const cudnnHandle_t handle = cudnn_handle();
   check_cudnn(cudnnSetStream(handle, static_cast<cudaStream_t>(stream.handle)), "cudnnSetStream");
   return handle;
 }

@@ -12,9 +12,9 @@ namespace rela {
 
 /// The handle of this thread and the current device. The first call allocates, which is not allowed
 /// while a stream is being captured.
-cudnnHandle_t own_cudnn_handle();
+cudnnHandle_t cudnn_handle();
 /// The same, set to work on `stream` from now on.
-cudnnHandle_t own_cudnn_handle(Stream stream);
+cudnnHandle_t cudnn_handle(Stream stream);
 
 /// Allocates the tensors of a call for measuring.
 using MeasuringTensors = std::function<GraphMemory(MeasuringMemory& memory)>;

@@ -21,8 +21,7 @@ __device__ inline V load16(const void* p) {
 template <class V>
 __device__ inline void store16(void* p, V value) {
   static_assert(sizeof(V) == 16);
-  // A plain assignment becomes four stores of 4 bytes in unrolled loops.
-  __stwb(static_cast<uint4*>(p), reinterpret_cast<const uint4&>(value));
+  *static_cast<V*>(p) = value;
 }
 template <class V>
 __device__ inline V load16_streaming(const void* p) {
