@@ -79,6 +79,9 @@ cat /etc/hosts >"$chroot/etc/hosts"
 
 tree=$chroot/src/rela
 mkdir -p "$tree"
+# What another checkout built may be newer than this one's sources, and still not be of them.
+if [[ $(cat "$chroot/src/source" 2>/dev/null) != "$root" ]]; then rm -rf "$tree"; mkdir -p "$tree"; fi
+echo "$root" >"$chroot/src/source"
 find "$tree" -mindepth 1 -maxdepth 1 ! -name 'build*' -exec rm -rf {} +
 # Times of files are kept: what did not change is not compiled again.
 git -C "$root" ls-files -z --cached --others --exclude-standard |
