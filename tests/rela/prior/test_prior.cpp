@@ -17,7 +17,7 @@ using testing::HasSubstr;
 using testing::ThrowsMessage;
 
 constexpr const char* kExportConfig =
-    R"({"architecture": "resnet18", "cifar_stem": true, "width": 2,
+    R"({"step": 3, "architecture": "resnet18", "cifar_stem": true, "width": 2,
         "pretrained_cfg": {"mean": [0.5, 0.25, 0.125], "std": [0.5, 0.5, 1.0], "input_size": [3, 24, 24]}})";
 
 /// A folder as left by a finished run, and the backbone in it.
