@@ -60,8 +60,8 @@ void check_same_images(const std::string& a, const std::string& b);
 
 /// { "images", "held_out", "from_width", "to_width", "holdout", "ridge", "transport_residual",
 /// "r2",
-///   "cosine_distance", "cka", "cka_debiased", "per_class": [{ "label", "images", "transport_residual" }],
-///   "reverse": { the same measures } }. NaN becomes null.
+///   "cosine_distance", "cka", "cka_debiased", "per_class": [{ "label", "images",
+///   "transport_residual" }], "reverse": { the same measures } }. NaN becomes null.
 JsonValue to_json(const Comparison& comparison, const CompareOptions& options);
 
 }  // namespace rela
