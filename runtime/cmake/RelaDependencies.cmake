@@ -44,28 +44,24 @@ function(rela_print_dependencies)
                  "${CMAKE_CXX_COMPILER_VERSION}; found:${RELA_DEPENDENCY_TABLE}")
 endfunction()
 
-# oneDNN by header and library: Debian's own CMake files ask for OpenCL, which the CPU engine does not need.
-find_path(DNNL_INCLUDE_DIR dnnl.hpp)
-find_library(DNNL_LIBRARY dnnl)
-if(NOT DNNL_INCLUDE_DIR OR NOT DNNL_LIBRARY)
-  message(FATAL_ERROR "oneDNN not found: install libdnnl-dev (apt-get install libdnnl-dev), or set "
-                      "DNNL_INCLUDE_DIR and DNNL_LIBRARY")
-endif()
-add_library(DNNL::dnnl UNKNOWN IMPORTED)
-set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_LOCATION ${DNNL_LIBRARY}
-                                            INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE_DIR})
-rela_note("oneDNN" "${DNNL_LIBRARY}")
-# xxHash by header and library: Debian's package has no CMake files.
-find_path(XXHASH_INCLUDE_DIR xxhash.h)
-find_library(XXHASH_LIBRARY xxhash)
-if(NOT XXHASH_INCLUDE_DIR OR NOT XXHASH_LIBRARY)
-  message(FATAL_ERROR "xxHash not found: install libxxhash-dev (apt-get install libxxhash-dev), or set "
-                      "XXHASH_INCLUDE_DIR and XXHASH_LIBRARY")
-endif()
-add_library(xxhash::xxhash UNKNOWN IMPORTED)
-set_target_properties(xxhash::xxhash PROPERTIES IMPORTED_LOCATION ${XXHASH_LIBRARY}
-                                                INTERFACE_INCLUDE_DIRECTORIES ${XXHASH_INCLUDE_DIR})
-rela_note("xxHash" "${XXHASH_LIBRARY}")
+# rela_require_library(<label> <debian-package> <target> <variable prefix> <header> <library>)
+# For packages without CMake files of use.
+macro(rela_require_library label debian target prefix header library)
+  find_path(${prefix}_INCLUDE_DIR ${header})
+  find_library(${prefix}_LIBRARY ${library})
+  if(NOT ${prefix}_INCLUDE_DIR OR NOT ${prefix}_LIBRARY)
+    message(FATAL_ERROR "${label} not found: install ${debian} (apt-get install ${debian}), or set "
+                        "${prefix}_INCLUDE_DIR and ${prefix}_LIBRARY")
+  endif()
+  add_library(${target} UNKNOWN IMPORTED)
+  set_target_properties(${target} PROPERTIES IMPORTED_LOCATION ${${prefix}_LIBRARY}
+                                             INTERFACE_INCLUDE_DIRECTORIES ${${prefix}_INCLUDE_DIR})
+  rela_note("${label}" "${${prefix}_LIBRARY}")
+endmacro()
+
+# Debian's own CMake files of oneDNN ask for OpenCL, which the CPU engine does not need; xxHash has none.
+rela_require_library("oneDNN" libdnnl-dev DNNL::dnnl DNNL dnnl.hpp dnnl)
+rela_require_library("xxHash" libxxhash-dev xxhash::xxhash XXHASH xxhash.h xxhash)
 rela_require("OpenMP" g++ OpenMP)
 rela_require("threads" libc6-dev Threads)
 rela_require("nlohmann/json" nlohmann-json3-dev nlohmann_json)
