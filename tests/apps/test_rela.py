@@ -60,7 +60,7 @@ class Phases(RelaTest):
         self.assertNotEqual(early["map.weight"], late["map.weight"])
 
     def test_the_loss_is_a_cosine_distance_and_falls(self):
-        run = self.trained("run", changes={**RELA, "epochs": 6, "optimizer.lr": 0.01,
+        run = self.trained("run", changes={**RELA, "epochs": 12, "optimizer.lr": 0.03,
                                              "rela.switch": {"mode": "never"}})
         losses = [loss for _, loss in run.losses()]
         self.assertTrue(all(0 <= loss <= 2 for loss in losses), losses)
