@@ -134,7 +134,7 @@ void register_transport(Dtype dtype) {
   }
 }
 
-/// Attention forward by our kernel, or by the library.
+/// Attention forward by the built-in kernel, or by the library.
 void time_attention(benchmark::State& state, const AttentionDims& d, Dtype dtype, bool by_library) {
   const AttentionCall call{d, dtype};
   if (by_library && !has_library_attention(call))
