@@ -17,12 +17,7 @@
 namespace rela {
 namespace {
 
-struct PlanKey {
-  Conv2dProblem problem;
-  Conv2dPass pass = Conv2dPass::kForward;
-  int threads = 1;
-  auto operator<=>(const PlanKey&) const = default;
-};
+using PlanKey = PassOnThreads<Conv2dProblem, Conv2dPass>;
 
 /// The part of the 4 x 4 output tiles that lies in the image.
 double winograd_fill(const Conv2dDims& d) {
