@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/random/random_stream.h"
+#include "product_sizes.h"
 #include "roof.h"
 #include "runtime/ops/gram.h"
 #include "runtime/ops/ops.h"
@@ -24,16 +25,17 @@ Tensor random_rows(int64_t rows, int64_t width, uint64_t seed) {
 /// A step's loss: features of two views, a map, targets.
 struct Step {
   explicit Step(const benchmark::State& state)
-      : rows(state.range(0)),
-        width(state.range(1)),
-        outputs(state.range(2)),
+      : dims{.rows = state.range(0),
+             .width = state.range(1),
+             .outputs = state.range(2),
+             .targets = state.range(0) / 2},
         dtype(state.range(3) == 0 ? Dtype::kF32 : Dtype::kBf16),
-        h(make_parameter(random_rows(rows, width, 1))),
-        w(random_rows(outputs, width, 2)),
-        z(random_rows(rows / 2, outputs, 3)),
-        z_twice(random_rows(rows, outputs, 3)) {}
+        h(make_parameter(random_rows(dims.rows, dims.width, 1))),
+        w(random_rows(dims.outputs, dims.width, 2)),
+        z(random_rows(dims.targets, dims.outputs, 3)),
+        z_twice(random_rows(dims.rows, dims.outputs, 3)) {}
 
-  int64_t rows, width, outputs;
+  TransportDims dims;
   Dtype dtype;
   Var h, w;
   Tensor z, z_twice;
@@ -48,7 +50,7 @@ void fused(benchmark::State& state) {
     backward(transport_cosine_loss(s.dtype == Dtype::kF32 ? s.h : cast(s.h, s.dtype), s.w,
                                    std::nullopt, s.z));
   }
-  share.of_peak(state, 4.0 * static_cast<double>(s.rows * s.width * s.outputs));
+  share.of_peak(state, flops_of(s.dims));
 }
 
 void unfused(benchmark::State& state) {
@@ -60,7 +62,7 @@ void unfused(benchmark::State& state) {
     const Var p = linear(s.dtype == Dtype::kF32 ? s.h : cast(s.h, s.dtype), s.w);
     backward(byol_loss(p, z.value(), LossReduction::kMean));
   }
-  share.of_peak(state, 4.0 * static_cast<double>(s.rows * s.width * s.outputs));
+  share.of_peak(state, flops_of(s.dims));
 }
 
 void loss_shapes(benchmark::internal::Benchmark* bench) {

@@ -42,7 +42,7 @@ while [[ $# -gt 0 ]]; do
 done
 out=${out:-$build/rela-gpu}
 max_mib=60  # limit on the archive
-programs=(apps/train_byol tests/cuda_kernel_tests tests/cuda_runtime_tests bench/bench_cuda)
+programs=(apps/train_byol tests/cuda_kernel_tests tests/cuda_runtime_tests bench/bench_kernels)
 scripts=(gpu_report.sh gpu_report.py gpu_tests.py)
 
 # The programs' library path applies to the libraries' dependencies too (--disable-new-dtags).

@@ -21,13 +21,7 @@ import time
 
 import torch_blas
 
-try:
-    import numpy as np
-    import torch
-    from torch import nn
-    from torch.nn import functional as F
-except ImportError as error:
-    torch_blas.stop_without(error, __file__, __doc__)
+np, torch, nn, F = torch_blas.modules(__file__, __doc__, "numpy", "torch", "torch.nn", "torch.nn.functional")
 
 
 class Block(nn.Module):

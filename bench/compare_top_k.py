@@ -17,10 +17,7 @@ import time
 
 import torch_blas
 
-try:
-    import torch
-except ImportError as error:
-    torch_blas.stop_without(error, __file__, __doc__)
+[torch] = torch_blas.modules(__file__, __doc__, "torch")
 
 QUERIES, CANDIDATES, WIDTH, K = 10_000, 50_000, 512, 200
 SHAPE = f"n:{QUERIES}/m:{CANDIDATES}/d:{WIDTH}/k:{K}/"
@@ -28,7 +25,7 @@ SHAPE = f"n:{QUERIES}/m:{CANDIDATES}/d:{WIDTH}/k:{K}/"
 
 def ours(args):
     """Name -> benchmark record of one round."""
-    command = [args.binary, f"--benchmark_filter=top_k_similarity.*/{SHAPE}", "--benchmark_format=json",
+    command = [args.binary, f"--benchmark_filter=top_k_similarity.*/cpu/{SHAPE}", "--benchmark_format=json",
                "--benchmark_min_time=0"]
     text = subprocess.run(command, env=dict(os.environ, OMP_NUM_THREADS=str(args.threads)), stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, check=True, text=True).stdout

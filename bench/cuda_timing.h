@@ -3,95 +3,99 @@
 
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <string>
-#include <vector>
 
 #include "kernels/simt/device.h"
-#include "kernels/simt/error.h"
+#include "runtime/cuda.h"
+#include "runtime/ops/ops.h"
+#include "runtime/tensor.h"
 
 namespace rela {
 
-/// Device memory filled with numbers in [-1, 1) of the dtype (other types: those bits).
-class DeviceBuffer {
- public:
-  DeviceBuffer(int64_t elements, Dtype dtype)
-      : bytes_(static_cast<size_t>(elements) * dtype_bytes(dtype)),
-        data_(simt::device_malloc(bytes_)) {
-    if (data_ == nullptr && bytes_ != 0) {
-      throw simt::Error("benchmark: no device memory for " + std::to_string(bytes_) + " bytes");
-    }
-    fill(dtype);
-  }
-  DeviceBuffer(DeviceBuffer&& other) noexcept : bytes_(other.bytes_), data_(other.data_) {
-    other.data_ = nullptr;
-  }
-  DeviceBuffer(const DeviceBuffer&) = delete;
-  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
-  DeviceBuffer& operator=(DeviceBuffer&&) = delete;
-  ~DeviceBuffer() { simt::device_free(data_); }
+#ifdef RELA_CUDA_SIMT
+inline constexpr bool kEmulated = true;
+#else
+inline constexpr bool kEmulated = false;
+#endif
 
-  void* data() const { return data_; }
-  float* floats() const { return static_cast<float*>(data_); }
-  size_t bytes() const { return bytes_; }
+/// Numbers in [-1, 1) on the GPU.
+inline Tensor random_values(const Shape& shape, Dtype dtype) {
+  Tensor host = Tensor::empty(shape, Dtype::kF32);
+  uint32_t state = 1;
+  for (float& value : host.span<float>()) {
+    state = state * 1664525u + 1013904223u;
+    value = static_cast<float>(state >> 8) * 0x1p-23f - 1.0f;
+  }
+  return cast(Var(host.to(Device::kCuda)), dtype).value();
+}
+
+/// Registers a row whose body needs a GPU; without one, the row says why. Its times are set by
+/// hand. Emulated it runs once: its times mean nothing.
+template <class Body>
+void register_on_cuda(const std::string& name, Body body) {
+  auto* row = benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+    try {
+      open_cuda();
+      body(state);
+    } catch (const std::exception& error) {
+      state.SkipWithError(error.what());
+    }
+  });
+  row->UseManualTime()->Unit(benchmark::kMicrosecond);
+  if (kEmulated) row->Iterations(1);
+}
+
+/// What one iteration costs: counters bytes_per_second, and flops (per second) if there are any.
+inline void count(benchmark::State& state, double bytes, double flops = 0) {
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(bytes));
+  if (flops > 0) {
+    state.counters["flops"] =
+        benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate);
+  }
+}
+
+/// Times work in the compute stream.
+class DeviceTimer {
+ public:
+  DeviceTimer()
+      : flush_(Tensor::empty({kCacheBytes}, Dtype::kU8, Device::kCuda)),
+        start_(simt::event_create()),
+        end_(simt::event_create()) {}
+  DeviceTimer(const DeviceTimer&) = delete;
+  DeviceTimer& operator=(const DeviceTimer&) = delete;
+  ~DeviceTimer() {
+    simt::event_destroy(start_);
+    simt::event_destroy(end_);
+  }
+
+  /// While the cache is flushed, the host launches the work: its own time does not count.
+  template <class Work>
+  double seconds(Work&& work) {
+    const Stream stream = cuda_compute_stream();
+    flush_.fill_zero();
+    simt::event_record(start_, stream);
+    work();
+    simt::event_record(end_, stream);
+    simt::event_synchronize(end_);
+    return simt::event_elapsed_ms(start_, end_) * 1e-3;
+  }
 
  private:
-  /// Copies a pattern from the host repeatedly until the memory is full.
-  void fill(Dtype dtype) {
-    constexpr size_t kPattern = 1 << 20;
-    std::vector<uint8_t> pattern(std::min(kPattern, bytes_));
-    uint32_t state = 1;
-    for (size_t i = 0; i + 4 <= pattern.size(); i += 4) {
-      state = state * 1664525u + 1013904223u;
-      const float value = static_cast<float>(state >> 8) * 0x1p-23f - 1.0f;
-      if (dtype == Dtype::kBf16) {
-        reinterpret_cast<Bf16*>(pattern.data())[i / 2] = to_bf16(value);
-        reinterpret_cast<Bf16*>(pattern.data())[i / 2 + 1] = to_bf16(-value);
-      } else if (dtype == Dtype::kF16) {
-        reinterpret_cast<F16*>(pattern.data())[i / 2] = to_f16(value);
-        reinterpret_cast<F16*>(pattern.data())[i / 2 + 1] = to_f16(-value);
-      } else {
-        reinterpret_cast<float*>(pattern.data())[i / 4] = value;
-      }
-    }
-    if (pattern.empty()) return;
-    auto* to = static_cast<uint8_t*>(data_);
-    simt::memcpy_async(to, pattern.data(), pattern.size(), simt::CopyKind::kHostToDevice, Stream{});
-    for (size_t done = pattern.size(); done < bytes_;) {
-      const size_t more = std::min(done, bytes_ - done);
-      simt::memcpy_async(to + done, to, more, simt::CopyKind::kDeviceToDevice, Stream{});
-      done += more;
-    }
-    simt::device_synchronize();
-  }
-
-  size_t bytes_;
-  void* data_;
+  static constexpr int64_t kCacheBytes = int64_t{256} << 20;  // more than any GPU's cache
+  Tensor flush_;
+  simt::Event start_;
+  simt::Event end_;
 };
 
-/// Runs `work` as the benchmark's body. `bytes`: memory traffic of one run.
+/// Runs `work` as the benchmark's body.
 template <class Work>
-void time_on_device(benchmark::State& state, int64_t bytes, Work&& work) {
-  constexpr size_t kCacheBytes = size_t{256} << 20;  // more than any GPU's cache
-  void* flush = simt::device_malloc(kCacheBytes);
-  const simt::Event start = simt::event_create();
-  const simt::Event end = simt::event_create();
+void time_on_device(benchmark::State& state, Work&& work) {
+  DeviceTimer timer;
   work();  // loads the kernel
-  simt::device_synchronize();
-  for (auto _ : state) {
-    if (flush != nullptr) simt::memset_async(flush, 0, kCacheBytes, Stream{});
-    simt::event_record(start, Stream{});
-    work();
-    simt::event_record(end, Stream{});
-    simt::event_synchronize(end);
-    state.SetIterationTime(simt::event_elapsed_ms(start, end) * 1e-3);
-  }
-  state.SetBytesProcessed(state.iterations() * bytes);
-  simt::event_destroy(start);
-  simt::event_destroy(end);
-  simt::device_free(flush);
+  for (auto _ : state) state.SetIterationTime(timer.seconds(work));
 }
 
 }  // namespace rela

@@ -150,9 +150,11 @@ def kernels(work):
             failed[log.stem] = (log.read_text(errors="replace").splitlines() or ["no output"])[-1]
 
     def argument(run, key):
-        match = re.search(rf"/{key}:(\d+)", run["name"])
-        return int(match.group(1)) if match else None
+        match = re.search(rf"/{key}:(\w+)", run["name"])
+        return match.group(1) if match else None
 
+    failed |= {run["name"]: run["error_message"] for run in runs if run.get("error_occurred")}
+    runs = [run for run in runs if not run.get("error_occurred")]
     copy = next((run["bytes_per_second"] for run in runs if run["name"].startswith("copy/")), None)
     products = {(argument(run, "dtype"), argument(run, "math")): run["flops"]
                 for run in runs if run["name"].startswith("product/")}
@@ -161,15 +163,15 @@ def kernels(work):
         row = {"name": run["name"].replace("/manual_time", ""),
                "microseconds": run["real_time"] * {"ns": 1e-3, "us": 1, "ms": 1e3}[run["time_unit"]],
                "bytes_per_second": run["bytes_per_second"]}
-        if run["name"].startswith("product/"):
+        if "flops" in run:
             row["flops"] = run["flops"]
-        elif "flops" in run:
-            row["flops"] = run["flops"]
-            product = products.get((argument(run, "dtype"), 0))
-            if product:
-                row.update(share=run["flops"] / product, share_of="product")
-        elif copy and not run["name"].startswith("copy/"):
-            row.update(share=run["bytes_per_second"] / copy, share_of="copy")
+        if not run["name"].startswith(("copy/", "product/")):
+            product = products.get((argument(run, "dtype"), "exact"))
+            shares = [("copy", run["bytes_per_second"] / copy)] if copy else []
+            if "flops" in run and product:
+                shares.append(("product", run["flops"] / product))
+            if shares:  # the limit that binds is the one that it comes nearest to
+                row["share_of"], row["share"] = max(shares, key=lambda share: share[1])
         rows.append(row)
     write_json(work / "kernels.json", {"kernels": rows, "failed": failed})
     for row in sorted(rows, key=lambda row: row.get("share", 0)):

@@ -141,7 +141,7 @@ gpu=$(tr -cs '[:alnum:]' - <<<"${gpu:-gpu}" | tr '[:upper:]' '[:lower:]' | sed '
 out=${out:-$here/results/$gpu}
 work=$out/work
 if [[ ! -d $work && -f $out/work.tar.gz ]] && ! $again; then tar -xzf "$out/work.tar.gz" -C "$out"; fi
-identity=$(cd "$build" && for name in train_byol cuda_kernel_tests bench_cuda; do program "$name"; done |
+identity=$(cd "$build" && for name in train_byol cuda_kernel_tests bench_kernels; do program "$name"; done |
   xargs sha256sum | sha256sum | cut -c 1-16)
 if $again || [[ $(cat "$work/identity" 2>/dev/null) != "$identity" ]]; then rm -rf "$work"; fi
 mkdir -p "$work"
@@ -234,14 +234,15 @@ steps() {
 kernels() {
   only_on_a_gpu "its times mean nothing" || return
   local bench
-  bench=$(program bench_cuda)
-  [[ -n $bench ]] || { skip "no bench_cuda in $build"; return; }
+  bench=$(program bench_kernels)
+  [[ -n $bench ]] || { skip "no bench_kernels in $build"; return; }
   local family families status=0
-  families=$(limited "$bench" --benchmark_list_tests | cut -d / -f 1 | uniq) || return
+  families=$(limited "$bench" --benchmark_list_tests --benchmark_filter=/cuda/ |
+    awk -F / '!seen[$1]++ { print $1 }') || return
   rm -rf "$work/bench"
   mkdir -p "$work/bench"
   for family in $families; do  # one process each: a failure does not affect the others
-    limited timeout 60 "$bench" --benchmark_filter="^$family/" --benchmark_min_time=0.1 \
+    limited timeout 60 "$bench" --benchmark_filter="^$family/cuda/" --benchmark_min_time=0.1 \
       --benchmark_out="$work/bench/$family.json" >"$work/bench/$family.log" 2>&1 || status=$?
     if [[ $(left) -le 0 ]]; then return 124; fi
   done

@@ -1,7 +1,8 @@
-"""What comparisons with PyTorch need: PyTorch itself, and a fast BLAS.
+"""What comparisons with PyTorch need: its modules, and a fast BLAS.
 
 python3-torch takes the system's BLAS, and the reference BLAS is 50 times slower.
 """
+import importlib
 import os
 import re
 import sys
@@ -9,12 +10,16 @@ import sys
 REFERENCE = r"/(blas|lapack|lib|x86_64-linux-gnu)/libblas\.so"
 
 
-def stop_without(error, script, doc):
-    """Ends a script whose import failed: with its help if that was asked for, else with what is missing."""
-    if {"-h", "--help"} & set(sys.argv):
-        sys.exit(print(doc))
-    print(f"{error.name} is missing; the first lines of {script} say what this needs", file=sys.stderr)
-    sys.exit(2)
+def modules(script, doc, *names):
+    """The modules of these names. Where one is missing, ends the script: with its help if that was asked for, else with
+    what is missing."""
+    try:
+        return [importlib.import_module(name) for name in names]
+    except ImportError as error:
+        if {"-h", "--help"} & set(sys.argv):
+            sys.exit(print(doc))
+        print(f"{error.name} is missing; the first lines of {script} say what this needs", file=sys.stderr)
+        sys.exit(2)
 
 
 def blas_library():

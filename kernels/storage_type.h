@@ -26,4 +26,13 @@ void with_storage_type(Dtype dtype, Body&& body) {
                          " storage was asked for");
 }
 
+/// The same for the CPU's kernels that compute in f32 and bf16, and have no f16.
+template <class Body>
+void with_cpu_storage_type(Dtype dtype, Body&& body) {
+  if (dtype == Dtype::kBf16) return body(static_cast<Bf16*>(nullptr));
+  if (dtype == Dtype::kF32) return body(static_cast<float*>(nullptr));
+  throw std::logic_error(std::string("a CPU kernel for ") + dtype_name(dtype) +
+                         " storage was asked for");
+}
+
 }  // namespace rela

@@ -15,13 +15,13 @@ namespace rela {
 struct OptimizerSpec {
   enum class Name : uint8_t { kSgd, kAdamW, kLars };
   Name name = Name::kAdamW;
-  double momentum = 0.9;  // sgd, lars
-  bool nesterov = false;  // sgd
-  double beta1 = 0.9;     // adamw
-  double beta2 = 0.999;
-  double eps = 1e-8;
+  double momentum = kDefaultMomentum;  // sgd, lars
+  bool nesterov = false;               // sgd
+  double beta1 = kAdamBeta1;           // adamw
+  double beta2 = kAdamBeta2;
+  double eps = kAdamEps;
   double weight_decay = 0.01;
-  double trust_coefficient = 0.001;   // lars
+  double trust_coefficient = kLarsTrustCoefficient;  // lars
   bool exclude_bias_and_norm = true;  // from weight decay, and from LARS's adaptation
 };
 

@@ -18,15 +18,16 @@
 
 namespace rela {
 
-/// What serves an op on each device, for reports: our kernel ("own") unless a library does.
+/// What serves an op on each device, for reports: a kernel of kernels/ ("built-in") unless a
+/// library does.
 struct KernelSources {
-  const char* cpu = "own";
-  const char* cuda = "own";
+  const char* cpu = "built-in";
+  const char* cuda = "built-in";
 };
 
 /// Ops with two product algorithms on a GPU (kernels/libraries/tuning/product_algorithm.h).
 inline constexpr KernelSources kMeasuredAlgorithms{.cuda =
-                                                       "own kernel or cuBLASLt tiles, measured"};
+                                                       "fused kernel or cuBLASLt tiles, measured"};
 
 /// An op and what serves it on each device.
 struct KernelEntry {

@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -82,11 +83,7 @@ void backward(const GeluBackwardArgs& args, RowDims dims, float* partials) {
 template <class Body>
 void with_kind(Gelu kind, Dtype dtype, Body&& body) {
   const auto with_storage = [&](auto constant) {
-    if (dtype == Dtype::kBf16) {
-      body(constant, static_cast<Bf16*>(nullptr));
-    } else {
-      body(constant, static_cast<float*>(nullptr));
-    }
+    with_cpu_storage_type(dtype, [&](auto* type) { body(constant, type); });
   };
   switch (kind) {
     case Gelu::kErf:

@@ -1,6 +1,7 @@
 #include "kernels/activation/relu.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -31,19 +32,12 @@ void backward(const ReluBackwardArgs& args, int64_t n) {
 }  // namespace
 
 void relu_forward_cpu(const void* x, void* y, int64_t n, Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    forward(static_cast<const Bf16*>(x), static_cast<Bf16*>(y), n);
-  } else {
-    forward(static_cast<const float*>(x), static_cast<float*>(y), n);
-  }
+  with_cpu_storage_type(
+      dtype, [&]<class T>(T*) { forward(static_cast<const T*>(x), static_cast<T*>(y), n); });
 }
 
 void relu_backward_cpu(const ReluBackwardArgs& args, int64_t n, Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    backward<Bf16>(args, n);
-  } else {
-    backward<float>(args, n);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { backward<T>(args, n); });
 }
 
 }  // namespace rela

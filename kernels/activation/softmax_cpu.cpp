@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -44,20 +45,13 @@ void backward(const SoftmaxBackwardArgs& args, RowDims dims) {
 
 void softmax_forward_cpu(const void* x, void* y, RowDims dims, Dtype dtype, Stream) {
   if (dims.rows * dims.cols == 0) return;
-  if (dtype == Dtype::kBf16) {
-    forward(static_cast<const Bf16*>(x), static_cast<Bf16*>(y), dims);
-  } else {
-    forward(static_cast<const float*>(x), static_cast<float*>(y), dims);
-  }
+  with_cpu_storage_type(
+      dtype, [&]<class T>(T*) { forward(static_cast<const T*>(x), static_cast<T*>(y), dims); });
 }
 
 void softmax_backward_cpu(const SoftmaxBackwardArgs& args, RowDims dims, Dtype dtype, Stream) {
   if (dims.rows * dims.cols == 0) return;
-  if (dtype == Dtype::kBf16) {
-    backward<Bf16>(args, dims);
-  } else {
-    backward<float>(args, dims);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { backward<T>(args, dims); });
 }
 
 }  // namespace rela

@@ -4,9 +4,9 @@
 //
 // No matrix of T x T is stored on a GPU: the backward pass recomputes the weights from lse. The
 // kernels keep the keys and values of one image and head in shared memory. Forward, 16-bit values
-// go to cuDNN where it has a plan (kernels/libraries/cudnn/attention.h); our kernel handles f32 and
-// everything else, and is the reference that cuDNN is tested against. The backward pass always uses
-// ours.
+// go to cuDNN where it has a plan (kernels/libraries/cudnn/attention.h); the built-in kernel
+// handles f32 and everything else, and is the reference that cuDNN is tested against. The backward
+// pass is always built in.
 
 #include <compare>
 
@@ -45,15 +45,15 @@ AttentionWorkspaceFn attention_workspace_bytes_cuda;
 /// With s[i, j] = q[i] . k[j] / sqrt(D) within an image and head:
 ///   lse[i] = log sum_j exp(s[i, j])      out[i] = sum_j exp(s[i, j] - lse[i]) v[j]
 /// Arithmetic in f32, safe for any finite s; on a GPU, weights of 16-bit values are rounded to
-/// their type before they are multiplied with v (cuDNN rounds before dividing by their sum, our
-/// kernel after). NaN and infinities stay within their image and head. Empty input does nothing.
-/// Deterministic: nondeterministic cuDNN engines are rejected. kernels/libraries/tuning/tuning.h
-/// decides which engine runs.
+/// their type before they are multiplied with v (cuDNN rounds before dividing by their sum, the
+/// built-in kernel after). NaN and infinities stay within their image and head. Empty input does
+/// nothing. Deterministic: nondeterministic cuDNN engines are rejected.
+/// kernels/libraries/tuning/tuning.h decides which engine runs.
 using AttentionForwardFn = void(const AttentionForwardArgs& args, const AttentionDims& dims,
                                 Dtype dtype, Workspace workspace, Stream stream);
 AttentionForwardFn attention_forward_cpu;
 AttentionForwardFn attention_forward_cuda;
-/// Our kernel, which supports every dtype and shape and needs no workspace.
+/// The built-in kernel, which supports every dtype and shape and needs no workspace.
 void attention_forward_kernel_cuda(const AttentionForwardArgs& args, const AttentionDims& dims,
                                    Dtype dtype, Stream stream);
 

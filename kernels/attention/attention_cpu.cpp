@@ -7,6 +7,7 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/cpu/tile_product.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -247,20 +248,12 @@ size_t attention_workspace_bytes_cpu(const AttentionDims&, Dtype) { return 0; }
 
 void attention_forward_cpu(const AttentionForwardArgs& args, const AttentionDims& dims, Dtype dtype,
                            Workspace, Stream) {
-  if (dtype == Dtype::kBf16) {
-    forward<Bf16>(args, dims);
-  } else {
-    forward<float>(args, dims);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { forward<T>(args, dims); });
 }
 
 void attention_backward_cpu(const AttentionBackwardArgs& args, const AttentionDims& dims,
                             Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    backward<Bf16>(args, dims);
-  } else {
-    backward<float>(args, dims);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { backward<T>(args, dims); });
 }
 
 }  // namespace rela

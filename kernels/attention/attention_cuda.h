@@ -101,6 +101,13 @@ __device__ inline ScoreLane score_lane() {
 struct Scores {
   float v[kAttentionChunk / 8][4];  // of every eight columns: rows g, g, g + 8, g + 8
 };
+__device__ inline void clear(Scores& s) {
+#pragma unroll
+  for (auto& eight : s.v) {
+#pragma unroll
+    for (float& x : eight) x = 0.0f;
+  }
+}
 /// Column of element e of the j-th eight.
 __device__ inline int score_column(int j, int e) { return 8 * j + 2 * score_lane().pair + e % 2; }
 
@@ -119,11 +126,7 @@ struct RowPair {
 __device__ inline void multiply_scores(const RowPair<float>& rows, const float* staged, int width,
                                        Scores& s) {
   const int pitch = staged_pitch<float>(width);
-#pragma unroll
-  for (auto& eight : s.v) {
-#pragma unroll
-    for (float& x : eight) x = 0.0f;
-  }
+  clear(s);
   const float* column = staged + 2 * score_lane().pair * pitch;
 #pragma unroll 1  // more would spill
   for (int d = 0; d < width; d += 4) {
@@ -172,11 +175,7 @@ template <class T>
 __device__ inline void multiply_scores(const RowPair<T>& rows, const T* staged, int width,
                                        Scores& s) {
   const int pitch = staged_pitch<T>(width);
-#pragma unroll
-  for (auto& eight : s.v) {
-#pragma unroll
-    for (float& x : eight) x = 0.0f;
-  }
+  clear(s);
   const T* const tiles = staged_tiles<SecondTile::kNextColumns>(staged, pitch);
   const int pair = 2 * score_lane().pair;
 #pragma unroll 1  // more would spill

@@ -1,5 +1,5 @@
 // Attention's forward pass on a GPU: the library's where it has one for 16-bit values, which GPUs
-// multiply on tensor cores; otherwise our kernel.
+// multiply on tensor cores; otherwise the built-in kernel.
 
 #include "kernels/libraries/cudnn/attention.h"
 

@@ -1,5 +1,6 @@
-// Our kernel. For every sixteen queries, a warp sweeps over the keys twice: the first sweep finds
-// lse, the second weighs the values with exactly the weights that the backward pass will recompute.
+// The built-in kernel. For every sixteen queries, a warp sweeps over the keys twice: the first
+// sweep finds lse, the second weighs the values with exactly the weights that the backward pass
+// will recompute.
 
 #include "kernels/attention/attention_cuda.h"
 

@@ -1,4 +1,5 @@
-// The choice between oneDNN's convolutions, direct and Winograd in f32 and bf16, and our kernels.
+// The choice between oneDNN's convolutions, direct and Winograd in f32 and bf16, and the built-in
+// ones.
 
 #include <algorithm>
 #include <array>
@@ -16,12 +17,7 @@
 namespace rela {
 namespace {
 
-struct PlanKey {
-  Conv2dProblem problem;
-  Conv2dPass pass = Conv2dPass::kForward;
-  int threads = 1;
-  auto operator<=>(const PlanKey&) const = default;
-};
+using PlanKey = PassOnThreads<Conv2dProblem, Conv2dPass>;
 
 /// The part of the 4 x 4 output tiles that lies in the image.
 double winograd_fill(const Conv2dDims& d) {
@@ -47,7 +43,7 @@ bool wants_winograd(const Conv2dProblem& problem, Conv2dPass pass) {
   return winograd_pays(d, problem.dtype, pass);
 }
 
-bool has_own_weight_gradient(const Conv2dProblem& problem) {
+bool uses_weight_gradient_bf16(const Conv2dProblem& problem) {
   return weight_gradient_bf16_fits(problem) &&
          !wants_winograd(problem, Conv2dPass::kBackwardWeights);
 }
@@ -85,7 +81,7 @@ const DnnlPlan& plan_for(const Conv2dProblem& problem, Conv2dPass pass) {
 
 size_t conv2d_workspace_bytes_cpu(const Conv2dProblem& problem, Conv2dPass pass, Write mode) {
   if (problem.dims.n == 0) return 0;
-  if (pass == Conv2dPass::kBackwardWeights && has_own_weight_gradient(problem))
+  if (pass == Conv2dPass::kBackwardWeights && uses_weight_gradient_bf16(problem))
     return weight_gradient_bf16_workspace_bytes(problem.dims);
   return plan_for(problem, pass).workspace_bytes(mode);
 }
@@ -111,7 +107,7 @@ void conv2d_backward_weights_cpu(const Conv2dProblem& problem, const void* x, co
     if (dw.mode == Write::kOverwrite) std::memset(dw.data, 0, count * sizeof(float));
     return;
   }
-  if (has_own_weight_gradient(problem)) {
+  if (uses_weight_gradient_bf16(problem)) {
     weight_gradient_bf16(d, static_cast<const Bf16*>(x), static_cast<const Bf16*>(dy), dw,
                          workspace);
     return;

@@ -1,6 +1,8 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/elementwise/add.h"
 
+#include "kernels/storage_type.h"
+
 namespace rela {
 namespace {
 
@@ -14,11 +16,9 @@ void add(const T* a, const T* b, T* y, int64_t n) {
 }  // namespace
 
 void add_forward_cpu(const void* a, const void* b, void* y, int64_t n, Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    add(static_cast<const Bf16*>(a), static_cast<const Bf16*>(b), static_cast<Bf16*>(y), n);
-  } else {
-    add(static_cast<const float*>(a), static_cast<const float*>(b), static_cast<float*>(y), n);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) {
+    add(static_cast<const T*>(a), static_cast<const T*>(b), static_cast<T*>(y), n);
+  });
 }
 
 void add_into_cpu(void* y, const void* x, int64_t n, Dtype dtype, Stream stream) {

@@ -1,6 +1,7 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/elementwise/scale.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -21,11 +22,7 @@ void scale(const ScaleArgs& args, int64_t n) {
 }  // namespace
 
 void scale_cpu(const ScaleArgs& args, int64_t n, Stream) {
-  if (args.dtype == Dtype::kBf16) {
-    scale<Bf16>(args, n);
-  } else {
-    scale<float>(args, n);
-  }
+  with_cpu_storage_type(args.dtype, [&]<class T>(T*) { scale<T>(args, n); });
 }
 
 }  // namespace rela

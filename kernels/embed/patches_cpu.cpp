@@ -3,6 +3,7 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/embed/patches.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -44,11 +45,9 @@ void patches_forward_cpu(const PatchDims& dims, const void* x, void* y, Dtype dt
 }
 
 void patches_backward_cpu(const PatchDims& dims, const void* dy, GradOut dx, Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    backward(dims, static_cast<const Bf16*>(dy), static_cast<Bf16*>(dx.data), dx.mode);
-  } else {
-    backward(dims, static_cast<const float*>(dy), static_cast<float*>(dx.data), dx.mode);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) {
+    backward(dims, static_cast<const T*>(dy), static_cast<T*>(dx.data), dx.mode);
+  });
 }
 
 }  // namespace rela

@@ -3,6 +3,7 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
 #include "kernels/embed/token_embed.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -87,20 +88,12 @@ void backward(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& d) {
 
 void token_embed_forward_cpu(const TokenEmbedForwardArgs& args, const TokenEmbedDims& dims,
                              Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    forward<Bf16>(args, dims);
-  } else {
-    forward<float>(args, dims);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { forward<T>(args, dims); });
 }
 
 void token_embed_backward_cpu(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& dims,
                               Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    backward<Bf16>(args, dims);
-  } else {
-    backward<float>(args, dims);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { backward<T>(args, dims); });
 }
 
 }  // namespace rela

@@ -10,6 +10,7 @@
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/tile_product.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -184,19 +185,11 @@ size_t gram_workspace_bytes_cpu(const GramDims& dims, Dtype /*dtype*/) {
 
 void gram_cpu(const GramInputs& in, const GramSums& sums, const GramDims& dims, Workspace workspace,
               Stream) {
-  if (in.dtype == Dtype::kBf16) {
-    gram<Bf16>(in, sums, dims, workspace.data);
-  } else {
-    gram<float>(in, sums, dims, workspace.data);
-  }
+  with_cpu_storage_type(in.dtype, [&]<class T>(T*) { gram<T>(in, sums, dims, workspace.data); });
 }
 
 void gram_shift_cpu(const GramInputs& in, float* out, const GramDims& dims, Stream) {
-  if (in.dtype == Dtype::kBf16) {
-    shift<Bf16>(in, out, dims);
-  } else {
-    shift<float>(in, out, dims);
-  }
+  with_cpu_storage_type(in.dtype, [&]<class T>(T*) { shift<T>(in, out, dims); });
 }
 
 }  // namespace rela

@@ -28,6 +28,15 @@ class PlanCache {
   std::map<Key, std::unique_ptr<Plan>> plans_;
 };
 
+/// The key of a CPU library's plan: a pass of a problem, for a number of threads.
+template <class Problem, class Pass>
+struct PassOnThreads {
+  Problem problem;
+  Pass pass{};
+  int threads = 1;
+  auto operator<=>(const PassOnThreads&) const = default;
+};
+
 /// The key of a GPU library's plan: a call, on a device.
 template <class Call>
 struct CallOnDevice {

@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -75,11 +76,7 @@ void loss(const ByolLossArgs& args, RowDims dims, double* losses) {
 void byol_loss_cpu(const ByolLossArgs& args, RowDims dims, Dtype dtype, Workspace workspace,
                    Stream) {
   double* losses = static_cast<double*>(workspace.data);
-  if (dtype == Dtype::kBf16) {
-    loss<Bf16>(args, dims, losses);
-  } else {
-    loss<float>(args, dims, losses);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { loss<T>(args, dims, losses); });
 }
 
 }  // namespace rela

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -47,20 +48,12 @@ void backward(const SoftmaxCrossEntropyBackwardArgs& args, RowDims dims) {
 void softmax_cross_entropy_forward_cpu(const SoftmaxCrossEntropyArgs& args, RowDims dims,
                                        Dtype dtype, Workspace workspace, Stream) {
   double* row_loss = static_cast<double*>(workspace.data);
-  if (dtype == Dtype::kBf16) {
-    forward<Bf16>(args, dims, row_loss);
-  } else {
-    forward<float>(args, dims, row_loss);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { forward<T>(args, dims, row_loss); });
 }
 
 void softmax_cross_entropy_backward_cpu(const SoftmaxCrossEntropyBackwardArgs& args, RowDims dims,
                                         Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    backward<Bf16>(args, dims);
-  } else {
-    backward<float>(args, dims);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { backward<T>(args, dims); });
 }
 
 }  // namespace rela

@@ -11,16 +11,12 @@
 #include "kernels/libraries/dnnl/inner_product.h"
 #include "kernels/libraries/dnnl/library.h"
 #include "kernels/libraries/plan_cache.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
 
-struct PlanKey {
-  LinearProblem problem;
-  LinearPass pass = LinearPass::kForward;
-  int threads = 1;
-  auto operator<=>(const PlanKey&) const = default;
-};
+using PlanKey = PassOnThreads<LinearProblem, LinearPass>;
 
 std::unique_ptr<DnnlPlan> make_plan(const PlanKey& key) {
   const Dtype dtype = key.problem.dtype;
@@ -93,11 +89,9 @@ void linear_backward_weights_cpu(const LinearProblem& problem, const void* x, co
 }
 
 void linear_backward_bias_cpu(const LinearProblem& problem, const void* dy, GradOut db, Stream) {
-  if (problem.dtype == Dtype::kBf16) {
-    bias_gradient(problem.dims, static_cast<const Bf16*>(dy), db);
-  } else {
-    bias_gradient(problem.dims, static_cast<const float*>(dy), db);
-  }
+  with_cpu_storage_type(problem.dtype, [&]<class T>(T*) {
+    bias_gradient(problem.dims, static_cast<const T*>(dy), db);
+  });
 }
 
 }  // namespace rela

@@ -3,6 +3,8 @@
 #include "kernels/norm/batch_norm.h"
 #include "kernels/norm/batch_norm_parts.h"
 
+#include "kernels/storage_type.h"
+
 namespace rela {
 namespace {
 
@@ -243,11 +245,8 @@ void batch_norm_backward_cpu(const BatchNormBackwardArgs& args, const BatchNormC
   std::fill_n(scratch.total(kBetaTotal), dims.channels, 0.0);
   std::fill_n(scratch.total(kGammaTotal), dims.channels, 0.0);
   if (dims.rows > 0 && dims.channels > 0) {
-    if (config.dtype == Dtype::kBf16) {
-      backward<Bf16>(args, config, dims, scratch);
-    } else {
-      backward<float>(args, config, dims, scratch);
-    }
+    with_cpu_storage_type(config.dtype,
+                          [&]<class T>(T*) { backward<T>(args, config, dims, scratch); });
   }
   write_sums(scratch.total(kBetaTotal), args.dbeta, dims.channels);
   write_sums(scratch.total(kGammaTotal), args.dgamma, dims.channels);

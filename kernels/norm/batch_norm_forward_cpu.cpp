@@ -4,6 +4,8 @@
 #include "kernels/norm/batch_norm.h"
 #include "kernels/norm/batch_norm_parts.h"
 
+#include "kernels/storage_type.h"
+
 namespace rela {
 namespace {
 
@@ -191,11 +193,8 @@ void batch_norm_forward_cpu(const BatchNormForwardArgs& args, const BatchNormCon
                             const BatchNormDims& dims, Workspace workspace, Stream) {
   if (dims.rows == 0 || dims.channels == 0) return;
   const BatchNormScratch scratch(dims, workspace);
-  if (config.dtype == Dtype::kBf16) {
-    forward<Bf16>(args, config, dims, scratch);
-  } else {
-    forward<float>(args, config, dims, scratch);
-  }
+  with_cpu_storage_type(config.dtype,
+                        [&]<class T>(T*) { forward<T>(args, config, dims, scratch); });
 }
 
 }  // namespace rela

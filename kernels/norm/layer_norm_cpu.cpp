@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -137,11 +138,7 @@ void merge_parts(const float* partials, RowDims dims, int64_t index, GradOut out
 
 void layer_norm_forward_cpu(const LayerNormForwardArgs& args, RowDims dims, Dtype dtype, Stream) {
   if (dims.rows * dims.cols == 0) return;
-  if (dtype == Dtype::kBf16) {
-    forward<Bf16>(args, dims);
-  } else {
-    forward<float>(args, dims);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { forward<T>(args, dims); });
 }
 
 size_t layer_norm_workspace_bytes_cpu(RowDims dims) {
@@ -151,11 +148,7 @@ size_t layer_norm_workspace_bytes_cpu(RowDims dims) {
 void layer_norm_backward_cpu(const LayerNormBackwardArgs& args, RowDims dims, Dtype dtype,
                              Workspace workspace, Stream) {
   float* partials = static_cast<float*>(workspace.data);
-  if (dtype == Dtype::kBf16) {
-    backward<Bf16>(args, dims, partials);
-  } else {
-    backward<float>(args, dims, partials);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { backward<T>(args, dims, partials); });
   merge_parts(partials, dims, 0, args.dbeta);
   merge_parts(partials, dims, 1, args.dgamma);
 }

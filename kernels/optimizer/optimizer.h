@@ -78,6 +78,13 @@ struct OptimizerArrays {
   Workspace workspace{};  // lars_step_cuda: lars_workspace_bytes_cuda(layout); others: none
 };
 
+// What a rule uses unless told otherwise.
+inline constexpr double kDefaultMomentum = 0.9;
+inline constexpr double kAdamBeta1 = 0.9;
+inline constexpr double kAdamBeta2 = 0.999;
+inline constexpr double kAdamEps = 1e-8;
+inline constexpr double kLarsTrustCoefficient = 1e-3;
+
 struct SgdArgs {
   Scalar<float> lr = 0.0f;
   float momentum = 0;
@@ -92,9 +99,9 @@ SgdStepFn sgd_step_cuda;
 
 struct AdamWArgs {
   Scalar<float> lr = 0.0f;
-  float beta1 = 0.9f;
-  float beta2 = 0.999f;
-  float eps = 1e-8f;
+  float beta1 = static_cast<float>(kAdamBeta1);
+  float beta2 = static_cast<float>(kAdamBeta2);
+  float eps = static_cast<float>(kAdamEps);
   float weight_decay = 0;
   Scalar<int64_t> step = int64_t{1};  // from 1
 };
@@ -107,9 +114,9 @@ AdamWStepFn adamw_step_cuda;
 
 struct LarsArgs {
   Scalar<float> lr = 0.0f;
-  float momentum = 0.9f;
+  float momentum = static_cast<float>(kDefaultMomentum);
   float weight_decay = 0;
-  float trust_coefficient = 1e-3f;
+  float trust_coefficient = static_cast<float>(kLarsTrustCoefficient);
 };
 /// You et al. 2017 (arXiv 1708.03888) as BYOL uses it: per segment
 ///   g += weight_decay w;  g *= trust |w| / |g| (1 where either norm is 0);  m <- momentum m + g;

@@ -2,6 +2,8 @@
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/pool/channel_block.h"
+#include "kernels/pool/window_gather.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -29,45 +31,24 @@ void forward(const Pool2dDims& d, const T* x, T* y) {
   });
 }
 
-/// Each input pixel gathers from the windows that cover it.
 template <class T>
-void backward(const Pool2dDims& d, const T* dy, GradOut out) {
-  parallel_for(d.n * d.h, [&](int64_t row) {
-    const int64_t n = row / d.h;
-    const IndexRange ps = covering(d, row % d.h, d.p());
-    for (int64_t w = 0; w < d.w; ++w) {
-      const IndexRange qs = covering(d, w, d.q());
-      T* dx = static_cast<T*>(out.data) + (row * d.w + w) * d.c;
-      for_channel_blocks(d.c, [&](int64_t c, auto count) {
-        ChannelBlock sum{};
-        for (int64_t p = ps.begin; p < ps.end; ++p) {
-          for (int64_t q = qs.begin; q < qs.end; ++q) {
-            add_block(sum, dy + ((n * d.p() + p) * d.q() + q) * d.c + c, count);
-          }
-        }
-        store_block(sum, window_share(d), dx + c, out.mode, count);
-      });
-    }
-  });
+void backward(const Pool2dDims& d, const T* dy, GradOut dx) {
+  gather_from_windows<T>(d, window_share(d), dx,
+                         [=](ChannelBlock& sum, int64_t window, int64_t, auto count) {
+                           add_block(sum, dy + window, count);
+                         });
 }
 
 }  // namespace
 
 void avg_pool2d_forward_cpu(const Pool2dDims& dims, const void* x, void* y, Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    forward(dims, static_cast<const Bf16*>(x), static_cast<Bf16*>(y));
-  } else {
-    forward(dims, static_cast<const float*>(x), static_cast<float*>(y));
-  }
+  with_cpu_storage_type(
+      dtype, [&]<class T>(T*) { forward(dims, static_cast<const T*>(x), static_cast<T*>(y)); });
 }
 
 void avg_pool2d_backward_cpu(const Pool2dDims& dims, const void* dy, GradOut dx, Dtype dtype,
                              Stream) {
-  if (dtype == Dtype::kBf16) {
-    backward(dims, static_cast<const Bf16*>(dy), dx);
-  } else {
-    backward(dims, static_cast<const float*>(dy), dx);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { backward(dims, static_cast<const T*>(dy), dx); });
 }
 
 }  // namespace rela

@@ -8,12 +8,8 @@ __device__ void add_to(F32x8& sum, const F32x8& x) {
 #pragma unroll
   for (int k = 0; k < kVector; ++k) sum.v[k] += x.v[k];
 }
-/// sum / kernel^2
-__device__ F32x8 window_mean(const PoolShape& d, F32x8 sum) {
-  const float share = 1.0f / static_cast<float>(d.kernel * d.kernel);
-#pragma unroll
-  for (float& v : sum.v) v *= share;
-  return sum;
+__device__ float window_share(const PoolShape& d) {
+  return 1.0f / static_cast<float>(d.kernel * d.kernel);
 }
 
 template <Rows kRows, class T>
@@ -32,28 +28,19 @@ __global__ void __launch_bounds__(kPoolThreads)
     }
   }
   const int64_t out = ((at.image * d.p + at.row) * d.q + at.column) * d.c + at.channel;
-  store_upto8<kRows>(y + out, window_mean(d, sum), at.channels);
+#pragma unroll
+  for (float& v : sum.v) v *= window_share(d);
+  store_upto8<kRows>(y + out, sum, at.channels);
 }
 
-/// Each input pixel gathers from the windows that cover it: no two threads write to the same
-/// element.
 template <Rows kRows, class T>
 __global__ void __launch_bounds__(kPoolThreads)
     avg_pool2d_backward_kernel(const PoolShape d, const T* __restrict__ dy, T* __restrict__ dx,
                                const Write mode) {
-  PoolPlace at;
-  if (!find_place(d.h, d.w, d.c, &at)) return;
-  const PoolRange rows = windows_of_pixel(d, at.row, d.p);
-  const PoolRange columns = windows_of_pixel(d, at.column, d.q);
-  F32x8 sum{};
-  for (int p = rows.begin; p < rows.end; ++p) {
-    const T* row = dy + (at.image * d.p + p) * d.q * d.c + at.channel;
-    for (int q = columns.begin; q < columns.end; ++q) {
-      add_to(sum, load_upto8<kRows>(row + int64_t{q} * d.c, at.channels));
-    }
-  }
-  const int64_t in = ((at.image * d.h + at.row) * d.w + at.column) * d.c + at.channel;
-  write_upto8<kRows>(dx + in, window_mean(d, sum), at.channels, mode);
+  gather_from_windows<kRows>(d, window_share(d), dx, mode,
+                             [&](F32x8& sum, int64_t window, int, int channels) {
+                               add_to(sum, load_upto8<kRows>(dy + window, channels));
+                             });
 }
 
 }  // namespace

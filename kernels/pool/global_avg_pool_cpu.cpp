@@ -2,6 +2,7 @@
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/pool/channel_block.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -38,20 +39,13 @@ void backward(const GlobalPoolDims& d, const T* dy, GradOut out) {
 
 void global_avg_pool_forward_cpu(const GlobalPoolDims& dims, const void* x, void* y, Dtype dtype,
                                  Stream) {
-  if (dtype == Dtype::kBf16) {
-    forward(dims, static_cast<const Bf16*>(x), static_cast<Bf16*>(y));
-  } else {
-    forward(dims, static_cast<const float*>(x), static_cast<float*>(y));
-  }
+  with_cpu_storage_type(
+      dtype, [&]<class T>(T*) { forward(dims, static_cast<const T*>(x), static_cast<T*>(y)); });
 }
 
 void global_avg_pool_backward_cpu(const GlobalPoolDims& dims, const void* dy, GradOut dx,
                                   Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    backward(dims, static_cast<const Bf16*>(dy), dx);
-  } else {
-    backward(dims, static_cast<const float*>(dy), dx);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { backward(dims, static_cast<const T*>(dy), dx); });
 }
 
 }  // namespace rela

@@ -4,6 +4,8 @@
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/pool/channel_block.h"
+#include "kernels/pool/window_gather.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -78,50 +80,27 @@ void add_where(ChannelBlock& sum, const T* dy, const uint8_t* place, uint8_t her
   }
 }
 
-/// Each input pixel gathers from the windows that cover it, so that no two threads write to the
-/// same element.
 template <class T>
-void backward(const Pool2dDims& d, const T* dy, const uint8_t* argmax, GradOut out) {
-  parallel_for(d.n * d.h, [&](int64_t row) {
-    const int64_t n = row / d.h, h = row % d.h;
-    const IndexRange ps = covering(d, h, d.p());
-    for (int64_t w = 0; w < d.w; ++w) {
-      const IndexRange qs = covering(d, w, d.q());
-      T* dx = static_cast<T*>(out.data) + (row * d.w + w) * d.c;
-      for_channel_blocks(d.c, [&](int64_t c, auto count) {
-        ChannelBlock sum{};
-        for (int64_t p = ps.begin; p < ps.end; ++p) {
-          for (int64_t q = qs.begin; q < qs.end; ++q) {
-            const int64_t window = ((n * d.p() + p) * d.q() + q) * d.c + c;
-            const int64_t r = h + d.padding - p * d.stride, s = w + d.padding - q * d.stride;
-            const auto here = static_cast<uint8_t>(r * d.kernel + s);
-            add_where(sum, dy + window, argmax + window, here, count);
-          }
-        }
-        store_block(sum, 1.0f, dx + c, out.mode, count);
+void backward(const Pool2dDims& d, const T* dy, const uint8_t* argmax, GradOut dx) {
+  gather_from_windows<T>(
+      d, 1.0f, dx, [=](ChannelBlock& sum, int64_t window, int64_t place, auto count) {
+        add_where(sum, dy + window, argmax + window, static_cast<uint8_t>(place), count);
       });
-    }
-  });
 }
 
 }  // namespace
 
 void max_pool2d_forward_cpu(const Pool2dDims& dims, const void* x, void* y, uint8_t* argmax,
                             Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    forward(dims, static_cast<const Bf16*>(x), static_cast<Bf16*>(y), argmax);
-  } else {
-    forward(dims, static_cast<const float*>(x), static_cast<float*>(y), argmax);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) {
+    forward(dims, static_cast<const T*>(x), static_cast<T*>(y), argmax);
+  });
 }
 
 void max_pool2d_backward_cpu(const Pool2dDims& dims, const void* dy, const uint8_t* argmax,
                              GradOut dx, Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    backward(dims, static_cast<const Bf16*>(dy), argmax, dx);
-  } else {
-    backward(dims, static_cast<const float*>(dy), argmax, dx);
-  }
+  with_cpu_storage_type(
+      dtype, [&]<class T>(T*) { backward(dims, static_cast<const T*>(dy), argmax, dx); });
 }
 
 }  // namespace rela

@@ -64,32 +64,18 @@ __global__ void __launch_bounds__(kPoolThreads)
   store_places<kRows>(argmax + out, place, at.channels);
 }
 
-/// Each input pixel gathers from the windows that cover it: no two threads write to the same
-/// element.
 template <Rows kRows, class T>
 __global__ void __launch_bounds__(kPoolThreads)
     max_pool2d_backward_kernel(const PoolShape d, const T* __restrict__ dy,
                                const uint8_t* __restrict__ argmax, T* __restrict__ dx,
                                const Write mode) {
-  PoolPlace at;
-  if (!find_place(d.h, d.w, d.c, &at)) return;
-  const PoolRange rows = windows_of_pixel(d, at.row, d.p);
-  const PoolRange columns = windows_of_pixel(d, at.column, d.q);
-  F32x8 sum{};
-  for (int p = rows.begin; p < rows.end; ++p) {
-    const int64_t row = (at.image * d.p + p) * d.q * d.c + at.channel;
-    const int r = at.row + d.padding - p * d.stride;
-    for (int q = columns.begin; q < columns.end; ++q) {
-      const int64_t window = row + int64_t{q} * d.c;
-      const int here = r * d.kernel + at.column + d.padding - q * d.stride;
-      const F32x8 gradient = load_upto8<kRows>(dy + window, at.channels);
-      const Places place = load_places<kRows>(argmax + window, at.channels);
+  const auto add = [&](F32x8& sum, int64_t window, int here, int channels) {
+    const F32x8 gradient = load_upto8<kRows>(dy + window, channels);
+    const Places place = load_places<kRows>(argmax + window, channels);
 #pragma unroll
-      for (int k = 0; k < kVector; ++k) sum.v[k] += place.v[k] == here ? gradient.v[k] : 0.0f;
-    }
-  }
-  const int64_t in = ((at.image * d.h + at.row) * d.w + at.column) * d.c + at.channel;
-  write_upto8<kRows>(dx + in, sum, at.channels, mode);
+    for (int k = 0; k < kVector; ++k) sum.v[k] += place.v[k] == here ? gradient.v[k] : 0.0f;
+  };
+  gather_from_windows<kRows>(d, 1.0f, dx, mode, add);
 }
 
 }  // namespace

@@ -59,6 +59,29 @@ __device__ inline bool find_place(int rows, int columns, int channels, PoolPlace
   place->channels = min(channels - place->channel, kVector);
   return true;
 }
+/// This thread's part of dx: scale * what add(sum, window, place, channels) adds for every window
+/// that covers its pixel; `window` is its element in dy, `place` the pixel's index in it. Each
+/// input pixel gathers: no two threads write to the same element.
+template <Rows kRows, class T, class Add>
+__device__ void gather_from_windows(const PoolShape& d, float scale, T* dx, Write mode, Add&& add) {
+  PoolPlace at;
+  if (!find_place(d.h, d.w, d.c, &at)) return;
+  const PoolRange rows = windows_of_pixel(d, at.row, d.p);
+  const PoolRange columns = windows_of_pixel(d, at.column, d.q);
+  F32x8 sum{};
+  for (int p = rows.begin; p < rows.end; ++p) {
+    const int64_t row = (at.image * d.p + p) * d.q * d.c + at.channel;
+    const int r = at.row + d.padding - p * d.stride;
+    for (int q = columns.begin; q < columns.end; ++q) {
+      const int place = r * d.kernel + at.column + d.padding - q * d.stride;
+      add(sum, row + int64_t{q} * d.c, place, at.channels);
+    }
+  }
+  const int64_t in = ((at.image * d.h + at.row) * d.w + at.column) * d.c + at.channel;
+#pragma unroll
+  for (float& v : sum.v) v *= scale;
+  write_upto8<kRows>(dx + in, sum, at.channels, mode);
+}
 /// The grid to match.
 inline dim3 pool_grid(int64_t images, int64_t rows, int64_t columns, int64_t channels) {
   const int64_t items = columns * ceil_div(channels, kVector);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -51,20 +52,13 @@ void backward(const SubsamplePadDims& d, const T* dy, GradOut out) {
 
 void subsample_pad_forward_cpu(const SubsamplePadDims& dims, const void* x, void* y, Dtype dtype,
                                Stream) {
-  if (dtype == Dtype::kBf16) {
-    forward(dims, static_cast<const Bf16*>(x), static_cast<Bf16*>(y));
-  } else {
-    forward(dims, static_cast<const float*>(x), static_cast<float*>(y));
-  }
+  with_cpu_storage_type(
+      dtype, [&]<class T>(T*) { forward(dims, static_cast<const T*>(x), static_cast<T*>(y)); });
 }
 
 void subsample_pad_backward_cpu(const SubsamplePadDims& dims, const void* dy, GradOut dx,
                                 Dtype dtype, Stream) {
-  if (dtype == Dtype::kBf16) {
-    backward(dims, static_cast<const Bf16*>(dy), dx);
-  } else {
-    backward(dims, static_cast<const float*>(dy), dx);
-  }
+  with_cpu_storage_type(dtype, [&]<class T>(T*) { backward(dims, static_cast<const T*>(dy), dx); });
 }
 
 }  // namespace rela

@@ -29,8 +29,8 @@ struct TopKOutput {
 /// Deterministic, and more: s[n, m] is one chain of f32 multiply-adds over d = 0, 1, ... D - 1
 /// (fused where the CPU fuses them) whatever tile it falls into, edges included. So it depends on
 /// the two rows alone, not on N, M, k, the position of the rows or the number of threads. (On cuda
-/// this holds for our kernel in f32. Tensor cores add in a different order, which is the same for
-/// equal D; cuBLASLt, the other algorithm there, in one that may also depend on N and M. See
+/// this holds for the fused kernel in f32. Tensor cores add in a different order, which is the same
+/// for equal D; cuBLASLt, the other algorithm there, in one that may also depend on N and M. See
 /// kernels/libraries/tuning/product_algorithm.h.)
 ///
 /// NaN and minus infinity are never chosen; a query with fewer than k others ends with value -inf

@@ -11,6 +11,7 @@
 #include "kernels/cpu/tile_product.h"
 #include "kernels/similarity/top_k.h"
 #include "kernels/similarity/top_k_rows.h"
+#include "kernels/storage_type.h"
 
 namespace rela {
 namespace {
@@ -147,11 +148,9 @@ size_t top_k_similarity_workspace_bytes_cpu(const TopKDims& dims) {
 void top_k_similarity_cpu(const void* x, const void* y, TopKOutput out, const TopKDims& dims,
                           Workspace workspace, Stream) {
   if (dims.queries == 0 || dims.k == 0) return;
-  if (dims.dtype == Dtype::kBf16) {
-    search(static_cast<const Bf16*>(x), static_cast<const Bf16*>(y), out, dims, workspace);
-  } else {
-    search(static_cast<const float*>(x), static_cast<const float*>(y), out, dims, workspace);
-  }
+  with_cpu_storage_type(dims.dtype, [&]<class T>(T*) {
+    search(static_cast<const T*>(x), static_cast<const T*>(y), out, dims, workspace);
+  });
 }
 
 }  // namespace rela

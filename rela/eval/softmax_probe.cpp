@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/optimizer/optimizer.h"
 #include "kernels/random/random_stream.h"
 #include "runtime/error.h"
 #include "runtime/ops/gather.h"
@@ -58,15 +59,14 @@ class ProbeUpdate {
 
  private:
   void adam(const float* g, int64_t t) {
-    constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEps = 1e-8;
     const auto steps = static_cast<double>(t + 1);
-    const auto rate = static_cast<float>(fit_.lr / (1 - std::pow(kBeta1, steps)));
-    const auto scale = static_cast<float>(1 / (1 - std::pow(kBeta2, steps)));
+    const auto rate = static_cast<float>(fit_.lr / (1 - std::pow(kAdamBeta1, steps)));
+    const auto scale = static_cast<float>(1 / (1 - std::pow(kAdamBeta2, steps)));
     float* w = values_.data<float>();
     for (size_t i = 0; i < first_.size(); ++i) {
-      first_[i] += static_cast<float>(1 - kBeta1) * (g[i] - first_[i]);
-      second_[i] += static_cast<float>(1 - kBeta2) * (g[i] * g[i] - second_[i]);
-      w[i] -= rate * first_[i] / (std::sqrt(second_[i] * scale) + static_cast<float>(kEps));
+      first_[i] += static_cast<float>(1 - kAdamBeta1) * (g[i] - first_[i]);
+      second_[i] += static_cast<float>(1 - kAdamBeta2) * (g[i] * g[i] - second_[i]);
+      w[i] -= rate * first_[i] / (std::sqrt(second_[i] * scale) + static_cast<float>(kAdamEps));
     }
   }
 

@@ -10,7 +10,7 @@
 namespace rela {
 
 /// How the classifier's weights follow their gradient g at step t of T:
-///   kAdam      Kingma and Ba 2015, beta .9 and .999, eps 1e-8, constant rate
+///   kAdam      Kingma and Ba 2015 with its usual betas and eps (kAdamBeta1, ...), constant rate
 ///   kNesterov  v = momentum v + g;  w -= rate (g + momentum v),  rate = lr (1 + cos(pi t / T)) / 2
 enum class ProbeRule : uint8_t { kAdam, kNesterov };
 

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Keys that the driver sets, and what to use instead.
-const std::map<std::string, std::string> kOwnKeys{
+const std::map<std::string, std::string> kDriverKeys{
     {"data.ratio", "ratios"}, {"seed", "seeds"}, {"out", "--out"}, {"rela.targets_path", ""}};
 
 JsonValue parse_file(const std::string& path) {
@@ -107,13 +107,14 @@ class Planner {
         issues.add(o.run, {"no run of the table has this name", nearest_word(o.run, names)},
                    &value);
       }
-      check_own_key(key_of(o.assignment), value, issues);
+      check_not_a_driver_key(key_of(o.assignment), value, issues);
     }
   }
 
-  static void check_own_key(const std::string& key, const JsonValue& value, ConfigIssues& issues) {
-    const auto found = kOwnKeys.find(key);
-    if (found == kOwnKeys.end()) return;
+  static void check_not_a_driver_key(const std::string& key, const JsonValue& value,
+                                     ConfigIssues& issues) {
+    const auto found = kDriverKeys.find(key);
+    if (found == kDriverKeys.end()) return;
     const std::string& instead = found->second;
     issues.add(key, {instead.empty() ? "is set for each run, by its prior" : "use " + instead},
                &value);
@@ -129,10 +130,10 @@ class Planner {
       base_folder_ = folder_;
     }
     if (base_.is_null()) return false;
-    ConfigIssues own;
-    read_experiment_config(base_, base_folder_, own);
-    report(table_.base.path.empty() ? "base: " : table_.base.path + ": ", own);
-    if (!own.empty()) return false;
+    ConfigIssues issues;
+    read_experiment_config(base_, base_folder_, issues);
+    report(table_.base.path.empty() ? "base: " : table_.base.path + ": ", issues);
+    if (!issues.empty()) return false;
     // What all runs share is checked once, so that its mistakes are reported once.
     ConfigIssues shared;
     JsonValue document = base_;
@@ -146,7 +147,7 @@ class Planner {
   void apply(JsonValue& document, const JsonValue::Object& set, ConfigIssues& issues) const {
     for (const JsonValue::Member& setting : set) {
       if (setting.first == "_comment") continue;
-      check_own_key(setting.first, setting.second, issues);
+      check_not_a_driver_key(setting.first, setting.second, issues);
       apply_setting(document, config_table_, setting, folder_, issues);
     }
   }

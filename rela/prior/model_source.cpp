@@ -38,18 +38,21 @@ ModelInput usual_input(const BackboneSpec& spec) {
       spec);
 }
 
-/// `config`: with timm's key `pretrained_cfg`, as timm's files on the hub have it and our exports.
-ModelInput described_input(const JsonValue& config, const BackboneSpec& spec) {
-  ModelInput input = usual_input(spec);
-  const JsonValue* trained = config.find("pretrained_cfg");
-  if (trained == nullptr) return input;
-  input.normalization.mean = channels(trained->find("mean"), input.normalization.mean);
-  input.normalization.std = channels(trained->find("std"), input.normalization.std);
-  const JsonValue* size = trained->find("input_size");  // [3, S, S]
+/// timm's key, as timm's files on the hub have it and our exports.
+const JsonValue* pretrained_cfg(const JsonValue& config) { return config.find("pretrained_cfg"); }
+
+Normalization described_normalization(const JsonValue& config, const Normalization& usual) {
+  const JsonValue* trained = pretrained_cfg(config);
+  if (trained == nullptr) return usual;
+  return {channels(trained->find("mean"), usual.mean), channels(trained->find("std"), usual.std)};
+}
+
+int64_t described_image_size(const JsonValue& config, int64_t usual) {
+  const JsonValue* trained = pretrained_cfg(config);
+  const JsonValue* size = trained == nullptr ? nullptr : trained->find("input_size");  // [3, S, S]
   const auto* sides = size == nullptr ? nullptr : size->as<JsonValue::Array>();
   const auto* side = sides == nullptr || sides->empty() ? nullptr : sides->back().as<int64_t>();
-  if (side != nullptr && *side >= 1) input.image_size = *side;
-  return input;
+  return side != nullptr && *side >= 1 ? *side : usual;
 }
 
 JsonValue read_config_file(const std::string& file) {
@@ -69,7 +72,11 @@ ModelSource read_export(const fs::path& folder) {
   const std::string file = (folder / kConfigFile).string();
   const JsonValue config = read_config_file(file);
   const BackboneSpec spec = backbone_from_json(config, file);
-  return {spec, (folder / kWeightsFile).string(), described_input(config, spec)};
+  const ModelInput usual = usual_input(spec);
+  return {spec,
+          (folder / kWeightsFile).string(),
+          {described_image_size(config, usual.image_size),
+           described_normalization(config, usual.normalization)}};
 }
 
 }  // namespace
@@ -102,8 +109,8 @@ ModelSource named_model(const std::string& name, const std::string& weights_file
   ModelSource source{.spec = backbone_named(name), .weights_file = weights_file, .input = {}};
   const SafetensorsReader reader(weights_file);
   std::visit([&](auto& model) { model.read_shape(reader); }, source.spec);
-  source.input = described_input(config, source.spec);
-  source.input.image_size = usual_input(source.spec).image_size;  // that of these weights
+  source.input = usual_input(source.spec);  // its image size is that of these weights
+  source.input.normalization = described_normalization(config, source.input.normalization);
   return source;
 }
 

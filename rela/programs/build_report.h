@@ -15,8 +15,7 @@ namespace rela {
 ///   gpu 0      NVIDIA H100, compute capability 9.0, 132 multiprocessors, 79.1 GiB
 std::string build_report(const GpuFacts& facts);
 
-/// The kernels for each op on the device, one op per line: "own", a library, both, or
-/// "none".
+/// The kernels for each op on the device, one op per line: "built-in", a library, both, or "none".
 std::string kernel_report(Device device);
 /// The same for every device of the build.
 std::string kernel_reports(const GpuFacts& facts);

@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kPrefix = "step-";
+constexpr const char* kDone = "DONE";
 
 std::string folder_name(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
 
@@ -55,19 +56,34 @@ std::string list_of_files(const fs::path& folder) {
   return to_json_text(JsonValue::Object{{"files", std::move(files)}}, JsonLayout::kIndented) + "\n";
 }
 
+/// With a DONE file, newest first.
+std::vector<CheckpointRef> complete_in(const fs::path& root) {
+  std::vector<CheckpointRef> found;
+  if (!fs::is_directory(root)) return found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
+    const std::optional<int64_t> step = step_of(entry.path().filename().string());
+    if (step && fs::exists(entry.path() / kDone)) found.push_back({entry.path(), *step});
+  }
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.step > b.step; });
+  return found;
+}
+
 }  // namespace
+
+bool has_checkpoint(const fs::path& root) { return !complete_in(root).empty(); }
 
 std::string checkpoint_damage(const fs::path& folder) {
   try {
-    const JsonValue done = parse_json(read_file((folder / "DONE").string()));
+    const JsonValue done = parse_json(read_file((folder / kDone).string()));
     const JsonValue* files = done.find("files");
     const auto* list = files == nullptr ? nullptr : files->as<JsonValue::Object>();
-    if (list == nullptr) return (folder / "DONE").string() + " lists no files";
+    if (list == nullptr) return (folder / kDone).string() + " lists no files";
     for (const auto& [name, facts] : *list) {
       const fs::path file = folder / name;
       const JsonValue* bytes = facts.find("bytes");
       const JsonValue* hash = facts.find("xxh3_64");
-      if (bytes == nullptr || hash == nullptr) return (folder / "DONE").string() + " is incomplete";
+      if (bytes == nullptr || hash == nullptr) return (folder / kDone).string() + " is incomplete";
       if (!fs::exists(file)) return file.string() + " is missing";
       const auto size = static_cast<int64_t>(fs::file_size(file));
       const int64_t* wanted = bytes->as<int64_t>();
@@ -94,7 +110,7 @@ void CheckpointStore::save(int64_t step, const std::function<void(const fs::path
   make_directories(temporary.string());
   try {
     fill(temporary);
-    write_file_atomic((temporary / "DONE").string(), list_of_files(temporary));
+    write_file_atomic((temporary / kDone).string(), list_of_files(temporary));
     sync_directory(temporary.string());
     remove_tree(folder.string());  // a damaged one of the same step
     std::error_code failure;
@@ -110,20 +126,8 @@ void CheckpointStore::save(int64_t step, const std::function<void(const fs::path
   remove_old();
 }
 
-std::vector<CheckpointRef> CheckpointStore::complete() const {
-  std::vector<CheckpointRef> found;
-  if (!fs::is_directory(root_)) return found;
-  for (const fs::directory_entry& entry : fs::directory_iterator(root_)) {
-    const std::optional<int64_t> step = step_of(entry.path().filename().string());
-    if (step && fs::exists(entry.path() / "DONE")) found.push_back({entry.path(), *step});
-  }
-  std::sort(found.begin(), found.end(),
-            [](const auto& a, const auto& b) { return a.step > b.step; });
-  return found;
-}
-
 std::optional<CheckpointRef> CheckpointStore::newest(std::vector<std::string>& warnings) const {
-  for (const CheckpointRef& candidate : complete()) {
+  for (const CheckpointRef& candidate : complete_in(root_)) {
     const std::string damage = checkpoint_damage(candidate.folder);
     if (damage.empty()) return candidate;
     warnings.push_back("checkpoint of step " + std::to_string(candidate.step) +
@@ -133,7 +137,7 @@ std::optional<CheckpointRef> CheckpointStore::newest(std::vector<std::string>& w
 }
 
 void CheckpointStore::remove_old() const {
-  const std::vector<CheckpointRef> all = complete();
+  const std::vector<CheckpointRef> all = complete_in(root_);
   for (size_t i = static_cast<size_t>(std::max<int64_t>(keep_last_, 1)); i < all.size(); ++i) {
     remove_tree(all[i].folder.string());
   }

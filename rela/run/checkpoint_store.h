@@ -38,12 +38,14 @@ class CheckpointStore {
   std::optional<CheckpointRef> newest(std::vector<std::string>& warnings) const;
 
  private:
-  std::vector<CheckpointRef> complete() const;  // with a DONE file, newest first
   void remove_old() const;
 
   std::filesystem::path root_;
   int64_t keep_last_;
 };
+
+/// Whether a folder of checkpoints holds one that was completed; its files are not read.
+bool has_checkpoint(const std::filesystem::path& root);
 
 /// Empty if the folder is an intact checkpoint, else what is wrong with it.
 std::string checkpoint_damage(const std::filesystem::path& folder);

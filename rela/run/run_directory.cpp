@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 
+#include "rela/run/checkpoint_store.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
@@ -59,6 +61,20 @@ void move_run(const fs::path& from, const fs::path& to) {
   }
 }
 
+/// Puts a run that another was to replace back into its folder, from wherever it is on its way.
+void bring_back(const fs::path& folder) {
+  const fs::path replaced = folder / kReplaced, moving = folder / kMoving;
+  const auto move_back = [&] {
+    if (fs::exists(moving)) move_run(moving, folder);
+    remove_tree(moving.string());
+  };
+  move_back();
+  if (!fs::exists(replaced)) return;
+  for (const char* name : kRunFiles) remove_tree((folder / name).string());
+  fs::rename(replaced, moving);
+  move_back();
+}
+
 }  // namespace
 
 RunDirectory::Trace::Trace(fs::path where) : folder(std::move(where)) {
@@ -79,24 +95,21 @@ void RunDirectory::Trace::note_what_is_there() {
 RunDirectory::Trace::~Trace() {
   if (is_kept) return;
   std::error_code failure;
-  if (is_noted) undo();
+  try {
+    if (is_noted) undo();
+  } catch (const std::exception&) {  // the next start puts back what is left in .moving
+  }
   if (!had_lock) fs::remove(folder / kLock, failure);
   if (made_from.empty()) return;
   for (fs::path at = folder; fs::remove(at, failure) && at != made_from;) at = at.parent_path();
 }
 
 void RunDirectory::Trace::undo() const {
-  std::error_code failure;
-  const auto is_new = [&](const char* name) {
-    return std::find(found.begin(), found.end(), name) == found.end();
-  };
-  const bool has_replaced = fs::exists(folder / kReplaced, failure);
+  bring_back(folder);
   for (const char* name : kRunFiles) {
-    if (is_new(name) || has_replaced) fs::remove_all(folder / name, failure);
+    const bool is_new = std::find(found.begin(), found.end(), name) == found.end();
+    if (is_new) remove_tree((folder / name).string());
   }
-  if (has_replaced) fs::rename(folder / kReplaced, folder / kMoving, failure);
-  for (const char* name : kRunFiles) fs::rename(folder / kMoving / name, folder / name, failure);
-  fs::remove(folder / kMoving, failure);
 }
 
 RunDirectory::RunDirectory(fs::path path, RunMode mode)
@@ -121,24 +134,15 @@ RunDirectory::RunDirectory(fs::path path, RunMode mode)
 }
 
 void RunDirectory::put_back_replaced() {
-  const fs::path replaced = path_ / kReplaced, moving = path_ / kMoving;
-  if (fs::exists(moving)) move_run(moving, path_);
-  remove_tree(moving.string());
-  if (!fs::exists(replaced)) return;
-  bool has_checkpoint = false;
-  if (fs::exists(checkpoints())) {
-    for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints()))
-      has_checkpoint |= fs::exists(entry.path() / "DONE");
+  if (fs::exists(path_ / kReplaced)) {
+    if (has_checkpoint(checkpoints())) {
+      drop_replaced();
+    } else {
+      log_warning("out: ", path_.string(),
+                  ": the run that replaced another has no checkpoint; the other one is back");
+    }
   }
-  if (!has_checkpoint) {
-    log_warning("out: ", path_.string(),
-                ": the run that replaced another has no checkpoint; the other one is back");
-    for (const char* name : kRunFiles) remove_tree(file(name).string());
-    fs::rename(replaced, moving);
-    move_run(moving, path_);
-  }
-  remove_tree(replaced.string());
-  remove_tree(moving.string());
+  bring_back(path_);
 }
 
 void RunDirectory::move_aside() {

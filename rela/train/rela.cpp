@@ -21,8 +21,8 @@ constexpr uint64_t kMapStream = 4;  // backbone, heads and classifier use the lo
 TargetOptions target_options(const ExperimentConfig& config, int64_t feature_width,
                              ProgressDisplay::Style progress) {
   const std::string& shared = config.rela.targets_path;
-  const std::string own = (std::filesystem::path(config.out) / "targets.bin").string();
-  return {.path = shared.empty() ? own : shared,
+  const std::string in_run = (std::filesystem::path(config.out) / "targets.bin").string();
+  return {.path = shared.empty() ? in_run : shared,
           .student_width = feature_width,
           .pca_dim = config.rela.pca_dim,
           .progress = progress};

@@ -54,15 +54,15 @@ void Trainer::restore(const CheckpointRef& checkpoint) {
              "; give it more, or resume from an earlier checkpoint");
   log_info("resumed from ", checkpoint.folder.string(), " at step ", step_, " of ",
            length_.total_steps);
-  log_changes(saved.config());
+  log_changes(saved);
 }
 
 /// What the user has changed since the checkpoint, and what that does to the rates.
-void Trainer::log_changes(const JsonValue& before) const {
-  const std::string changes = free_config_changes(before, parse_json(to_resolved_json(config_)));
-  if (!changes.empty()) log_info("changed since the checkpoint: ", changes);
+void Trainer::log_changes(const SavedTraining& saved) const {
+  if (!saved.config_changes().empty())
+    log_info("changed since the checkpoint: ", saved.config_changes());
   ConfigIssues issues;
-  const ExperimentConfig old = read_experiment_config(before, "", issues);
+  const ExperimentConfig old = read_experiment_config(saved.config(), "", issues);
   if (!issues.empty() || step_ == length_.total_steps) return;
   const StepRates then = rates_at(old, run_length(old, train_set_->size()), step_);
   const StepRates now = rates_at(config_, length_, step_);

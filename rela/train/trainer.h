@@ -49,7 +49,7 @@ class Trainer {
   // trainer.cpp: the loop
   /// Runs to the end, or to a stop request, in which case it has written the checkpoint.
   SignalRequest run_steps(SignalWatch& signals);
-  void log_changes(const JsonValue& before) const;
+  void log_changes(const SavedTraining& saved) const;
   void begin_phase(size_t index);
   void begin_next_phase();
   void start_loader();

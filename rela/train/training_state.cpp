@@ -99,10 +99,12 @@ SavedTraining::SavedTraining(fs::path folder, const ExperimentConfig& config)
              "; this program reads ", kStateVersion);
   const JsonValue* before = json_.find("config");
   RELA_CHECK(before != nullptr, WeightsError, file_, ": config is missing");
-  const std::string differences = config_differences(*before, parse_json(to_resolved_json(config)));
+  const JsonValue now = parse_json(to_resolved_json(config));
+  const std::string differences = config_differences(*before, now);
   RELA_CHECK(differences.empty(), WeightsError, folder_.string(),
              ": the run was started with another config; ",
              "restore these keys, or start anew with --out or --overwrite:", differences);
+  changes_ = free_config_changes(*before, now);
 }
 
 std::string SavedTraining::phase() const {

@@ -37,6 +37,8 @@ class SavedTraining {
 
   /// The resolved config of the process that wrote it.
   const JsonValue& config() const { return *json_.find("config"); }
+  /// What has been changed since, of the keys that may be; empty: nothing.
+  const std::string& config_changes() const { return changes_; }
   /// The phase of the next step, which must have begun before the rest can be read.
   std::string phase() const;
   /// Fills the state. Throws WeightsError if the tensors do not fit.
@@ -46,6 +48,7 @@ class SavedTraining {
   std::filesystem::path folder_;
   std::string file_;  // state.json
   JsonValue json_;
+  std::string changes_;
 };
 
 }  // namespace rela

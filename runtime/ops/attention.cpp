@@ -13,9 +13,9 @@ const KernelTable<AttentionWorkspaceFn> kWorkspaceBytes{
     "attention workspace", attention_workspace_bytes_cpu,
     RELA_CUDA_KERNEL(attention_workspace_bytes_cuda)};
 #if RELA_CUDA_SIMT
-constexpr KernelSources kForwardSources;  // the emulator exercises our kernel
+constexpr KernelSources kForwardSources;  // the emulator exercises the built-in kernel
 #else
-constexpr KernelSources kForwardSources{.cuda = "cuDNN (bf16, f16) and own"};
+constexpr KernelSources kForwardSources{.cuda = "cuDNN (bf16, f16) and built-in"};
 #endif
 const KernelTable<AttentionForwardFn> kForward{
     "attention", attention_forward_cpu, RELA_CUDA_KERNEL(attention_forward_cuda), kForwardSources};

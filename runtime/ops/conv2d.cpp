@@ -9,7 +9,7 @@ namespace {
 
 const KernelTable<Conv2dWorkspaceFn> kWorkspaceBytes{"conv2d workspace", conv2d_workspace_bytes_cpu,
                                                      RELA_CUDA_KERNEL(conv2d_workspace_bytes_cuda)};
-constexpr KernelSources kSources{.cpu = "oneDNN and own", .cuda = "cuDNN"};
+constexpr KernelSources kSources{.cpu = "oneDNN and built-in", .cuda = "cuDNN"};
 const KernelTable<Conv2dForwardFn> kForward{"conv2d", conv2d_forward_cpu,
                                             RELA_CUDA_KERNEL(conv2d_forward_cuda), kSources};
 const KernelTable<Conv2dBackwardDataFn> kBackwardData{

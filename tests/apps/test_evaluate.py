@@ -44,12 +44,12 @@ class Evaluation(ProgramTest):
 
     def test_a_run_sees_images_of_the_size_it_was_trained_on(self):
         features = {}
-        for name, size in (("own", ()), ("trained", ("--image-size", 16)), ("other", ("--image-size", 32))):
+        for name, size in (("default", ()), ("trained", ("--image-size", 16)), ("other", ("--image-size", 32))):
             out = self.top / f"{name}.safetensors"
             self.result("embed", "--run", self.run_folder.folder, *size, "--out", out)
             features[name] = read_safetensors(out)["features"]
-        self.assertEqual(features["own"], features["trained"])
-        self.assertNotEqual(features["own"], features["other"])
+        self.assertEqual(features["default"], features["trained"])
+        self.assertNotEqual(features["default"], features["other"])
 
     def test_the_test_split_may_lie_elsewhere(self):
         other = write_cifar10(self.top / "other", test_images=20)

@@ -121,18 +121,18 @@ class Table(ExperimentTest):
 
     def test_evaluation_sees_the_data_of_the_config(self):
         other = write_cifar10(self.top / "other", test_images=20)
-        own = {"evaluate": ["linear", "knn"], "runs": [{"name": "byol", "seeds": [1]}]}
-        self.assertExit(self.experiment(base=changed(self.base, {"data.val_path": str(other)}), **own), DONE)
+        table = {"evaluate": ["linear", "knn"], "runs": [{"name": "byol", "seeds": [1]}]}
+        self.assertExit(self.experiment(base=changed(self.base, {"data.val_path": str(other)}), **table), DONE)
         for name in ("linear_rela", "knn"):
             self.assertEqual(json.loads((self.out / f"byol-r1-s1/eval/{name}.json").read_text())["total"], 20)
         self.out = self.top / "device"
-        done = self.experiment(base=changed(self.base, {"device": "cpu"}), **{**own, "evaluate": ["linear"]})
+        done = self.experiment(base=changed(self.base, {"device": "cpu"}), **{**table, "evaluate": ["linear"]})
         self.assertFails(done, DONE, "device: cpu, ")  # asked for: "auto" says why
         self.assertNotIn("(auto", done.stderr)
         self.out = self.top / "synthetic"
         base = changed(self.base, {"data": {"format": "synthetic", "synthetic_images": 40, "workers": 0},
                                    "eval.knn_k": 50, "eval.knn_every_epochs": 0})
-        self.assertFails(self.experiment(base=base, **{**own, "evaluate": ["knn"]}), DONE, "only 40 images can vote")
+        self.assertFails(self.experiment(base=base, **{**table, "evaluate": ["knn"]}), DONE, "only 40 images can vote")
 
     def test_only_the_named_runs_are_done(self):
         result = self.experiment("--only", "byol-r0.5-s2", "--only", "rela-r0.5-s1")

@@ -39,15 +39,15 @@ class UseLibrary {
 #endif
 };
 
-enum class Algorithm : uint8_t { kOwn, kProduct };
-constexpr Algorithm kAlgorithms[] = {Algorithm::kOwn, Algorithm::kProduct};
+enum class Algorithm : uint8_t { kBuiltin, kProduct };
+constexpr Algorithm kAlgorithms[] = {Algorithm::kBuiltin, Algorithm::kProduct};
 const char* name_of(Algorithm algorithm) {
-  return algorithm == Algorithm::kOwn ? "own kernel" : "product";
+  return algorithm == Algorithm::kBuiltin ? "built-in" : "product";
 }
 
 void forward(Algorithm algorithm, const AttentionForwardArgs& args, const AttentionDims& dims,
              Dtype dtype) {
-  if (algorithm == Algorithm::kOwn)
+  if (algorithm == Algorithm::kBuiltin)
     return attention_forward_kernel_cuda(args, dims, dtype, kTestStream);
   [[maybe_unused]] const UseLibrary library;
   DeviceWorkspace scratch(attention_workspace_bytes_cuda(dims, dtype));
@@ -273,7 +273,7 @@ TEST(LibraryAttention, MatchesTheOracle) {
 }
 
 #ifdef RELA_CUDA_SIMT
-/// Emulated training is meant to exercise our kernel. The library's substitute widens f16.
+/// Emulated training is meant to exercise the built-in kernel. The library's substitute widens f16.
 TEST(LibraryAttention, ServesOnlyWhenAskedFor) {
   const AttentionDims d{.images = 1, .tokens = 5, .heads = 1, .width = 16};
   const auto bytes = [&](Dtype dtype) { return attention_workspace_bytes_cuda(d, dtype); };
@@ -298,7 +298,7 @@ TEST(LibraryAttention, NeverServesF32) {
     forward(algorithm, {qkv.data(), out.data(), lse.data()}, d, Dtype::kF32);
     outputs.push_back(out.download());
   }
-  EXPECT_EQ(outputs[0], outputs[1]);  // bit-identical to our kernel
+  EXPECT_EQ(outputs[0], outputs[1]);  // bit-identical to the built-in kernel
 }
 
 }  // namespace

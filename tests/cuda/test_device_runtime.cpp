@@ -72,9 +72,9 @@ TEST_F(CudaTensor, IsMadeOfZerosAndOfOneValue) {
 
 TEST_F(CudaTensor, CopiesOnTheDevice) {
   Tensor t = counting({5}).to(Device::kCuda);
-  const Tensor own = t.clone();
+  const Tensor copy = t.clone();
   t.copy_from(Tensor::full({5}, 7.0f, Device::kCuda));
-  EXPECT_THAT(values(own), ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_THAT(values(copy), ElementsAre(0, 1, 2, 3, 4));
   EXPECT_THAT(values(t), Each(7.0f));
 }
 
@@ -187,9 +187,9 @@ TEST_F(CudaOps, AttentionGivesTheLibraryItsWorkspace) {
   }
   const Var qkv = cast(Var(numbers.to(Device::kCuda)), Dtype::kF16);
   const auto out = [&] { return values(cast(attention(qkv, {.heads = 2}), Dtype::kF32).value()); };
-  const std::vector<float> own = out();
+  const std::vector<float> builtin = out();
   simt::options().library_attention = true;
-  EXPECT_THAT(out(), testing::Pointwise(testing::FloatNear(1e-3f), own));
+  EXPECT_THAT(out(), testing::Pointwise(testing::FloatNear(1e-3f), builtin));
   simt::options().library_attention = false;
 }
 #endif

@@ -1,4 +1,5 @@
-// Every op has a kernel for the cuda device, and the report says whether it is ours or a library's.
+// Every op has a kernel for the cuda device, and the report says whether it is built in or a
+// library's.
 
 #include <gmock/gmock.h>
 
@@ -20,10 +21,10 @@ TEST(KernelCoverage, EveryOpHasAKernelForBothDevices) {
 TEST(KernelReport, SaysWhoseAttentionIsTaken) {
   using testing::ContainsRegex;
   const std::string text = kernel_report(Device::kCuda);
-  EXPECT_THAT(text, ContainsRegex("\n  attention backward +own\n"));
+  EXPECT_THAT(text, ContainsRegex("\n  attention backward +built-in\n"));
   EXPECT_THAT(text, ContainsRegex(gpu_facts().build == CudaBuild::kEmulated
-                                      ? "\n  attention +own\n"
-                                      : "\n  attention +cuDNN \\(bf16, f16\\) and own\n"));
+                                      ? "\n  attention +built-in\n"
+                                      : "\n  attention +cuDNN \\(bf16, f16\\) and built-in\n"));
   EXPECT_THAT(text, ContainsRegex("\n  conv2d +cuDNN\n"));
 }
 

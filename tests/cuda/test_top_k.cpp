@@ -1,15 +1,14 @@
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "kernels/libraries/tuning/product_algorithm.h"
-#include "kernels/random/random_stream.h"
 #include "kernels/similarity/top_k_algorithms_cuda.h"
 #include "tests/support/cuda_arrays.h"
 #include "tests/support/cuda_harness.h"
+#include "tests/support/top_k_oracle.h"
 
 namespace rela {
 
@@ -24,38 +23,12 @@ namespace {
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-struct Best {
-  std::vector<float> values;
-  std::vector<int64_t> indices;
-};
-
 /// One chain of fmaf over the width, as in the contract. Small integers are exact in any order, so
 /// bf16 and tensor cores give the same.
 float similarity(const float* x, const float* y, int64_t width) {
   float sum = 0;
   for (int64_t d = 0; d < width; ++d) sum = std::fmaf(x[d], y[d], sum);
   return sum;
-}
-
-Best full_sort(const std::vector<float>& x, const std::vector<float>& y, const TopKDims& d) {
-  Best best;
-  for (int64_t n = 0; n < d.queries; ++n) {
-    std::vector<float> s(d.candidates);
-    for (int64_t m = 0; m < d.candidates; ++m) {
-      s[m] = similarity(x.data() + n * d.width, y.data() + m * d.width, d.width);
-    }
-    std::vector<int64_t> order;
-    for (int64_t m = 0; m < d.candidates; ++m) {
-      if (s[m] > -kInf) order.push_back(m);  // NaN and -inf are never chosen
-    }
-    std::ranges::stable_sort(order, [&](int64_t a, int64_t b) { return s[a] > s[b]; });
-    for (int64_t i = 0; i < d.k; ++i) {
-      const bool is_there = i < static_cast<int64_t>(order.size());
-      best.values.push_back(is_there ? s[order[i]] : -kInf);
-      best.indices.push_back(is_there ? order[i] : -1);
-    }
-  }
-  return best;
 }
 
 /// Small, so that there are several in each direction, plus remainders.
@@ -80,27 +53,12 @@ Best run(ProductAlgorithm algorithm, const std::vector<float>& x, const std::vec
 
 void expect_full_sort(ProductAlgorithm algorithm, const std::vector<float>& x,
                       const std::vector<float>& y, const TopKDims& d) {
-  const Best want = full_sort(x, y, d);
+  const Best want = full_sort(x, y, d, similarity);
   for_each_schedule([&] {
     const Best got = run(algorithm, x, y, d);
     EXPECT_EQ(got.values, want.values);
     EXPECT_EQ(got.indices, want.indices);
   });
-}
-
-/// Rows of -1, 0 and 1: few different similarities, so that most of them tie, including at the
-/// cut-off.
-std::vector<float> tied_rows(int64_t rows, int64_t width, uint64_t seed) {
-  RandomStream random({.seed = seed, .op = RandomOp::kSynthetic});
-  std::vector<float> x(rows * width);
-  for (float& v : x) v = static_cast<float>(random.below(3)) - 1.0f;
-  return x;
-}
-std::vector<float> normal_rows(int64_t rows, int64_t width, uint64_t seed) {
-  RandomStream random({.seed = seed, .op = RandomOp::kSynthetic});
-  std::vector<float> x(rows * width);
-  for (float& v : x) v = random.normal();
-  return x;
 }
 
 std::string name_of(ProductAlgorithm algorithm) {

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/attention/attention.h"
+#include "kernels/transport/transport_loss.h"
 #include "tests/support/op_case.h"
 
 namespace rela::test {
@@ -20,12 +22,23 @@ std::vector<OpCase> pool_cases();
 std::vector<OpCase> transformer_cases();
 std::vector<OpCase> transport_cases();
 
+/// Sizes of a step that bench/ also times below the op: a layer of ViT-B/16; two views of 512
+/// images, and a map between features of one width.
+AttentionDims vit_attention(int64_t images);
+TransportDims transport_step(int64_t width);
+/// The costs of an attention's passes; `e` is the bytes of an element.
+std::vector<OpPass> attention_passes(const AttentionDims& d, double e);
+
 /// All cases of one kind.
 std::vector<OpCase> op_cases(CaseUse use);
 
-/// The case, for bench/.
+/// The case, for bench/: at the size of a step on a CPU, or on a GPU.
 inline OpCase benchmark_case(OpCase c) {
   c.use = CaseUse::kBenchmark;
+  return c;
+}
+inline OpCase gpu_benchmark_case(OpCase c) {
+  c.use = CaseUse::kGpuBenchmark;
   return c;
 }
 

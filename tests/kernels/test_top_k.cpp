@@ -14,6 +14,7 @@
 #include "kernels/norm/l2_normalize.h"
 #include "kernels/random/random_stream.h"
 #include "kernels/similarity/top_k_rows.h"
+#include "tests/support/top_k_oracle.h"
 
 namespace rela {
 
@@ -23,13 +24,11 @@ std::ostream& operator<<(std::ostream& out, const TopKDims& d) {
 
 namespace {
 
+using test::Best;
+using test::tied_rows;
+
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInf = std::numeric_limits<float>::infinity();
-
-struct Best {
-  std::vector<float> values;
-  std::vector<int64_t> indices;
-};
 
 /// Size of the kernel's workspace: enough for every thread, or for one.
 enum class Room { kEveryThread, kOneThread };
@@ -72,36 +71,12 @@ float similarity(const float* x, const float* y, int64_t width) {
 }
 
 Best full_sort(const std::vector<float>& x, const std::vector<float>& y, const TopKDims& d) {
-  Best best;
-  for (int64_t n = 0; n < d.queries; ++n) {
-    std::vector<float> s(d.candidates);
-    for (int64_t m = 0; m < d.candidates; ++m)
-      s[m] = similarity(x.data() + n * d.width, y.data() + m * d.width, d.width);
-    std::vector<int64_t> order(d.candidates);
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return s[a] > s[b]; });
-    for (int64_t i = 0; i < d.k; ++i) {
-      best.values.push_back(s[order[i]]);
-      best.indices.push_back(order[i]);
-    }
-  }
-  return best;
+  return test::full_sort(x, y, d, similarity);
 }
 
 std::vector<float> random_rows(int64_t rows, int64_t width, uint64_t seed) {
-  RandomStream random({.seed = seed, .op = RandomOp::kSynthetic});
-  std::vector<float> x(rows * width);
-  for (float& v : x) v = random.normal();
+  std::vector<float> x = test::normal_rows(rows, width, seed);
   l2_normalize_rows_cpu(x.data(), x.data(), {rows, width}, Stream{});
-  return x;
-}
-
-/// Rows of -1, 0 and 1: few different similarities, so that most of them tie, including at the
-/// cut-off.
-std::vector<float> tied_rows(int64_t rows, int64_t width, uint64_t seed) {
-  RandomStream random({.seed = seed, .op = RandomOp::kSynthetic});
-  std::vector<float> x(rows * width);
-  for (float& v : x) v = static_cast<float>(random.below(3)) - 1.0f;
   return x;
 }
 

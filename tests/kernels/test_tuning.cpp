@@ -96,7 +96,7 @@ TEST_F(PlanChoice, FileSaysWhomItIsFor) {
   file.put("second", "b");
   file.put("first", "a");
   EXPECT_EQ(file.path(), folder() + "/cuDNN-9.19.0-NVIDIA-H100.plans");
-  EXPECT_THAT(content(), testing::StartsWith("rela plan choices 1\ndevice NVIDIA H100\nlibrary "
+  EXPECT_THAT(content(), testing::StartsWith("rela plan choices 2\ndevice NVIDIA H100\nlibrary "
                                              "cuDNN 9.19.0\nfirst\ta\nsecond\tb\nchecksum "));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder()), {}), 1);
 }
@@ -137,6 +137,20 @@ TEST_F(PlanChoice, AFileOfAnotherDeviceOrLibraryIsIgnoredWithAWarning) {
     EXPECT_EQ(open().find("call"), std::nullopt);
     EXPECT_THAT(warnings_, ElementsAre(HasSubstr("was written for another device or library")));
   }
+}
+
+/// Its choices have other names, which would stay unknown.
+TEST_F(PlanChoice, AFileOfAnotherVersionIsMeasuredAnew) {
+  const std::string lines = "\ndevice NVIDIA H100\nlibrary cuDNN 9.19.0\ncall\tb\nchecksum ";
+  std::filesystem::create_directories(folder());
+  overwrite("rela plan choices 1" + lines + "db48134949376546\n");
+  ChoiceFile file = open();
+  EXPECT_EQ(choose_algorithm("call", algorithms({2.0f, 3.0f}), file), 0u);
+  EXPECT_THAT(measured_, ElementsAre(0, 1));
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("was written by another version of rela"),
+                                     HasSubstr("was written by another version of rela")));
+  EXPECT_THAT(content(), testing::StartsWith("rela plan choices 2\n"));
+  EXPECT_EQ(open().find("call"), "a");
 }
 
 TEST_F(PlanChoice, GoesOnWhereTheFileCannotBeWritten) {
@@ -195,11 +209,11 @@ TEST_F(ProductChoice, IsTheFasterWayAndKept) {
   EXPECT_THAT(measured_, ElementsAre(0, 1));
 }
 
-TEST_F(ProductChoice, IsTheOwnKernelWhereThatIsFasterOrAsFast) {
+TEST_F(ProductChoice, IsTheFusedKernelWhereThatIsFasterOrAsFast) {
   for (const float tiled : {2.0f, 3.0f}) {
     ChoiceFile file("", kOwner);
     EXPECT_EQ(choose(file, 2.0f, tiled), ProductAlgorithm::kFused);
-    EXPECT_EQ(file.find("top-k"), "own kernel");
+    EXPECT_EQ(file.find("top-k"), "fused kernel");
   }
 }
 
@@ -211,7 +225,7 @@ TEST_F(ProductChoice, IsTheWayThatRanWhereTheOtherCouldNot) {
     return 2.0f;
   };
   EXPECT_EQ(choose_product_algorithm("gram", only_fused, refused), ProductAlgorithm::kFused);
-  EXPECT_EQ(refused.find("gram"), "own kernel");
+  EXPECT_EQ(refused.find("gram"), "fused kernel");
   EXPECT_EQ(choose(neither, std::nullopt, std::nullopt), ProductAlgorithm::kFused);
   EXPECT_EQ(neither.find("top-k"), std::nullopt);
 }
@@ -219,8 +233,8 @@ TEST_F(ProductChoice, IsTheWayThatRanWhereTheOtherCouldNot) {
 /// Sets environment variables while it lives.
 class Environment {
  public:
-  Environment(const char* own, const char* cache, const char* home) {
-    set("RELA_CACHE_DIR", own);
+  Environment(const char* chosen, const char* cache, const char* home) {
+    set("RELA_CACHE_DIR", chosen);
     set("XDG_CACHE_HOME", cache);
     set("HOME", home);
   }
@@ -242,12 +256,12 @@ class Environment {
   std::vector<std::pair<const char*, std::optional<std::string>>> before_;
 };
 
-TEST(PlanChoiceFolder, IsOursOrInTheUsersCache) {
-  const auto folder = [](const char* own, const char* cache, const char* home) {
-    const Environment environment(own, cache, home);
+TEST(PlanChoiceFolder, IsChosenOrInTheUsersCache) {
+  const auto folder = [](const char* chosen, const char* cache, const char* home) {
+    const Environment environment(chosen, cache, home);
     return Tuning::default_choice_folder();
   };
-  EXPECT_EQ(folder("/own", "/cache", "/at-home"), "/own");
+  EXPECT_EQ(folder("/chosen", "/cache", "/at-home"), "/chosen");
   EXPECT_EQ(folder(nullptr, "/cache", "/at-home"), "/cache/rela");
   EXPECT_EQ(folder("", "", "/at-home"), "/at-home/.cache/rela");
   EXPECT_EQ(folder(nullptr, nullptr, nullptr), "");

@@ -10,12 +10,7 @@
 namespace rela {
 namespace {
 
-using test::formula;
-using test::formula_images;
-using test::GoldenFile;
 using testing::Le;
-
-constexpr int64_t kBatch = 4;
 
 // Relative l2 error of a tensor. f32 rounding explains this much: 20 layers and as many
 // normalisations, each adding a few 6e-8, amount to 2e-6 in features and statistics and to 8e-6 in
@@ -36,14 +31,12 @@ class GoldenResNet : public testing::TestWithParam<GoldenCase> {
  protected:
   GoldenResNet() { test::fill_from_formula(state_of(model_)); }
 
-  Var forward(NormMode norm) {
-    return model_.forward(Var(formula_images("images", kBatch)), {.norm = norm});
-  }
+  Var forward(NormMode norm) { return model_.forward(test::golden_images(), {.norm = norm}); }
   double miss(const std::string& name, const Tensor& got) const {
     return golden_.miss(name, test::torch_order({name, got}));
   }
 
-  GoldenFile golden_{GetParam().file};
+  test::GoldenFile golden_{GetParam().file};
   ResNet model_{GetParam().layout};
 };
 
@@ -80,14 +73,7 @@ TEST_P(GoldenResNet, FeaturesInEvalModeAgree) {
 }
 
 TEST_P(GoldenResNet, GradientsAgree) {
-  const Var features = forward(NormMode::kTrain);
-  backward(features,
-           Tensor::from(formula("functional", features.value().numel()), features.shape()));
-  for (const NamedParameter& p : model_.parameters()) {
-    const StateTensor gradient{p.name, parameter_grad(p.var), p.kind == ParameterKind::kConvWeight};
-    EXPECT_THAT(golden_.miss("gradient." + p.name, test::torch_order(gradient)), Le(kGradient))
-        << p.name;
-  }
+  EXPECT_EQ(test::gradient_misses(golden_, model_, forward(NormMode::kTrain), kGradient), "");
 }
 
 TEST_P(GoldenResNet, NothingInTheFileIsLeftOut) {

@@ -14,12 +14,8 @@
 namespace rela {
 namespace {
 
-using test::formula;
-using test::formula_images;
-using test::GoldenFile;
 using testing::Le;
 
-constexpr int64_t kBatch = 4;
 /// f32 against double: three blocks, each a dozen roundings of 6e-8 deep, both ways.
 constexpr double kForward = 2e-6;
 constexpr double kGradient = 1e-5;
@@ -32,9 +28,9 @@ class GoldenVit : public testing::Test {
  protected:
   GoldenVit() { test::fill_from_formula(state_of(model_)); }
 
-  Var features() { return model_.forward(Var(formula_images("images", kBatch)), {}); }
+  Var features() { return model_.forward(test::golden_images(), {}); }
 
-  GoldenFile golden_{"vit"};
+  test::GoldenFile golden_{"vit"};
   VisionTransformer model_{kSmall};
 };
 
@@ -44,13 +40,7 @@ TEST_F(GoldenVit, FeaturesAgree) {
 }
 
 TEST_F(GoldenVit, GradientsAgree) {
-  const Var y = features();
-  backward(y, Tensor::from(formula("functional", y.value().numel()), y.shape()));
-  for (const NamedParameter& p : model_.parameters()) {
-    const StateTensor gradient{p.name, parameter_grad(p.var), p.kind == ParameterKind::kConvWeight};
-    EXPECT_THAT(golden_.miss("gradient." + p.name, test::torch_order(gradient)), Le(kGradient))
-        << p.name;
-  }
+  EXPECT_EQ(test::gradient_misses(golden_, model_, features(), kGradient), "");
   EXPECT_EQ(golden_.tensor_count(), model_.parameters().size() + 1);
 }
 

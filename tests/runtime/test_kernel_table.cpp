@@ -44,7 +44,7 @@ KernelEntry entry_of(const std::string& op) {
 
 TEST(KernelTable, IsListedWithTheDevicesThatItServes) {
   const KernelEntry entry = entry_of("test_kernel_table_op");
-  EXPECT_STREQ(entry.source(Device::kCpu), "own");
+  EXPECT_STREQ(entry.source(Device::kCpu), "built-in");
   EXPECT_FALSE(entry.on(Device::kCuda));
 }
 

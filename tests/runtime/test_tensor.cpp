@@ -85,10 +85,10 @@ TEST(Tensor, MayBeEmpty) {
 
 TEST(Tensor, CopiesShareMemoryAndClonesDoNot) {
   Tensor a = counting({3});
-  Tensor shared = a, own = a.clone();
+  Tensor shared = a, copy = a.clone();
   a.data<float>()[1] = 9;
   EXPECT_THAT(shared.span<float>(), ElementsAre(0, 9, 2));
-  EXPECT_THAT(own.span<float>(), ElementsAre(0, 1, 2));
+  EXPECT_THAT(copy.span<float>(), ElementsAre(0, 1, 2));
 }
 
 TEST(Tensor, KeepsMemoryAliveThroughViews) {

@@ -12,18 +12,18 @@ __global__ void add_kernel(int* p, int value) { *p += value; }
 __global__ void copy_kernel(const int* from, int* to) { *to = *from; }
 
 /// RAII owners, so that a failed assertion does not leak a stream.
-struct OwnStream {
-  OwnStream() : stream(simt::stream_create()) {}
-  ~OwnStream() { simt::stream_destroy(stream); }
-  OwnStream(const OwnStream&) = delete;
-  OwnStream& operator=(const OwnStream&) = delete;
+struct ScopedStream {
+  ScopedStream() : stream(simt::stream_create()) {}
+  ~ScopedStream() { simt::stream_destroy(stream); }
+  ScopedStream(const ScopedStream&) = delete;
+  ScopedStream& operator=(const ScopedStream&) = delete;
   Stream stream;
 };
-struct OwnEvent {
-  OwnEvent() : event(simt::event_create()) {}
-  ~OwnEvent() { simt::event_destroy(event); }
-  OwnEvent(const OwnEvent&) = delete;
-  OwnEvent& operator=(const OwnEvent&) = delete;
+struct ScopedEvent {
+  ScopedEvent() : event(simt::event_create()) {}
+  ~ScopedEvent() { simt::event_destroy(event); }
+  ScopedEvent(const ScopedEvent&) = delete;
+  ScopedEvent& operator=(const ScopedEvent&) = delete;
   Event event;
 };
 
@@ -46,7 +46,7 @@ int schedules_that_show(Wrong&& wrong) {
 TEST(Streams, WorkInOneStreamRunsInOrder) {
   for_each_schedule([] {
     DeviceArray<int> x(std::vector<int>{0});
-    OwnStream s;
+    ScopedStream s;
     for (int i = 1; i <= 5; ++i) {
       simt::launch(add_kernel, {1, 1}, s.stream, x.data(), i);
       simt::launch(copy_kernel, {1, 1}, s.stream, x.data(), x.data());
@@ -60,7 +60,7 @@ TEST(Streams, WorkInOneStreamRunsInOrder) {
 
 TEST(Streams, NothingRunsBeforeSomebodySynchronises) {
   DeviceArray<int> x(std::vector<int>{3});
-  OwnStream s;
+  ScopedStream s;
   int host = 0;
   simt::launch(add_kernel, {1, 1}, s.stream, x.data(), 1);
   simt::memcpy_async(&host, x.data(), sizeof(int), CopyKind::kDeviceToHost, s.stream);
@@ -71,7 +71,7 @@ TEST(Streams, NothingRunsBeforeSomebodySynchronises) {
 
 TEST(Streams, AHostBufferChangedBeforeSynchronisingShows) {
   DeviceArray<int> x(size_t{1});
-  OwnStream s;
+  ScopedStream s;
   int host = 1;
   simt::memcpy_async(x.data(), &host, sizeof(int), CopyKind::kHostToDevice, s.stream);
   host = 2;
@@ -82,9 +82,9 @@ TEST(Streams, AHostBufferChangedBeforeSynchronisingShows) {
 /// Producer in one stream, consumer in another.
 int consume(bool wait) {
   DeviceArray<int> x(std::vector<int>{0, 0});
-  OwnStream producer;
-  OwnStream consumer;
-  OwnEvent ready;
+  ScopedStream producer;
+  ScopedStream consumer;
+  ScopedEvent ready;
   simt::launch(set_kernel, {1, 1}, producer.stream, x.data(), 42);
   simt::event_record(ready.event, producer.stream);
   if (wait) simt::stream_wait(consumer.stream, ready.event);
@@ -105,8 +105,8 @@ TEST(Streams, AMissingEventWaitShowsUnderSomeSchedule) {
 TEST(Streams, TheDefaultStreamWaitsForAllAndAllForIt) {
   for_each_schedule([] {
     DeviceArray<int> x(std::vector<int>{0, 0});
-    OwnStream a;
-    OwnStream b;
+    ScopedStream a;
+    ScopedStream b;
     simt::launch(set_kernel, {1, 1}, a.stream, x.data(), 5);
     simt::launch(add_kernel, {1, 1}, Stream{}, x.data(), 1);
     simt::launch(copy_kernel, {1, 1}, b.stream, x.data(), x.data() + 1);
@@ -118,7 +118,7 @@ TEST(Streams, TheDefaultStreamWaitsForAllAndAllForIt) {
 TEST(Streams, HostTasksAndFillsRunInStreamOrder) {
   for_each_schedule([] {
     DeviceArray<int> x(size_t{1});
-    OwnStream s;
+    ScopedStream s;
     std::string order;
     simt::host_task_async(s.stream, [&] { order += "a"; });
     simt::memset_async(x.data(), 0, sizeof(int), s.stream);
@@ -144,7 +144,7 @@ TEST(Streams, AnotherExceptionOfAHostTaskArrivesAsItIs) {
 
 TEST(Streams, AnErrorDropsWhatWasQueuedAndShowsOnce) {
   DeviceArray<int> x(std::vector<int>{1});
-  OwnStream s;
+  ScopedStream s;
   simt::host_task_async(s.stream, [] { throw simt::Error("broken"); });
   simt::launch(set_kernel, {1, 1}, s.stream, x.data(), 2);
   EXPECT_THAT(error_of([&] { simt::stream_synchronize(s.stream); }), HasSubstr("broken"));
@@ -155,8 +155,8 @@ TEST(Streams, AnErrorDropsWhatWasQueuedAndShowsOnce) {
 TEST(Streams, QueriesMakeProgressUntilDone) {
   for_each_schedule([] {
     DeviceArray<int> x(std::vector<int>{0});
-    OwnStream s;
-    OwnEvent e;
+    ScopedStream s;
+    ScopedEvent e;
     EXPECT_TRUE(simt::event_query(e.event));
     for (int i = 0; i < 3; ++i) simt::launch(add_kernel, {1, 1}, s.stream, x.data(), 1);
     simt::event_record(e.event, s.stream);
@@ -170,9 +170,9 @@ TEST(Streams, QueriesMakeProgressUntilDone) {
 }
 
 TEST(Streams, EventsMeasureTimeOnlyOnceBothHappened) {
-  OwnStream s;
-  OwnEvent start;
-  OwnEvent end;
+  ScopedStream s;
+  ScopedEvent start;
+  ScopedEvent end;
   simt::event_record(start.event, s.stream);
   simt::event_record(end.event, s.stream);
   EXPECT_THAT(error_of([&] { simt::event_elapsed_ms(start.event, end.event); }),
@@ -183,7 +183,7 @@ TEST(Streams, EventsMeasureTimeOnlyOnceBothHappened) {
 
 TEST(Streams, AFullQueueRunsTheOldestWork) {
   DeviceArray<int> x(std::vector<int>{0});
-  OwnStream s;
+  ScopedStream s;
   int ran = 0;
   for (int i = 0; i < 5000; ++i) simt::host_task_async(s.stream, [&] { ++ran; });
   EXPECT_GT(ran, 0);
@@ -206,7 +206,7 @@ TEST(Streams, CopiesAndFillsStayInsideTheirAllocation) {
 }
 
 TEST(Streams, AStreamThatIsNotOneIsRefused) {
-  OwnStream live;
+  ScopedStream live;
   const Stream dead = simt::stream_create();
   simt::stream_destroy(dead);
   EXPECT_THAT(error_of([&] { simt::stream_synchronize(dead); }), HasSubstr("not a stream"));
@@ -217,7 +217,7 @@ TEST(Streams, AStreamThatIsNotOneIsRefused) {
 TEST(Graphs, RecordWithoutRunningAndReplay) {
   for_each_schedule([] {
     DeviceArray<int> x(std::vector<int>{0});
-    OwnStream s;
+    ScopedStream s;
     simt::graph_begin_capture(s.stream);
     simt::launch(add_kernel, {1, 1}, s.stream, x.data(), 2);
     simt::launch(add_kernel, {1, 1}, s.stream, x.data(), 3);
@@ -233,11 +233,11 @@ TEST(Graphs, RecordWithoutRunningAndReplay) {
 /// A second stream joins the capture and doubles what the first one set.
 int fork_and_join(bool wait_in_fork) {
   DeviceArray<int> x(std::vector<int>{0});
-  OwnStream main;
-  OwnStream side;
-  OwnEvent fork;
-  OwnEvent set;
-  OwnEvent join;
+  ScopedStream main;
+  ScopedStream side;
+  ScopedEvent fork;
+  ScopedEvent set;
+  ScopedEvent join;
   simt::graph_begin_capture(main.stream);
   simt::event_record(fork.event, main.stream);
   simt::stream_wait(side.stream, fork.event);
@@ -265,9 +265,9 @@ TEST(Graphs, AMissingWaitInsideAGraphShowsUnderSomeSchedule) {
 
 TEST(Graphs, AStreamLeftUnjoinedIsAnError) {
   DeviceArray<int> x(std::vector<int>{0});
-  OwnStream main;
-  OwnStream side;
-  OwnEvent fork;
+  ScopedStream main;
+  ScopedStream side;
+  ScopedEvent fork;
   simt::graph_begin_capture(main.stream);
   simt::event_record(fork.event, main.stream);
   simt::stream_wait(side.stream, fork.event);
@@ -280,7 +280,7 @@ TEST(Graphs, AStreamLeftUnjoinedIsAnError) {
 
 TEST(Graphs, NothingMayWaitOrAllocateWhileRecording) {
   DeviceArray<int> x(std::vector<int>{0});
-  OwnStream s;
+  ScopedStream s;
   simt::graph_begin_capture(s.stream);
   const std::string synchronise = error_of([&] { simt::stream_synchronize(s.stream); });
   const std::string allocate = error_of([] { simt::device_malloc(4); });
@@ -303,9 +303,9 @@ TEST(Graphs, NothingMayWaitOrAllocateWhileRecording) {
 
 TEST(Graphs, OneBadCallVoidsItsOwnRecordingAlone) {
   DeviceArray<int> x(std::vector<int>{0});
-  OwnStream s;
-  OwnEvent outside;
-  OwnStream other;
+  ScopedStream s;
+  ScopedEvent outside;
+  ScopedStream other;
   simt::event_record(outside.event, other.stream);
   simt::graph_begin_capture(s.stream);
   EXPECT_THAT(error_of([&] { simt::stream_wait(s.stream, outside.event); }),
@@ -322,7 +322,7 @@ TEST(Graphs, OneBadCallVoidsItsOwnRecordingAlone) {
 
 TEST(Graphs, ACopyOfPinnedMemoryReadsItAtEveryReplay) {
   DeviceArray<int> x(std::vector<int>{0});
-  OwnStream s;
+  ScopedStream s;
   int* pinned = static_cast<int*>(simt::pinned_malloc(2 * sizeof(int)));
   simt::graph_begin_capture(s.stream);
   simt::memcpy_async(x.data(), pinned + 1, sizeof(int), CopyKind::kHostToDevice, s.stream);

@@ -227,15 +227,15 @@ TEST(Warp, SyncwarpLetsLanesReadEachOther) {
 
 // ---- mistakes ----
 
-constexpr int kOwnMaskLine = __LINE__ + 1;
-__global__ void not_in_own_mask_kernel() { __ballot_sync(1u, 1); }
+constexpr int kMaskWithoutLane = __LINE__ + 1;
+__global__ void lane_outside_mask_kernel() { __ballot_sync(1u, 1); }
 
 TEST(WarpMistake, ALaneThatIsNotInItsOwnMask) {
   EXPECT_THAT(error_of([] {
-                simt::launch(not_in_own_mask_kernel, {1, 32}, kTestStream);
+                simt::launch(lane_outside_mask_kernel, {1, 32}, kTestStream);
               }),
-              AllOf(HasSubstr("not in its own mask"), HasSubstr(at_line(__FILE__, kOwnMaskLine)),
-                    HasSubstr("thread (1,0,0)")));
+              AllOf(HasSubstr("not in its own mask"),
+                    HasSubstr(at_line(__FILE__, kMaskWithoutLane)), HasSubstr("thread (1,0,0)")));
 }
 
 constexpr int kAbsentLine = __LINE__ + 1;

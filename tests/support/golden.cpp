@@ -4,6 +4,9 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/error.h"
+#include "runtime/tape.h"
+
 namespace rela::test {
 namespace {
 
@@ -115,6 +118,21 @@ size_t GoldenFile::tensor_count() const {
   return static_cast<size_t>(
       std::count_if(file_.entries().begin(), file_.entries().end(),
                     [](const SafetensorsEntry& e) { return !e.name.ends_with(".norm"); }));
+}
+
+Var golden_images() { return Var(formula_images("images", 4)); }
+
+std::string gradient_misses(const GoldenFile& golden, const Module& model, const Var& features,
+                            double limit) {
+  backward(features,
+           Tensor::from(formula("functional", features.value().numel()), features.shape()));
+  std::string misses;
+  for (const NamedParameter& p : model.parameters()) {
+    const StateTensor gradient{p.name, parameter_grad(p.var), p.kind == ParameterKind::kConvWeight};
+    const double miss = golden.miss("gradient." + p.name, torch_order(gradient));
+    if (!(miss <= limit)) misses += cat(p.name, ": ", miss, ", ", limit, " is allowed\n");
+  }
+  return misses;
 }
 
 double l2_norm(const std::vector<float>& values) {

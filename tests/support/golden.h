@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/module.h"
 #include "nn/state.h"
 #include "runtime/io/safetensors.h"
 
@@ -46,6 +47,13 @@ class GoldenFile {
   static std::string path_of(const std::string& name);
   SafetensorsReader file_;
 };
+
+/// The batch that networks are given.
+Var golden_images();
+/// Goes backward from formula("functional") . features, and lists the parameters of the model whose
+/// gradients miss those of the file by more than `limit`, a line each.
+std::string gradient_misses(const GoldenFile& golden, const Module& model, const Var& features,
+                            double limit);
 
 double l2_norm(const std::vector<float>& values);
 /// |got - want| / |want|, 0 if they are equal.

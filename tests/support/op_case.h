@@ -42,8 +42,8 @@ struct OpPass {
 /// "forward" and "backward" of an op that memory binds.
 std::vector<OpPass> memory_passes(double forward_bytes, double backward_bytes);
 
-/// Cases of the second kind have the size of a real step: too large for their oracles.
-enum class CaseUse : uint8_t { kTest, kBenchmark };
+/// Benchmarks have the size of a real step, on a CPU or on a GPU: too large for their oracles.
+enum class CaseUse : uint8_t { kTest, kBenchmark, kGpuBenchmark };
 
 struct OpCase {
   /// "op" or "op/variant", op as declared in runtime/ops/ops.h.

@@ -3,8 +3,8 @@
 // build, there in stream order and on the same memory.
 //
 // There is no backward pass: cuDNN 9.19 declares the operation but refuses its graph
-// ("outputGraph.buildDAG()") in either type, with and without its optional operands. Our kernel
-// computes it from the lse of either forward pass.
+// ("outputGraph.buildDAG()") in either type, with and without its optional operands. The built-in
+// kernel computes it from the lse of either forward pass.
 
 #include "kernels/attention/attention.h"
 
@@ -20,7 +20,7 @@ struct AttentionCall {
 /// Whether the library should handle a call. The first query also makes the plan: before capturing
 /// a stream, query every call that the capture contains. Where cuDNN has no plan, the reason goes
 /// to tuning().warn. Emulated, true only if simt::options().library_attention says so: the emulator
-/// is there to exercise our kernel.
+/// is there to exercise the built-in kernel.
 bool has_library_attention(const AttentionCall& call);
 
 // Requires has_library_attention(call); throws simt::Error with the reason otherwise.

@@ -20,8 +20,8 @@ struct Answer {
   std::optional<CudnnError> refusal{};
 };
 
-/// Whether the device itself is fine: then our kernel can take over, whether cuDNN cannot do the
-/// call or cannot make its plan, for example for lack of NVRTC.
+/// Whether the device itself is fine: then the built-in kernel can take over, whether cuDNN cannot
+/// do the call or cannot make its plan, for example for lack of NVRTC.
 bool is_refusal(const CudnnError& error) {
   return error.status() / 1000 != CUDNN_STATUS_EXECUTION_FAILED / 1000;
 }
@@ -45,7 +45,7 @@ std::unique_ptr<Answer> ask(const PlanKey& key) {
   } catch (const CudnnError& error) {
     if (!is_refusal(error)) throw;
     tuning().warn("cuDNN has no plan for " + describe(key.call) +
-                  " (it needs NVRTC): " + error.what() + "; the own kernel serves");
+                  " (it needs NVRTC): " + error.what() + "; the built-in kernel serves");
     return std::make_unique<Answer>(Answer{.refusal = error});
   }
 }

@@ -17,7 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFirstLine = "rela plan choices 1\n";
+/// The version grows when a choice gets another name.
+constexpr const char* kFirstLine = "rela plan choices 2\n";
 constexpr const char* kChecksum = "checksum ";
 
 std::string checksum_line(const std::string& text) {
@@ -42,6 +43,7 @@ std::string what_is_wrong(const std::string& text, const std::string& header) {
   if (end == std::string::npos || checksum_line(text.substr(0, end)) != text.substr(end)) {
     return "is damaged";
   }
+  if (!text.starts_with(kFirstLine)) return "was written by another version of rela";
   return text.starts_with(header) ? "" : "was written for another device or library";
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // The measured fastest choices, kept on disk from one process to the next.
 //
-//   rela plan choices 1
+//   rela plan choices 2
 //   device NVIDIA H100
 //   library cuDNN 9.19.0
 //   <key><tab><choice>          one line each, sorted by key
@@ -25,8 +25,8 @@ struct ChoiceOwner {
 class ChoiceFile {
  public:
   /// Reads the owner's file in `folder`, if there is one. A file that is damaged, or belongs to
-  /// another device or library, is ignored with a warning; the next put() replaces it. With an
-  /// empty folder, nothing is read or written.
+  /// another version, device or library, is ignored with a warning; the next put() replaces it.
+  /// With an empty folder, nothing is read or written.
   ChoiceFile(std::string folder, const ChoiceOwner& owner);
 
   std::optional<std::string> find(const std::string& key) const;

@@ -6,7 +6,7 @@ namespace rela {
 
 ProductAlgorithm choose_product_algorithm(const std::string& call, const ProductTimer& milliseconds,
                                           ChoiceFile& file) {
-  const RankedAlgorithms algorithms{.names = {"own kernel", "cuBLASLt tiles"},
+  const RankedAlgorithms algorithms{.names = {"fused kernel", "cuBLASLt tiles"},
                                     .milliseconds = [&](size_t algorithm) -> std::optional<float> {
                                       try {
                                         return milliseconds(kProductAlgorithms[algorithm]);

@@ -16,7 +16,7 @@ std::optional<std::string> folder_of(const char* variable, const char* below) {
 }  // namespace
 
 std::string Tuning::default_choice_folder() {
-  if (const auto own = folder_of("RELA_CACHE_DIR", "")) return *own;
+  if (const auto chosen = folder_of("RELA_CACHE_DIR", "")) return *chosen;
   if (const auto cache = folder_of("XDG_CACHE_HOME", "/rela")) return *cache;
   return folder_of("HOME", "/.cache/rela").value_or("");
 }

@@ -32,7 +32,7 @@ struct Options {
   bool strict_exit = false;  // refuse __syncthreads after other threads of the block returned
   double max_seconds = 60;   // per launch; 0 is no limit
   ClaimedDevice device;
-  /// Attention forward: use the substitute for cuDNN instead of our kernel.
+  /// Attention forward: use the substitute for cuDNN instead of the built-in kernel.
   bool library_attention = false;
   DroppedBarrier dropped;  // initially from RELA_SIMT_DROP, "file:line"
   /// Part of the name of a kernel to break: it then reads an invalid address. Initially from

@@ -18,12 +18,7 @@ OpCase attention_case(const std::string& variant, const AttentionDims& d) {
   c.backward = [=](std::span<const Array> in, const Array& dy) {
     return std::vector{oracle.backward(in[0], dy)};
   };
-  c.passes = [=](double e) {
-    const auto part = static_cast<double>(d.images * d.tokens * d.heads * d.width);
-    const double product = 2 * part * static_cast<double>(d.tokens);
-    return std::vector<OpPass>{{.name = "forward", .bytes = 4 * part * e, .flops = 2 * product},
-                               {.name = "backward", .bytes = 8 * part * e, .flops = 5 * product}};
-  };
+  c.passes = [=](double e) { return attention_passes(d, e); };
   c.reduction = std::max(d.tokens, d.width);
   c.slack = 4;  // the exponential's argument is rounded, and products in the gradient nearly cancel
   // The gradient reads the output as stored; on a GPU, weights and their gradients are rounded
@@ -32,7 +27,24 @@ OpCase attention_case(const std::string& variant, const AttentionDims& d) {
   return c;
 }
 
+/// f16 too: it is what fp16-mixed trains in, and cuDNN has kernels for it.
+OpCase in_every_dtype(OpCase c) {
+  c.dtypes = {Dtype::kF32, Dtype::kBf16, Dtype::kF16};
+  return c;
+}
+
 }  // namespace
+
+std::vector<OpPass> attention_passes(const AttentionDims& d, double e) {
+  const auto part = static_cast<double>(d.images * d.tokens * d.heads * d.width);
+  const double product = 2 * part * static_cast<double>(d.tokens);
+  return {{.name = "forward", .bytes = 4 * part * e, .flops = 2 * product},
+          {.name = "backward", .bytes = 8 * part * e, .flops = 5 * product}};
+}
+
+AttentionDims vit_attention(int64_t images) {
+  return {.images = images, .tokens = 197, .heads = 12, .width = 64};
+}
 
 std::vector<OpCase> attention_cases() {
   return {
@@ -43,9 +55,8 @@ std::vector<OpCase> attention_cases() {
       attention_case("one_token", {.images = 3, .tokens = 1, .heads = 2, .width = 16}),
       attention_case("no_tokens", {.images = 2, .tokens = 0, .heads = 2, .width = 16}),
       attention_case("no_images", {.images = 0, .tokens = 5, .heads = 2, .width = 16}),
-      // A vision transformer with patches of 16 pixels.
-      benchmark_case(
-          attention_case("images:4", {.images = 4, .tokens = 197, .heads = 12, .width = 64})),
+      benchmark_case(attention_case("images:4", vit_attention(4))),
+      gpu_benchmark_case(in_every_dtype(attention_case("images:256", vit_attention(256)))),
   };
 }
 

@@ -98,27 +98,44 @@ OpCase case_of(const Variant& v) {
   return c;
 }
 
-/// A BYOL step of ResNet-18 with a CIFAR stem, 2 views of 64 images; its layers at width 16 and the
-/// hidden layer of a head.
-std::vector<Variant> step_variants() {
+/// A layer of a step with two views.
+Variant step_variant(int64_t rows, int64_t channels, Residual residual) {
+  const bool has_residual = residual == Residual::kAdded;
+  return {.name = "rows:" + std::to_string(rows) + "/channels:" + std::to_string(channels) +
+                  "/residual:" + (has_residual ? "1" : "0"),
+          .shape = {rows, channels},
+          .groups = 2,
+          .relu = true,
+          .residual = residual};
+}
+
+/// ResNet-18 with a CIFAR stem; `images` of both views.
+std::vector<Variant> resnet18_variants(int64_t images) {
   std::vector<Variant> variants;
-  const auto add = [&](int64_t rows, int64_t channels, Residual residual) {
-    const bool has_residual = residual == Residual::kAdded;
-    variants.push_back({.name = "rows:" + std::to_string(rows) +
-                                "/channels:" + std::to_string(channels) +
-                                "/residual:" + (has_residual ? "1" : "0"),
-                        .shape = {rows, channels},
-                        .groups = 2,
-                        .relu = true,
-                        .residual = residual});
-  };
   for (const Residual residual : {Residual::kNone, Residual::kAdded}) {
     for (const int64_t stage : {0, 1, 2, 3}) {
-      add(128 * (32 >> stage) * (32 >> stage), 64 << stage, residual);
+      const int64_t side = 32 >> stage;
+      variants.push_back(step_variant(images * side * side, 64 << stage, residual));
     }
   }
-  add(128 * 1024, 16, Residual::kNone);
-  add(128, 1024, Residual::kNone);
+  return variants;
+}
+
+/// 2 views of 64 images; also a layer at width 16 and the hidden layer of a head.
+std::vector<Variant> step_variants() {
+  std::vector<Variant> variants = resnet18_variants(128);
+  variants.push_back(step_variant(128 * 1024, 16, Residual::kNone));
+  variants.push_back(step_variant(128, 1024, Residual::kNone));
+  return variants;
+}
+
+/// 2 views of 512 images; also the first and the last stage of ResNet-50 on 512 of 224 pixels.
+std::vector<Variant> gpu_step_variants() {
+  std::vector<Variant> variants = resnet18_variants(1024);
+  for (const Residual residual : {Residual::kNone, Residual::kAdded}) {
+    variants.push_back(step_variant(512 * 56 * 56, 256, residual));
+    variants.push_back(step_variant(512 * 7 * 7, 2048, residual));
+  }
   return variants;
 }
 
@@ -158,6 +175,7 @@ std::vector<OpCase> batch_norm_cases() {
   cases.reserve(variants.size());
   for (const Variant& v : variants) cases.push_back(case_of(v));
   for (const Variant& v : step_variants()) cases.push_back(benchmark_case(case_of(v)));
+  for (const Variant& v : gpu_step_variants()) cases.push_back(gpu_benchmark_case(case_of(v)));
   return cases;
 }
 

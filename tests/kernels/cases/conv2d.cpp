@@ -63,7 +63,7 @@ OpCase step_case(const Conv2dDims& d, const std::string& name, Conv2dAlgorithm a
                              part("/rs:", d.r) + part("/stride:", d.stride) + "/algorithm:" + name,
                          d, algorithm);
   if (algorithm != Conv2dAlgorithm::kAuto) c.dtypes = {Dtype::kF32};
-  return benchmark_case(c);
+  return c;
 }
 
 /// The flops are nominal: padding counts, and Winograd needs fewer.
@@ -71,10 +71,14 @@ void add_steps(std::vector<OpCase>& cases) {
   std::vector<Conv2dDims> layers = resnet18_layers(64, 64);
   for (const Conv2dDims& d : resnet18_layers(128, 16)) layers.push_back(d);
   for (const Conv2dDims& d : layers) {
-    cases.push_back(step_case(d, "auto", Conv2dAlgorithm::kAuto));
+    cases.push_back(benchmark_case(step_case(d, "auto", Conv2dAlgorithm::kAuto)));
     if (d.r != 3 || d.stride != 1) continue;
-    cases.push_back(step_case(d, "direct", Conv2dAlgorithm::kDirect));
-    cases.push_back(step_case(d, "winograd", Conv2dAlgorithm::kWinograd));
+    cases.push_back(benchmark_case(step_case(d, "direct", Conv2dAlgorithm::kDirect)));
+    cases.push_back(benchmark_case(step_case(d, "winograd", Conv2dAlgorithm::kWinograd)));
+  }
+  for (const Conv2dDims& d : resnet18_layers(1024, 64)) {
+    cases.push_back(gpu_benchmark_case(step_case(d, "auto", Conv2dAlgorithm::kAuto)));
+    cases.back().dtypes = {Dtype::kBf16};
   }
 }
 

@@ -81,7 +81,8 @@ OpCase cast_case(const char* name, Dtype from, Dtype to, const Shape& shape = {3
 }  // namespace
 
 std::vector<OpCase> elementwise_cases() {
-  const Shape step = {64, 32, 32, 64};  // the first stage of ResNet-18 on 32 x 32 images
+  // The first stage of ResNet-18 on 32 x 32 images.
+  const Shape step = {64, 32, 32, 64}, gpu_step = {1024, 32, 32, 64};
   return {
       relu_case("one", {1}),
       relu_case("seven", {7}),
@@ -101,6 +102,10 @@ std::vector<OpCase> elementwise_cases() {
       benchmark_case(add_case("n:4194304", step)),
       benchmark_case(cast_case("to_bf16/n:4194304", Dtype::kF32, Dtype::kBf16, step)),
       benchmark_case(cast_case("to_f32/n:4194304", Dtype::kBf16, Dtype::kF32, step)),
+      gpu_benchmark_case(relu_case("n:67108864", gpu_step)),
+      gpu_benchmark_case(add_case("n:67108864", gpu_step)),
+      gpu_benchmark_case(cast_case("to_bf16/n:67108864", Dtype::kF32, Dtype::kBf16, gpu_step)),
+      gpu_benchmark_case(cast_case("to_f32/n:67108864", Dtype::kBf16, Dtype::kF32, gpu_step)),
   };
 }
 

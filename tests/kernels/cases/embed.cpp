@@ -142,6 +142,12 @@ std::vector<OpCase> embed_cases() {
       class_token_case("no_images", {0, 4, 8}),
       benchmark_case(class_token_case("n:64/tokens:197/d:192", {64, 197, 192})),
       benchmark_case(token_embed_case("n:64/tokens:197/d:192", {64, 196, 192})),
+      // ViT-B/16.
+      gpu_benchmark_case(patches_case("n:256/hw:224/patch:16", {256, 224, 224, 3}, 16)),
+      gpu_benchmark_case(
+          patch_embed_case("n:256/hw:224/patch:16/k:768", {256, 224, 224, 3}, 16, 768)),
+      gpu_benchmark_case(class_token_case("n:256/tokens:197/d:768", {256, 197, 768})),
+      gpu_benchmark_case(token_embed_case("n:256/tokens:197/d:768", {256, 196, 768})),
   };
 }
 

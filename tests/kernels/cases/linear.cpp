@@ -41,6 +41,11 @@ OpCase linear_bias_case(const std::string& variant, LinearShape s) {
   return c;
 }
 
+OpCase step_case(LinearShape s) {
+  return linear_case(
+      "n:" + std::to_string(s.n) + "/d:" + std::to_string(s.d) + "/k:" + std::to_string(s.k), s);
+}
+
 }  // namespace
 
 std::vector<OpCase> linear_cases() {
@@ -56,9 +61,12 @@ std::vector<OpCase> linear_cases() {
   for (const LinearShape& s :
        {LinearShape{.n = 128, .d = 512, .k = 1024}, LinearShape{.n = 256, .d = 128, .k = 256},
         LinearShape{.n = 512, .d = 1024, .k = 256}, LinearShape{.n = 1024, .d = 2048, .k = 4096}}) {
-    cases.push_back(benchmark_case(linear_case(
-        "n:" + std::to_string(s.n) + "/d:" + std::to_string(s.d) + "/k:" + std::to_string(s.k),
-        s)));
+    cases.push_back(benchmark_case(step_case(s)));
+  }
+  // A head on a GPU; an MLP of ViT-B/16, 256 images.
+  for (const LinearShape& s : {LinearShape{.n = 1024, .d = 2048, .k = 4096},
+                               LinearShape{.n = 256 * 197, .d = 768, .k = 3072}}) {
+    cases.push_back(gpu_benchmark_case(step_case(s)));
   }
   return cases;
 }

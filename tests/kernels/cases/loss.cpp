@@ -74,6 +74,8 @@ std::vector<OpCase> loss_cases() {
       benchmark_case(cross_entropy_case("n:256/k:1000", 256, 1000, 4)),
       benchmark_case(byol_case("n:128/d:256", {128, 256}, LossReduction::kSum)),
       benchmark_case(byol_case("n:512/d:256", {512, 256}, LossReduction::kSum)),
+      gpu_benchmark_case(cross_entropy_case("n:1024/k:1000", 1024, 1000, 4)),
+      gpu_benchmark_case(byol_case("n:1024/d:256", {1024, 256}, LossReduction::kSum)),
   };
 }
 

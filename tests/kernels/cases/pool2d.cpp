@@ -89,6 +89,7 @@ OpCase subsample_case(const std::string& variant, const Shape& x, const Subsampl
 std::vector<OpCase> pool_cases() {
   const Shape step = {16, 56, 56, 64};
   const Pool2dOptions stem{.kernel = 3, .stride = 2, .padding = 1};
+  const SubsamplePadOptions option_a{.stride = 2, .channels_before = 8, .channels_after = 8};
   return {
       max_case("2x2", {2, 4, 6, 33}, {.kernel = 2, .stride = 2}),
       max_case("overlapping_padded", {2, 7, 8, 197}, {.kernel = 3, .stride = 2, .padding = 1}),
@@ -111,8 +112,7 @@ std::vector<OpCase> pool_cases() {
       global_case("prime", {1, 7, 5, 1}),
       global_case("two_blocks", {2, 7, 7, 520}),
       global_case("no_images", {0, 4, 4, 8}),
-      subsample_case("option_a", {2, 8, 6, 16},
-                     {.stride = 2, .channels_before = 8, .channels_after = 8}),
+      subsample_case("option_a", {2, 8, 6, 16}, option_a),
       subsample_case("odd_sizes", {3, 7, 5, 33},
                      {.stride = 2, .channels_before = 1, .channels_after = 31}),
       subsample_case("stride_3", {1, 7, 8, 5}, {.stride = 3, .channels_after = 2}),
@@ -124,8 +124,12 @@ std::vector<OpCase> pool_cases() {
       benchmark_case(max_case("n:16/c:64/hw:56", step, stem)),
       benchmark_case(avg_case("n:16/c:64/hw:56", step, stem)),
       benchmark_case(global_case("n:16/c:64/hw:56", step)),
-      benchmark_case(subsample_case("n:128/c:16/hw:32", {128, 32, 32, 16},
-                                    {.stride = 2, .channels_before = 8, .channels_after = 8})),
+      benchmark_case(subsample_case("n:128/c:16/hw:32", {128, 32, 32, 16}, option_a)),
+      // ResNet-50 on images of 224 pixels, and a CIFAR net.
+      gpu_benchmark_case(max_case("n:512/c:64/hw:112", {512, 112, 112, 64}, stem)),
+      gpu_benchmark_case(avg_case("n:512/c:64/hw:112", {512, 112, 112, 64}, stem)),
+      gpu_benchmark_case(global_case("n:512/c:2048/hw:7", {512, 7, 7, 2048})),
+      gpu_benchmark_case(subsample_case("n:1024/c:16/hw:32", {1024, 32, 32, 16}, option_a)),
   };
 }
 

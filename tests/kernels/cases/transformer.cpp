@@ -33,7 +33,7 @@ OpCase layer_norm_case(const std::string& name, const Shape& shape) {
 }
 
 /// Both outputs of add_layer_norm, added.
-OpCase residual_case(const char* name, const Shape& shape) {
+OpCase residual_case(const std::string& name, const Shape& shape) {
   OpCase c = layer_norm_case(name, shape);
   c.inputs.push_back({.role = Role::kActivation, .shape = shape});
   const auto summed = [](std::span<const Array> in) {
@@ -104,10 +104,31 @@ OpCase softmax_case(const std::string& name, const Shape& shape) {
   return c;
 }
 
+/// Vision transformers of several widths, 256 images of 197 tokens.
+std::vector<OpCase> gpu_step_cases() {
+  constexpr int64_t kRows = 256 * 197;
+  std::vector<OpCase> cases;
+  for (const int64_t cols : {192, 768, 1024, 3072}) {
+    const std::string size = "rows:50432/cols:" + std::to_string(cols);
+    OpCase residual = residual_case("residual/" + size, {kRows, cols});
+    residual.dtypes = {Dtype::kF32, Dtype::kBf16};
+    cases.push_back(residual);
+    cases.push_back(layer_norm_case(size, {kRows, cols}));
+    cases.push_back(softmax_case(size, {kRows, cols}));
+    cases.back().dtypes = residual.dtypes;
+  }
+  for (const auto& [kind, name] :
+       {std::pair(Gelu::kErf, "erf"), {Gelu::kTanh, "tanh"}, {Gelu::kQuick, "quick"}}) {
+    cases.push_back(
+        bias_gelu_case(std::string(name) + "/rows:50432/cols:3072", kind, {kRows, 3072}));
+  }
+  return cases;
+}
+
 }  // namespace
 
 std::vector<OpCase> transformer_cases() {
-  return {
+  std::vector<OpCase> cases = {
       layer_norm_case("tokens", {2, 5, 192}),
       layer_norm_case("ragged", {67, 33}),
       layer_norm_case("five_columns", {6, 5}),
@@ -141,6 +162,8 @@ std::vector<OpCase> transformer_cases() {
       benchmark_case(bias_gelu_case("quick/rows:12608/cols:768", Gelu::kQuick, {64 * 197, 768})),
       benchmark_case(softmax_case("rows:12608/cols:197", {64 * 197, 197})),
   };
+  for (const OpCase& c : gpu_step_cases()) cases.push_back(gpu_benchmark_case(c));
+  return cases;
 }
 
 }  // namespace rela::test

@@ -10,12 +10,8 @@ namespace {
 
 using Measure = TransportOracle::Measure;
 
-struct TransportShape {
-  int64_t rows, width, outputs, targets;
-  bool bias = true;
-};
-
-OpCase transport_case(const std::string& variant, Measure measure, TransportShape s, Dtype dtype) {
+OpCase transport_case(const std::string& variant, Measure measure, const TransportDims& s,
+                      Dtype dtype, bool bias = true) {
   // The targets are the last input.
   const auto oracle = [measure](std::span<const Array> in) {
     return TransportOracle{.measure = measure, .z = in.back()};
@@ -26,7 +22,7 @@ OpCase transport_case(const std::string& variant, Measure measure, TransportShap
   c.name = (cosine ? "transport_cosine_loss/" : "transport_residual/") + variant;
   c.inputs = {{.shape = {s.rows, s.width}},
               {.role = Role::kParameter, .shape = {s.outputs, s.width}}};
-  if (s.bias) c.inputs.push_back({.role = Role::kParameter, .shape = {s.outputs}});
+  if (bias) c.inputs.push_back({.role = Role::kParameter, .shape = {s.outputs}});
   c.inputs.push_back(
       {.role = Role::kParameter, .shape = {s.targets, s.outputs}, .is_trained = false});
   c.product = [cosine](std::span<const Var> in) {
@@ -63,7 +59,16 @@ OpCase transport_case(const std::string& variant, Measure measure, TransportShap
   return c;
 }
 
+OpCase step_case(Measure measure, int64_t width, Dtype dtype) {
+  const std::string d = std::to_string(width);
+  return transport_case("n:1024/d:" + d + "/k:" + d, measure, transport_step(width), dtype);
+}
+
 }  // namespace
+
+TransportDims transport_step(int64_t width) {
+  return {.rows = 1024, .width = width, .outputs = width, .targets = 512};
+}
 
 std::vector<OpCase> transport_cases() {
   // Two terms that cancel: nothing averages the rounding to bf16. The weights point away from the
@@ -75,24 +80,27 @@ std::vector<OpCase> transport_cases() {
   one.inputs.back().low = 0;
   std::vector<OpCase> cases{one};
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
-    const auto add = [&](const char* variant, Measure measure, TransportShape shape) {
-      cases.push_back(transport_case(variant, measure, shape, dtype));
+    const auto add = [&](const char* variant, Measure measure, const TransportDims& d,
+                         bool bias = true) {
+      cases.push_back(transport_case(variant, measure, d, dtype, bias));
     };
     add("views", Measure::kCosine, {.rows = 62, .width = 33, .outputs = 17, .targets = 31});
-    add("no_bias", Measure::kCosine,
-        {.rows = 6, .width = 31, .outputs = 197, .targets = 3, .bias = false});
+    add("no_bias", Measure::kCosine, {.rows = 6, .width = 31, .outputs = 197, .targets = 3},
+        /*bias=*/false);
     add("many_tiles", Measure::kCosine, {.rows = 1202, .width = 19, .outputs = 7, .targets = 601});
     add("rows", Measure::kResidual, {.rows = 33, .width = 32, .outputs = 31, .targets = 33});
     add("views", Measure::kResidual, {.rows = 258, .width = 37, .outputs = 64, .targets = 129});
-    add("no_bias", Measure::kResidual,
-        {.rows = 5, .width = 65, .outputs = 1, .targets = 5, .bias = false});
+    add("no_bias", Measure::kResidual, {.rows = 5, .width = 65, .outputs = 1, .targets = 5},
+        /*bias=*/false);
   }
-  // A step with two views, as in bench/bench_transport.cpp, which compares it with separate ops.
+  // A step with two views, as in bench/bench_transport.cpp, which compares it with separate ops;
+  // features as wide as those of ResNet-18, and of ResNet-50.
   for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16}) {
     for (const Measure measure : {Measure::kCosine, Measure::kResidual}) {
-      cases.push_back(benchmark_case(
-          transport_case("n:1024/d:512/k:512", measure,
-                         {.rows = 1024, .width = 512, .outputs = 512, .targets = 512}, dtype)));
+      const OpCase narrow = step_case(measure, 512, dtype);
+      cases.push_back(benchmark_case(narrow));
+      cases.push_back(gpu_benchmark_case(narrow));
+      cases.push_back(gpu_benchmark_case(step_case(measure, 2048, dtype)));
     }
   }
   return cases;

@@ -8,14 +8,9 @@
 #include "runtime/error.h"
 #include "tests/support/idx_files.h"
 
-namespace rela {
+namespace rela::test {
 namespace {
 
-using test::counting;
-using test::gzip;
-using test::idx;
-using test::TempDir;
-using test::write_idx_set;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -32,7 +27,7 @@ std::vector<uint8_t> grey(const ImageDataset& set, int64_t index) {
 }
 
 std::string complaint(const std::filesystem::path& path, Split split = Split::kTrain) {
-  return test::data_error_of([&] { open_idx(path, split); });
+  return data_error_of([&] { open_idx(path, split); });
 }
 
 TEST(Idx, ReadsGreyImagesOfAnySizeAsThreeEqualChannels) {
@@ -177,4 +172,4 @@ TEST(Idx, ImagesThatAreNotSquareAreCroppedAndResizedAsOthers) {
 }
 
 }  // namespace
-}  // namespace rela
+}  // namespace rela::test

@@ -6,19 +6,15 @@
 #include "runtime/error.h"
 #include "tests/support/idx_files.h"
 
-namespace rela {
+namespace rela::test {
 namespace {
 
-using test::counting;
-using test::gzip;
-using test::idx;
-using test::TempDir;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 std::string complaint(const std::filesystem::path& file, IdxKind kind = IdxKind::kImages) {
-  const std::string text = test::data_error_of([&] { read_idx(file.string(), kind); });
+  const std::string text = data_error_of([&] { read_idx(file.string(), kind); });
   const std::string start = file.string() + ": ";
   EXPECT_TRUE(text.starts_with(start)) << text;
   return text.starts_with(start) ? text.substr(start.size()) : text;
@@ -113,4 +109,4 @@ TEST(IdxFile, AFolderInPlaceOfAFileIsAnIoError) {
 }
 
 }  // namespace
-}  // namespace rela
+}  // namespace rela::test

@@ -40,6 +40,18 @@ class Checkpoints : public testing::Test {
 
 TEST_F(Checkpoints, NoneIsFoundWhereThereIsNoFolder) { EXPECT_FALSE(newest().has_value()); }
 
+TEST_F(Checkpoints, OneThatWasNotCompletedIsNone) {
+  EXPECT_FALSE(has_checkpoint(root));
+  for (const char* name : {"step-00000001", ".writing-step-00000002"}) {
+    fs::create_directories(root / name);
+    fill_with(root / name, "weights");
+  }
+  write_file_atomic((root / ".writing-step-00000002/DONE").string(), "{}");  // not renamed
+  EXPECT_FALSE(has_checkpoint(root));
+  save(3);
+  EXPECT_TRUE(has_checkpoint(root));
+}
+
 TEST_F(Checkpoints, TheNewestIsFoundAndOnlyTheLastOnesStay) {
   for (const int64_t step : {2, 4, 10}) save(step);
   const auto found = newest();
