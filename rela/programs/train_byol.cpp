@@ -97,6 +97,11 @@ std::optional<CheckpointRef> find_checkpoint(const Arguments& a, const Experimen
   for (const std::string& warning : warnings) log_warning(warning);
   RELA_CHECK(newest || warnings.empty(), WeightsError, "--resume: every checkpoint in ", config.out,
              " is damaged; pass --overwrite to start anew, or --out for another folder");
+  const std::vector<fs::path> abandoned = store.abandoned();
+  RELA_CHECK(newest || abandoned.empty(), WeightsError, "--resume: ", config.out,
+             " has no checkpoint but abandoned ones, in ",
+             abandoned.empty() ? "" : abandoned.front().string(),
+             "; name one of them, or pass --overwrite to start anew");
   if (!newest) log_info("no checkpoint in ", config.out, " yet: starting from scratch");
   return newest;
 }

@@ -6,6 +6,8 @@
 
 namespace rela {
 
+namespace fs = std::filesystem;
+
 Trainer::Trainer(const ExperimentConfig& config, const RunDirectory& run, Device device,
                  ProgressDisplay::Style progress)
     : config_(config),
@@ -48,6 +50,7 @@ void Trainer::restore(const CheckpointRef& checkpoint) {
   step_ = position.step;
   elapsed_before_s_ = position.elapsed_s;
   resumed_ = true;
+  is_from_elsewhere_ = !checkpoints_.holds(checkpoint.folder);
   RELA_CHECK(step_ <= length_.total_steps, ConfigError, config_.epochs ? "epochs" : "max_steps",
              ": the run would have ", length_.total_steps, " steps, and ",
              checkpoint.folder.string(), " is at step ", step_,
@@ -70,6 +73,16 @@ void Trainer::log_changes(const JsonValue& before) const {
     log_warning("the rates jump at step ", step_, ": lr ", then.lr, " -> ", now.lr, ", tau ",
                 then.tau, " -> ", now.tau, "; the schedule follows the new length of the run");
   }
+}
+
+void Trainer::leave_other_branch() const {
+  const fs::path aside = checkpoints_.abandon_after(is_from_elsewhere_ ? -1 : step_);
+  if (aside.empty()) return;
+  std::error_code ignored;  // the record before this run cuts it; the checkpoints matter more
+  fs::copy_file(record_.metrics_file(), aside / fs::path(record_.metrics_file()).filename(),
+                fs::copy_options::overwrite_existing, ignored);
+  log_warning("later checkpoints than the one that this run goes on from are now in ",
+              aside.string(), "; delete them, or --resume one of them to go back to that branch");
 }
 
 void Trainer::begin_phase(size_t index) {
@@ -105,8 +118,10 @@ ExitCode Trainer::train() {
   try {
     if (!resumed_) begin_phase(first_phase(config_, length_));
     SignalWatch signals;
+    leave_other_branch();
     record_.open(step_, elapsed_before_s_);
     log_start();
+    if (is_from_elsewhere_) write_checkpoint();  // for --resume auto, whatever comes
     // The untrained network as a baseline, or an evaluation that a signal interrupted.
     const bool stopped = evaluation_due() && !is_evaluated() && !evaluate();
     if (stopped) write_checkpoint();

@@ -50,6 +50,8 @@ class Trainer {
   /// Runs to the end, or to a stop request, in which case it has written the checkpoint.
   SignalRequest run_steps(SignalWatch& signals);
   void log_changes(const JsonValue& before) const;
+  /// Sets aside what this run does not continue.
+  void leave_other_branch() const;
   void begin_phase(size_t index);
   void begin_next_phase();
   void start_loader();
@@ -99,6 +101,7 @@ class Trainer {
   int64_t step_ = 0;
   double elapsed_before_s_ = 0;
   bool resumed_ = false;
+  bool is_from_elsewhere_ = false;  // resumed from a checkpoint that is not among this run's own
   Window window_;
 };
 

@@ -11,7 +11,7 @@ import time
 import unittest
 
 from programs import (DEVICE, DONE, IO, NON_FINITE, STOPPED, USAGE, TIMEOUT_S, WEIGHTS, CHECKPOINT_TENSORS,
-                      ProgramTest)
+                      ProgramTest, sha256)
 
 ENDLESS = 1_000_000
 
@@ -227,6 +227,31 @@ class Failures(ProgramTest):
         result = self.train("run", "--resume", "auto", changes=changes)
         self.assertFails(result, DONE, file, "damaged", f"resumed from {run.checkpoint(2)}")
         self.assertEqual(run.results(4), self.trained("whole", changes=changes).results(4))
+
+    def test_an_older_checkpoint_becomes_the_branch_that_goes_on(self):
+        changes = {"checkpoint.every_steps": 2, "checkpoint.keep_last": 4}
+        run = self.trained("run", "--max-steps", 6, changes=changes)
+        old = sha256(run.checkpoint(6) / "model.safetensors")
+        back = self.train("run", "--resume", run.checkpoint(2), "--max-steps", 3,
+                          changes={**changes, "checkpoint.keep_last": 1})
+        self.assertFails(back, DONE, "abandoned-1", "go back")
+        self.assertEqual(run.checkpoint_steps(), [3])
+        aside = run / "checkpoints/abandoned-1"
+        self.assertEqual(sha256(aside / "step-00000006/model.safetensors"), old)
+        self.assertIn('"step":6', (aside / "metrics.jsonl").read_text())
+        self.assertFails(self.train("run", "--resume", "auto", changes=changes), DONE,
+                         f"resumed from {run.checkpoint(3)}")
+        self.assertFails(self.train("run", "--resume", aside / "step-00000006", "--max-steps", 7, changes=changes),
+                         DONE, "abandoned-2")
+        self.assertEqual(run.checkpoint_steps(), [6, 7])
+
+    def test_a_checkpoint_of_another_folder_is_taken_over_at_once(self):
+        run = self.trained("run")
+        process, other = self.start_training("other", "--resume", run.checkpoint(4), changes={"max_steps": ENDLESS})
+        self.wait_until(lambda: other.events("train"), process)
+        process.kill()
+        process.wait()
+        self.assertEqual(other.checkpoint_steps(), [4])
 
     def test_only_damaged_checkpoints_are_not_silently_given_up(self):
         run = self.trained("run")
