@@ -44,7 +44,7 @@ TrainingState Trainer::training_state() {
 }
 
 void Trainer::restore(const CheckpointRef& checkpoint) {
-  const SavedTraining saved(checkpoint.folder, config_);
+  const SavedTraining saved(checkpoint.folder, config_, *train_set_);
   begin_phase(find_phase(phases_, saved.phase()));
   const TrainingPosition position = saved.read(training_state());
   step_ = position.step;

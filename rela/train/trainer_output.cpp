@@ -127,7 +127,7 @@ void Trainer::write_checkpoint() {
   const auto start = Clock::now();
   const TrainingState state = training_state();
   checkpoints_.save(step_, [&](const std::filesystem::path& folder) {
-    write_training_state(folder, state, {step_, record_.elapsed_s()}, config_);
+    write_training_state(folder, state, {step_, record_.elapsed_s()}, config_, *train_set_);
   });
   run_.drop_replaced();
   record_.write_status(position(), RunStatus::kRunning);

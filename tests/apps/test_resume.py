@@ -11,7 +11,7 @@ import time
 import unittest
 
 from programs import (DEVICE, DONE, IO, NON_FINITE, STOPPED, USAGE, TIMEOUT_S, WEIGHTS, CHECKPOINT_TENSORS,
-                      ProgramTest, sha256)
+                      ProgramTest, sha256, write_cifar10)
 
 ENDLESS = 1_000_000
 
@@ -275,6 +275,19 @@ class Failures(ProgramTest):
         self.assertFails(result, WEIGHTS, "optimizer.lr: 0.001 in the checkpoint, 0.5 now",
                          "seed: 3 in the checkpoint, 4 now")
         self.assertNotIn("batch_size", result.stderr)
+
+    def test_other_images_are_refused_and_a_moved_folder_is_not(self):
+        def changes(folder):
+            return {"data": {"format": "cifar10", "train_path": str(folder), "workers": 1}}
+
+        few, many, moved = (write_cifar10(self.top / name, size) for name, size in
+                            (("few", 12), ("many", 20), ("moved", 12)))
+        run = self.trained("run", "--max-steps", 2, changes=changes(few))
+        self.assertFails(self.train("run", "--resume", "auto", changes=changes(many)), WEIGHTS, "other images",
+                         "60 with the fingerprint", few, "100 with", many, "data.train_path")
+        self.trained("run", "--resume", "auto", "--max-steps", 3, changes=changes(moved))
+        state = run.checkpoint(3) / "state.json"
+        self.assertIn('"fingerprint"', state.read_text())
 
     def test_what_was_changed_is_listed_and_a_jump_of_the_rates_is_a_warning(self):
         cosine = {"scheduler.name": "cosine", "max_steps": 4}
