@@ -160,11 +160,15 @@ class Driver {
   }
 
   std::string evaluate(const Cell& cell, const std::string& protocol) {
+    const std::string out = result_file(cell, protocol);
+    make_directories(fs::path(out).parent_path().string());
     const JsonValue config = parse_json(to_resolved_json(cell.config));
     std::vector<std::string> command{program("evaluate"),
                                      protocol,
                                      "--run",
                                      cell.folder,
+                                     "--out",
+                                     out,
                                      "--format",
                                      *value_at(config, "data.format")->as<std::string>(),
                                      "--device",

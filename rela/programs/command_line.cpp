@@ -1,6 +1,7 @@
 #include "rela/programs/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
 
 #include "rela/programs/build_report.h"
@@ -46,7 +47,9 @@ CLI::Validator number_check(bool (*is_allowed)(double), const char* allowed, con
   const auto check = [is_allowed, allowed](const std::string& text) -> std::string {
     double value = 0;
     const bool is_number = CLI::detail::lexical_cast(text, value);
-    return is_number && is_allowed(value) ? "" : text + "; " + allowed + " is allowed";
+    return is_number && std::isfinite(value) && is_allowed(value)
+               ? ""
+               : text + "; " + allowed + " is allowed";
   };
   return CLI::Validator(check, name, name);
 }

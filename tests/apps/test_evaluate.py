@@ -34,7 +34,31 @@ class Evaluation(ProgramTest):
         self.assert_result(result, "knn")
         self.assertEqual(result["weights_sha256"], sha256(self.weights))
         self.assertEqual(json.loads(out.read_text()), result)
-        self.assertEqual(json.loads((self.run_folder / "eval/knn.json").read_text()), result)
+        (kept,) = (self.run_folder / "eval").iterdir()
+        self.assertEqual(json.loads(kept.read_text()), result)
+
+    def test_results_of_other_settings_data_or_weights_stand_beside_each_other(self):
+        own = ("evaluate", "knn", "--run", self.run_folder.folder, "--k")
+        first = self.result(*own, 5)
+        self.assertEqual(first, self.result(*own, 5))
+        more = [self.result(*own, 3)]
+        self.data = write_cifar10(self.top / "other", test_images=20)
+        more.append(self.result(*own, 5))
+        self.trained("run", "--resume", "auto", "--max-steps", 2)
+        more.append(self.result(*own, 5))
+        kept = [json.loads(path.read_text()) for path in (self.run_folder / "eval").glob("knn-*.json")]
+        self.assertEqual(sorted(map(str, kept)), sorted(map(str, [first, *more])))
+        self.assertEqual([result["settings"]["k"] for result in (first, *more)], [5, 3, 5, 5])
+        self.assertEqual(more[1]["data"]["path"], str(self.data))
+        for split in ("train_fingerprint", "test_fingerprint"):
+            self.assertEqual(first["data"][split], more[0]["data"][split])
+        self.assertNotEqual(first["data"]["test_fingerprint"], more[1]["data"]["test_fingerprint"])
+
+    def test_no_neighbours_are_refused_before_the_work(self):
+        for option, value in (("--k", 0), ("--temperature", 0), ("--temperature", "inf")):
+            done = run_program("evaluate", "knn", "--run", self.run_folder.folder, "--data", self.data, option, value)
+            self.assertFails(done, USAGE, f"{option}: {value}; a number above 0 is allowed")
+            self.assertNotIn("loaded", done.stderr)
 
     def test_knn_of_a_weights_file_is_that_of_the_run(self):
         run = self.result("evaluate", "knn", "--run", self.run_folder.folder, "--k", 5)

@@ -134,6 +134,16 @@ class Table(ExperimentTest):
                                    "eval.knn_k": 50, "eval.knn_every_epochs": 0})
         self.assertFails(self.experiment(base=base, **{**own, "evaluate": ["knn"]}), DONE, "only 40 images can vote")
 
+    def test_what_else_is_measured_of_a_run_does_not_get_into_the_table(self):
+        own = {"evaluate": ["knn"], "runs": [{"name": "byol", "seeds": [1]}]}
+        self.assertExit(self.experiment(**own), DONE)
+        before = self.results()["rows"]
+        other = write_cifar10(self.top / "other", test_images=20)
+        done = run_program("evaluate", "knn", "--run", self.out / "byol-r1-s1", "--data", other, "--k", 1)
+        self.assertExit(done, DONE)
+        self.assertExit(self.experiment(**own), DONE)
+        self.assertEqual(self.results()["rows"], before)
+
     def test_only_the_named_runs_are_done(self):
         result = self.experiment("--only", "byol-r0.5-s2", "--only", "rela-r0.5-s1")
         self.assertExit(result, DONE)
