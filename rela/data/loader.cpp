@@ -1,8 +1,5 @@
 #include "rela/data/loader.h"
 
-#include <pthread.h>
-#include <csignal>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -19,30 +16,13 @@
 #include "kernels/augment/view.h"
 #include "rela/data/sampler.h"
 #include "rela/data/worker_memory.h"
+#include "rela/run/signals.h"
 #include "runtime/error.h"
 
 namespace rela {
 namespace {
 
 using Order = std::shared_ptr<const std::vector<int64_t>>;
-
-/// Blocks the signals that end or steer a run. Threads started meanwhile inherit that for good: not
-/// one instant in which a worker could take a signal.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&set, s);
-    pthread_sigmask(SIG_BLOCK, &set, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 void check_options(const ImageDataset& dataset, const LoaderOptions& o) {
   RELA_CHECK(o.ratio > 0 && o.ratio <= 1, ConfigError, "data.ratio: ", o.ratio,
@@ -77,7 +57,7 @@ class TwoViewLoader::Impl {
       slot.batch.labels = Tensor::pinned({local_batch_}, Dtype::kI64);
       slot.batch.samples = Tensor::empty({local_batch_}, Dtype::kI64);
     }
-    const SignalsBlocked inherited;
+    const StopSignalsBlocked inherited;
     for (int i = 0; i < std::max(options.workers, 1); ++i) {
       workers_.emplace_back([this] { work(); });
     }

@@ -45,6 +45,8 @@ TrainingState Trainer::training_state() {
 
 void Trainer::restore(const CheckpointRef& checkpoint) {
   const SavedTraining saved(checkpoint.folder, config_, *train_set_);
+  step_ = saved.step();
+  signals_.emplace();
   begin_phase(find_phase(phases_, saved.phase()));
   const TrainingPosition position = saved.read(training_state());
   step_ = position.step;
@@ -89,6 +91,8 @@ void Trainer::begin_phase(size_t index) {
   training_step_.reset();  // of the phase that ends, as what its recording reads
   phase_ = {};
   phase_index_ = index;
+  std::optional<StopAtOnce> watch;  // targets take long to make, and there is nothing to save
+  if (loader_ == nullptr) watch.emplace([this] { tell_stop_before_steps(); });
   phase_ = phases_[index].begin();
   training_step_.emplace(phase_, loss_scale_,
                          TrainingStep::Options{config_.accum_steps, config_.cuda_graph});
@@ -116,8 +120,11 @@ void Trainer::start_loader() {
 
 ExitCode Trainer::train() {
   try {
-    if (!resumed_) begin_phase(first_phase(config_, length_));
-    SignalWatch signals;
+    if (!resumed_) {
+      record_.write_status(position(), RunStatus::kRunning);
+      signals_.emplace();
+      begin_phase(first_phase(config_, length_));
+    }
     leave_other_branch();
     record_.open(step_, elapsed_before_s_);
     log_start();
@@ -127,7 +134,7 @@ ExitCode Trainer::train() {
     if (stopped) write_checkpoint();
     if (!stopped) start_loader();
     window_ = {};
-    if (stopped || run_steps(signals) == SignalRequest::kCheckpointAndStop) return stop_by_signal();
+    if (stopped || run_steps() == SignalRequest::kCheckpointAndStop) return stop_by_signal();
     finish();
   } catch (const Error& e) {
     record_.progress().clear();
@@ -137,7 +144,7 @@ ExitCode Trainer::train() {
   return ExitCode::kDone;
 }
 
-SignalRequest Trainer::run_steps(SignalWatch& signals) {
+SignalRequest Trainer::run_steps() {
   while (step_ < length_.total_steps) {
     const StepRates rates = rates_at(config_, length_, step_);
     const StepResult result = training_step_->run(step_ + 1, *loader_, rates);
@@ -150,7 +157,7 @@ SignalRequest Trainer::run_steps(SignalWatch& signals) {
       return SignalRequest::kCheckpointAndStop;
     }
     if (step_ == length_.total_steps) break;  // finish() writes the last checkpoint
-    const SignalRequest request = signals.take();
+    const SignalRequest request = signals_->take();
     const bool scheduled =
         config_.checkpoint.every_steps > 0 && step_ % config_.checkpoint.every_steps == 0;
     if (scheduled || request != SignalRequest::kNone) write_checkpoint();

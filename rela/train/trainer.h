@@ -48,7 +48,7 @@ class Trainer {
 
   // trainer.cpp: the loop
   /// Runs to the end, or to a stop request, in which case it has written the checkpoint.
-  SignalRequest run_steps(SignalWatch& signals);
+  SignalRequest run_steps();
   void log_changes(const JsonValue& before) const;
   /// Sets aside what this run does not continue.
   void leave_other_branch() const;
@@ -66,6 +66,7 @@ class Trainer {
   TrainEvent train_event(const StepResult& result, const ProgressState& state) const;
   void write_checkpoint();
   ExitCode stop_by_signal();
+  void tell_stop_before_steps() const noexcept;
   void finish();
   void write_failure(const Error& failure) const;
   bool log_due() const;
@@ -98,6 +99,7 @@ class Trainer {
   CheckpointStore checkpoints_;
   ProgressDisplay::Style progress_style_;
   RunRecord record_;
+  std::optional<SignalWatch> signals_;
   int64_t step_ = 0;
   double elapsed_before_s_ = 0;
   bool resumed_ = false;

@@ -145,6 +145,22 @@ ExitCode Trainer::stop_by_signal() {
   return ExitCode::kStoppedBySignal;
 }
 
+/// On a thread of its own, and then the process ends.
+void Trainer::tell_stop_before_steps() const noexcept {
+  try {
+    const std::string why = cat("stopped by ", SignalWatch::stop_signal_name(),
+                                " before any step of this process; go on with --resume auto: "
+                                "targets that were made so far are kept");
+    log_warning(why);
+    flush_log();
+    constexpr int kKilled = 128;  // as shells say it
+    record_.write_status(position(), RunStatus::kInterrupted,
+                         ExitCode{kKilled + SignalWatch::stop_signal_number()}, why);
+  } catch (const std::exception& e) {
+    log_warning(e.what());
+  }
+}
+
 void Trainer::finish() {
   record_.progress().clear();
   write_checkpoint();

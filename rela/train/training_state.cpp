@@ -129,6 +129,8 @@ void SavedTraining::check_data(const ExperimentConfig& config, const ImageDatase
           "--overwrite"));
 }
 
+int64_t SavedTraining::step() const { return required_member<int64_t>(json_, "step", file_); }
+
 std::string SavedTraining::phase() const {
   return required_member<std::string>(json_, "phase", file_);
 }
@@ -148,8 +150,7 @@ TrainingPosition SavedTraining::read(const TrainingState& state) const {
   if (!learner.progress().empty()) learner.restore(section(json_, learner.name(), file_), file_);
   if (state.loss_scale != nullptr)
     restore_loss_scale(section(json_, "loss_scale", file_), file_, *state.loss_scale);
-  return {required_member<int64_t>(json_, "step", file_),
-          required_member<double>(json_, "elapsed_s", file_)};
+  return {step(), required_member<double>(json_, "elapsed_s", file_)};
 }
 
 }  // namespace rela

@@ -40,6 +40,7 @@ class SavedTraining {
 
   /// The resolved config of the process that wrote it.
   const JsonValue& config() const { return *json_.find("config"); }
+  int64_t step() const;
   /// The phase of the next step, which must have begun before the rest can be read.
   std::string phase() const;
   /// Fills the state. Throws WeightsError if the tensors do not fit.
