@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <new>
 #include <string>
 
 #include "kernels/cpu/parallel.h"
@@ -44,13 +43,8 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
       return fail("stdout: what the program printed could not be written", ExitCode::kIo);
     return static_cast<int>(code);
-  } catch (const Error& e) {
-    return fail(e.what(), e.exit_code());
-  } catch (const std::bad_alloc&) {
-    return fail("memory: the system has no more; lower batch_size or data.workers",
-                ExitCode::kDevice);
   } catch (const std::exception& e) {
-    return fail(e.what(), ExitCode::kInternal);
+    return fail(message_of(e), exit_code_of(e));
   }
 }
 

@@ -103,6 +103,7 @@ void Trainer::begin_next_phase() {
   phase_.learner->describe(event);
   const std::string farewell = phase_.learner->farewell();
   begin_phase(phase_index_ + 1);
+  is_whole_ = true;
   loader_->switch_views(phase_.views);
   event.phase = phase_name();
   record_.progress().clear();
@@ -136,8 +137,9 @@ ExitCode Trainer::train() {
     window_ = {};
     if (stopped || run_steps() == SignalRequest::kCheckpointAndStop) return stop_by_signal();
     finish();
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {
     record_.progress().clear();
+    if (dynamic_cast<const IoError*>(&e) != nullptr) save_whole_step();
     write_failure(e);
     throw;
   }
@@ -147,11 +149,20 @@ ExitCode Trainer::train() {
 SignalRequest Trainer::run_steps() {
   while (step_ < length_.total_steps) {
     const StepRates rates = rates_at(config_, length_, step_);
+    is_whole_ = false;
     const StepResult result = training_step_->run(step_ + 1, *loader_, rates);
     ++step_;
     window_.add(result);
-    log_step(result, rates);
-    if (phase_.learner->finish_step(step_, result.loss)) begin_next_phase();
+    std::exception_ptr untold;  // on a full disk; the step is finished first
+    try {
+      log_step(result, rates);
+    } catch (const IoError&) {
+      untold = std::current_exception();
+    }
+    const bool is_phase_over = phase_.learner->finish_step(step_, result.loss);
+    if (is_phase_over) begin_next_phase();
+    is_whole_ = true;
+    if (untold) std::rethrow_exception(untold);
     if (evaluation_due() && !evaluate()) {
       write_checkpoint();
       return SignalRequest::kCheckpointAndStop;

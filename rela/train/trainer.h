@@ -2,6 +2,7 @@
 // One training run: its phases, one after the other, step by step.
 
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -68,7 +69,9 @@ class Trainer {
   ExitCode stop_by_signal();
   void tell_stop_before_steps() const noexcept;
   void finish();
-  void write_failure(const Error& failure) const;
+  void save_checkpoint();
+  void save_whole_step();
+  void write_failure(const std::exception& failure) const;
   bool log_due() const;
 
   // trainer_evaluation.cpp: what it is worth
@@ -102,6 +105,7 @@ class Trainer {
   std::optional<SignalWatch> signals_;
   int64_t step_ = 0;
   double elapsed_before_s_ = 0;
+  bool is_whole_ = false;  // steps were taken, and the state is that after step_
   bool resumed_ = false;
   bool is_from_elsewhere_ = false;  // resumed from a checkpoint that is not among this run's own
   Window window_;

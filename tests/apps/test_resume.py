@@ -11,7 +11,7 @@ import time
 import unittest
 
 from programs import (DEVICE, DONE, IO, NON_FINITE, STOPPED, USAGE, TIMEOUT_S, WEIGHTS, CHECKPOINT_TENSORS,
-                      ProgramTest, sha256, write_cifar10)
+                      ProgramTest, Run, sha256, write_cifar10)
 
 ENDLESS = 1_000_000
 
@@ -209,6 +209,26 @@ class Failures(ProgramTest):
         self.assertEqual(process.returncode, IO)
         self.assertIn("File too large", message)
         self.assertNotIn("status.json", message)
+        self.assertFalse((run / "status.json").exists(), "it would say that the run is running")
+
+    def test_metrics_that_cannot_be_written_cost_no_step(self):
+        changes = {"max_steps": ENDLESS, "backbone.width": 1, "byol": {}, "batch_size": 2, "log_every_steps": 1}
+        limit = 300 << 10  # more than a checkpoint's files have, and a few hundred lines
+
+        def small_files():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        failed = self.train("run", "-q", changes=changes, preexec_fn=small_files)
+        self.assertFails(failed, IO, "metrics.jsonl: disk full: appended", "File too large")
+        run = Run(self.top / "run")
+        (step,) = run.checkpoint_steps()
+        self.assertEqual(len(run.events("train")), step - 1)
+        status = run.status()
+        self.assertEqual((status["state"], status["exit_code"], status["step"]), ("failed", IO, step))
+        self.assertIn("failed</span>", (run / "report.html").read_text())
+        self.trained("run", "--resume", "auto", "--max-steps", step + 1, changes=changes)
+        whole = self.trained("whole", "--max-steps", step + 1, changes=changes)
+        self.assertEqual(run.results(step + 1), whole.results(step + 1))
 
     def test_loss_that_is_not_finite_names_the_first_tensor_and_keeps_the_checkpoint(self):
         result = self.train("run", changes={"optimizer.name": "sgd", "optimizer.lr": 1e30,
@@ -218,6 +238,7 @@ class Failures(ProgramTest):
         self.assertEqual([p.name for p in run_folder.glob("checkpoints/step-*")], ["step-00000001"])
         self.assertTrue((run_folder / "checkpoints/step-00000001/DONE").exists())
         self.assertIn('"failed"', (run_folder / "status.json").read_text())
+        self.assertIn("failed</span>", (run_folder / "report.html").read_text())
 
     def test_damaged_checkpoint_is_named_and_the_one_before_it_taken(self):
         changes = {"checkpoint.every_steps": 2}
