@@ -18,6 +18,7 @@
 #include "rela/data/worker_memory.h"
 #include "rela/run/signals.h"
 #include "runtime/error.h"
+#include "runtime/thread.h"
 
 namespace rela {
 namespace {
@@ -58,19 +59,16 @@ class TwoViewLoader::Impl {
       slot.batch.samples = Tensor::empty({local_batch_}, Dtype::kI64);
     }
     const StopSignalsBlocked inherited;
-    for (int i = 0; i < std::max(options.workers, 1); ++i) {
-      workers_.emplace_back([this] { work(); });
+    try {
+      for (int i = 0; i < std::max(options.workers, 1); ++i) {
+        workers_.push_back(start_thread([this] { work(); }));
+      }
+    } catch (...) {
+      stop();
+      throw;
     }
   }
-
-  ~Impl() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    work_there_.notify_all();
-    for (std::thread& w : workers_) w.join();
-  }
+  ~Impl() { stop(); }
 
   int64_t batches_per_epoch() const { return draws_ / options_.batch_size; }
   double total_waited_s() const { return total_waited_s_; }
@@ -105,6 +103,15 @@ class TwoViewLoader::Impl {
     TwoViewBatch batch;
     int64_t ready = -1;  // number of the batch it holds
   };
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    work_there_.notify_all();
+    for (std::thread& w : workers_) w.join();
+  }
 
   /// Forgets what was made ahead.
   void restart_at(int64_t number, const std::array<ViewSpec, 2>& views) {

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <utility>
 
+#include "runtime/thread.h"
+
 namespace rela {
 namespace {
 
@@ -84,7 +86,7 @@ StopSignalsBlocked::~StopSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before
 
 StopAtOnce::StopAtOnce(std::function<void()> last_words) : last_words_(std::move(last_words)) {
   const StopSignalsBlocked inherited;
-  thread_ = std::thread([this] { watch(); });
+  thread_ = start_thread([this] { watch(); });
 }
 
 StopAtOnce::~StopAtOnce() {
