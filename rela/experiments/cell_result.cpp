@@ -115,7 +115,7 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
   result.state = has_failed ? State::kFailed : State::kUnfinished;
   if (has_failed) result.message = status->message;
   if (status->state != RunStatus::kFinished || result.step < cell.total_steps) return result;
-  if (result.step > cell.total_steps) {
+  if (cell.total_steps > 0 && result.step > cell.total_steps) {
     result.state = State::kForeign;
     result.message =
         cat(cell.folder, " holds a run of ", result.step, " steps, the table asks for ",

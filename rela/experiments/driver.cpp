@@ -225,13 +225,6 @@ class Driver {
 
 }  // namespace
 
-bool is_selected(const Cell& cell, const std::vector<std::string>& only) {
-  const auto names_it = [&](const std::string& name) {
-    return name == cell.run || name == cell.name;
-  };
-  return only.empty() || std::any_of(only.begin(), only.end(), names_it);
-}
-
 ExitCode run_experiment(const Plan& plan, const DriverOptions& options) {
   make_directories(plan.out);
   FileLock lock((fs::path(plan.out) / "experiment.lock").string(),

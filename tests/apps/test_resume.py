@@ -163,6 +163,9 @@ class FullDisk(ProgramTest):
         disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", disk], check=True)
         self.addCleanup(subprocess.run, ["umount", disk], check=True)
+        self.assertNotIn("warning", self.train("disk/run", "--check").stderr)
+        self.assertFails(self.train("disk/run", "--check", "--set", "backbone.width=32"), DONE, "warning: out: ",
+                         "checkpoint.keep_last 2", "free")
         changes = {"checkpoint.every_steps": 2}
         run = self.trained("disk/run", "--max-steps", 2, changes=changes)
         before = {name: (run.checkpoint(2) / name).read_bytes() for name in CHECKPOINT_TENSORS}
