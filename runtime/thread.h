@@ -14,8 +14,9 @@ std::thread start_thread(Body&& body) {
   try {
     return std::thread(std::forward<Body>(body));
   } catch (const std::system_error& e) {
-    throw DeviceError(cat("threads: the system starts no more (", e.code().message(),
-                          "); lower threads and data.workers, or raise the limit (ulimit -u)"));
+    throw DeviceError(
+        cat("threads: the system starts no more (", e.code().message(),
+            "); lower threads and data.workers, or raise the limits (ulimit -u, ulimit -v)"));
   }
 }
 

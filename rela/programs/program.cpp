@@ -1,6 +1,7 @@
 #include "rela/programs/program.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -25,6 +26,22 @@ void reserve_standard_streams() {
   }
 }
 
+/// oneDNN does not check all of its own allocations: it ends in an invalid access instead. Where
+/// the address space is limited, that is what an invalid access most likely is.
+void on_invalid_access(int /*signal*/) {
+  constexpr char kText[] =
+      "memory: invalid access, most likely in a library that got no memory; raise the limit on the "
+      "address space (ulimit -v), or lower batch_size or data.workers\n";
+  const ssize_t written = write(STDERR_FILENO, kText, sizeof kText - 1);
+  _exit(written < 0 ? static_cast<int>(ExitCode::kIo) : static_cast<int>(ExitCode::kDevice));
+}
+
+void explain_invalid_access() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    std::signal(SIGSEGV, on_invalid_access);
+}
+
 }  // namespace
 
 int run_program(const std::function<ExitCode()>& body) noexcept {
@@ -36,6 +53,7 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   try {
     reserve_standard_streams();
     ignore_file_size_signal();
+    explain_invalid_access();
     std::signal(SIGPIPE, SIG_IGN);  // whoever reads the output may go; a run does not end with them
     flush_denormals();
     const ExitCode code = body();

@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import unittest
 
@@ -76,9 +77,27 @@ class Threads(ProgramTest):
             done = subprocess.run([APPS / "train_byol", config, "--out", out], text=True, timeout=TIMEOUT_S, check=False,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   env=dict(os.environ, LD_PRELOAD=str(library), THREADS_ALLOWED=str(allowed)))
-            self.assertFails(done, DEVICE, "threads: the system starts no more", "data.workers", "ulimit -u")
+            self.assertFails(done, DEVICE, "threads: the system starts no more", "data.workers", "ulimit -u, ulimit -v")
             if out.exists():
                 self.assertEqual(json.loads((out / "status.json").read_text())["state"], "failed")
+
+
+class Memory(ProgramTest):
+    @unittest.skipIf(os.environ.get("RELA_SANITIZE"), "sanitizers take all of the address space")
+    def test_a_crash_where_memory_is_limited_says_so(self):
+        process, run = self.start_training("run", changes={"max_steps": 1_000_000}, stderr=subprocess.PIPE)
+        self.wait_until(lambda: run.events("train"), process)
+        process.send_signal(signal.SIGSEGV)  # without a limit, it is what it is
+        self.assertEqual(process.wait(TIMEOUT_S), -signal.SIGSEGV)
+        config = self.write_config({"max_steps": 1_000_000})
+        process = subprocess.Popen(["sh", "-c", 'ulimit -v 8000000; exec "$@"', "sh", APPS / "train_byol", config, "-q",
+                                    "--out", self.top / "limited"], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        self.wait_until(lambda: (self.top / "limited/status.json").exists(), process)
+        process.send_signal(signal.SIGSEGV)
+        message = process.communicate(timeout=TIMEOUT_S)[1]
+        self.assertEqual(process.returncode, DEVICE)
+        self.assertIn("ulimit -v", message)
 
 
 class StandardStreams(ProgramTest):
