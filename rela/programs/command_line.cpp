@@ -18,6 +18,9 @@ std::vector<std::string> option_names(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   }
+  for (const CLI::App* chosen : app.get_subcommands()) {
+    for (const std::string& name : option_names(*chosen)) names.push_back(name);
+  }
   return names;
 }
 

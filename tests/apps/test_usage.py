@@ -21,6 +21,7 @@ class CommandLine(ProgramTest):
         self.assertFails(self.train("run", "--resum", "auto"), USAGE, "--resum", "did you mean --resume?")
         self.assertFails(run_program("embed", "--out", "x", "--splits=train"), USAGE,
                          "did you mean --split?")
+        self.assertFails(run_program("evaluate", "knn", "--temprature", "1"), USAGE, "did you mean --temperature?")
 
     def test_numbers_and_texts_that_cannot_be_meant_are_refused(self):
         for option, value, words in (
@@ -64,6 +65,11 @@ class Config(ProgramTest):
                           ("momentum.base_tau", "1.5")):
             self.assertTrue(any(key in line and word in line for line in lines), result.stderr)
         self.assertFalse((self.top / "run").exists())
+
+    def test_keys_of_another_family_of_backbones_come_with_the_way_to_replace_them(self):
+        result = self.train("run", "--set", "backbone.name=vit_tiny_patch4_32")
+        self.assertFails(result, USAGE, "backbone.width: unknown key", "--set 'backbone={\"name\": ...}'")
+        self.assertExit(self.train("run", "--check", "--set", 'backbone={"name": "vit_tiny_patch4_32"}'), DONE)
 
     @unittest.skipUnless(os.environ.get("RELA_CUDA", "OFF") == "OFF", "this build has cuda")
     def test_cuda_says_what_to_build(self):
