@@ -74,10 +74,9 @@ std::string checkpoint_damage(const fs::path& folder) {
       if (!fs::exists(file)) return file.string() + " is missing";
       const auto size = static_cast<int64_t>(fs::file_size(file));
       const int64_t* wanted = bytes->as<int64_t>();
-      if (wanted == nullptr || size != *wanted) {
-        return fmt::format("{} has {} bytes, {} were written", file.string(), size,
-                           wanted ? *wanted : -1);
-      }
+      if (wanted == nullptr) return (folder / "DONE").string() + " is incomplete";
+      if (size != *wanted)
+        return fmt::format("{} has {} bytes, {} were written", file.string(), size, *wanted);
       const std::string* text = hash->as<std::string>();
       if (text == nullptr || fingerprint_of(file) != *text)
         return file.string() + " has changed since it was written";

@@ -65,9 +65,10 @@ void Trainer::log_start() {
 void Trainer::check_collapse(double deviation) {
   const double healthy = 1.0 / std::sqrt(static_cast<double>(learner_->feature_width()));
   if (deviation > kCollapseWarning * healthy) return;
-  RELA_CHECK(deviation > kCollapsed * healthy, NonFiniteError, "step ", step_,
-             ": the features have collapsed (deviation ", deviation, ", healthy is about ", healthy,
-             "); the last checkpoint is intact, lower optimizer.lr or raise momentum.base_tau");
+  RELA_CHECK(
+      deviation > kCollapsed * healthy, NonFiniteError, "step ", step_,
+      ": the features have collapsed (deviation ", deviation, ", healthy is about ", healthy,
+      "); earlier checkpoints stay as they are; lower optimizer.lr or raise momentum.base_tau");
   const std::string message =
       cat("the features are collapsing: deviation ", deviation, ", healthy is about ", healthy);
   log_warning(message);

@@ -62,6 +62,9 @@ class Evaluation(ProgramTest):
         done = run_program("evaluate", "knn", "--weights", file, "--model", "resnet18", "--width", 4, "--cifar-stem",
                            "--data", self.data)
         self.assertFails(done, WEIGHTS, 'names begin with "module."', "removeprefix")
+        write_safetensors(file, {"module.fc.weight": ("F32", [1, 1], bytes(4))})
+        done = run_program("evaluate", "classify", "--weights", file, "--model", "resnet18", "--data", self.data)
+        self.assertFails(done, WEIGHTS, "called module.fc.weight")
 
     def test_a_shape_that_a_model_does_not_have_is_refused(self):
         file = write_safetensors(self.top / "elsewhere.safetensors", read_safetensors(self.weights))

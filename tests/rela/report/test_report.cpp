@@ -100,6 +100,12 @@ TEST(Report, SaysWhenARunWasRunning) {
   EXPECT_EQ(count(page, " left then"), 0);
 }
 
+TEST(Report, AWaitTooShortToMatterIsNone) {
+  const TempDir dir;
+  dir.write("metrics.jsonl", "{\"event\":\"train\",\"step\":1,\"loss\":1,\"data_wait\":8.9e-7}\n");
+  EXPECT_THAT(render_report(dir.path()), HasSubstr("waiting <em>0%"));
+}
+
 TEST(Report, OfAKilledRunSaysWhatIsTorn) {
   const TempDir dir;
   dir.write("metrics.jsonl", "junk\n" + sample_metrics(100) + R"({"event":"train","step":11)");
