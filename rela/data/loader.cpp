@@ -16,7 +16,6 @@
 #include "kernels/augment/view.h"
 #include "rela/data/sampler.h"
 #include "rela/data/worker_memory.h"
-#include "rela/run/signals.h"
 #include "runtime/error.h"
 #include "runtime/thread.h"
 

@@ -28,12 +28,13 @@ void reserve_standard_streams() {
 
 /// oneDNN does not check all of its own allocations: it ends in an invalid access instead. Where
 /// the address space is limited, that is what an invalid access most likely is.
-void on_invalid_access(int /*signal*/) {
+void on_invalid_access(int signal) {
   constexpr char kText[] =
       "memory: invalid access, most likely in a library that got no memory; raise the limit on the "
       "address space (ulimit -v), or lower batch_size or data.workers\n";
-  const ssize_t written = write(STDERR_FILENO, kText, sizeof kText - 1);
-  _exit(written < 0 ? static_cast<int>(ExitCode::kIo) : static_cast<int>(ExitCode::kDevice));
+  (void)!write(STDERR_FILENO, kText, sizeof kText - 1);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);  // it remains a crash, with its core file
 }
 
 void explain_invalid_access() {

@@ -1,12 +1,9 @@
 #include "rela/run/signals.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <utility>
-
-#include "runtime/thread.h"
 
 namespace rela {
 namespace {
@@ -74,15 +71,6 @@ const char* SignalWatch::stop_signal_name() {
 }
 
 int SignalWatch::stop_signal_number() { return stop_signal; }
-
-StopSignalsBlocked::StopSignalsBlocked() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : kRunSignals) sigaddset(&set, signal);
-  pthread_sigmask(SIG_BLOCK, &set, &before_);
-}
-
-StopSignalsBlocked::~StopSignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
 StopAtOnce::StopAtOnce(std::function<void()> last_words) : last_words_(std::move(last_words)) {
   const StopSignalsBlocked inherited;

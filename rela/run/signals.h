@@ -13,9 +13,9 @@
 #include <iterator>
 #include <thread>
 
-namespace rela {
+#include "runtime/thread.h"
 
-inline constexpr int kRunSignals[] = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGHUP};
+namespace rela {
 
 enum class SignalRequest : uint8_t { kNone, kCheckpoint, kCheckpointAndStop };
 
@@ -38,19 +38,6 @@ class SignalWatch {
 
  private:
   struct sigaction before_[std::size(kRunSignals)] = {};
-};
-
-/// Blocks the signals of a SignalWatch in this thread. Threads started meanwhile inherit that for
-/// good: not one instant in which a worker could take a signal.
-class StopSignalsBlocked {
- public:
-  StopSignalsBlocked();
-  ~StopSignalsBlocked();
-  StopSignalsBlocked(const StopSignalsBlocked&) = delete;
-  StopSignalsBlocked& operator=(const StopSignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
 };
 
 /// For work that comes to no end of a step: while this lives, a stop request ends the process
