@@ -94,6 +94,17 @@ bool is_wanted(const SafetensorsEntry& entry, const LoadOptions& options) {
                       [&](const std::string& prefix) { return entry.name.starts_with(prefix); });
 }
 
+/// "module." if the file has a missing name behind that; empty if none of the usual ones.
+std::string common_prefix(const std::vector<std::string>& missing,
+                          const std::vector<std::string>& unexpected) {
+  if (missing.empty()) return "";
+  const std::string& wanted = missing.front();
+  for (const std::string& name : unexpected) {
+    if (name.ends_with("." + wanted)) return name.substr(0, name.size() - wanted.size());
+  }
+  return "";
+}
+
 void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state,
                const LoadOptions& options) {
   Mismatch missing{"missing", {}};
@@ -117,12 +128,18 @@ void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state
     if (is_wanted(entry, options) && !known.contains(entry.name))
       unexpected.names.push_back(entry.name);
   }
+  const std::string prefix = common_prefix(missing.names, unexpected.names);
   const bool fits = missing.names.empty() && unexpected.names.empty() && shapes.names.empty();
   RELA_CHECK(fits, WeightsError, file.path(),
              ": the weights do not fit this model: ", missing.names.size(), " missing, ",
              unexpected.names.size(), " unexpected, ", shapes.names.size(),
-             " of wrong shape or type; check ", "the model's name, width and stem", missing.text(),
-             unexpected.text(), shapes.text());
+             " of wrong shape or type; ",
+             prefix.empty() ? "check that they are of the model that was named, in its shape"
+                            : cat("the file's names begin with \"", prefix,
+                                  "\": write them without it, e.g. in Python "
+                                  "{name.removeprefix(\"",
+                                  prefix, "\"): tensor for ...}"),
+             missing.text(), unexpected.text(), shapes.text());
 }
 
 }  // namespace

@@ -6,12 +6,15 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <sstream>
+#include <thread>
 #include <vector>
 
 #include "kernels/cpu/parallel.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
+#include "runtime/thread.h"
 
 namespace rela {
 namespace {
@@ -104,6 +107,24 @@ std::optional<double> quota_of(const fs::path& root, Version version) {
 
 std::string cores(int count) { return cat(count, count == 1 ? " core" : " cores"); }
 
+/// OpenMP ends the process where the system starts too few threads: so they are tried before.
+void check_threads_start(int count) {
+  std::vector<std::thread> threads;
+  std::promise<void> all_there;
+  const std::shared_future<void> end = all_there.get_future().share();
+  const auto finish = [&] {
+    all_there.set_value();
+    for (std::thread& thread : threads) thread.join();
+  };
+  try {
+    for (int i = 1; i < count; ++i) threads.push_back(start_thread([end] { end.wait(); }));
+  } catch (...) {
+    finish();
+    throw;
+  }
+  finish();
+}
+
 }  // namespace
 
 std::optional<double> cgroup_cpu_quota(const fs::path& root) {
@@ -133,6 +154,7 @@ std::string describe_cpu_threads() {
 
 void use_cpu_threads(int count) {
   set_cpu_threads(count);
+  check_threads_start(std::min(cpu_threads(), openmp_thread_limit()));
   const int team = openmp_team_size();
   if (team >= cpu_threads()) return;
   log_warning("OpenMP starts ", team, " of ", cpu_threads(), " threads; computing with ", team);

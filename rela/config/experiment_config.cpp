@@ -11,7 +11,6 @@ namespace rela {
 namespace {
 
 constexpr double kMaxEpochs = 1e6;
-constexpr double kMaxSteps = 1e12;  // times any batch still fits int64_t
 
 void describe_run(ConfigTable& table, ExperimentConfig& c) {
   using Device = ExperimentConfig::Device;

@@ -100,6 +100,9 @@ struct LossScaleConfig {
   int64_t growth_interval = 2000;  // dynamic: finite steps after which it doubles
 };
 
+/// Limit of max_steps: times any batch it still fits int64_t.
+inline constexpr double kMaxSteps = 1e12;
+
 struct ExperimentConfig {
   using Device = DeviceRequest;
   enum class Precision : uint8_t { kFp32, kBf16Mixed, kFp16Mixed };

@@ -1,8 +1,5 @@
 #include "rela/data/loader.h"
 
-#include <pthread.h>
-#include <csignal>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -20,29 +17,12 @@
 #include "rela/data/sampler.h"
 #include "rela/data/worker_memory.h"
 #include "runtime/error.h"
+#include "runtime/thread.h"
 
 namespace rela {
 namespace {
 
 using Order = std::shared_ptr<const std::vector<int64_t>>;
-
-/// Blocks the signals that end or steer a run. Threads started meanwhile inherit that for good: not
-/// one instant in which a worker could take a signal.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int s : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) sigaddset(&set, s);
-    pthread_sigmask(SIG_BLOCK, &set, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 void check_options(const ImageDataset& dataset, const LoaderOptions& o) {
   RELA_CHECK(o.ratio > 0 && o.ratio <= 1, ConfigError, "data.ratio: ", o.ratio,
@@ -77,20 +57,17 @@ class TwoViewLoader::Impl {
       slot.batch.labels = Tensor::pinned({local_batch_}, Dtype::kI64);
       slot.batch.samples = Tensor::empty({local_batch_}, Dtype::kI64);
     }
-    const SignalsBlocked inherited;
-    for (int i = 0; i < std::max(options.workers, 1); ++i) {
-      workers_.emplace_back([this] { work(); });
+    const StopSignalsBlocked inherited;
+    try {
+      for (int i = 0; i < std::max(options.workers, 1); ++i) {
+        workers_.push_back(start_thread([this] { work(); }));
+      }
+    } catch (...) {
+      stop();
+      throw;
     }
   }
-
-  ~Impl() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    work_there_.notify_all();
-    for (std::thread& w : workers_) w.join();
-  }
+  ~Impl() { stop(); }
 
   int64_t batches_per_epoch() const { return draws_ / options_.batch_size; }
   double total_waited_s() const { return total_waited_s_; }
@@ -125,6 +102,15 @@ class TwoViewLoader::Impl {
     TwoViewBatch batch;
     int64_t ready = -1;  // number of the batch it holds
   };
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    work_there_.notify_all();
+    for (std::thread& w : workers_) w.join();
+  }
 
   /// Forgets what was made ahead.
   void restart_at(int64_t number, const std::array<ViewSpec, 2>& views) {

@@ -43,7 +43,8 @@ struct TwoViewBatch {
 /// them.
 class TwoViewLoader {
  public:
-  /// Starts at epoch 0, batch 0. Throws ConfigError when the options do not fit the data set.
+  /// Starts at epoch 0, batch 0. Throws ConfigError when the options do not fit the
+  /// data set, DeviceError when the system does not start the workers.
   TwoViewLoader(const ImageDataset& dataset, const LoaderOptions& options);
   ~TwoViewLoader();
   TwoViewLoader(const TwoViewLoader&) = delete;

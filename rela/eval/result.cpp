@@ -1,6 +1,7 @@
 #include "rela/eval/result.h"
 
 #include "runtime/io/file.h"
+#include "runtime/io/hash.h"
 
 namespace rela {
 namespace {
@@ -24,8 +25,18 @@ JsonValue to_json(const EvalResult& result) {
     object.emplace_back("top5", share(*result.top5_correct, result.total));
   }
   object.emplace_back("settings", result.settings);
+  if (!result.data.empty()) object.emplace_back("data", result.data);
   if (!result.weights_sha256.empty()) object.emplace_back("weights_sha256", result.weights_sha256);
   return JsonValue(std::move(object));
+}
+
+std::string name_of(const EvalResult& result) {
+  const std::string text = to_json_text(
+      JsonValue::Object{
+          {"settings", result.settings}, {"data", result.data}, {"weights", result.weights_sha256}},
+      JsonLayout::kCompact);
+  return result.protocol + "-" +
+         to_hex(content_hash(text.data(), static_cast<int64_t>(text.size())));
 }
 
 void write_result(const std::string& path, const EvalResult& result) {

@@ -16,6 +16,7 @@ struct EvalResult {
   int64_t total = 0;
   std::optional<int64_t> top5_correct;
   JsonValue::Object settings;
+  JsonValue::Object data;      // what names the images; empty: not said
   std::string weights_sha256;  // of the file that holds the weights; empty: none
 
   /// correct / total; 0 when nothing was counted.
@@ -28,8 +29,12 @@ struct EvalResult {
 };
 
 /// { "protocol", "correct", "total", "top1", ["top5_correct", "top5",] "settings": {...},
-///   ["weights_sha256"] }
+///   ["data": {...},] ["weights_sha256"] }
 JsonValue to_json(const EvalResult& result);
+
+/// "knn-0123456789abcdef": the protocol, and a hash of settings, data and weights. The same
+/// measurement has the same name, any other one another.
+std::string name_of(const EvalResult& result);
 
 /// Writes the JSON to a file, atomically. Throws IoError.
 void write_result(const std::string& path, const EvalResult& result);

@@ -27,14 +27,9 @@ JsonValue read_json(const fs::path& path) {
   }
 }
 
-/// The file that `evaluate` writes.
-const char* result_file(const std::string& protocol) {
-  return protocol == "linear" ? "linear_rela.json" : "knn.json";
-}
-
 std::optional<Score> read_score(const Cell& cell, const std::string& protocol) {
   const fs::path weights = fs::path(cell.folder) / "exported" / "backbone.safetensors";
-  const JsonValue json = read_json(fs::path(cell.folder) / "eval" / result_file(protocol));
+  const JsonValue json = read_json(result_file(cell, protocol));
   const Score score{member_or<int64_t>(json, "correct"), member_or<int64_t>(json, "total")};
   if (score.total <= 0 || !fs::exists(weights)) return std::nullopt;
   if (member_or<std::string>(json, "weights_sha256") != sha256_file(weights.string()))
@@ -93,6 +88,11 @@ const char* state_name(State state) {
   return "?";
 }
 
+std::string result_file(const Cell& cell, const std::string& protocol) {
+  const char* name = protocol == "linear" ? "linear_rela.json" : "knn.json";
+  return (fs::path(cell.folder) / "eval" / name).string();
+}
+
 bool is_evaluated(const Cell& cell, const std::string& protocol) {
   return read_score(cell, protocol).has_value();
 }
@@ -115,7 +115,7 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
   result.state = has_failed ? State::kFailed : State::kUnfinished;
   if (has_failed) result.message = status->message;
   if (status->state != RunStatus::kFinished || result.step < cell.total_steps) return result;
-  if (result.step > cell.total_steps) {
+  if (cell.total_steps > 0 && result.step > cell.total_steps) {
     result.state = State::kForeign;
     result.message =
         cat(cell.folder, " holds a run of ", result.step, " steps, the table asks for ",

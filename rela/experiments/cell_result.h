@@ -46,6 +46,8 @@ const char* state_name(CellResult::State state);
 /// from the weights in the folder. Throws IoError.
 CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate);
 
+/// Where the driver has the result of `evaluate <protocol>` written.
+std::string result_file(const Cell& cell, const std::string& protocol);
 /// Whether `evaluate <protocol>` has been run on the weights in the folder.
 bool is_evaluated(const Cell& cell, const std::string& protocol);
 

@@ -160,11 +160,15 @@ class Driver {
   }
 
   std::string evaluate(const Cell& cell, const std::string& protocol) {
+    const std::string out = result_file(cell, protocol);
+    make_directories(fs::path(out).parent_path().string());
     const JsonValue config = parse_json(to_resolved_json(cell.config));
     std::vector<std::string> command{program("evaluate"),
                                      protocol,
                                      "--run",
                                      cell.folder,
+                                     "--out",
+                                     out,
                                      "--format",
                                      *value_at(config, "data.format")->as<std::string>(),
                                      "--device",
@@ -220,13 +224,6 @@ class Driver {
 };
 
 }  // namespace
-
-bool is_selected(const Cell& cell, const std::vector<std::string>& only) {
-  const auto names_it = [&](const std::string& name) {
-    return name == cell.run || name == cell.name;
-  };
-  return only.empty() || std::any_of(only.begin(), only.end(), names_it);
-}
 
 ExitCode run_experiment(const Plan& plan, const DriverOptions& options) {
   make_directories(plan.out);

@@ -14,9 +14,6 @@ struct DriverOptions {
   bool quiet = false;               // train_byol prints only warnings and errors
 };
 
-/// Whether a cell is one of those that `only` names.
-bool is_selected(const Cell& cell, const std::vector<std::string>& only);
-
 /// Trains and evaluates what is not done yet, one cell after the other, each in its folder with
 /// `--resume auto`, and writes the results after each. A cell that fails is reported and the others
 /// continue. Signals are forwarded to the running program.

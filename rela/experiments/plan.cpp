@@ -68,7 +68,8 @@ class Planner {
  public:
   explicit Planner(const PlanOptions& options)
       : folder_(fs::absolute(options.table).parent_path().string()),
-        document_(parse_file(options.table)) {
+        document_(parse_file(options.table)),
+        only_(options.only) {
     plan_.out = absolute_path("", options.out);
     for (const std::string& text : options.overrides) overrides_.push_back(parse_override(text));
     describe(config_table_, defaults_);
@@ -202,11 +203,13 @@ class Planner {
       const DataConfig& data = cell.config.data;
       const std::string key =
           cat(static_cast<int>(data.format), data.synthetic_images, data.train_path);
-      if (!sizes.contains(key)) sizes[key] = open_split(cell.config, Split::kTrain)->size();
       try {
+        if (!sizes.contains(key)) sizes[key] = open_split(cell.config, Split::kTrain)->size();
         cell.total_steps = run_length(cell.config, sizes[key]).total_steps;
       } catch (const ConfigError& error) {
         mistakes_.push_back(cat(cell.name, ": ", error.what()));
+      } catch (const Error&) {  // DataError, IoError
+        if (is_selected(cell, only_)) throw;
       }
     }
   }
@@ -230,6 +233,7 @@ class Planner {
 
   std::string folder_;  // of the table
   JsonValue document_;  // the table
+  std::vector<std::string> only_;
   ExperimentTable table_;
   std::vector<Override> overrides_;
   JsonValue base_;
@@ -243,6 +247,13 @@ class Planner {
 };
 
 }  // namespace
+
+bool is_selected(const Cell& cell, const std::vector<std::string>& only) {
+  const auto names_it = [&](const std::string& name) {
+    return name == cell.run || name == cell.name;
+  };
+  return only.empty() || std::any_of(only.begin(), only.end(), names_it);
+}
 
 std::string ratio_text(double ratio) { return fmt::format("{:g}", ratio); }
 

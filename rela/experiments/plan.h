@@ -15,7 +15,7 @@ struct Cell {
   std::string name;    // "<run>-r<ratio>-s<seed>", also the name of its folder
   std::string folder;  // absolute
   ExperimentConfig config;
-  int64_t total_steps = 0;
+  int64_t total_steps = 0;  // 0: the cell is not selected, and its data cannot be read
 
   double ratio() const { return config.data.ratio; }
   int64_t seed() const { return config.seed; }
@@ -35,7 +35,12 @@ struct PlanOptions {
   /// "key.path=value" for every run, "name:key.path=value" for one; the last one wins. Relative
   /// paths start at the current folder.
   std::vector<std::string> overrides{};
+  /// Runs and cells whose data have to be there; empty: all.
+  std::vector<std::string> only{};
 };
+
+/// Whether `only` names the cell or its run, or nothing at all.
+bool is_selected(const Cell& cell, const std::vector<std::string>& only);
 
 /// Reads the table and the configs of all its runs. Runs with the same targets share a file of them
 /// in `out`. Throws ConfigError with one line per mistake, all mistakes of table, base and rows at

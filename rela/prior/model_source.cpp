@@ -126,6 +126,11 @@ LoadedClassifier load_classifier(const ModelSource& source) {
   const SafetensorsReader reader(source.weights_file);
   const std::string name = classifier_name(source.spec) + ".weight";
   const SafetensorsEntry* weight = reader.find(name);  // [classes, features]
+  for (const SafetensorsEntry& entry : reader.entries()) {
+    RELA_CHECK(weight != nullptr || !entry.name.ends_with("." + name), WeightsError,
+               source.weights_file, ": the classifier in it is called ", entry.name, "; ", name,
+               " is needed: write the tensors without what stands before that");
+  }
   RELA_CHECK(weight != nullptr && weight->shape.rank() == 2, WeightsError, source.weights_file,
              ": there is no classifier in it, which would be ", name,
              " [classes, features]; use `evaluate knn` or `linear`, which need none");

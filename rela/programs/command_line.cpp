@@ -1,6 +1,9 @@
 #include "rela/programs/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 
 #include "rela/programs/build_report.h"
@@ -14,6 +17,9 @@ std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  for (const CLI::App* chosen : app.get_subcommands()) {
+    for (const std::string& name : option_names(*chosen)) names.push_back(name);
   }
   return names;
 }
@@ -46,9 +52,45 @@ CLI::Validator number_check(bool (*is_allowed)(double), const char* allowed, con
   const auto check = [is_allowed, allowed](const std::string& text) -> std::string {
     double value = 0;
     const bool is_number = CLI::detail::lexical_cast(text, value);
-    return is_number && is_allowed(value) ? "" : text + "; " + allowed + " is allowed";
+    return is_number && std::isfinite(value) && is_allowed(value)
+               ? ""
+               : text + "; " + allowed + " is allowed";
   };
   return CLI::Validator(check, name, name);
+}
+
+/// CLI11 gives the largest number there is for a larger one.
+CLI::Validator whole_number_check() {
+  const auto check = [](const std::string& text) -> std::string {
+    int64_t value = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc() && stop == end) return "";
+    return text +
+           (error == std::errc::result_out_of_range ? "; numbers of at most 18 digits"
+                                                    : "; whole numbers") +
+           " are allowed";
+  };
+  return CLI::Validator(check, "", "whole number");
+}
+
+CLI::Validator text_check() {
+  const auto check = [](const std::string& text) -> std::string {
+    return text.empty() ? "is empty; give it a value, or leave the option out" : "";
+  };
+  return CLI::Validator(check, "", "text");
+}
+
+/// `--` says that what follows are no options: where none looks like one, it says nothing.
+std::vector<std::string> arguments(int argc, const char* const* argv) {
+  std::vector<std::string> all(argv + 1, argv + argc);
+  const auto dashes = std::find(all.begin(), all.end(), "--");
+  const bool is_idle = std::none_of(dashes, all.end(), [](const std::string& text) {
+    return text.starts_with("-") && text != "--";
+  });
+  if (dashes != all.end() && is_idle) all.erase(dashes);
+  std::reverse(all.begin(), all.end());  // as CLI11 takes a vector
+  return all;
 }
 
 }  // namespace
@@ -96,7 +138,13 @@ CommandLineOption CommandLine::add(const std::string& names, const OptionValue& 
                                    const std::string& help) {
   CLI::Option* option =
       std::visit([&](auto* target) { return app_->add_option(names, *target, help); }, value);
-  if (std::holds_alternative<std::vector<std::string>*>(value)) option->allow_extra_args(false);
+  const bool is_list = std::holds_alternative<std::vector<std::string>*>(value);
+  if (is_list) option->allow_extra_args(false);
+  if (is_list || std::holds_alternative<std::string*>(value)) {
+    option->check(text_check());
+  } else if (!std::holds_alternative<double*>(value)) {
+    option->check(whole_number_check());
+  }
   return CommandLineOption(option);
 }
 
@@ -124,7 +172,7 @@ std::vector<std::string> CommandLine::given_options() const {
 bool CommandLine::parse(int argc, const char* const* argv) {
   app_->set_version_flag("--version", version_text);
   try {
-    app_->parse(argc, argv);
+    app_->parse(arguments(argc, argv));
   } catch (const CLI::CallForHelp& e) {
     std::fputs(app_->help().c_str(), stdout);
     return false;

@@ -39,6 +39,17 @@ void describe_common(CommandLine& app, Arguments& a) {
   app.add_option("--out", a.out, "write the result there too (JSON)");
 }
 
+/// What names the images that a result is about. `train`: null where only the test split counts.
+JsonValue::Object describe_images(const Arguments& a, const ImageDataset* train,
+                                  const ImageDataset& test) {
+  JsonValue::Object data{{"format", a.model.format}};
+  if (!a.model.data.empty()) data.emplace_back("path", a.model.data);
+  if (!a.model.test_data.empty()) data.emplace_back("test_path", a.model.test_data);
+  if (train != nullptr) data.emplace_back("train_fingerprint", to_hex(train->fingerprint()));
+  data.emplace_back("test_fingerprint", to_hex(test.fingerprint()));
+  return data;
+}
+
 EvalResult run_knn(const Arguments& a, Device device) {
   const auto all = open_data(a.model, Split::kTrain);
   const auto test = open_data(a.model, Split::kTest);
@@ -52,6 +63,7 @@ EvalResult run_knn(const Arguments& a, Device device) {
     options.progress = show_pass("neighbours of the test images");
     EvalResult result = knn_evaluate(bank, queries, options);
     result.protocol = "knn_pixels";
+    result.data = describe_images(a, all.get(), *test);
     return result;
   }
   const FrozenModel model = load_frozen_model(a.model, device);
@@ -59,6 +71,7 @@ EvalResult run_knn(const Arguments& a, Device device) {
   const FeatureSet queries = features_of(model, *test, "test");
   options.progress = show_pass("neighbours of the test images");
   EvalResult result = knn_evaluate(bank, queries, options);
+  result.data = describe_images(a, all.get(), *test);
   result.weights_sha256 = sha256_file(model.source.weights_file);
   return result;
 }
@@ -68,8 +81,10 @@ EvalResult run_linear(const Arguments& a, Device device) {
       a.probe == "rela" || a.probe == "sgd", UsageError, "--probe: \"", a.probe,
       "\"; allowed: rela (Adam 3e-4), sgd (Nesterov, learning rate chosen on held-out images)");
   const FrozenModel model = load_frozen_model(a.model, device);
-  const FeatureSet train = features_of(model, *open_data(a.model, Split::kTrain), "training");
-  const FeatureSet test = features_of(model, *open_data(a.model, Split::kTest), "test");
+  const auto train_set = open_data(a.model, Split::kTrain);
+  const auto test_set = open_data(a.model, Split::kTest);
+  const FeatureSet train = features_of(model, *train_set, "training");
+  const FeatureSet test = features_of(model, *test_set, "test");
   const ProbeCallback progress = [](const ProbeProgress& p) {
     if (p.epoch % 20 == 0 || p.epoch == p.epochs) {
       log_info("probe epoch ", p.epoch, "/", p.epochs, " | lr ", p.lr, " | loss ", p.loss);
@@ -78,6 +93,7 @@ EvalResult run_linear(const Arguments& a, Device device) {
   EvalResult result = a.probe == "rela"
                           ? adam_probe(train, test, {.epochs = a.epochs, .progress = progress})
                           : sgd_probe(train, test, {.epochs = a.epochs, .progress = progress});
+  result.data = describe_images(a, train_set.get(), *test_set);
   result.weights_sha256 = sha256_file(model.source.weights_file);
   return result;
 }
@@ -96,6 +112,7 @@ EvalResult run_classify(const Arguments& a, Device device) {
   result.add_setting("image_size", input.image_size);
   result.settings.emplace_back("normalize", to_json(input.normalization));
   result.add_setting("precision", "fp32");
+  result.data = describe_images(a, nullptr, *test);
   result.weights_sha256 = sha256_file(source.weights_file);
   return result;
 }
@@ -113,7 +130,7 @@ void report(const Arguments& a, const EvalResult& result) {
   if (!a.model.run.empty()) {
     const auto folder = std::filesystem::path(a.model.run) / "eval";
     make_directories(folder.string());
-    write_result((folder / (result.protocol + ".json")).string(), result);
+    write_result((folder / (name_of(result) + ".json")).string(), result);
   }
 }
 
@@ -126,8 +143,10 @@ ExitCode run(int argc, const char* const* argv) {
   CommandLine& knn = app.add_subcommand(
       "knn", "weighted k nearest neighbours: fits on the training split, counts on the test split");
   describe_common(knn, a);
-  knn.add_option("--k", a.knn.k, "neighbours that vote; at most 256 on cuda").show_default();
-  knn.add_option("--temperature", a.knn.temperature, "of the votes").show_default();
+  knn.add_option("--k", a.knn.k, "neighbours that vote; at most 256 on cuda")
+      .positive()
+      .show_default();
+  knn.add_option("--temperature", a.knn.temperature, "of the votes").positive().show_default();
   knn.add_option("--train-images", a.train_images,
                  "search only this many training images, drawn at random; otherwise all")
       .positive();

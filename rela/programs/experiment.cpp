@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "rela/experiments/accuracy_chart.h"
 #include "rela/experiments/driver.h"
@@ -8,6 +9,7 @@
 #include "rela/experiments/table.h"
 #include "rela/programs/command_line.h"
 #include "rela/programs/program.h"
+#include "rela/train/run_check.h"
 #include "runtime/io/file.h"
 #include "runtime/io/nearest.h"
 #include "runtime/log.h"
@@ -85,6 +87,29 @@ void print_plan(const Plan& plan, const std::vector<CellResult>& results,
   }
 }
 
+/// Looks for what would stop the cells that are to be done. A prior that is a run in the same
+/// folder need not be there yet. The first failure's exit code.
+ExitCode check_cells(const Plan& plan, const std::vector<std::string>& only) {
+  ExitCode code = ExitCode::kDone;
+  std::set<std::string> checked, told;
+  for (const Cell& cell : plan.cells) {
+    const bool needs_other = cell.config.rela.prior.weights.starts_with(plan.out + "/");
+    ExperimentConfig alike = cell.config;  // but for what a check does not depend on
+    alike.seed = 0;
+    alike.data.ratio = 1;
+    alike.out = alike.rela.targets_path = plan.out;
+    if (!is_selected(cell, only) || needs_other) continue;
+    if (!checked.insert(to_resolved_json(alike)).second) continue;
+    try {
+      check_run(cell.config);
+    } catch (const Error& e) {
+      if (told.insert(e.what()).second) log_error(cell.name, ": ", e.what());
+      if (code == ExitCode::kDone) code = e.exit_code();
+    }
+  }
+  return code;
+}
+
 /// The picture of a results.json, and as last line what it shows.
 void draw(const std::string& results, const std::string& picture) {
   RELA_CHECK(picture.ends_with(".svg"), UsageError, "--out: \"", picture,
@@ -122,11 +147,13 @@ ExitCode run(int argc, const char* const* argv) {
   RELA_CHECK(!a.plan.table.empty(), UsageError,
              "TABLE: no table was named; try apps/experiments/cpu.json");
   RELA_CHECK(!a.plan.out.empty(), UsageError, "--out: no folder was named");
+  a.plan.only = a.only;
   const Plan plan = make_plan(a.plan);
   check_only(plan, a.only);
   ExitCode code = ExitCode::kDone;
   if (a.dry_run) {
     print_plan(plan, read_results(plan), a.only);
+    code = check_cells(plan, a.only);
   } else {
     const auto self = std::filesystem::read_symlink("/proc/self/exe");
     code = run_experiment(

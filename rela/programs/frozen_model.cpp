@@ -84,6 +84,9 @@ ModelSource model_source(const FrozenModelArguments& a) {
   if (auto* resnet = std::get_if<ResNetSpec>(&source.spec)) {  // the others come in one shape
     if (a.width) resnet->width = *a.width;
     if (a.cifar_stem) resnet->cifar_stem = true;
+  } else {
+    RELA_CHECK(!a.width && !a.cifar_stem, UsageError, a.width ? "--width" : "--cifar-stem", ": ",
+               name_of(source.spec), " has one shape only; the option is for resnet18 to 101");
   }
   if (a.image_size) {
     const std::string complaint = fit_images(source.spec, *a.image_size);

@@ -148,6 +148,8 @@ void describe_neighbours(CommandLine& app, NeighboursArguments& a) {
 
 void draw_neighbours(const CommandLine& app, const NeighboursArguments& a) {
   check_arguments(a);
+  RELA_CHECK(a.out.ends_with(".png"), UsageError, "--out: \"", a.out,
+             "\"; the picture is a PNG: a file that ends in .png");
   check_writable(a.out);
   const Device device = a.device.open();
   const auto train = open_data(a.data, Split::kTrain);

@@ -1,6 +1,7 @@
 #include "rela/programs/program.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -8,7 +9,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <new>
 #include <string>
 
 #include "kernels/cpu/parallel.h"
@@ -26,6 +26,23 @@ void reserve_standard_streams() {
   }
 }
 
+/// oneDNN does not check all of its own allocations: it ends in an invalid access instead. Where
+/// the address space is limited, that is what an invalid access most likely is.
+void on_invalid_access(int signal) {
+  constexpr char kText[] =
+      "memory: invalid access, most likely in a library that got no memory; raise the limit on the "
+      "address space (ulimit -v), or lower batch_size or data.workers\n";
+  (void)!write(STDERR_FILENO, kText, sizeof kText - 1);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);  // it remains a crash, with its core file
+}
+
+void explain_invalid_access() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    std::signal(SIGSEGV, on_invalid_access);
+}
+
 }  // namespace
 
 int run_program(const std::function<ExitCode()>& body) noexcept {
@@ -37,6 +54,7 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   try {
     reserve_standard_streams();
     ignore_file_size_signal();
+    explain_invalid_access();
     std::signal(SIGPIPE, SIG_IGN);  // whoever reads the output may go; a run does not end with them
     flush_denormals();
     const ExitCode code = body();
@@ -44,13 +62,8 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
       return fail("stdout: what the program printed could not be written", ExitCode::kIo);
     return static_cast<int>(code);
-  } catch (const Error& e) {
-    return fail(e.what(), e.exit_code());
-  } catch (const std::bad_alloc&) {
-    return fail("memory: the system has no more; lower batch_size or data.workers",
-                ExitCode::kDevice);
   } catch (const std::exception& e) {
-    return fail(e.what(), ExitCode::kInternal);
+    return fail(message_of(e), exit_code_of(e));
   }
 }
 

@@ -4,10 +4,12 @@
 #include "rela/programs/build_report.h"
 #include "rela/programs/command_line.h"
 #include "rela/programs/program.h"
-#include "rela/train/rela.h"
+#include "rela/train/run_check.h"
 #include "rela/train/trainer.h"
+#include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
+#include "runtime/memory_source.h"
 
 namespace rela {
 namespace {
@@ -49,7 +51,7 @@ void describe(CommandLine& app, Arguments& a) {
   app.add_flag("--config-schema", a.config_schema, "print the JSON Schema of the config and stop");
   app.add_option("--max-steps", a.max_steps,
                  "length of the run in optimiser steps, instead of the config's")
-      .positive();
+      .between(1, static_cast<int64_t>(kMaxSteps));
   app.add_option("--seed", a.seed, "seed, instead of the config's").not_negative();
   app.add_flag("-q,--quiet", a.quiet, "only warnings and errors on the terminal");
   app.add_flag("-v,--verbose", a.verbose, "more on the terminal");
@@ -59,7 +61,7 @@ ExperimentConfig load(const Arguments& a) {
   RELA_CHECK(!a.config.empty(), UsageError,
              "CONFIG: no config file was named; try apps/configs/quickstart.json");
   ExperimentConfig config = load_config(a.config, a.set);
-  if (!a.out.empty()) config.out = fs::absolute(a.out).lexically_normal().string();
+  if (!a.out.empty()) config.out = absolute_path("", a.out);
   if (a.seed >= 0) config.seed = a.seed;
   if (a.max_steps > 0) {
     config.max_steps = a.max_steps;
@@ -97,6 +99,11 @@ std::optional<CheckpointRef> find_checkpoint(const Arguments& a, const Experimen
   for (const std::string& warning : warnings) log_warning(warning);
   RELA_CHECK(newest || warnings.empty(), WeightsError, "--resume: every checkpoint in ", config.out,
              " is damaged; pass --overwrite to start anew, or --out for another folder");
+  const std::vector<fs::path> abandoned = store.abandoned();
+  RELA_CHECK(newest || abandoned.empty(), WeightsError, "--resume: ", config.out,
+             " has no checkpoint but abandoned ones, in ",
+             abandoned.empty() ? "" : abandoned.front().string(),
+             "; name one of them, or pass --overwrite to start anew");
   if (!newest) log_info("no checkpoint in ", config.out, " yet: starting from scratch");
   return newest;
 }
@@ -128,17 +135,14 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
 }
 
 void check_only(const ExperimentConfig& config) {
-  const Device device = open_device(config);
-  const auto train = open_split(config, Split::kTrain);
-  const auto test = open_split(config, Split::kTest);
-  const RunLength length = run_length(config, train->size());
-  const auto learner = make_learner(config, train->num_classes(), device);
-  if (config.has_rela_phase()) check_prior(config, *train, learner->feature_width());
-  std::fputs((build_report(gpu_facts()) + kernel_report(device)).c_str(), stdout);
+  const RunCheck run = check_run(config);
+  std::fputs((build_report(gpu_facts()) + kernel_report(run.device)).c_str(), stdout);
   std::printf(
-      "config, data and model fit: %lld training and %lld test images, %lld steps, %lld features\n",
-      static_cast<long long>(train->size()), static_cast<long long>(test->size()),
-      static_cast<long long>(length.total_steps), static_cast<long long>(learner->feature_width()));
+      "config, data and model fit: %lld training and %lld test images, %lld steps, %lld features; "
+      "a checkpoint takes %s\n",
+      static_cast<long long>(run.train_images), static_cast<long long>(run.test_images),
+      static_cast<long long>(run.steps), static_cast<long long>(run.features),
+      format_bytes(static_cast<size_t>(run.checkpoint_bytes)).c_str());
 }
 
 ExitCode run(int argc, const char* const* argv) {

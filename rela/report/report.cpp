@@ -1,9 +1,11 @@
 #include "rela/report/report.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 
 #include "rela/report/html.h"
 #include "rela/report/page_style.h"
@@ -20,9 +22,16 @@ struct RunState {
   const char* tone;  // a class of the style sheet
 };
 
+/// "running on 2026-11-30 at 04:12 UTC": the page stays as it is if the run is killed.
+std::string running_since_written(const RunStatus& status) {
+  if (!std::isfinite(status.time)) return status.state;
+  const auto time = static_cast<std::time_t>(status.time);
+  return fmt::format("{} on {:%Y-%m-%d at %H:%M} UTC", status.state, fmt::gmtime(time));
+}
+
 RunState run_state(const RunFolder& run) {
   const std::string& told = run.status.state;
-  if (told == RunStatus::kRunning) return {told, "busy"};
+  if (told == RunStatus::kRunning) return {running_since_written(run.status), "busy"};
   if (told == RunStatus::kFinished) return {told, "good"};
   if (!told.empty()) return {told, told == RunStatus::kFailed ? "bad" : "warn"};
   if (run.log.train.empty() && run.log.marks.empty()) return {"not started", "idle"};
@@ -76,20 +85,24 @@ Card progress_card(const RunFolder& run) {
   if (step > 0 && step < total && run.status.state == RunStatus::kRunning &&
       std::isfinite(elapsed)) {
     const std::string left = format_duration(elapsed * (1 / card.share - 1));
-    if (!left.empty()) card.note += fmt::format(", {} left", left);
+    if (!left.empty()) card.note += fmt::format(", {} left then", left);
   }
   return card;
 }
 
-Card accuracy_card(const RunLog& log, const char* protocol, const char* title) {
+Card accuracy_card(const RunFolder& run, const char* protocol, const char* title) {
   const EvalEvent* last = nullptr;
   double best = 0;
-  for (const auto& [at, e] : log.evals) {
+  for (const auto& [at, e] : run.log.evals) {
     if (e.protocol != protocol || !std::isfinite(e.top1)) continue;
     last = &e;
     best = std::max(best, e.top1);
   }
-  if (last == nullptr) return {.title = title, .value = "–", .note = "not evaluated yet"};
+  if (last == nullptr) {
+    const bool is_running = run.status.state == RunStatus::kRunning;
+    return {
+        .title = title, .value = "–", .note = is_running ? "not evaluated yet" : "not evaluated"};
+  }
   return {.title = title,
           .value = fmt::format("{:.2f}%", last->top1 * 100),
           .note = fmt::format("best {:.2f}%", best * 100)};
@@ -118,8 +131,8 @@ std::string cards(const RunFolder& run) {
   const std::string elapsed = format_duration(last_elapsed(run));
   return "<section class=\"cards\">\n" +
          to_html({.title = "Method", .value = method.empty() ? "–" : method, .note = backbone}) +
-         to_html(progress_card(run)) + to_html(accuracy_card(run.log, "knn", "kNN top-1")) +
-         to_html(accuracy_card(run.log, "online_linear", "Online linear top-1")) +
+         to_html(progress_card(run)) + to_html(accuracy_card(run, "knn", "kNN top-1")) +
+         to_html(accuracy_card(run, "online_linear", "Online linear top-1")) +
          to_html(number_card(run.log, "Loss", &TrainEvent::loss, "latest")) +
          to_html(number_card(run.log, "Images/s", &TrainEvent::img_per_s, "latest")) +
          to_html({.title = "Elapsed", .value = elapsed.empty() ? "–" : elapsed, .note = ""}) +

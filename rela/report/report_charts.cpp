@@ -83,7 +83,7 @@ Chart feature_chart(const RunLog& log) {
 Chart data_wait_chart(const RunLog& log) {
   std::vector<ChartSeries> series = noisy_series(log, "waiting", &TrainEvent::data_wait);
   for (ChartSeries& s : series) {
-    for (double& y : s.y) y *= 100;
+    for (double& y : s.y) y = std::round(1e4 * y) / 100;  // less than a hundredth of 1 % is none
   }
   return {.title = "Waiting for data",
           .note = "Share of the time in which training stood still for want of a batch.",

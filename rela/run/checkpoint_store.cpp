@@ -17,6 +17,9 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPrefix = "step-";
 constexpr const char* kDone = "DONE";
+constexpr const char* kAbandoned = "abandoned-";
+/// Names the checkpoint that the run goes on from while later ones are moved aside.
+constexpr const char* kBranch = "branch";
 
 std::string folder_name(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
 
@@ -56,16 +59,30 @@ std::string list_of_files(const fs::path& folder) {
   return to_json_text(JsonValue::Object{{"files", std::move(files)}}, JsonLayout::kIndented) + "\n";
 }
 
-/// With a DONE file, newest first.
-std::vector<CheckpointRef> complete_in(const fs::path& root) {
+/// All checkpoints, newest first: those that are to be abandoned included.
+std::vector<CheckpointRef> folders_in(const fs::path& root) {
   std::vector<CheckpointRef> found;
   if (!fs::is_directory(root)) return found;
   for (const fs::directory_entry& entry : fs::directory_iterator(root)) {
     const std::optional<int64_t> step = step_of(entry.path().filename().string());
-    if (step && fs::exists(entry.path() / kDone)) found.push_back({entry.path(), *step});
+    if (step) found.push_back({entry.path(), *step});
   }
   std::sort(found.begin(), found.end(),
             [](const auto& a, const auto& b) { return a.step > b.step; });
+  return found;
+}
+
+/// Those with a DONE file that the run has not left behind, newest first.
+std::vector<CheckpointRef> complete_in(const fs::path& root) {
+  std::vector<CheckpointRef> found = folders_in(root);
+  std::optional<int64_t> branch;
+  if (const fs::path file = root / kBranch; fs::exists(file)) {
+    const std::string name = read_file(file.string());
+    branch = step_of(name.substr(0, name.find('\n')));
+  }
+  std::erase_if(found, [&](const CheckpointRef& c) {
+    return (branch && c.step > *branch) || !fs::exists(c.folder / kDone);
+  });
   return found;
 }
 
@@ -87,10 +104,9 @@ std::string checkpoint_damage(const fs::path& folder) {
       if (!fs::exists(file)) return file.string() + " is missing";
       const auto size = static_cast<int64_t>(fs::file_size(file));
       const int64_t* wanted = bytes->as<int64_t>();
-      if (wanted == nullptr || size != *wanted) {
-        return fmt::format("{} has {} bytes, {} were written", file.string(), size,
-                           wanted ? *wanted : -1);
-      }
+      if (wanted == nullptr) return (folder / "DONE").string() + " is incomplete";
+      if (size != *wanted)
+        return fmt::format("{} has {} bytes, {} were written", file.string(), size, *wanted);
       const std::string* text = hash->as<std::string>();
       if (text == nullptr || fingerprint_of(file) != *text)
         return file.string() + " has changed since it was written";
@@ -124,6 +140,46 @@ void CheckpointStore::save(int64_t step, const std::function<void(const fs::path
     throw;
   }
   remove_old();
+}
+
+bool CheckpointStore::holds(const fs::path& folder) const {
+  std::error_code failure;
+  return fs::equivalent(folder / "..", root_, failure) && !failure;
+}
+
+fs::path CheckpointStore::abandon_after(int64_t step) const {
+  std::vector<CheckpointRef> later = folders_in(root_);
+  std::erase_if(later, [&](const CheckpointRef& c) { return c.step <= step; });
+  const fs::path branch = root_ / kBranch, latest = root_ / "latest";
+  if (later.empty()) {
+    remove_tree(branch.string());  // the last one had just moved when the process ended
+    return {};
+  }
+  write_file_atomic(branch.string(), folder_name(step) + "\n");
+  fs::path aside;
+  for (size_t n = 1; aside.empty() || fs::exists(aside); ++n) aside = root_ / cat(kAbandoned, n);
+  make_directories(aside.string());
+  for (const CheckpointRef& c : later) {
+    std::error_code failure;
+    fs::rename(c.folder, aside / c.folder.filename(), failure);
+    RELA_CHECK(!failure, IoError, c.folder.string(), ": cannot be moved to ", aside.string(), ": ",
+               failure.message());
+  }
+  sync_directory(aside.string());
+  remove_tree(latest.string());
+  if (fs::exists(root_ / folder_name(step)))
+    write_file_atomic(latest.string(), folder_name(step) + "\n");
+  remove_tree(branch.string());
+  return aside;
+}
+
+std::vector<fs::path> CheckpointStore::abandoned() const {
+  std::vector<fs::path> found;
+  if (!fs::is_directory(root_)) return found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root_)) {
+    if (entry.path().filename().string().starts_with(kAbandoned)) found.push_back(entry.path());
+  }
+  return found;
 }
 
 std::optional<CheckpointRef> CheckpointStore::newest(std::vector<std::string>& warnings) const {

@@ -3,10 +3,12 @@
 //
 //   checkpoints/step-00012000/{model,target,optimizer}.safetensors state.json DONE
 //   checkpoints/latest
+//   checkpoints/abandoned-1/step-00014000/...
 //
 // A folder is filled under a temporary name; its files are made durable; DONE, written last, lists
 // every file with size and fingerprint; then the folder is renamed. A crash at any moment leaves
-// the earlier ones intact.
+// the earlier ones intact. All of them are of one history: a run that goes on from an older one
+// sets the later ones aside, so the highest step is always the newest.
 
 #include <cstdint>
 #include <filesystem>
@@ -36,6 +38,17 @@ class CheckpointStore {
   /// The newest checkpoint whose files are all present with the right size and contents. Newer ones
   /// that are damaged are skipped, each with a line in `warnings` that names the file.
   std::optional<CheckpointRef> newest(std::vector<std::string>& warnings) const;
+
+  /// Whether the folder is one of this store's checkpoints.
+  bool holds(const std::filesystem::path& folder) const;
+
+  /// The run goes on from its checkpoint of `step`: those of later steps, damaged ones included,
+  /// move to "abandoned-N"; below 0, all. They no longer count from the call's beginning on, also
+  /// if a crash keeps some from moving. Call at every start of a run. Returns that folder; empty if
+  /// nothing had to move. Throws IoError.
+  std::filesystem::path abandon_after(int64_t step) const;
+  /// Folders that abandon_after() has left.
+  std::vector<std::filesystem::path> abandoned() const;
 
  private:
   void remove_old() const;

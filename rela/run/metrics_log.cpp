@@ -39,10 +39,13 @@ void MetricsLog::write(int64_t step, int64_t epoch, const RunEvent& event) {
   const JsonValue::Object line =
       to_json({{.step = step, .epoch = epoch, .time = now, .elapsed_s = elapsed_s()}, event});
   const std::string text = to_json_text(line, JsonLayout::kCompact) + "\n";
-  const ssize_t written = ::write(fd_, text.data(), text.size());
-  RELA_CHECK(written == static_cast<ssize_t>(text.size()), IoError, path_.string(), ": wrote ",
-             written, " of ", text.size(), " bytes: ", std::strerror(errno),
-             "; free space on that file system");
+  for (size_t done = 0; done < text.size();) {  // all at once, but for a disk that is nearly full
+    const ssize_t written = ::write(fd_, text.data() + done, text.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0)
+      throw_io(path_.string(), cat("appended ", done, " of ", text.size(), " bytes"), errno);
+    done += static_cast<size_t>(written);
+  }
 }
 
 }  // namespace rela

@@ -8,12 +8,22 @@ void RunRecord::write(const RunPosition& at, const RunEvent& event) {
 
 void RunRecord::write_status(const RunPosition& at, const char* state, ExitCode code,
                              const std::string& message) const {
-  rela::write_status(folder_.path(), {.state = state,
-                                      .step = at.step,
-                                      .total_steps = total_steps_,
-                                      .epoch = static_cast<int64_t>(at.epoch),
-                                      .exit_code = static_cast<int64_t>(code),
-                                      .message = message});
+  rela::write_status(folder_.path(), status(at, state, code, message));
+}
+
+void RunRecord::write_failure(const RunPosition& at, ExitCode code,
+                              const std::string& message) const {
+  write_last_status(folder_.path(), status(at, RunStatus::kFailed, code, message));
+}
+
+RunStatus RunRecord::status(const RunPosition& at, const char* state, ExitCode code,
+                            const std::string& message) const {
+  return {.state = state,
+          .step = at.step,
+          .total_steps = total_steps_,
+          .epoch = static_cast<int64_t>(at.epoch),
+          .exit_code = static_cast<int64_t>(code),
+          .message = message};
 }
 
 }  // namespace rela

@@ -32,12 +32,17 @@ class RunRecord {
   /// Replaces status.json; `state` is one of RunStatus. Throws IoError.
   void write_status(const RunPosition& at, const char* state, ExitCode code = ExitCode::kDone,
                     const std::string& message = "") const;
+  /// The same for a run that has failed: write_last_status().
+  void write_failure(const RunPosition& at, ExitCode code, const std::string& message) const;
 
   ProgressDisplay& progress() { return progress_; }
   /// Seconds of training, over all parts of a resumed run.
   double elapsed_s() const { return metrics_->elapsed_s(); }
 
  private:
+  RunStatus status(const RunPosition& at, const char* state, ExitCode code,
+                   const std::string& message) const;
+
   const RunDirectory& folder_;
   std::optional<MetricsLog> metrics_;
   ProgressDisplay progress_;

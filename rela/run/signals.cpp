@@ -1,5 +1,10 @@
 #include "rela/run/signals.h"
 
+#include <unistd.h>
+
+#include <chrono>
+#include <utility>
+
 namespace rela {
 namespace {
 
@@ -29,15 +34,16 @@ SignalWatch::SignalWatch() {
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
-  for (size_t i = 0; i < std::size(kSignals); ++i) {
-    sigaction(kSignals[i], nullptr, &before_[i]);
-    const bool is_ignored = kSignals[i] == SIGHUP && before_[i].sa_handler == SIG_IGN;
-    if (!is_ignored) sigaction(kSignals[i], &action, nullptr);
+  for (size_t i = 0; i < std::size(kRunSignals); ++i) {
+    sigaction(kRunSignals[i], nullptr, &before_[i]);
+    const bool is_ignored = kRunSignals[i] == SIGHUP && before_[i].sa_handler == SIG_IGN;
+    if (!is_ignored) sigaction(kRunSignals[i], &action, nullptr);
   }
 }
 
 SignalWatch::~SignalWatch() {
-  for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
+  for (size_t i = 0; i < std::size(kRunSignals); ++i)
+    sigaction(kRunSignals[i], &before_[i], nullptr);
 }
 
 SignalRequest SignalWatch::take() {
@@ -61,6 +67,30 @@ const char* SignalWatch::stop_signal_name() {
       return "SIGHUP";
     default:
       return "";
+  }
+}
+
+int SignalWatch::stop_signal_number() { return stop_signal; }
+
+StopAtOnce::StopAtOnce(std::function<void()> last_words) : last_words_(std::move(last_words)) {
+  const StopSignalsBlocked inherited;
+  thread_ = start_thread([this] { watch(); });
+}
+
+StopAtOnce::~StopAtOnce() {
+  is_over_ = true;
+  thread_.join();
+}
+
+void StopAtOnce::watch() {
+  while (!is_over_) {
+    if (SignalWatch::stop_requested()) {
+      last_words_();
+      const int number = SignalWatch::stop_signal_number();
+      std::signal(number, SIG_DFL);
+      kill(getpid(), number);  // for the main thread: here it is blocked
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
 }
 

@@ -2,14 +2,18 @@
 // Signals to a running program, handled at step boundaries.
 //
 //   USR1, TERM, INT, HUP   write a checkpoint and stop (exit code 75); HUP unless it was ignored
-//   from
-//                          the start, as under nohup
+//                          from the start, as under nohup
 //   USR2                   write a checkpoint and continue
 //   TERM or INT again ends the process at once
 
+#include <atomic>
 #include <csignal>
 #include <cstdint>
+#include <functional>
 #include <iterator>
+#include <thread>
+
+#include "runtime/thread.h"
 
 namespace rela {
 
@@ -29,10 +33,30 @@ class SignalWatch {
   static bool stop_requested();
   /// "SIGTERM": the signal that requested the stop; empty if none did.
   static const char* stop_signal_name();
+  /// Its number; 0 if none did.
+  static int stop_signal_number();
 
  private:
-  static constexpr int kSignals[] = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGHUP};
-  struct sigaction before_[std::size(kSignals)] = {};
+  struct sigaction before_[std::size(kRunSignals)] = {};
+};
+
+/// For work that comes to no end of a step: while this lives, a stop request ends the process
+/// within a moment, in the middle of whatever it does, as the signal would have without a
+/// SignalWatch.
+class StopAtOnce {
+ public:
+  /// `last_words` is called before, on another thread; it must not throw.
+  explicit StopAtOnce(std::function<void()> last_words);
+  ~StopAtOnce();
+  StopAtOnce(const StopAtOnce&) = delete;
+  StopAtOnce& operator=(const StopAtOnce&) = delete;
+
+ private:
+  void watch();
+
+  std::function<void()> last_words_;
+  std::atomic<bool> is_over_ = false;
+  std::thread thread_;
 };
 
 }  // namespace rela

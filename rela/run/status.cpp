@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "runtime/error.h"
 #include "runtime/io/file.h"
 
 namespace rela {
@@ -13,6 +14,15 @@ void write_status(const std::filesystem::path& out_dir, RunStatus status) {
   write_fields(status, object);
   write_file_atomic((out_dir / RunStatus::kFile).string(),
                     to_json_text(object, JsonLayout::kIndented) + "\n");
+}
+
+void write_last_status(const std::filesystem::path& out_dir, const RunStatus& status) {
+  try {
+    write_status(out_dir, status);
+  } catch (const IoError&) {
+    remove_tree((out_dir / RunStatus::kFile).string());
+    write_status(out_dir, status);
+  }
 }
 
 std::optional<RunStatus> read_status(const std::filesystem::path& out_dir) {

@@ -41,6 +41,10 @@ struct RunStatus {
 /// Replaces the file; `time` becomes now. Throws IoError.
 void write_status(const std::filesystem::path& out_dir, RunStatus status);
 
+/// The same where the last word counts more than the old file: if there is no room for both, the
+/// old one goes first, so that no "running" stays. Throws IoError.
+void write_last_status(const std::filesystem::path& out_dir, const RunStatus& status);
+
 /// Empty if there is no file, or no whole one. Members that it lacks are "" or 0. Throws IoError
 /// for one that cannot be read.
 std::optional<RunStatus> read_status(const std::filesystem::path& out_dir);

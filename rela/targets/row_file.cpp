@@ -120,11 +120,26 @@ RowFile::~RowFile() {
   if (data_ != nullptr) munmap(data_, static_cast<size_t>(bytes_));
 }
 
+void RowFile::check_replaceable(const std::string& path) {
+  if (::access(path.c_str(), F_OK) != 0) return;
+  const InputFile file(path);
+  char magic[sizeof kMagic] = {};
+  file.read_at(0, magic, std::min<int64_t>(file.size(), sizeof magic));
+  constexpr size_t kAnyVersion = sizeof kMagic - 1;
+  const char unwritten[sizeof kMagic] = {};
+  RELA_CHECK(std::memcmp(magic, kMagic, kAnyVersion) == 0 ||
+                 std::memcmp(magic, unwritten, sizeof magic) == 0,
+             IoError, path,
+             ": not a file of targets, so it is not overwritten; name another one in "
+             "rela.targets_path, or move this one away");
+}
+
 RowFile RowFile::create(const std::string& path, const RowFileSpec& spec) {
   RELA_CHECK(static_cast<int64_t>(spec.identity.size()) <= RowFileSpec::kMaxIdentity, InternalError,
              "row file: an identity of ", spec.identity.size(), " bytes; at most ",
              RowFileSpec::kMaxIdentity);
   const int64_t bytes = file_bytes(spec);
+  check_replaceable(path);
   unlink(path.c_str());  // processes that have mapped the older file keep it
   {
     const FileDescriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)};

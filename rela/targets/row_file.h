@@ -27,8 +27,12 @@ struct RowFileSpec {
 class RowFile {
  public:
   /// Creates a file in which no block is written yet; its space is reserved, so that a full disk is
-  /// detected here. Replaces an older file of that name. Throws IoError.
+  /// detected here. Replaces an older file of that name that check_replaceable() lets pass. Throws
+  /// IoError.
   static RowFile create(const std::string& path, const RowFileSpec& spec);
+  /// Throws IoError if there is something that never was a file of this kind: it could be anything
+  /// that its owner wants to keep. An empty file may go, and one whose header was never written.
+  static void check_replaceable(const std::string& path);
   /// Opens an existing file to read or to continue writing. Empty if there is none; throws
   /// WeightsError, which says what is wrong, for a damaged file. Blocks are not checked: see
   /// block_is_good().

@@ -95,7 +95,9 @@ TargetBuilder::TargetBuilder(const Prior& prior, const ImageDataset& dataset, Ta
       dataset_(dataset),
       options_(std::move(options)),
       wanted_(wanted_width(prior, dataset, options_)),
-      identity_(target_identity(prior, dataset, wanted_)) {}
+      identity_(target_identity(prior, dataset, wanted_)) {
+  RowFile::check_replaceable(options_.path);
+}
 
 std::optional<Targets> TargetBuilder::open() {
   Lookup found = look_up(options_.path, identity_);

@@ -20,7 +20,7 @@ namespace rela {
 class TargetBuilder {
  public:
   /// Prior and data set must outlive it. Throws ConfigError when pca_dim exceeds the prior's width,
-  /// DataError for fewer than two images.
+  /// DataError for fewer than two images, IoError when the path is that of a file of another kind.
   TargetBuilder(const Prior& prior, const ImageDataset& dataset, TargetOptions options);
 
   /// The targets if their file contains them; else empty, and why_not() says why.

@@ -6,6 +6,8 @@
 
 namespace rela {
 
+namespace fs = std::filesystem;
+
 Trainer::Trainer(const ExperimentConfig& config, const RunDirectory& run, Device device,
                  ProgressDisplay::Style progress)
     : config_(config),
@@ -42,12 +44,15 @@ TrainingState Trainer::training_state() {
 }
 
 void Trainer::restore(const CheckpointRef& checkpoint) {
-  const SavedTraining saved(checkpoint.folder, config_);
+  const SavedTraining saved(checkpoint.folder, config_, *train_set_);
+  step_ = saved.step();
+  signals_.emplace();
   begin_phase(find_phase(phases_, saved.phase()));
   const TrainingPosition position = saved.read(training_state());
   step_ = position.step;
   elapsed_before_s_ = position.elapsed_s;
   resumed_ = true;
+  is_from_elsewhere_ = !checkpoints_.holds(checkpoint.folder);
   RELA_CHECK(step_ <= length_.total_steps, ConfigError, config_.epochs ? "epochs" : "max_steps",
              ": the run would have ", length_.total_steps, " steps, and ",
              checkpoint.folder.string(), " is at step ", step_,
@@ -72,10 +77,22 @@ void Trainer::log_changes(const SavedTraining& saved) const {
   }
 }
 
+void Trainer::leave_other_branch() const {
+  const fs::path aside = checkpoints_.abandon_after(is_from_elsewhere_ ? -1 : step_);
+  if (aside.empty()) return;
+  std::error_code ignored;  // the record before this run cuts it; the checkpoints matter more
+  fs::copy_file(record_.metrics_file(), aside / fs::path(record_.metrics_file()).filename(),
+                fs::copy_options::overwrite_existing, ignored);
+  log_warning("later checkpoints than the one that this run goes on from are now in ",
+              aside.string(), "; delete them, or --resume one of them to go back to that branch");
+}
+
 void Trainer::begin_phase(size_t index) {
   training_step_.reset();  // of the phase that ends, as what its recording reads
   phase_ = {};
   phase_index_ = index;
+  std::optional<StopAtOnce> watch;  // targets take long to make, and there is nothing to save
+  if (loader_ == nullptr) watch.emplace([this] { tell_stop_before_steps(); });
   phase_ = phases_[index].begin();
   training_step_.emplace(phase_, loss_scale_,
                          TrainingStep::Options{config_.accum_steps, config_.cuda_graph});
@@ -86,6 +103,7 @@ void Trainer::begin_next_phase() {
   phase_.learner->describe(event);
   const std::string farewell = phase_.learner->farewell();
   begin_phase(phase_index_ + 1);
+  is_whole_ = true;
   loader_->switch_views(phase_.views);
   event.phase = phase_name();
   record_.progress().clear();
@@ -103,39 +121,54 @@ void Trainer::start_loader() {
 
 ExitCode Trainer::train() {
   try {
-    if (!resumed_) begin_phase(first_phase(config_, length_));
-    SignalWatch signals;
+    if (!resumed_) {
+      record_.write_status(position(), RunStatus::kRunning);
+      signals_.emplace();
+      begin_phase(first_phase(config_, length_));
+    }
+    leave_other_branch();
     record_.open(step_, elapsed_before_s_);
     log_start();
+    if (is_from_elsewhere_) write_checkpoint();  // for --resume auto, whatever comes
     // The untrained network as a baseline, or an evaluation that a signal interrupted.
     const bool stopped = evaluation_due() && !is_evaluated() && !evaluate();
     if (stopped) write_checkpoint();
     if (!stopped) start_loader();
     window_ = {};
-    if (stopped || run_steps(signals) == SignalRequest::kCheckpointAndStop) return stop_by_signal();
+    if (stopped || run_steps() == SignalRequest::kCheckpointAndStop) return stop_by_signal();
     finish();
-  } catch (const Error& e) {
+  } catch (const std::exception& e) {
     record_.progress().clear();
+    if (dynamic_cast<const IoError*>(&e) != nullptr) save_whole_step();
     write_failure(e);
     throw;
   }
   return ExitCode::kDone;
 }
 
-SignalRequest Trainer::run_steps(SignalWatch& signals) {
+SignalRequest Trainer::run_steps() {
   while (step_ < length_.total_steps) {
     const StepRates rates = rates_at(config_, length_, step_);
+    is_whole_ = false;
     const StepResult result = training_step_->run(step_ + 1, *loader_, rates);
     ++step_;
     window_.add(result);
-    log_step(result, rates);
-    if (phase_.learner->finish_step(step_, result.loss)) begin_next_phase();
+    std::exception_ptr untold;  // on a full disk; the step is finished first
+    try {
+      log_step(result, rates);
+    } catch (const IoError&) {
+      untold = std::current_exception();
+    }
+    const bool is_phase_over = phase_.learner->finish_step(step_, result.loss);
+    if (is_phase_over) begin_next_phase();
+    is_whole_ = true;
+    if (untold) std::rethrow_exception(untold);
     if (evaluation_due() && !evaluate()) {
       write_checkpoint();
       return SignalRequest::kCheckpointAndStop;
     }
     if (step_ == length_.total_steps) break;  // finish() writes the last checkpoint
-    const SignalRequest request = signals.take();
+    const SignalRequest request = signals_->take();
     const bool scheduled =
         config_.checkpoint.every_steps > 0 && step_ % config_.checkpoint.every_steps == 0;
     if (scheduled || request != SignalRequest::kNone) write_checkpoint();

@@ -2,6 +2,7 @@
 // One training run: its phases, one after the other, step by step.
 
 #include <chrono>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -48,8 +49,10 @@ class Trainer {
 
   // trainer.cpp: the loop
   /// Runs to the end, or to a stop request, in which case it has written the checkpoint.
-  SignalRequest run_steps(SignalWatch& signals);
+  SignalRequest run_steps();
   void log_changes(const SavedTraining& saved) const;
+  /// Sets aside what this run does not continue.
+  void leave_other_branch() const;
   void begin_phase(size_t index);
   void begin_next_phase();
   void start_loader();
@@ -64,8 +67,11 @@ class Trainer {
   TrainEvent train_event(const StepResult& result, const ProgressState& state) const;
   void write_checkpoint();
   ExitCode stop_by_signal();
+  void tell_stop_before_steps() const noexcept;
   void finish();
-  void write_failure(const Error& failure) const;
+  void save_checkpoint();
+  void save_whole_step();
+  void write_failure(const std::exception& failure) const;
   bool log_due() const;
 
   // trainer_evaluation.cpp: what it is worth
@@ -96,9 +102,12 @@ class Trainer {
   CheckpointStore checkpoints_;
   ProgressDisplay::Style progress_style_;
   RunRecord record_;
+  std::optional<SignalWatch> signals_;
   int64_t step_ = 0;
   double elapsed_before_s_ = 0;
+  bool is_whole_ = false;  // steps were taken, and the state is that after step_
   bool resumed_ = false;
+  bool is_from_elsewhere_ = false;  // resumed from a checkpoint that is not among this run's own
   Window window_;
 };
 

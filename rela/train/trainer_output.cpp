@@ -55,6 +55,7 @@ void Trainer::log_start() {
   }
   record_.write_status(position(), RunStatus::kRunning);
   record_.write(position(), resumed_ ? RunEvent(ResumeEvent{facts}) : RunEvent(StartEvent{facts}));
+  write_report(run_.path());
   log_info(method_name(config_.method), ": ", describe(config_.backbone), ", ",
            learner_->parameters().size(), " parameters, ", train_set_->size(), " images, ",
            length_.total_steps, " steps of ", config_.effective_batch(),
@@ -64,9 +65,10 @@ void Trainer::log_start() {
 void Trainer::check_collapse(double deviation) {
   const double healthy = 1.0 / std::sqrt(static_cast<double>(learner_->feature_width()));
   if (deviation > kCollapseWarning * healthy) return;
-  RELA_CHECK(deviation > kCollapsed * healthy, NonFiniteError, "step ", step_,
-             ": the features have collapsed (deviation ", deviation, ", healthy is about ", healthy,
-             "); the last checkpoint is intact, lower optimizer.lr or raise momentum.base_tau");
+  RELA_CHECK(
+      deviation > kCollapsed * healthy, NonFiniteError, "step ", step_,
+      ": the features have collapsed (deviation ", deviation, ", healthy is about ", healthy,
+      "); earlier checkpoints stay as they are; lower optimizer.lr or raise momentum.base_tau");
   const std::string message =
       cat("the features are collapsing: deviation ", deviation, ", healthy is about ", healthy);
   log_warning(message);
@@ -123,13 +125,17 @@ TrainEvent Trainer::train_event(const StepResult& result, const ProgressState& s
   return event;
 }
 
-void Trainer::write_checkpoint() {
-  const auto start = Clock::now();
+void Trainer::save_checkpoint() {
   const TrainingState state = training_state();
   checkpoints_.save(step_, [&](const std::filesystem::path& folder) {
-    write_training_state(folder, state, {step_, record_.elapsed_s()}, config_);
+    write_training_state(folder, state, {step_, record_.elapsed_s()}, config_, *train_set_);
   });
   run_.drop_replaced();
+}
+
+void Trainer::write_checkpoint() {
+  const auto start = Clock::now();
+  save_checkpoint();
   record_.write_status(position(), RunStatus::kRunning);
   record_.write(position(), CheckpointEvent{seconds_since(start)});
 }
@@ -143,6 +149,22 @@ ExitCode Trainer::stop_by_signal() {
   record_.write_status(position(), RunStatus::kInterrupted, ExitCode::kStoppedBySignal, why);
   write_report(run_.path());
   return ExitCode::kStoppedBySignal;
+}
+
+/// On a thread of its own, and then the process ends.
+void Trainer::tell_stop_before_steps() const noexcept {
+  try {
+    const std::string why = cat("stopped by ", SignalWatch::stop_signal_name(),
+                                " before any step of this process; go on with --resume auto: "
+                                "targets that were made so far are kept");
+    log_warning(why);
+    flush_log();
+    constexpr int kKilled = 128;  // as shells say it
+    record_.write_status(position(), RunStatus::kInterrupted,
+                         ExitCode{kKilled + SignalWatch::stop_signal_number()}, why);
+  } catch (const std::exception& e) {
+    log_warning(e.what());
+  }
 }
 
 void Trainer::finish() {
@@ -165,9 +187,21 @@ void Trainer::finish() {
   log_info("finished ", step_, " steps; report: ", run_.file("report.html").string());
 }
 
-void Trainer::write_failure(const Error& failure) const {
+/// What cannot be told must not cost what was computed.
+void Trainer::save_whole_step() {
+  if (!is_whole_) return;
   try {
-    record_.write_status(position(), RunStatus::kFailed, failure.exit_code(), failure.what());
+    save_checkpoint();
+    log_info("the checkpoint of step ", step_, " is complete");
+  } catch (const Error& e) {
+    log_warning("step ", step_, " has no checkpoint: ", e.what());
+  }
+}
+
+void Trainer::write_failure(const std::exception& failure) const {
+  try {
+    record_.write_failure(position(), exit_code_of(failure), message_of(failure));
+    write_report(run_.path());
   } catch (const IoError& e) {
     log_warning(e.what());  // a full disk: the first failure is the one to report
   }

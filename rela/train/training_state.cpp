@@ -3,6 +3,7 @@
 #include "rela/train/json_member.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
+#include "runtime/io/hash.h"
 #include "runtime/io/json.h"
 
 namespace rela {
@@ -11,6 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kStateVersion = 3;
+constexpr const char* kData = "data";
 
 /// Momenta of all optimisers, flat, in the layout of the arenas.
 std::vector<StateTensor> momenta_of(const Phase& phase) {
@@ -70,7 +72,8 @@ void restore_loss_scale(const JsonValue& json, const std::string& file, LossScal
 }  // namespace
 
 void write_training_state(const fs::path& folder, const TrainingState& state,
-                          const TrainingPosition& position, const ExperimentConfig& config) {
+                          const TrainingPosition& position, const ExperimentConfig& config,
+                          const ImageDataset& images) {
   const Learner& learner = *state.phase.learner;
   save_state(path_of(folder, "model.safetensors"), state.phase.state());
   save_state(path_of(folder, "target.safetensors"), state.learner.target_state());
@@ -85,12 +88,15 @@ void write_training_state(const fs::path& folder, const TrainingState& state,
   if (state.loss_scale != nullptr) {
     json.emplace_back("loss_scale", loss_scale_json(*state.loss_scale));
   }
+  json.emplace_back(kData, JsonValue::Object{{"images", images.size()},
+                                             {"fingerprint", to_hex(images.fingerprint())}});
   json.emplace_back("config", parse_json(to_resolved_json(config)));
   write_file_atomic(path_of(folder, "state.json"),
                     to_json_text(json, JsonLayout::kIndented) + "\n");
 }
 
-SavedTraining::SavedTraining(fs::path folder, const ExperimentConfig& config)
+SavedTraining::SavedTraining(fs::path folder, const ExperimentConfig& config,
+                             const ImageDataset& images)
     : folder_(std::move(folder)),
       file_(path_of(folder_, "state.json")),
       json_(parse_json(read_file(file_))) {
@@ -105,7 +111,27 @@ SavedTraining::SavedTraining(fs::path folder, const ExperimentConfig& config)
              ": the run was started with another config; ",
              "restore these keys, or start anew with --out or --overwrite:", differences);
   changes_ = free_config_changes(*before, now);
+  check_data(config, images);
 }
+
+void SavedTraining::check_data(const ExperimentConfig& config, const ImageDataset& images) const {
+  const JsonValue* data = json_.find(kData);
+  if (data == nullptr) return;  // checkpoints did not always say
+  const std::string now = to_hex(images.fingerprint());
+  const auto before = required_member<std::string>(*data, "fingerprint", file_);
+  if (before == now) return;
+  const JsonValue* section = this->config().find("data");
+  const JsonValue* path = section == nullptr ? nullptr : section->find("train_path");
+  throw WeightsError(
+      cat(folder_.string(), ": the run was trained on other images: ",
+          required_member<int64_t>(*data, "images", file_), " with the fingerprint ", before, " (",
+          path == nullptr ? "" : to_json_text(*path, JsonLayout::kCompact), ") in the checkpoint, ",
+          images.size(), " with ", now, " (\"", config.data.train_path,
+          "\") now; name those of the checkpoint in data.train_path, or start anew with --out or "
+          "--overwrite"));
+}
+
+int64_t SavedTraining::step() const { return required_member<int64_t>(json_, "step", file_); }
 
 std::string SavedTraining::phase() const {
   return required_member<std::string>(json_, "phase", file_);
@@ -126,8 +152,7 @@ TrainingPosition SavedTraining::read(const TrainingState& state) const {
   if (!learner.progress().empty()) learner.restore(section(json_, learner.name(), file_), file_);
   if (state.loss_scale != nullptr)
     restore_loss_scale(section(json_, "loss_scale", file_), file_, *state.loss_scale);
-  return {required_member<int64_t>(json_, "step", file_),
-          required_member<double>(json_, "elapsed_s", file_)};
+  return {step(), required_member<double>(json_, "elapsed_s", file_)};
 }
 
 }  // namespace rela

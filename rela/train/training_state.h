@@ -5,6 +5,7 @@
 #include <string>
 
 #include "rela/config/experiment_config.h"
+#include "rela/data/dataset.h"
 #include "rela/train/loss_scale.h"
 #include "rela/train/phase.h"
 #include "runtime/io/json.h"
@@ -26,25 +27,30 @@ struct TrainingPosition {
 
 /// Writes model, target and optimizer .safetensors and state.json into the folder.
 void write_training_state(const std::filesystem::path& folder, const TrainingState& state,
-                          const TrainingPosition& position, const ExperimentConfig& config);
+                          const TrainingPosition& position, const ExperimentConfig& config,
+                          const ImageDataset& images);
 
 /// A checkpoint that is about to be read.
 class SavedTraining {
  public:
   /// Throws WeightsError if it was made with a config that differs in anything that affects the
-  /// numbers: each difference is listed.
-  SavedTraining(std::filesystem::path folder, const ExperimentConfig& config);
+  /// numbers, where each difference is listed, or with other training images.
+  SavedTraining(std::filesystem::path folder, const ExperimentConfig& config,
+                const ImageDataset& images);
 
   /// The resolved config of the process that wrote it.
   const JsonValue& config() const { return *json_.find("config"); }
   /// What has been changed since, of the keys that may be; empty: nothing.
   const std::string& config_changes() const { return changes_; }
+  int64_t step() const;
   /// The phase of the next step, which must have begun before the rest can be read.
   std::string phase() const;
   /// Fills the state. Throws WeightsError if the tensors do not fit.
   TrainingPosition read(const TrainingState& state) const;
 
  private:
+  void check_data(const ExperimentConfig& config, const ImageDataset& images) const;
+
   std::filesystem::path folder_;
   std::string file_;  // state.json
   JsonValue json_;

@@ -136,7 +136,7 @@ void TrainingStep::skip() {
         cat("step ", step_, ": the gradient is not finite; first seen in ",
             first_non_finite_gradient(*main_.front().arena),
             before > 1 ? cat(", at a loss scale of ", scale) : "",
-            "; the last checkpoint is intact, lower optimizer.lr",
+            "; earlier checkpoints stay as they are; lower optimizer.lr",
             before > 1 ? ", lower loss_scale.value, choose loss_scale.mode dynamic" : "",
             " or use precision fp32"));
   }
@@ -152,7 +152,7 @@ void TrainingStep::throw_non_finite_loss(const TwoViewBatch& batch, double loss)
   throw NonFiniteError(
       cat("step ", step_, ": the loss is ", loss, "; first seen in ",
           where.empty() ? "the loss itself" : where,
-          "; the last checkpoint is intact, lower optimizer.lr or use precision fp32"));
+          "; earlier checkpoints stay as they are; lower optimizer.lr or use precision fp32"));
 }
 
 }  // namespace rela

@@ -243,8 +243,12 @@ class PathField : public ConfigField {
 }  // namespace
 
 std::string absolute_path(const std::string& folder, const std::string& relative) {
+  std::error_code failure;
   const std::filesystem::path path =
-      std::filesystem::absolute(std::filesystem::path(folder) / relative).lexically_normal();
+      std::filesystem::absolute(std::filesystem::path(folder) / relative, failure)
+          .lexically_normal();
+  RELA_CHECK(!failure, IoError, relative, ": the folder that this program was started in is gone (",
+             failure.message(), "); change to one that exists, or give an absolute path");
   return (path.has_filename() ? path : path.parent_path()).string();
 }
 

@@ -60,11 +60,26 @@ class Reader {
     } else if (ConfigVariant* variant = entry.variant()) {
       variant->choose(value);
       read(variant->table(), value, path);
+      if (has_unknown_key(variant->table(), value)) {
+        issues_.add(path,
+                    {cat("its keys depend on ", path,
+                         ".name; to replace all of them at once: "
+                         "--set '",
+                         path, "={\"name\": ...}'")},
+                    nullptr);
+      }
     } else if (ConfigList* list = entry.list()) {
       read_list(*list, value, path);
     } else {
       read_field(*entry.field(), value, path);
     }
+  }
+
+  static bool has_unknown_key(const ConfigTable& table, const JsonValue& value) {
+    const auto* members = value.as<JsonValue::Object>();
+    return members != nullptr && std::any_of(members->begin(), members->end(), [&](const auto& m) {
+             return m.first != "_comment" && table.find(m.first) == nullptr;
+           });
   }
 
   void read_field(ConfigField& field, const JsonValue& value, const std::string& path) {

@@ -23,23 +23,6 @@ constexpr int64_t kMaxBytesPerCall = int64_t{64} << 20;
 
 std::string reason(int code) { return std::generic_category().message(code); }
 
-/// Says what failed, why, and for a full disk what to do.
-[[noreturn]] void throw_io(const std::string& path, const std::string& what, int code) {
-  if (code == ENOSPC) {
-    throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
-                      "); free some space there or choose another folder"));
-  }
-  if (code == EDQUOT) {
-    throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
-                      "); your quota is used up: delete files or choose another folder"));
-  }
-  if (code == EFBIG) {
-    throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
-                      "); raise the file size limit (ulimit -f) or choose another folder"));
-  }
-  throw IoError(cat(path, ": ", what, " (", reason(code), ")"));
-}
-
 std::string folder_of(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   return folder.empty() ? "." : folder;
@@ -66,6 +49,22 @@ std::string replaceable_file(std::string path) {
 }
 
 }  // namespace
+
+void throw_io(const std::string& path, const std::string& what, int code) {
+  if (code == ENOSPC) {
+    throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
+                      "); free some space there or choose another folder"));
+  }
+  if (code == EDQUOT) {
+    throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
+                      "); your quota is used up: delete files or choose another folder"));
+  }
+  if (code == EFBIG) {
+    throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
+                      "); raise the file size limit (ulimit -f) or choose another folder"));
+  }
+  throw IoError(cat(path, ": ", what, " (", reason(code), ")"));
+}
 
 InputFile::InputFile(std::string path) : path_(std::move(path)) {
   // O_NONBLOCK: a named pipe without a writer must not hang the open.

@@ -59,6 +59,10 @@ class AtomicFile {
 
 void write_file_atomic(const std::string& path, std::string_view contents);
 
+/// Throws the IoError of a call that gave errno `code`: the path, what failed, the system's reason,
+/// and for a full disk what to do.
+[[noreturn]] void throw_io(const std::string& path, const std::string& what, int code);
+
 /// Throws what writing a file of this name would throw if it cannot be created; leaves nothing
 /// behind. For programs to call before long work.
 void check_writable(const std::string& path);

@@ -97,7 +97,8 @@ def write_programs(build, checkout, measured):
                            f" --set batch_size={BATCH_SIZE}{precision_of_experiments()}"}
     if measured:
         dry = f"--set precision=fp32 --set batch_size={BATCH_SIZE}"
-        short = {"train_byol": f"--check {dry}", "experiment": f"--dry-run {dry}"}
+        no_prior = "--set rela.prior.model=random --set rela.prior.weights=null"  # no weights are here
+        short = {"train_byol": f"--check {dry}", "experiment": f"--dry-run {dry} {no_prior}"}
     for program in PROGRAMS:
         write_program(checkout / "build/apps" / program,
                       f'exec "{build}/apps/{program}" "$@" {short.get(program, "")}\n')

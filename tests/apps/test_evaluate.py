@@ -5,7 +5,8 @@ import json
 import unittest
 
 from programs import (CIFAR_RECORD_BYTES, DONE, IO, USAGE, WEIGHTS, ProgramTest,
-                      read_safetensors, read_safetensors_header, run_program, sha256, write_cifar10)
+                      read_safetensors, read_safetensors_header, run_program, sha256, write_cifar10,
+                      write_safetensors)
 
 WIDTH = 32  # features of a ResNet-18 whose first stage has 4 channels
 
@@ -34,7 +35,53 @@ class Evaluation(ProgramTest):
         self.assert_result(result, "knn")
         self.assertEqual(result["weights_sha256"], sha256(self.weights))
         self.assertEqual(json.loads(out.read_text()), result)
-        self.assertEqual(json.loads((self.run_folder / "eval/knn.json").read_text()), result)
+        (kept,) = (self.run_folder / "eval").iterdir()
+        self.assertEqual(json.loads(kept.read_text()), result)
+
+    def test_results_of_other_settings_data_or_weights_stand_beside_each_other(self):
+        own = ("evaluate", "knn", "--run", self.run_folder.folder, "--k")
+        first = self.result(*own, 5)
+        self.assertEqual(first, self.result(*own, 5))
+        more = [self.result(*own, 3)]
+        self.data = write_cifar10(self.top / "other", test_images=20)
+        more.append(self.result(*own, 5))
+        self.trained("run", "--resume", "auto", "--max-steps", 2)
+        more.append(self.result(*own, 5))
+        kept = [json.loads(path.read_text()) for path in (self.run_folder / "eval").glob("knn-*.json")]
+        self.assertEqual(sorted(map(str, kept)), sorted(map(str, [first, *more])))
+        self.assertEqual([result["settings"]["k"] for result in (first, *more)], [5, 3, 5, 5])
+        self.assertEqual(more[1]["data"]["path"], str(self.data))
+        for split in ("train_fingerprint", "test_fingerprint"):
+            self.assertEqual(first["data"][split], more[0]["data"][split])
+        self.assertNotEqual(first["data"]["test_fingerprint"], more[1]["data"]["test_fingerprint"])
+
+    def test_a_prefix_of_all_names_is_told(self):
+        tensors = read_safetensors(self.weights)
+        file = write_safetensors(self.top / "wrapped.safetensors",
+                                 {f"module.{name}": tensor for name, tensor in tensors.items()})
+        done = run_program("evaluate", "knn", "--weights", file, "--model", "resnet18", "--width", 4, "--cifar-stem",
+                           "--data", self.data)
+        self.assertFails(done, WEIGHTS, 'names begin with "module."', "removeprefix")
+        write_safetensors(file, {"module.fc.weight": ("F32", [1, 1], bytes(4))})
+        done = run_program("evaluate", "classify", "--weights", file, "--model", "resnet18", "--data", self.data)
+        self.assertFails(done, WEIGHTS, "called module.fc.weight")
+
+    def test_a_shape_that_a_model_does_not_have_is_refused(self):
+        file = write_safetensors(self.top / "elsewhere.safetensors", read_safetensors(self.weights))
+        for option in (("--width", 8), ("--cifar-stem",)):
+            done = run_program("evaluate", "knn", "--weights", file, "--model", "vit_tiny_patch4_32", *option,
+                               "--data", self.data)
+            self.assertFails(done, USAGE, option[0], "vit_tiny_patch4_32 has one shape only")
+
+    def test_a_picture_is_not_written_under_another_kinds_name(self):
+        done = run_program("evaluate", "neighbours", "--pixels", "--data", self.data, "--out", self.top / "sheet.jpg")
+        self.assertFails(done, USAGE, "sheet.jpg", ".png")
+
+    def test_no_neighbours_are_refused_before_the_work(self):
+        for option, value in (("--k", 0), ("--temperature", 0), ("--temperature", "inf")):
+            done = run_program("evaluate", "knn", "--run", self.run_folder.folder, "--data", self.data, option, value)
+            self.assertFails(done, USAGE, f"{option}: {value}; a number above 0 is allowed")
+            self.assertNotIn("loaded", done.stderr)
 
     def test_knn_of_a_weights_file_is_that_of_the_run(self):
         run = self.result("evaluate", "knn", "--run", self.run_folder.folder, "--k", 5)
@@ -67,12 +114,12 @@ class Evaluation(ProgramTest):
             self.assertFails(done, DONE, "device: cpu")
         for program, *args in (("evaluate", "knn"), ("evaluate", "linear"), ("evaluate", "classify"),
                                ("evaluate", "neighbours", "--pixels"), ("embed",)):
-            done = run_program(program, *args, "--data", self.data, "--out", self.top / "out", "--device", "gpu")
+            done = run_program(program, *args, "--data", self.data, "--out", self.top / "out.png", "--device", "gpu")
             self.assertFails(done, USAGE, '--device: "gpu"', "auto, cpu, cuda")
             self.assertEqual(done.stdout, "")
 
     def test_a_file_that_cannot_be_written_is_refused_before_the_work(self):
-        out = self.top / "nowhere" / "out"
+        out = self.top / "nowhere" / "out.png"
         for program, *args in (("evaluate", "knn"), ("evaluate", "linear"), ("evaluate", "neighbours"), ("embed",)):
             done = run_program(program, *args, "--run", self.run_folder.folder, "--data", self.data, "--out", out)
             self.assertFails(done, IO, out)

@@ -8,7 +8,7 @@ import subprocess
 import unittest
 import xml.etree.ElementTree
 
-from programs import (APPS, CONFIG, DONE, POLL_S, SOURCE, STOPPED, USAGE, ProgramTest, Run, changed, environment,
+from programs import (APPS, CONFIG, DATA, DONE, IO, POLL_S, SOURCE, STOPPED, USAGE, ProgramTest, Run, changed, environment,
                       run_program, write_cifar10)
 
 FAILED = 1
@@ -134,6 +134,32 @@ class Table(ExperimentTest):
                                    "eval.knn_k": 50, "eval.knn_every_epochs": 0})
         self.assertFails(self.experiment(base=base, **{**table, "evaluate": ["knn"]}), DONE, "only 40 images can vote")
 
+    def test_what_else_is_measured_of_a_run_does_not_get_into_the_table(self):
+        own = {"evaluate": ["knn"], "runs": [{"name": "byol", "seeds": [1]}]}
+        self.assertExit(self.experiment(**own), DONE)
+        before = self.results()["rows"]
+        other = write_cifar10(self.top / "other", test_images=20)
+        done = run_program("evaluate", "knn", "--run", self.out / "byol-r1-s1", "--data", other, "--k", 1)
+        self.assertExit(done, DONE)
+        self.assertExit(self.experiment(**own), DONE)
+        self.assertEqual(self.results()["rows"], before)
+
+    def test_a_dry_run_finds_what_the_runs_would_find(self):
+        runs = [{"name": "good", "seeds": [1]},
+                {"name": "data", "set": {"data.train_path": "nowhere"}, "seeds": [1]},
+                {"name": "prior", "set": {"method": "rela_byol", "rela.prior.model": "resnet18",
+                                          "rela.prior.weights": "lost.safetensors"}, "seeds": [1, 2]},
+                {"name": "own", "set": {"method": "rela_byol", "rela.prior.model": "exported",
+                                        "rela.prior.weights": str(self.out / "good-r1-s1")}, "seeds": [1]}]
+        self.assertFails(self.experiment("--dry-run", "--only", "data", runs=runs), DATA, "nowhere")
+        result = self.experiment("--dry-run", "--only", "prior", "--only", "good", "--only", "own", runs=runs)
+        self.assertFails(result, IO, "prior-r1-s1: ", "lost.safetensors")
+        self.assertEqual(result.stderr.count("lost.safetensors"), 1)
+        self.assertIn("own-r1-s1", result.stdout)
+        self.assertExit(self.experiment("--dry-run", "--only", "good", runs=runs), DONE)
+        self.assertExit(self.experiment("--only", "good", runs=runs), DONE)
+        self.assertEqual(self.cell("good-r1-s1").status()["state"], "finished")
+
     def test_only_the_named_runs_are_done(self):
         result = self.experiment("--only", "byol-r0.5-s2", "--only", "rela-r0.5-s1")
         self.assertExit(result, DONE)
@@ -249,7 +275,9 @@ class CommittedTables(ExperimentTest):
     def test_they_fit_the_configs_they_start_from(self):
         for name, cells in (("cpu.json", 12), ("gpu.json", 12)):
             result = run_program("experiment", SOURCE / "apps/experiments" / name, "--out", self.out, "--dry-run",
-                                 "--set", f"data.train_path={self.top / 'data'}", "--set", "batch_size=4")
+                                 "--set", f"data.train_path={self.top / 'data'}", "--set", "batch_size=4",
+                                 "--set", "precision=fp32", "--set", "rela.prior.model=random",
+                                 "--set", "rela.prior.weights=null")
             self.assertExit(result, DONE)
             self.assertEqual(json.loads(result.stdout.splitlines()[-1])["cells"], cells)
 

@@ -3,10 +3,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import unittest
 
-from programs import APPS, DONE, TIMEOUT_S, ProgramTest
+from programs import APPS, DEVICE, DONE, TIMEOUT_S, ProgramTest
 
 
 class OpenMp(ProgramTest):
@@ -32,6 +33,71 @@ class OpenMp(ProgramTest):
         losses, log = self.losses("limited", OMP_THREAD_LIMIT="1")
         self.assertEqual(len(losses), 4)
         self.assertIn("warning: OpenMP starts 1 of 2 threads; computing with 1", log)
+
+
+# At most THREADS_ALLOWED threads at a time beside the first one.
+FEW_THREADS = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+static int alive;
+struct Start { void* (*body)(void*); void* argument; };
+static void end(void* unused) { (void)unused; __atomic_sub_fetch(&alive, 1, __ATOMIC_SEQ_CST); }
+static void* begin(void* argument) {
+  struct Start start = *(struct Start*)argument;
+  free(argument);
+  void* result;
+  pthread_cleanup_push(end, NULL);
+  result = start.body(start.argument);
+  pthread_cleanup_pop(1);
+  return result;
+}
+int pthread_create(pthread_t* thread, const pthread_attr_t* how, void* (*body)(void*), void* argument) {
+  int (*next)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*) = dlsym(RTLD_NEXT, "pthread_create");
+  if (__atomic_add_fetch(&alive, 1, __ATOMIC_SEQ_CST) > atoi(getenv("THREADS_ALLOWED"))) { end(NULL); return EAGAIN; }
+  struct Start* start = malloc(sizeof *start);
+  *start = (struct Start){body, argument};
+  return next(thread, how, begin, start);
+}
+"""
+
+
+class Threads(ProgramTest):
+    @unittest.skipIf(os.environ.get("RELA_SANITIZE"), "sanitizers wrap pthread_create themselves")
+    def test_threads_that_the_system_does_not_start_are_an_error(self):
+        (self.top / "few.c").write_text(FEW_THREADS)
+        library = self.top / "few.so"
+        compiler = os.environ.get("CC", "cc")
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, self.top / "few.c", "-ldl"], check=True)
+        config = self.write_config({"threads": 2, "data.workers": 4})
+        for allowed in range(5):  # one is OpenMP's, four are loaders
+            out = self.top / f"run{allowed}"
+            done = subprocess.run([APPS / "train_byol", config, "--out", out], text=True, timeout=TIMEOUT_S, check=False,
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  env=dict(os.environ, LD_PRELOAD=str(library), THREADS_ALLOWED=str(allowed)))
+            self.assertFails(done, DEVICE, "threads: the system starts no more", "data.workers", "ulimit -u, ulimit -v")
+            if out.exists():
+                self.assertEqual(json.loads((out / "status.json").read_text())["state"], "failed")
+
+
+class Memory(ProgramTest):
+    @unittest.skipIf(os.environ.get("RELA_SANITIZE"), "sanitizers take all of the address space")
+    def test_a_crash_where_memory_is_limited_says_so(self):
+        process, run = self.start_training("run", changes={"max_steps": 1_000_000}, stderr=subprocess.PIPE)
+        self.wait_until(lambda: run.events("train"), process)
+        process.send_signal(signal.SIGSEGV)  # without a limit, memory is not to blame
+        self.assertNotIn(b"ulimit", process.communicate(timeout=TIMEOUT_S)[1])
+        config = self.write_config({"max_steps": 1_000_000})
+        process = subprocess.Popen(["sh", "-c", 'ulimit -v 8000000; exec "$@"', "sh", APPS / "train_byol", config, "-q",
+                                    "--out", self.top / "limited"], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        self.wait_until(lambda: (self.top / "limited/status.json").exists(), process)
+        process.send_signal(signal.SIGSEGV)
+        message = process.communicate(timeout=TIMEOUT_S)[1]
+        self.assertEqual(process.returncode, -signal.SIGSEGV)
+        self.assertIn("ulimit -v", message)
 
 
 class StandardStreams(ProgramTest):

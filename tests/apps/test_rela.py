@@ -2,11 +2,13 @@
 """Methods with a ReLA phase: what each phase trains, when it ends, and that resumed runs are bit-identical."""
 
 import json
+import signal
 import struct
+import time
 import unittest
 
-from programs import (CIFAR_RECORD_BYTES, DONE, IO, NON_FINITE, USAGE, WEIGHTS, ProgramTest, Run, read_safetensors,
-                      write_cifar10, write_safetensors)
+from programs import (CIFAR_RECORD_BYTES, DONE, IO, NON_FINITE, TIMEOUT_S, USAGE, WEIGHTS, ProgramTest, Run,
+                      read_safetensors, write_cifar10, write_safetensors)
 
 # 64 images in batches of 8: eight steps per epoch.
 STEPS = 16
@@ -157,25 +159,74 @@ class TargetFile(RelaTest):
                  f"{self.targets} is damaged (block 0 of 1 does not match its checksum)"),
                 (whole[:-4], f"{self.targets}: {len(whole) - 4} bytes of {len(whole)}"),
                 (whole[:9] + bytes([whole[9] ^ 1]) + whole[10:], f"{self.targets}: the header's checksum is wrong"),
-                (b"something else", f"{self.targets}: not a file of targets")):
+                (b"", f"{self.targets}: not a file of targets")):
             self.targets.write_bytes(damaged)
             run = self.assert_made_anew(reason)
             self.assertEqual(run.results(8), self.first.results(8))
             self.assertEqual(self.targets.read_bytes(), whole)
 
     def test_features_of_an_interrupted_pass_that_are_damaged_are_made_anew_and_it_is_said(self):
+        whole = self.targets.read_bytes()
         self.targets.unlink()
         features = self.targets.with_name("targets.bin.features")
-        features.write_bytes(b"something else")
+        features.write_bytes(whole[:100])
         run, text = self.again()
         self.assertIn(f"{features}: not a file of targets; starting it anew", text)
         self.assertEqual(run.results(8), self.first.results(8))
+
+    def test_files_that_are_no_targets_are_not_overwritten(self):
+        data = write_cifar10(self.top / "data")
+        for name, place in (("data_batch_1.bin", data / "data_batch_1.bin"), ("note", self.targets),
+                            ("features", self.targets.with_name("targets.bin.features"))):
+            with self.subTest(name):
+                self.targets.unlink(missing_ok=True)
+                if not place.exists():
+                    place.write_text("what someone wants to keep")
+                before = place.read_bytes()
+                path = str(place).removesuffix(".features")
+                self.assertFails(self.train(name, changes={**self.changes, "rela.targets_path": path}), IO,
+                                 place, "not a file of targets", "rela.targets_path")
+                self.assertEqual(place.read_bytes(), before)
+
+
+class StoppedBeforeTheTargetsAreThere(RelaTest):
+    CHANGES = {**RELA, "epochs": 1, "data.ratio": 0.001, "rela.switch": {"mode": "never"},
+               "data.synthetic_images": 20_000}
+
+    def test_a_signal_ends_the_program_at_once_and_what_is_made_is_kept(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            process, run = self.start_training(number.name, changes=self.CHANGES)
+            features = run / "targets.bin.features"
+            self.wait_until(features.exists, process)
+            self.assertEqual(run.status()["state"], "running")
+            time.sleep(0.3)
+            process.send_signal(number)
+            start = time.monotonic()
+            self.assertEqual(process.wait(TIMEOUT_S), -number)
+            self.assertLess(time.monotonic() - start, 2)
+            status = run.status()
+            self.assertEqual((status["state"], status["exit_code"]), ("interrupted", 128 + number))
+            self.assertIn(number.name, status["message"])
+        done = self.train(number.name, "--resume", "auto", changes=self.CHANGES)
+        self.assertFails(done, DONE, "made before an interruption and are kept")
+        self.assertFalse(features.exists())
+
+    def test_a_signal_is_heard_while_another_process_makes_them(self):
+        shared = {**self.CHANGES, "rela.targets_path": str(self.top / "targets.bin")}
+        first, _ = self.start_training("first", changes=shared)
+        self.wait_until((self.top / "targets.bin.features").exists, first)
+        first.send_signal(signal.SIGSTOP)
+        second, run = self.start_training("second", changes=shared)
+        self.wait_until(lambda: "waiting for it" in (run / "train.log").read_text()
+                        if (run / "train.log").exists() else False, second)
+        second.terminate()
+        self.assertEqual(second.wait(10), -signal.SIGTERM)
 
 
 class BadInput(RelaTest):
     def prior(self, changes=None):
         """A prior's weights, from a short run, with some tensors changed; and the keys that select it."""
-        run = self.trained("prior", "--max-steps", 1)
+        run = self.trained("prior", "--max-steps", 1, "--overwrite")
         tensors = read_safetensors(run / "exported/backbone.safetensors")
         tensors.update(changes(tensors) if changes else {})
         path = write_safetensors(self.top / "prior.safetensors", tensors)
@@ -235,14 +286,9 @@ class BadInput(RelaTest):
         self.assertLessEqual(start["target_width"], 15)
 
     def test_other_targets_than_the_checkpoint_learned_are_refused(self):
-        data = write_cifar10(self.top / "data")
-        changes = {**RELA, "data": {"format": "cifar10", "train_path": str(data), "workers": 1}, "epochs": 4,
-                   "checkpoint.keep_last": 20}
+        changes = {**self.prior(), "epochs": 4, "checkpoint.keep_last": 20}
         whole = self.trained("whole", changes=changes)
-        path = data / "data_batch_1.bin"
-        pixels = bytearray(path.read_bytes())
-        pixels[1000] ^= 1
-        path.write_bytes(pixels)
+        self.prior(lambda t: {"bn1.bias": (*t["bn1.bias"][:2], struct.pack("<4f", 1, 2, 3, 4))})
         self.assertFails(self.train("run", "--resume", whole.checkpoint(4), changes=changes), WEIGHTS,
                          "targets", "--overwrite")
 
@@ -257,6 +303,8 @@ class Check(ProgramTest):
         missing = {**rela, "rela.prior.model": "resnet18", "rela.prior.weights": str(self.top / "nowhere.safetensors")}
         self.assertFails(self.train("no", "--check", changes=missing), IO, "nowhere.safetensors")
         self.assertFails(self.train("no", "--check", changes={**rela, "rela.pca_dim": 4096}), USAGE, "rela.pca_dim: 4096")
+        config = {**rela, "rela.targets_path": str(self.top / "config.json")}
+        self.assertFails(self.train("no", "--check", changes=config), IO, "config.json", "not a file of targets")
         self.assertFalse((self.top / "no").exists())
 
 

@@ -11,7 +11,7 @@ import time
 import unittest
 
 from programs import (DEVICE, DONE, IO, NON_FINITE, STOPPED, USAGE, TIMEOUT_S, WEIGHTS, CHECKPOINT_TENSORS,
-                      ProgramTest)
+                      ProgramTest, Run, sha256, write_cifar10)
 
 ENDLESS = 1_000_000
 
@@ -163,6 +163,9 @@ class FullDisk(ProgramTest):
         disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", disk], check=True)
         self.addCleanup(subprocess.run, ["umount", disk], check=True)
+        self.assertNotIn("warning", self.train("disk/run", "--check").stderr)
+        self.assertFails(self.train("disk/run", "--check", "--set", "backbone.width=32"), DONE, "warning: out: ",
+                         "checkpoint.keep_last 2", "free")
         changes = {"checkpoint.every_steps": 2}
         run = self.trained("disk/run", "--max-steps", 2, changes=changes)
         before = {name: (run.checkpoint(2) / name).read_bytes() for name in CHECKPOINT_TENSORS}
@@ -209,6 +212,26 @@ class Failures(ProgramTest):
         self.assertEqual(process.returncode, IO)
         self.assertIn("File too large", message)
         self.assertNotIn("status.json", message)
+        self.assertFalse((run / "status.json").exists(), "it would say that the run is running")
+
+    def test_metrics_that_cannot_be_written_cost_no_step(self):
+        changes = {"max_steps": ENDLESS, "backbone.width": 1, "byol": {}, "batch_size": 2, "log_every_steps": 1}
+        limit = 300 << 10  # more than a checkpoint's files have, and a few hundred lines
+
+        def small_files():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        failed = self.train("run", "-q", changes=changes, preexec_fn=small_files)
+        self.assertFails(failed, IO, "metrics.jsonl: disk full: appended", "File too large")
+        run = Run(self.top / "run")
+        (step,) = run.checkpoint_steps()
+        self.assertEqual(len(run.events("train")), step - 1)
+        status = run.status()
+        self.assertEqual((status["state"], status["exit_code"], status["step"]), ("failed", IO, step))
+        self.assertIn("failed</span>", (run / "report.html").read_text())
+        self.trained("run", "--resume", "auto", "--max-steps", step + 1, changes=changes)
+        whole = self.trained("whole", "--max-steps", step + 1, changes=changes)
+        self.assertEqual(run.results(step + 1), whole.results(step + 1))
 
     def test_loss_that_is_not_finite_names_the_first_tensor_and_keeps_the_checkpoint(self):
         result = self.train("run", changes={"optimizer.name": "sgd", "optimizer.lr": 1e30,
@@ -218,6 +241,7 @@ class Failures(ProgramTest):
         self.assertEqual([p.name for p in run_folder.glob("checkpoints/step-*")], ["step-00000001"])
         self.assertTrue((run_folder / "checkpoints/step-00000001/DONE").exists())
         self.assertIn('"failed"', (run_folder / "status.json").read_text())
+        self.assertIn("failed</span>", (run_folder / "report.html").read_text())
 
     def test_damaged_checkpoint_is_named_and_the_one_before_it_taken(self):
         changes = {"checkpoint.every_steps": 2}
@@ -227,6 +251,31 @@ class Failures(ProgramTest):
         result = self.train("run", "--resume", "auto", changes=changes)
         self.assertFails(result, DONE, file, "damaged", f"resumed from {run.checkpoint(2)}")
         self.assertEqual(run.results(4), self.trained("whole", changes=changes).results(4))
+
+    def test_an_older_checkpoint_becomes_the_branch_that_goes_on(self):
+        changes = {"checkpoint.every_steps": 2, "checkpoint.keep_last": 4}
+        run = self.trained("run", "--max-steps", 6, changes=changes)
+        old = sha256(run.checkpoint(6) / "model.safetensors")
+        back = self.train("run", "--resume", run.checkpoint(2), "--max-steps", 3,
+                          changes={**changes, "checkpoint.keep_last": 1})
+        self.assertFails(back, DONE, "abandoned-1", "go back")
+        self.assertEqual(run.checkpoint_steps(), [3])
+        aside = run / "checkpoints/abandoned-1"
+        self.assertEqual(sha256(aside / "step-00000006/model.safetensors"), old)
+        self.assertIn('"step":6', (aside / "metrics.jsonl").read_text())
+        self.assertFails(self.train("run", "--resume", "auto", changes=changes), DONE,
+                         f"resumed from {run.checkpoint(3)}")
+        self.assertFails(self.train("run", "--resume", aside / "step-00000006", "--max-steps", 7, changes=changes),
+                         DONE, "abandoned-2")
+        self.assertEqual(run.checkpoint_steps(), [6, 7])
+
+    def test_a_checkpoint_of_another_folder_is_taken_over_at_once(self):
+        run = self.trained("run")
+        process, other = self.start_training("other", "--resume", run.checkpoint(4), changes={"max_steps": ENDLESS})
+        self.wait_until(lambda: other.events("train"), process)
+        process.kill()
+        process.wait()
+        self.assertEqual(other.checkpoint_steps(), [4])
 
     def test_only_damaged_checkpoints_are_not_silently_given_up(self):
         run = self.trained("run")
@@ -250,6 +299,19 @@ class Failures(ProgramTest):
         self.assertFails(result, WEIGHTS, "optimizer.lr: 0.001 in the checkpoint, 0.5 now",
                          "seed: 3 in the checkpoint, 4 now")
         self.assertNotIn("batch_size", result.stderr)
+
+    def test_other_images_are_refused_and_a_moved_folder_is_not(self):
+        def changes(folder):
+            return {"data": {"format": "cifar10", "train_path": str(folder), "workers": 1}}
+
+        few, many, moved = (write_cifar10(self.top / name, size) for name, size in
+                            (("few", 12), ("many", 20), ("moved", 12)))
+        run = self.trained("run", "--max-steps", 2, changes=changes(few))
+        self.assertFails(self.train("run", "--resume", "auto", changes=changes(many)), WEIGHTS, "other images",
+                         "60 with the fingerprint", few, "100 with", many, "data.train_path")
+        self.trained("run", "--resume", "auto", "--max-steps", 3, changes=changes(moved))
+        state = run.checkpoint(3) / "state.json"
+        self.assertIn('"fingerprint"', state.read_text())
 
     def test_what_was_changed_is_listed_and_a_jump_of_the_rates_is_a_warning(self):
         cosine = {"scheduler.name": "cosine", "max_steps": 4}

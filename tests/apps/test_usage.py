@@ -2,9 +2,10 @@
 """The programs' messages and exit codes for wrong usage, wrong configs and wrong data."""
 
 import os
+import subprocess
 import unittest
 
-from programs import (CIFAR_RECORD_BYTES, DATA, DEVICE, DONE, USAGE, ProgramTest, run_program,
+from programs import (APPS, CIFAR_RECORD_BYTES, DATA, DEVICE, DONE, IO, TIMEOUT_S, USAGE, ProgramTest, run_program,
                       write_cifar10)
 
 
@@ -20,6 +21,27 @@ class CommandLine(ProgramTest):
         self.assertFails(self.train("run", "--resum", "auto"), USAGE, "--resum", "did you mean --resume?")
         self.assertFails(run_program("embed", "--out", "x", "--splits=train"), USAGE,
                          "did you mean --split?")
+        self.assertFails(run_program("evaluate", "knn", "--temprature", "1"), USAGE, "did you mean --temperature?")
+
+    def test_numbers_and_texts_that_cannot_be_meant_are_refused(self):
+        for option, value, words in (
+                ("--seed", "9223372036854775808", "at most 18 digits"), ("--seed", "-1", "0 or more"),
+                ("--seed", "1.5", "whole numbers"), ("--max-steps", "9000000000000000000", "1 to 1000000000000"),
+                ("--max-steps", "0", "1 to 1000000000000"), ("--out", "", "is empty"), ("--resume", "", "is empty"),
+                ("--set", "", "is empty")):
+            result = run_program("train_byol", self.write_config(), "--check", option, value)
+            self.assertFails(result, USAGE, option, words)
+            self.assertLess(len(result.stderr), 200)
+
+    def test_two_dashes_before_a_file_mean_nothing(self):
+        self.assertExit(run_program("train_byol", "--check", "--", self.write_config()), DONE)
+
+    def test_a_working_directory_that_is_gone_is_named(self):
+        gone = self.top / "gone"
+        gone.mkdir()
+        command = f'cd "{gone}" && rmdir "{gone}" && exec "{APPS}/train_byol" "{self.write_config()}" --out x'
+        result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        self.assertFails(result, IO, "x: the folder that this program was started in is gone")
 
     def test_without_a_config_it_names_one_to_try(self):
         self.assertFails(run_program("train_byol"), USAGE, "CONFIG", "quickstart.json")
@@ -43,6 +65,11 @@ class Config(ProgramTest):
                           ("momentum.base_tau", "1.5")):
             self.assertTrue(any(key in line and word in line for line in lines), result.stderr)
         self.assertFalse((self.top / "run").exists())
+
+    def test_keys_of_another_family_of_backbones_come_with_the_way_to_replace_them(self):
+        result = self.train("run", "--set", "backbone.name=vit_tiny_patch4_32")
+        self.assertFails(result, USAGE, "backbone.width: unknown key", "--set 'backbone={\"name\": ...}'")
+        self.assertExit(self.train("run", "--check", "--set", 'backbone={"name": "vit_tiny_patch4_32"}'), DONE)
 
     @unittest.skipUnless(os.environ.get("RELA_CUDA", "OFF") == "OFF", "this build has cuda")
     def test_cuda_says_what_to_build(self):

@@ -113,7 +113,7 @@ TEST(State, LoadingNamesEveryMistake) {
       error_of_loading(path, model),
       path +
           ": the weights do not fit this model: 1 missing, 1 unexpected, 2 of wrong shape or type; "
-          "check the model's name, width and stem\n"
+          "check that they are of the model that was named, in its shape\n"
           "  missing: bn.bias\n"
           "  unexpected: fc.bias\n"
           "  wrong shape or type: conv.weight: model [3, 2, 3, 3], file [3, 4, 3, 3]\n"

@@ -83,8 +83,27 @@ TEST(Report, TellsHowFarARunningOneIs) {
   write_run_files(dir, "running", 1000, 4000);
   const std::string page = render_report(dir.path());
   EXPECT_THAT(page, HasSubstr("running</span>"));
-  EXPECT_THAT(page, HasSubstr("of 4,000, 7 min 00 s left"));  // 140 s for a quarter
+  EXPECT_THAT(page, HasSubstr("of 4,000, 7 min 00 s left then"));  // 140 s for a quarter
   EXPECT_THAT(page, HasSubstr("width:25.0%"));
+}
+
+TEST(Report, SaysWhenARunWasRunning) {
+  const TempDir dir;
+  dir.write("status.json", R"({"state":"running","step":1,"total_steps":2,"time":86400.5})");
+  std::string page = render_report(dir.path());
+  EXPECT_THAT(page, HasSubstr("running on 1970-01-02 at 00:00 UTC</span>"));
+  EXPECT_EQ(count(page, "not evaluated yet"), 2);
+  dir.write("status.json", R"({"state":"failed","step":1,"total_steps":2,"message":"disk full"})");
+  page = render_report(dir.path());
+  EXPECT_THAT(page, HasSubstr("failed</span><p>disk full</p>"));
+  EXPECT_EQ(count(page, "not evaluated yet"), 0);
+  EXPECT_EQ(count(page, " left then"), 0);
+}
+
+TEST(Report, AWaitTooShortToMatterIsNone) {
+  const TempDir dir;
+  dir.write("metrics.jsonl", "{\"event\":\"train\",\"step\":1,\"loss\":1,\"data_wait\":8.9e-7}\n");
+  EXPECT_THAT(render_report(dir.path()), HasSubstr("waiting <em>0%"));
 }
 
 TEST(Report, OfAKilledRunSaysWhatIsTorn) {

@@ -121,5 +121,33 @@ TEST_F(Checkpoints, AWholeOneOfTheSameStepIsKeptAndADamagedOneReplaced) {
   EXPECT_EQ(newest()->step, 5);
 }
 
+TEST_F(Checkpoints, WhatIsWrittenAfterGoingBackIsTheNewest) {
+  for (const int64_t step : {2, 8}) save(step);
+  EXPECT_TRUE(store.holds(root / "step-00000002"));
+  EXPECT_TRUE(store.holds(root / "step-00000002/"));
+  EXPECT_FALSE(store.holds(dir.path() / "step-00000002"));
+  EXPECT_EQ(store.abandon_after(2), root / "abandoned-1");
+  EXPECT_EQ(newest()->step, 2);
+  EXPECT_EQ(read_file((root / "latest").string()), "step-00000002\n");
+  for (const int64_t step : {3, 4, 5}) save(step);
+  EXPECT_EQ(newest()->step, 5);
+  EXPECT_FALSE(fs::exists(root / "step-00000003"));
+  EXPECT_EQ(checkpoint_damage(root / "abandoned-1" / "step-00000008"), "");
+  EXPECT_EQ(store.abandon_after(5), fs::path());
+  EXPECT_EQ(store.abandon_after(-1), root / "abandoned-2");
+  EXPECT_FALSE(newest().has_value());
+  EXPECT_EQ(store.abandoned().size(), 2U);
+}
+
+TEST_F(Checkpoints, ACrashWhileTheOthersMoveDoesNotBringThemBack) {
+  for (const int64_t step : {2, 8}) save(step);
+  write_file_atomic((root / "branch").string(), "step-00000002\n");
+  EXPECT_EQ(newest()->step, 2);
+  fs::rename(root / "step-00000008", dir.path() / "step-00000008");
+  store.abandon_after(2);
+  save(4);
+  EXPECT_EQ(newest()->step, 4);
+}
+
 }  // namespace
 }  // namespace rela

@@ -1,0 +1,58 @@
+#include "rela/train/run_check.h"
+
+#include <filesystem>
+
+#include "rela/train/rela.h"
+#include "rela/train/setup.h"
+#include "runtime/log.h"
+#include "runtime/memory_source.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Without the map of a ReLA phase and the online classifier, which are small.
+int64_t checkpoint_bytes(const ExperimentConfig& config, BackboneLearner& learner) {
+  const Optimizer optimizer(config.optimizer, learner.parameters(), learner.target());
+  size_t bytes = 0;
+  for (const StateTensor& t : learner.state()) bytes += t.value.bytes();
+  for (const StateTensor& t : learner.target_state()) bytes += t.value.bytes();
+  for (const NamedState& s : optimizer.state()) bytes += s.value.bytes();
+  return static_cast<int64_t>(bytes);
+}
+
+/// The folder itself does not exist before the run.
+void check_disk(const ExperimentConfig& config, int64_t bytes) {
+  fs::path place = config.out;
+  std::error_code failure;
+  while (place.has_relative_path() && !fs::exists(place, failure)) place = place.parent_path();
+  const fs::space_info space = fs::space(place, failure);
+  const int64_t needed = (config.checkpoint.keep_last + 1) * bytes;
+  if (failure || space.available >= static_cast<uint64_t>(needed)) return;
+  log_warning("out: ", config.out, ": checkpoints take ", format_bytes(static_cast<size_t>(needed)),
+              " (checkpoint.keep_last ", config.checkpoint.keep_last,
+              ", and the one being written), and ",
+              format_bytes(static_cast<size_t>(space.available)), " are free");
+}
+
+}  // namespace
+
+RunCheck check_run(const ExperimentConfig& config) {
+  const Device device = open_device(config);
+  const auto train = open_split(config, Split::kTrain);
+  const auto test = open_split(config, Split::kTest);
+  const RunLength length = run_length(config, train->size());
+  const auto learner = make_learner(config, train->num_classes(), device);
+  if (config.has_rela_phase()) check_prior(config, *train, learner->feature_width());
+  const int64_t bytes = checkpoint_bytes(config, *learner);
+  check_disk(config, bytes);
+  return {.device = device,
+          .train_images = train->size(),
+          .test_images = test->size(),
+          .steps = length.total_steps,
+          .features = learner->feature_width(),
+          .checkpoint_bytes = bytes};
+}
+
+}  // namespace rela

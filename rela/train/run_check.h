@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+
+#include "rela/config/experiment_config.h"
+#include "runtime/device.h"
+
+namespace rela {
+
+/// What a run would find.
+struct RunCheck {
+  Device device = Device::kCpu;
+  int64_t train_images = 0;
+  int64_t test_images = 0;
+  int64_t steps = 0;
+  int64_t features = 0;
+  int64_t checkpoint_bytes = 0;  // about
+};
+
+/// Opens all that a run needs, and trains nothing: device, data, model, the prior's weights. Throws
+/// what the run would throw; a disk that is too small for its checkpoints is a warning.
+RunCheck check_run(const ExperimentConfig& config);
+
+}  // namespace rela
