@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 
 #include <cstdio>
@@ -10,8 +11,10 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <thread>
 
 #include "kernels/cpu/parallel.h"
+#include "runtime/comm/world.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
 
@@ -26,12 +29,34 @@ void reserve_standard_streams() {
   }
 }
 
+/// By the launcher's word, before the ranks have joined.
+int launched_rank() noexcept {
+  try {
+    return detect_launch().rank;
+  } catch (const Error&) {
+    return 0;
+  }
+}
+
+/// Prints why the program fails. Mostly all ranks fail alike, and the first ends the others before
+/// they say the same.
+void speak_for_all_ranks(const char* text) {
+  const int rank = world().is_alone() ? launched_rank() : world().rank;
+  if (rank > 0) {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    std::fprintf(stderr, "rank %d: %s\n", rank, text);
+  } else {
+    std::fprintf(stderr, "%s\n", text);
+  }
+}
+
 }  // namespace
 
 int run_program(const std::function<ExitCode()>& body) noexcept {
   const auto fail = [](const char* text, ExitCode code) {
     flush_log();
-    std::fprintf(stderr, "%s\n", text);
+    speak_for_all_ranks(text);
+    end_world(static_cast<int>(code));
     return static_cast<int>(code);
   };
   try {
@@ -40,6 +65,7 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
     std::signal(SIGPIPE, SIG_IGN);  // whoever reads the output may go; a run does not end with them
     flush_denormals();
     const ExitCode code = body();
+    leave_world();
     flush_log();
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
       return fail("stdout: what the program printed could not be written", ExitCode::kIo);

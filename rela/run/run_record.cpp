@@ -3,12 +3,14 @@
 namespace rela {
 
 void RunRecord::write(const RunPosition& at, const RunEvent& event) {
+  if (folder_ == nullptr) return;
   metrics_->write(at.step, static_cast<int64_t>(at.epoch), event);
 }
 
 void RunRecord::write_status(const RunPosition& at, const char* state, ExitCode code,
                              const std::string& message) const {
-  rela::write_status(folder_.path(), {.state = state,
+  if (folder_ == nullptr) return;
+  rela::write_status(folder_->path(), {.state = state,
                                       .step = at.step,
                                       .total_steps = total_steps_,
                                       .epoch = static_cast<int64_t>(at.epoch),

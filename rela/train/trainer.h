@@ -22,9 +22,11 @@ namespace rela {
 
 class Trainer {
  public:
-  /// Opens the data and builds the model. Throws ConfigError, DataError, IoError, UnsupportedError.
-  Trainer(const ExperimentConfig& config, const RunDirectory& run, Device device,
-          ProgressDisplay::Style progress);
+  /// Opens the data and builds the model. `run`: null unless this is the first of the ranks, which
+  /// writes everything. Collective, as is all that follows. Throws ConfigError, DataError, IoError,
+  /// UnsupportedError.
+  Trainer(const ExperimentConfig& config, const RunDirectory* run, Device device,
+          Communicator& ranks, ProgressDisplay::Style progress);
   ~Trainer();
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
@@ -50,6 +52,8 @@ class Trainer {
   /// Runs to the end, or to a stop request, in which case it has written the checkpoint.
   SignalRequest run_steps(SignalWatch& signals);
   void log_changes(const JsonValue& before) const;
+  /// Makes a step's results those of all ranks, and finds out what any of them was asked for.
+  SignalRequest agree(StepResult& result, SignalRequest request);
   void begin_phase(size_t index);
   void begin_next_phase();
   void start_loader();
@@ -79,8 +83,9 @@ class Trainer {
   int64_t knn_train_images() const;
 
   ExperimentConfig config_;
-  const RunDirectory& run_;
+  const RunDirectory* run_;  // null: the first rank has it
   Device device_;
+  Communicator& ranks_;
   std::unique_ptr<ImageDataset> train_set_;
   std::unique_ptr<ImageDataset> test_set_;
   RunLength length_;

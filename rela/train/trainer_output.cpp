@@ -126,12 +126,14 @@ TrainEvent Trainer::train_event(const StepResult& result, const ProgressState& s
 void Trainer::write_checkpoint() {
   const auto start = Clock::now();
   const TrainingState state = training_state();
+  if (!ranks_.is_first()) return ranks_.barrier();
   checkpoints_.save(step_, [&](const std::filesystem::path& folder) {
     write_training_state(folder, state, {step_, record_.elapsed_s()}, config_);
   });
-  run_.drop_replaced();
+  run_->drop_replaced();
   record_.write_status(position(), RunStatus::kRunning);
   record_.write(position(), CheckpointEvent{seconds_since(start)});
+  ranks_.barrier();  // the others go on once it is whole
 }
 
 ExitCode Trainer::stop_by_signal() {
@@ -141,14 +143,15 @@ ExitCode Trainer::stop_by_signal() {
   log_info(why);
   record_.write(position(), StopEvent{.reason = SignalWatch::stop_signal_name()});
   record_.write_status(position(), RunStatus::kInterrupted, ExitCode::kStoppedBySignal, why);
-  write_report(run_.path());
+  if (run_ != nullptr) write_report(run_->path());
   return ExitCode::kStoppedBySignal;
 }
 
 void Trainer::finish() {
   record_.progress().clear();
   write_checkpoint();
-  write_exported_backbone(run_.file("exported"), {.spec = learner_->backbone_spec(),
+  if (run_ == nullptr) return;
+  write_exported_backbone(run_->file("exported"), {.spec = learner_->backbone_spec(),
                                                   .feature_width = learner_->feature_width(),
                                                   .state = learner_->backbone_state(),
                                                   .input = trained_input(config_),
@@ -161,8 +164,8 @@ void Trainer::finish() {
                           .phase = phase_name(),
                           .peak_tensor_bytes = static_cast<int64_t>(memory.peak_active_bytes)});
   record_.write_status(position(), RunStatus::kFinished);
-  write_report(run_.path());
-  log_info("finished ", step_, " steps; report: ", run_.file("report.html").string());
+  write_report(run_->path());
+  log_info("finished ", step_, " steps; report: ", run_->file("report.html").string());
 }
 
 void Trainer::write_failure(const Error& failure) const {
