@@ -41,9 +41,10 @@ int launched_rank() noexcept {
 /// Prints why the program fails. Mostly all ranks fail alike, and the first ends the others before
 /// they say the same.
 void speak_for_all_ranks(const char* text) {
-  const int rank = world().is_alone() ? launched_rank() : world().rank;
+  const bool has_joined = !world().is_alone();
+  const int rank = has_joined ? world().rank : launched_rank();
   if (rank > 0) {
-    std::this_thread::sleep_for(std::chrono::seconds(1));
+    std::this_thread::sleep_for(std::chrono::seconds(has_joined ? 1 : 3));
     std::fprintf(stderr, "rank %d: %s\n", rank, text);
   } else {
     std::fprintf(stderr, "%s\n", text);
@@ -78,6 +79,12 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   } catch (const std::exception& e) {
     return fail(e.what(), ExitCode::kInternal);
   }
+}
+
+void refuse_ranks(const char* program) {
+  const Launch launch = detect_launch();
+  RELA_CHECK(launch.is_alone(), UsageError, program, " runs as one process, and ", launch.launcher,
+             " started ", launch.size, "; start it without ", launch.launcher == "srun" ? "srun" : "mpirun");
 }
 
 void print_result(const JsonValue& result) {

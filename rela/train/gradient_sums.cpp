@@ -1,5 +1,7 @@
 #include "rela/train/gradient_sums.h"
 
+#include <utility>
+
 namespace rela {
 
 GradientSums::GradientSums(Communicator& ranks, std::span<const TrainedPart> parts,
@@ -39,25 +41,23 @@ void GradientSums::add_buckets(const TrainedPart& part, int64_t bucket_bytes) {
 
 void GradientSums::arm() {
   armed_ = true;
-  for (Bucket& bucket : buckets_) {
-    bucket.missing = bucket.segments;
-    bucket.begun = false;
-  }
+  for (Bucket& bucket : buckets_) bucket.missing = bucket.segments;
 }
 
 void GradientSums::count(size_t bucket) {
-  if (armed_ && --buckets_[bucket].missing == 0) begin(buckets_[bucket]);
+  if (!armed_ || --buckets_[bucket].missing > 0) return;
+  buckets_[bucket].begun = true;
+  begin(buckets_[bucket]);
 }
 
 void GradientSums::begin(Bucket& bucket) {
-  bucket.begun = true;
   ranks_.begin_sum(wire_buffer(bucket.gradients));
 }
 
 void GradientSums::finish() {
   for (const TrainedPart& part : parts_) part.arena->finish_gradients();
   for (Bucket& bucket : buckets_) {
-    if (!bucket.begun) begin(bucket);
+    if (!std::exchange(bucket.begun, false)) begin(bucket);
   }
   ranks_.finish_sums();
   armed_ = false;

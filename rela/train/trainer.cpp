@@ -34,6 +34,7 @@ Trainer::Trainer(const ExperimentConfig& config, const RunDirectory* run, Device
       checkpoints_(fs::path(config.out) / "checkpoints", config.checkpoint.keep_last),
       progress_style_(progress),
       record_(run, progress, length_.total_steps) {
+  check_loader_options(*train_set_, loader_options(config));
   check_agreement(ranks, {{"program", RELA_VERSION},
                           {"config", to_resolved_json(config)},
                           {"training data", cat(train_set_->fingerprint())}});
