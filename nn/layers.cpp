@@ -30,7 +30,8 @@ Var BatchNorm::forward(const Var& x, const ForwardContext& context,
   const BatchNormOptions options{.mode = context.norm,
                                  .groups = context.groups,
                                  .momentum = context.norm_momentum,
-                                 .relu = activation_ == Activation::kRelu};
+                                 .relu = activation_ == Activation::kRelu,
+                                 .ranks = context.ranks};
   if (context.norm == NormMode::kTrain && context.norm_momentum != 0) {
     on_each_run([count = num_batches_, groups = context.groups]() mutable {
       *count.data<int64_t>() += groups;

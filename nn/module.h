@@ -47,6 +47,7 @@ struct ForwardContext {
   NormMode norm = NormMode::kTrain;
   int64_t groups = 1;          // views that follow one another in the batch
   float norm_momentum = 0.1f;  // weight of the batch in the running statistics; 0: no update
+  Communicator* ranks = nullptr;  // whose batches are one to batch norm; null: this process's alone
 };
 
 /// Base of layers and models. Children are members of the derived class, so modules are neither

@@ -16,6 +16,10 @@
 
 namespace rela {
 
+/// Which of the visible GPUs this process uses, from 0; call before anything else. With fewer GPUs
+/// than that, open_cuda() throws DeviceError.
+void choose_gpu(int index);
+
 /// Starts the GPU, once per process. Throws UnsupportedError in a build without CUDA, DeviceError
 /// with the reason if no GPU can be used: runtime/gpu_facts.h. Everything below calls it
 /// implicitly.
@@ -28,6 +32,8 @@ MemorySource& cuda_pinned_memory();
 
 Stream cuda_compute_stream();
 Stream cuda_copy_stream();
+/// For sums over several GPUs, beside the computation.
+Stream cuda_sum_stream();
 
 /// Rethrows an error of kernels/simt (a failed launch, call or kernel) as DeviceError.
 [[noreturn]] void throw_device_error(const char* what);

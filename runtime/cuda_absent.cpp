@@ -13,12 +13,14 @@ namespace {
 
 GpuFacts gpu_facts() { return {}; }
 
+void choose_gpu(int /*index*/) {}
 void open_cuda() { refuse(); }
 bool cuda_is_ready() noexcept { return false; }
 MemorySource& cuda_memory() { refuse(); }
 MemorySource& cuda_pinned_memory() { refuse(); }
 Stream cuda_compute_stream() { refuse(); }
 Stream cuda_copy_stream() { refuse(); }
+Stream cuda_sum_stream() { refuse(); }
 void synchronize(Device device) {
   if (device != Device::kCpu) refuse();
 }

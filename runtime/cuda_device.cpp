@@ -99,8 +99,10 @@ class PinnedMemory : public MemorySource {
 struct OpenGpu {
   Stream compute;
   Stream copy;
+  Stream sum;
 };
 
+int chosen_gpu = 0;
 std::once_flag opened;
 const OpenGpu* open_gpu = nullptr;  // lives as long as the process
 
@@ -108,9 +110,13 @@ const OpenGpu& gpu() {
   std::call_once(opened, [] {
     const std::string complaint = gpu_complaint(gpu_facts());
     RELA_CHECK(complaint.empty(), DeviceError, complaint);
+    const int visible = simt::device_count();
+    RELA_CHECK(chosen_gpu < visible || simt::is_emulated(), DeviceError, "cuda: this is process ",
+               chosen_gpu, " of its host, from 0, and ", visible,
+               " GPUs are visible; start one process for each GPU");
     open_gpu = checked([] {
-      simt::set_device(0);
-      return new OpenGpu{simt::stream_create(), simt::stream_create()};
+      simt::set_device(simt::is_emulated() ? 0 : chosen_gpu);  // emulated, each has one to itself
+      return new OpenGpu{simt::stream_create(), simt::stream_create(), simt::stream_create()};
     });
   });
   return *open_gpu;
@@ -150,6 +156,7 @@ GpuFacts gpu_facts() {
   return facts;
 }
 
+void choose_gpu(int index) { chosen_gpu = index; }
 void open_cuda() { gpu(); }
 bool cuda_is_ready() noexcept { return open_gpu != nullptr; }
 
@@ -166,6 +173,7 @@ MemorySource& cuda_pinned_memory() {
 
 Stream cuda_compute_stream() { return gpu().compute; }
 Stream cuda_copy_stream() { return gpu().copy; }
+Stream cuda_sum_stream() { return gpu().sum; }
 
 void synchronize(Device device) {
   if (device == Device::kCpu) return;

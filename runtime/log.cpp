@@ -31,6 +31,8 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 
 LogLevel terminal_level(Verbosity verbosity) {
   switch (verbosity) {
+    case Verbosity::kSilent:
+      return LogLevel::kError;
     case Verbosity::kQuiet:
       return LogLevel::kWarning;
     case Verbosity::kNormal:

@@ -12,8 +12,9 @@ namespace rela {
 
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
-/// What the terminal shows: quiet from kWarning, normal from kInfo, verbose from kDebug.
-enum class Verbosity : uint8_t { kQuiet, kNormal, kVerbose };
+/// What the terminal shows: silent from kError, quiet from kWarning, normal from kInfo, verbose from
+/// kDebug.
+enum class Verbosity : uint8_t { kSilent, kQuiet, kNormal, kVerbose };
 
 struct LogOptions {
   Verbosity verbosity = Verbosity::kNormal;

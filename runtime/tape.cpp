@@ -137,10 +137,6 @@ void backward(const Var& output, const Tensor& output_gradient) {
   while (!ready.empty()) {
     const std::shared_ptr<Node> node = ready.top();
     ready.pop();
-    if (node->is_parameter) {
-      if (node->grad_hook) node->grad_hook(node->grad);
-      continue;
-    }
     if (node->backward && node->grad.defined()) {
       GradSink to(*node);
       node->backward(node->grad, to);
@@ -149,7 +145,12 @@ void backward(const Var& output, const Tensor& output_gradient) {
     node->grad = Tensor();
     node->grad_shared = false;
     for (Var& input : std::exchange(node->inputs, {})) {
-      if (input.requires_grad() && --input.node().pending == 0) ready.push(std::move(input.node_));
+      if (!input.requires_grad() || --input.node().pending > 0) continue;
+      if (!input.node().is_parameter) {
+        ready.push(std::move(input.node_));
+      } else if (input.node().grad_hook) {
+        input.node().grad_hook(input.node().grad);
+      }
     }
     node->requires_grad = false;
     node->released_at = next_id;

@@ -18,10 +18,15 @@ struct BatchNormDims {
   int64_t groups = 1;
   int64_t rows = 0;  // of one group
   int64_t channels = 0;
+  int64_t merged_rows = 0;  // of one group over all processes; kMerged only
 };
 
-/// Which statistics are used: those of the current rows, or the running ones (as constants).
-enum class NormStatistics : uint8_t { kBatch, kRunning };
+/// Which statistics are used: those of the current rows, the running ones (as constants), or those
+/// of the current rows of several processes, whose sums the caller has added up.
+enum class NormStatistics : uint8_t { kBatch, kRunning, kMerged };
+
+/// Numbers per group and channel that processes add up: f64 [groups, kNormSums, channels].
+inline constexpr int64_t kNormSums = 2;
 
 struct BatchNormConfig {
   NormStatistics statistics = NormStatistics::kBatch;
@@ -42,6 +47,7 @@ struct BatchNormForwardArgs {
   float* mean = nullptr;           // out [groups, channels]
   float* inv_std = nullptr;        // out [groups, channels], 1 / sqrt(var + eps)
   uint8_t* mask = nullptr;         // out, cuda only: where the ReLU is active; null: not needed
+  const double* sums = nullptr;    // kMerged: those of batch_norm_sums_*, over all processes
 };
 
 /// The mask of a ReLU, one bit per element: [groups * rows, batch_norm_mask_bytes(channels)] bytes;
@@ -54,13 +60,22 @@ constexpr int64_t batch_norm_mask_bytes(int64_t channels) { return (channels + 7
 ///   merged in double, so a large mean does not cancel. The running statistics then take, group
 ///   after group, momentum times the mean and the unbiased variance (for a single row the biased
 ///   one, 0). kRunning: mean and variance are the running ones, for every group, and are not
-///   updated.
+///   updated. kMerged: as kBatch over the rows of all processes, from their sums.
 /// Deterministic for any thread count; a group's result does not depend on the other groups. NaN in
 /// x reaches y. No rows or no channels: does nothing.
 using BatchNormForwardFn = void(const BatchNormForwardArgs&, const BatchNormConfig&,
                                 const BatchNormDims&, Workspace, Stream);
 BatchNormForwardFn batch_norm_forward_cpu;
 BatchNormForwardFn batch_norm_forward_cuda;
+
+/// The first half of a forward pass over the rows of several processes: sums over this process's
+/// rows of x - running_mean and of its square, per group and channel, in double. The origin is the
+/// same for all and close enough to the mean that squares do not cancel. Reads args.x and
+/// args.running_mean. No rows: zeros.
+using BatchNormSumsFn = void(const BatchNormForwardArgs&, const BatchNormConfig&,
+                             const BatchNormDims&, double* sums, Workspace, Stream);
+BatchNormSumsFn batch_norm_sums_cpu;
+BatchNormSumsFn batch_norm_sums_cuda;
 
 struct BatchNormBackwardArgs {
   const void* dy = nullptr;  // [groups * rows, channels]
@@ -96,6 +111,19 @@ using BatchNormBackwardFn = void(const BatchNormBackwardArgs&, const BatchNormCo
                                  const BatchNormDims&, Workspace, Stream);
 BatchNormBackwardFn batch_norm_backward_cpu;
 BatchNormBackwardFn batch_norm_backward_cuda;
+
+/// The two halves of a backward pass over the rows of several processes. The first writes sums of g
+/// and of g (x - mean) over this process's rows, per group and channel, in double; dgamma and dbeta
+/// of those rows; and dresidual if it overwrites. The second, from the sums over all processes,
+/// writes dx, and dresidual if it accumulates.
+using BatchNormGradientSumsFn = void(const BatchNormBackwardArgs&, const BatchNormConfig&,
+                                     const BatchNormDims&, double* sums, Workspace, Stream);
+BatchNormGradientSumsFn batch_norm_gradient_sums_cpu;
+BatchNormGradientSumsFn batch_norm_gradient_sums_cuda;
+using BatchNormMergedBackwardFn = void(const BatchNormBackwardArgs&, const BatchNormConfig&,
+                                       const BatchNormDims&, const double* sums, Workspace, Stream);
+BatchNormMergedBackwardFn batch_norm_merged_backward_cpu;
+BatchNormMergedBackwardFn batch_norm_merged_backward_cuda;
 
 /// Scratch bytes of either pass, on each device.
 using BatchNormWorkspaceFn = size_t(const BatchNormDims& dims);

@@ -168,10 +168,11 @@ void set_forward_coefficients(const BatchNormBackwardArgs& args, const BatchNorm
   }
 }
 
-void set_gradient_coefficients(NormStatistics statistics, const BatchNormDims& dims,
+/// `rows`: of one group, over all processes that share its statistics.
+void set_gradient_coefficients(NormStatistics statistics, const BatchNormDims& dims, int64_t rows,
                                const float* inv_std, const BatchNormScratch& scratch) {
   // Constant statistics have no gradient.
-  const double per_row = statistics == NormStatistics::kBatch ? 1.0 / dims.rows : 0.0;
+  const double per_row = statistics == NormStatistics::kRunning ? 0.0 : 1.0 / rows;
   for (int64_t c = 0; c < dims.channels; ++c) {
     const double scale = scratch.coefficient(kScale)[c];
     const double s = inv_std[c];
@@ -182,22 +183,33 @@ void set_gradient_coefficients(NormStatistics statistics, const BatchNormDims& d
   }
 }
 
+/// What the first pass does with dresidual: g is stored there if it overwrites.
+template <class T>
+Store store_of(const Group<T>& group, const BatchNormBackwardArgs& args,
+               const BatchNormDims& dims) {
+  if (group.dresidual == nullptr || args.dresidual.mode != Write::kOverwrite) return Store::kNo;
+  return caching_of(group.dresidual, dims, kStreamBytesReadAgain) == Caching::kStream
+             ? Store::kStream
+             : Store::kKeep;
+}
+
+/// First pass over a group: its totals.
 template <Mask kMask, class T>
-void backward_group(Group<T> group, const BatchNormBackwardArgs& args,
-                    const BatchNormConfig& config, const BatchNormDims& dims, int64_t index,
-                    const BatchNormScratch& scratch) {
-  const float* inv_std = args.inv_std + index * dims.channels;
-  Store store = Store::kNo;
-  if (group.dresidual != nullptr && args.dresidual.mode == Write::kOverwrite) {
-    store = caching_of(group.dresidual, dims, kStreamBytesReadAgain) == Caching::kStream
-                ? Store::kStream
-                : Store::kKeep;
-  }
-  const bool stored = store != Store::kNo;
+void sum_pass(const Group<T>& group, const BatchNormBackwardArgs& args, const BatchNormDims& dims,
+              int64_t index, const BatchNormScratch& scratch) {
   set_forward_coefficients(args, dims, index, scratch);
-  sum_group<kMask>(group, dims, scratch, store);
-  merge_parts(RowParts(dims), dims, inv_std, scratch);
-  set_gradient_coefficients(config.statistics, dims, inv_std, scratch);
+  sum_group<kMask>(group, dims, scratch, store_of(group, args, dims));
+  merge_parts(RowParts(dims), dims, args.inv_std + index * dims.channels, scratch);
+}
+
+/// Second pass: dx from the totals of a group of `rows`.
+template <Mask kMask, class T>
+void dx_pass(Group<T> group, const BatchNormBackwardArgs& args, NormStatistics statistics,
+             const BatchNormDims& dims, int64_t rows, int64_t index,
+             const BatchNormScratch& scratch) {
+  set_forward_coefficients(args, dims, index, scratch);
+  set_gradient_coefficients(statistics, dims, rows, args.inv_std + index * dims.channels, scratch);
+  const bool stored = store_of(group, args, dims) != Store::kNo;
   const Modes modes{.dx = args.dx.mode, .add_dresidual = group.dresidual != nullptr && !stored};
   if (group.dx == nullptr && !modes.add_dresidual) return;
   if (stored) {
@@ -208,9 +220,10 @@ void backward_group(Group<T> group, const BatchNormBackwardArgs& args,
   }
 }
 
-template <class T>
-void backward(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
-              const BatchNormDims& dims, const BatchNormScratch& scratch) {
+/// body(group, its index, std::integral_constant<Mask, ...>) for each group.
+template <class T, class Body>
+void for_groups(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
+                const BatchNormDims& dims, Body&& body) {
   const auto group_of = [&](auto* base, int64_t g) {
     return base == nullptr ? nullptr : base + g * dims.rows * dims.channels;
   };
@@ -221,13 +234,46 @@ void backward(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
                          .dx = group_of(static_cast<T*>(args.dx.data), g),
                          .dresidual = group_of(static_cast<T*>(args.dresidual.data), g)};
     if (!config.relu) {
-      backward_group<Mask::kNone>(group, args, config, dims, g, scratch);
+      body(group, g, std::integral_constant<Mask, Mask::kNone>{});
     } else if (args.y == nullptr) {
-      backward_group<Mask::kFromX>(group, args, config, dims, g, scratch);
+      body(group, g, std::integral_constant<Mask, Mask::kFromX>{});
     } else {
-      backward_group<Mask::kFromY>(group, args, config, dims, g, scratch);
+      body(group, g, std::integral_constant<Mask, Mask::kFromY>{});
     }
   }
+}
+
+template <class T>
+void backward(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
+              const BatchNormDims& dims, const BatchNormScratch& scratch) {
+  for_groups<T>(args, config, dims, [&](const Group<T>& group, int64_t g, auto mask) {
+    sum_pass<decltype(mask)::value>(group, args, dims, g, scratch);
+    dx_pass<decltype(mask)::value>(group, args, config.statistics, dims, dims.rows, g, scratch);
+  });
+}
+
+template <class T>
+void sum_groups(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
+                const BatchNormDims& dims, double* sums, const BatchNormScratch& scratch) {
+  for_groups<T>(args, config, dims, [&](const Group<T>& group, int64_t g, auto mask) {
+    sum_pass<decltype(mask)::value>(group, args, dims, g, scratch);
+    double* out = sums + g * kNormSums * dims.channels;
+    std::copy_n(scratch.total(kGradientTotal), dims.channels, out);
+    std::copy_n(scratch.total(kMomentTotal), dims.channels, out + dims.channels);
+  });
+}
+
+template <class T>
+void differentiate_groups(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
+                          const BatchNormDims& dims, const double* sums,
+                          const BatchNormScratch& scratch) {
+  for_groups<T>(args, config, dims, [&](const Group<T>& group, int64_t g, auto mask) {
+    const double* in = sums + g * kNormSums * dims.channels;
+    std::copy_n(in, dims.channels, scratch.total(kGradientTotal));
+    std::copy_n(in + dims.channels, dims.channels, scratch.total(kMomentTotal));
+    dx_pass<decltype(mask)::value>(group, args, config.statistics, dims, dims.merged_rows, g,
+                                   scratch);
+  });
 }
 
 void write_sums(const double* sums, GradOut out, int64_t channels) {
@@ -237,19 +283,53 @@ void write_sums(const double* sums, GradOut out, int64_t channels) {
     to[c] = static_cast<float>(out.mode == Write::kAccumulate ? to[c] + sums[c] : sums[c]);
 }
 
+/// The sums over all groups.
+void clear_sums(const BatchNormDims& dims, const BatchNormScratch& scratch) {
+  std::fill_n(scratch.total(kBetaTotal), dims.channels, 0.0);
+  std::fill_n(scratch.total(kGammaTotal), dims.channels, 0.0);
+}
+void write_gradients(const BatchNormBackwardArgs& args, const BatchNormDims& dims,
+                     const BatchNormScratch& scratch) {
+  write_sums(scratch.total(kBetaTotal), args.dbeta, dims.channels);
+  write_sums(scratch.total(kGammaTotal), args.dgamma, dims.channels);
+}
+
 }  // namespace
 
 void batch_norm_backward_cpu(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
                              const BatchNormDims& dims, Workspace workspace, Stream) {
   const BatchNormScratch scratch(dims, workspace);
-  std::fill_n(scratch.total(kBetaTotal), dims.channels, 0.0);
-  std::fill_n(scratch.total(kGammaTotal), dims.channels, 0.0);
+  clear_sums(dims, scratch);
   if (dims.rows > 0 && dims.channels > 0) {
     with_cpu_storage_type(config.dtype,
                           [&]<class T>(T*) { backward<T>(args, config, dims, scratch); });
   }
-  write_sums(scratch.total(kBetaTotal), args.dbeta, dims.channels);
-  write_sums(scratch.total(kGammaTotal), args.dgamma, dims.channels);
+  write_gradients(args, dims, scratch);
+}
+
+void batch_norm_gradient_sums_cpu(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
+                                  const BatchNormDims& dims, double* sums, Workspace workspace,
+                                  Stream) {
+  const BatchNormScratch scratch(dims, workspace);
+  clear_sums(dims, scratch);
+  if (config.dtype == Dtype::kBf16) {
+    sum_groups<Bf16>(args, config, dims, sums, scratch);
+  } else {
+    sum_groups<float>(args, config, dims, sums, scratch);
+  }
+  write_gradients(args, dims, scratch);
+}
+
+void batch_norm_merged_backward_cpu(const BatchNormBackwardArgs& args,
+                                    const BatchNormConfig& config, const BatchNormDims& dims,
+                                    const double* sums, Workspace workspace, Stream) {
+  if (dims.rows == 0 || dims.channels == 0) return;
+  const BatchNormScratch scratch(dims, workspace);
+  if (config.dtype == Dtype::kBf16) {
+    differentiate_groups<Bf16>(args, config, dims, sums, scratch);
+  } else {
+    differentiate_groups<float>(args, config, dims, sums, scratch);
+  }
 }
 
 }  // namespace rela

@@ -1,6 +1,6 @@
 // Three launches: sums of each part of the rows; their merge, which finishes dgamma, dbeta and the
-// coefficients of dx; dx. Synchronised statistics would exchange the merged sums between the latter
-// two.
+// coefficients of dx; dx. Several processes add up the merged sums between the latter two: four
+// launches then.
 
 #include "kernels/norm/batch_norm_cuda.h"
 
@@ -160,6 +160,47 @@ __global__ void __launch_bounds__(kMergeThreads)
   write_sum(args.dgamma, c, total.second);
 }
 
+/// Of several processes, first half: each group's sums, and the gradients over this process's rows.
+__global__ void __launch_bounds__(kMergeThreads)
+    batch_norm_merge_gradients_kernel(const RowTiles t, const float* __restrict__ partials,
+                                      double* __restrict__ out, const Finish args) {
+  SIMT_SHARED(MergeShared, shared, [1]);
+  const MergeThread me = find_merge_thread();
+  const int64_t c = me.merged_column;
+  const bool finishes = me.finishes && c < t.channels;
+  TwoSums total;
+  for (int64_t g = 0; g < t.groups; ++g) {
+    const TwoSums sums = sum_shares(sum_parts(t, partials, me, g), shared[0]);
+    if (!finishes) continue;
+    double* to = out + g * kNormSums * t.channels + c;
+    to[0] = sums.first;
+    to[t.channels] = sums.second;
+    total.first += sums.first;
+    total.second += sums.second * args.inv_std[g * t.channels + c];
+  }
+  if (!finishes) return;
+  write_sum(args.dbeta, c, total.first);
+  write_sum(args.dgamma, c, total.second);
+}
+
+/// Second half: each group's coefficients of dx, from sums over all processes; `share` is 1 over
+/// the rows of a group there.
+__global__ void __launch_bounds__(kRowTileThreads)
+    batch_norm_merged_coefficients_kernel(const RowTiles t, const double* __restrict__ sums,
+                                          float* __restrict__ coefficients, const Finish args,
+                                          const double share) {
+  const int64_t c = int64_t{blockIdx.x} * kRowTileThreads + threadIdx.x;
+  if (c >= t.channels) return;
+  for (int64_t g = 0; g < t.groups; ++g) {
+    const double* in = sums + g * kNormSums * t.channels + c;
+    const double inv_std = args.inv_std[g * t.channels + c];
+    const double scale = args.gamma[c] * args.inv_std[g * t.channels + c];
+    coefficients[coefficient_at(t, g, kSlope) + c] =
+        static_cast<float>(-scale * inv_std * inv_std * in[t.channels] * share);
+    coefficients[coefficient_at(t, g, kOffset) + c] = static_cast<float>(-scale * in[0] * share);
+  }
+}
+
 /// Second pass: dx, then dresidual += g if requested (it may be the same memory).
 template <Rows kRows, Mask kMask, class T>
 __global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
@@ -203,39 +244,83 @@ void launch_dx(const RowTiles& t, const Arrays<T>& a, const float* coefficients,
                coefficients);
 }
 
-Finish finish_args(const BatchNormBackwardArgs& args, NormStatistics statistics) {
-  return {args.gamma, args.inv_std, args.dgamma, args.dbeta, statistics};
+template <class T>
+Arrays<T> arrays_of(const BatchNormBackwardArgs& args) {
+  return {static_cast<const T*>(args.dy),
+          static_cast<const T*>(args.x),
+          static_cast<const T*>(args.y),
+          args.mask,
+          static_cast<T*>(args.dx.data),
+          static_cast<T*>(args.dresidual.data),
+          args.gamma,
+          args.beta,
+          args.mean,
+          args.inv_std,
+          args.dx.mode};
+}
+
+/// What the passes that follow the merge need besides the coefficients.
+bool adds_dresidual(const BatchNormBackwardArgs& args) {
+  return args.dresidual.data != nullptr && args.dresidual.mode == Write::kAccumulate;
 }
 
 template <Rows kRows, Mask kMask, class T>
-void backward(const RowTiles& t, const BatchNormBackwardArgs& args, NormStatistics statistics,
+void sum_pass(const RowTiles& t, const BatchNormBackwardArgs& args,
               const BatchNormScratchCuda& scratch, Stream stream) {
-  Arrays<T> a{static_cast<const T*>(args.dy),
-              static_cast<const T*>(args.x),
-              static_cast<const T*>(args.y),
-              args.mask,
-              static_cast<T*>(args.dx.data),
-              static_cast<T*>(args.dresidual.data),
-              args.gamma,
-              args.beta,
-              args.mean,
-              args.inv_std,
-              args.dx.mode};
-  const bool adds_dresidual =
-      args.dresidual.data != nullptr && args.dresidual.mode == Write::kAccumulate;
-  if (adds_dresidual) a.dresidual = nullptr;
+  Arrays<T> a = arrays_of<T>(args);
+  if (adds_dresidual(args)) a.dresidual = nullptr;
   launch_sums<kRows, kMask>(t, a, scratch.partials, stream);
-  simt::launch(batch_norm_finish_gradients_kernel, {merge_grid(t.channels), kMergeThreads}, stream,
-               t, scratch.partials, scratch.coefficients, finish_args(args, statistics));
-  if (args.dx.data == nullptr && !adds_dresidual) return;
-  if (a.dresidual != nullptr) {  // holds g: the mask is already applied there
-    a.dy = a.dresidual;
+}
+
+template <Rows kRows, Mask kMask, class T>
+void dx_pass(const RowTiles& t, const BatchNormBackwardArgs& args,
+             const BatchNormScratchCuda& scratch, Stream stream) {
+  if (args.dx.data == nullptr && !adds_dresidual(args)) return;
+  Arrays<T> a = arrays_of<T>(args);
+  if (a.dresidual != nullptr && !adds_dresidual(args)) {
+    a.dy = a.dresidual;  // holds g: the mask is already applied there
     a.dresidual = nullptr;
     launch_dx<kRows, Mask::kNone>(t, a, scratch.coefficients, stream);
   } else {
-    if (adds_dresidual) a.dresidual = static_cast<T*>(args.dresidual.data);
     launch_dx<kRows, kMask>(t, a, scratch.coefficients, stream);
   }
+}
+
+/// Which part of a backward pass to launch.
+enum class Pass : uint8_t { kSums, kDx };
+
+/// The part, as instantiated for the storage, the rows and what tells where the ReLU was active.
+void launch_pass(Pass pass, const RowTiles& t, const BatchNormBackwardArgs& args,
+                 const BatchNormConfig& config, const BatchNormScratchCuda& scratch,
+                 Stream stream) {
+  const Rows rows =
+      kind_of_rows(t.channels, args.dy, args.x, args.y, args.dx.data, args.dresidual.data,
+                   args.gamma, args.beta, args.mean, args.inv_std, scratch.coefficients);
+  const auto with_mask = [&]<Rows kRows, class T>(auto mask) {
+    constexpr Mask kMask = decltype(mask)::value;
+    if (pass == Pass::kSums) {
+      sum_pass<kRows, kMask, T>(t, args, scratch, stream);
+    } else {
+      dx_pass<kRows, kMask, T>(t, args, scratch, stream);
+    }
+  };
+  with_storage_type(config.dtype, [&]<class T>(T*) {
+    with_rows(rows, [&]<Rows kRows>() {
+      if (!config.relu) {
+        with_mask.template operator()<kRows, T>(std::integral_constant<Mask, Mask::kNone>{});
+      } else if (args.mask != nullptr) {
+        with_mask.template operator()<kRows, T>(std::integral_constant<Mask, Mask::kFromBits>{});
+      } else if (args.y == nullptr) {
+        with_mask.template operator()<kRows, T>(std::integral_constant<Mask, Mask::kFromX>{});
+      } else {
+        with_mask.template operator()<kRows, T>(std::integral_constant<Mask, Mask::kFromY>{});
+      }
+    });
+  });
+}
+
+Finish finish_args(const BatchNormBackwardArgs& args, NormStatistics statistics) {
+  return {args.gamma, args.inv_std, args.dgamma, args.dbeta, statistics};
 }
 
 /// No rows: the sums are empty.
@@ -254,18 +339,39 @@ void batch_norm_backward_cuda(const BatchNormBackwardArgs& args, const BatchNorm
   if (dims.rows == 0) return write_empty_sums(args, dims.channels, stream);
   const RowTiles t(dims.groups, dims.rows, dims.channels);
   const BatchNormScratchCuda scratch(t, workspace);
-  const Rows rows =
-      kind_of_rows(dims.channels, args.dy, args.x, args.y, args.dx.data, args.dresidual.data,
-                   args.gamma, args.beta, args.mean, args.inv_std, scratch.coefficients);
-  with_storage_type(config.dtype, [&]<class T>(T*) {
-    with_rows(rows, [&]<Rows kRows>() {
-      const auto run = !config.relu           ? backward<kRows, Mask::kNone, T>
-                       : args.mask != nullptr ? backward<kRows, Mask::kFromBits, T>
-                       : args.y == nullptr    ? backward<kRows, Mask::kFromX, T>
-                                              : backward<kRows, Mask::kFromY, T>;
-      run(t, args, config.statistics, scratch, stream);
-    });
-  });
+  launch_pass(Pass::kSums, t, args, config, scratch, stream);
+  simt::launch(batch_norm_finish_gradients_kernel, {merge_grid(t.channels), kMergeThreads}, stream,
+               t, scratch.partials, scratch.coefficients, finish_args(args, config.statistics));
+  launch_pass(Pass::kDx, t, args, config, scratch, stream);
+}
+
+void batch_norm_gradient_sums_cuda(const BatchNormBackwardArgs& args,
+                                   const BatchNormConfig& config, const BatchNormDims& dims,
+                                   double* sums, Workspace workspace, Stream stream) {
+  if (dims.channels == 0) return;
+  if (dims.rows == 0) {
+    const auto count = static_cast<size_t>(dims.groups * kNormSums * dims.channels);
+    simt::memset_async(sums, 0, count * sizeof(double), stream);
+    return write_empty_sums(args, dims.channels, stream);
+  }
+  const RowTiles t(dims.groups, dims.rows, dims.channels);
+  const BatchNormScratchCuda scratch(t, workspace);
+  launch_pass(Pass::kSums, t, args, config, scratch, stream);
+  simt::launch(batch_norm_merge_gradients_kernel, {merge_grid(t.channels), kMergeThreads}, stream,
+               t, scratch.partials, sums, finish_args(args, config.statistics));
+}
+
+void batch_norm_merged_backward_cuda(const BatchNormBackwardArgs& args,
+                                     const BatchNormConfig& config, const BatchNormDims& dims,
+                                     const double* sums, Workspace workspace, Stream stream) {
+  if (dims.rows == 0 || dims.channels == 0) return;
+  const RowTiles t(dims.groups, dims.rows, dims.channels);
+  const BatchNormScratchCuda scratch(t, workspace);
+  const auto blocks = static_cast<unsigned>((t.channels + kRowTileThreads - 1) / kRowTileThreads);
+  const double share = 1.0 / static_cast<double>(dims.merged_rows);
+  simt::launch(batch_norm_merged_coefficients_kernel, {blocks, kRowTileThreads}, stream, t, sums,
+               scratch.coefficients, finish_args(args, config.statistics), share);
+  launch_pass(Pass::kDx, t, args, config, scratch, stream);
 }
 
 }  // namespace rela

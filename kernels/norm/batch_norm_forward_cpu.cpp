@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -10,7 +11,7 @@ namespace rela {
 namespace {
 
 enum Partial : uint8_t { kShift, kSum, kSquares };
-enum Coefficient : uint8_t { kMean, kScale, kBias };
+enum Coefficient : uint8_t { kMean, kScale, kBias, kOrigin };
 enum Total : uint8_t { kMeanTotal, kSquaresTotal };
 
 /// Sums of x - shift and of its square over one part. The shift is the part's first row: close
@@ -69,19 +70,31 @@ void merge_parts(const RowParts& parts, const BatchNormDims& dims,
   }
 }
 
-/// Writes the group's mean and inv_std, and updates the running statistics.
+/// The same of a group whose rows are spread over processes.
+void merge_sums(const double* sums, const float* origin, const BatchNormDims& dims,
+                const BatchNormScratch& scratch) {
+  const double rows = static_cast<double>(dims.merged_rows);
+  for (int64_t c = 0; c < dims.channels; ++c) {
+    const double off = sums[c] / rows;
+    scratch.total(kMeanTotal)[c] = origin[c] + off;
+    scratch.total(kSquaresTotal)[c] = sums[dims.channels + c] - off * sums[c];
+  }
+}
+
+/// Writes the mean and inv_std of a group of `rows`, and updates the running statistics.
 void finish_statistics(const BatchNormForwardArgs& args, const BatchNormConfig& config,
-                       const BatchNormDims& dims, int64_t group, const BatchNormScratch& scratch) {
+                       const BatchNormDims& dims, int64_t rows, int64_t group,
+                       const BatchNormScratch& scratch) {
   float* mean = args.mean + group * dims.channels;
   float* inv_std = args.inv_std + group * dims.channels;
   const double m = config.momentum;
-  const double unbiased = 1.0 / static_cast<double>(std::max<int64_t>(dims.rows - 1, 1));
+  const double unbiased = 1.0 / static_cast<double>(std::max<int64_t>(rows - 1, 1));
   for (int64_t c = 0; c < dims.channels; ++c) {
     const double group_mean = scratch.total(kMeanTotal)[c];
     const double sum = scratch.total(kSquaresTotal)[c];
     const double squares = sum < 0.0 ? 0.0 : sum;  // NaN propagates
     mean[c] = static_cast<float>(group_mean);
-    inv_std[c] = static_cast<float>(1.0 / std::sqrt(squares / dims.rows + config.eps));
+    inv_std[c] = static_cast<float>(1.0 / std::sqrt(squares / rows + config.eps));
     args.running_mean[c] = static_cast<float>((1.0 - m) * args.running_mean[c] + m * group_mean);
     args.running_var[c] =
         static_cast<float>((1.0 - m) * args.running_var[c] + m * squares * unbiased);
@@ -156,30 +169,74 @@ void normalise_group(const Group<T>& group, const BatchNormConfig& config,
   });
 }
 
+/// The group's mean and inv_std, by the kind of statistics; `origin`: the running mean before.
+template <class T>
+void set_statistics(const BatchNormForwardArgs& args, const BatchNormConfig& config,
+                    const BatchNormDims& dims, int64_t group, const T* x,
+                    const BatchNormScratch& scratch) {
+  const RowParts parts(dims);
+  switch (config.statistics) {
+    case NormStatistics::kBatch:
+      sweep_parts(parts, Sweep::kForward,
+                  [&](int64_t p) { sum_part(x, parts[p], dims.channels, scratch, p); });
+      merge_parts(parts, dims, scratch);
+      return finish_statistics(args, config, dims, dims.rows, group, scratch);
+    case NormStatistics::kMerged:
+      merge_sums(args.sums + group * kNormSums * dims.channels, scratch.coefficient(kOrigin), dims,
+                 scratch);
+      return finish_statistics(args, config, dims, dims.merged_rows, group, scratch);
+    case NormStatistics::kRunning:
+      return copy_running_statistics(args, config, dims, group);
+  }
+}
+
 template <class T>
 void forward(const BatchNormForwardArgs& args, const BatchNormConfig& config,
              const BatchNormDims& dims, const BatchNormScratch& scratch) {
-  const RowParts parts(dims);
   const T* residual = static_cast<const T*>(args.residual);
+  std::copy_n(args.running_mean, dims.channels, scratch.coefficient(kOrigin));
   for (int64_t g = 0; g < dims.groups; ++g) {
     const int64_t offset = g * dims.rows * dims.channels;
     const Group<T> group{.x = static_cast<const T*>(args.x) + offset,
                          .residual = residual == nullptr ? nullptr : residual + offset,
                          .y = static_cast<T*>(args.y) + offset};
-    if (config.statistics == NormStatistics::kBatch) {
-      sweep_parts(parts, Sweep::kForward,
-                  [&](int64_t p) { sum_part(group.x, parts[p], dims.channels, scratch, p); });
-      merge_parts(parts, dims, scratch);
-      finish_statistics(args, config, dims, g, scratch);
-    } else {
-      copy_running_statistics(args, config, dims, g);
-    }
+    set_statistics(args, config, dims, g, group.x, scratch);
     set_coefficients(args, dims, g, scratch);
     if (residual == nullptr) {
       normalise_group<Residual::kNone>(group, config, dims, scratch);
     } else {
       normalise_group<Residual::kAdded>(group, config, dims, scratch);
     }
+  }
+}
+
+/// One group's sums about the running mean, from those of its parts.
+void write_sums(const RowParts& parts, const BatchNormDims& dims, const float* origin, double* sums,
+                const BatchNormScratch& scratch) {
+  double* squares = sums + dims.channels;
+  std::fill_n(sums, kNormSums * dims.channels, 0.0);
+  for (int64_t p = 0; p < parts.count(); ++p) {
+    const double rows = static_cast<double>(parts[p].end - parts[p].begin);
+    const float* shift = scratch.partial(p, kShift);
+    const float* sum = scratch.partial(p, kSum);
+    const float* square = scratch.partial(p, kSquares);
+    for (int64_t c = 0; c < dims.channels; ++c) {
+      const double off = static_cast<double>(shift[c]) - origin[c];
+      sums[c] += sum[c] + rows * off;
+      squares[c] += square[c] + off * (2.0 * sum[c] + rows * off);
+    }
+  }
+}
+
+template <class T>
+void sum_groups(const BatchNormForwardArgs& args, const BatchNormDims& dims, double* sums,
+                const BatchNormScratch& scratch) {
+  const RowParts parts(dims);
+  for (int64_t g = 0; g < dims.groups; ++g) {
+    const T* x = static_cast<const T*>(args.x) + g * dims.rows * dims.channels;
+    sweep_parts(parts, Sweep::kForward,
+                [&](int64_t p) { sum_part(x, parts[p], dims.channels, scratch, p); });
+    write_sums(parts, dims, args.running_mean, sums + g * kNormSums * dims.channels, scratch);
   }
 }
 
@@ -195,6 +252,16 @@ void batch_norm_forward_cpu(const BatchNormForwardArgs& args, const BatchNormCon
   const BatchNormScratch scratch(dims, workspace);
   with_cpu_storage_type(config.dtype,
                         [&]<class T>(T*) { forward<T>(args, config, dims, scratch); });
+}
+
+void batch_norm_sums_cpu(const BatchNormForwardArgs& args, const BatchNormConfig& config,
+                         const BatchNormDims& dims, double* sums, Workspace workspace, Stream) {
+  const BatchNormScratch scratch(dims, workspace);
+  if (config.dtype == Dtype::kBf16) {
+    sum_groups<Bf16>(args, dims, sums, scratch);
+  } else {
+    sum_groups<float>(args, dims, sums, scratch);
+  }
 }
 
 }  // namespace rela

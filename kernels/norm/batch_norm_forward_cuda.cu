@@ -1,5 +1,5 @@
 // Three launches: sums of each part of the rows; their merge, which finishes the statistics; the
-// result. Synchronised statistics would exchange the merged sums between the latter two.
+// result. Several processes add up the merged sums between the latter two: four launches then.
 
 #include "kernels/norm/batch_norm_cuda.h"
 
@@ -96,6 +96,54 @@ __global__ void __launch_bounds__(kMergeThreads)
   }
 }
 
+/// kMerged, first half: the sums of every group about the running mean.
+__global__ void __launch_bounds__(kMergeThreads)
+    batch_norm_merge_sums_kernel(const RowTiles t, const float* __restrict__ partials,
+                                 const float* __restrict__ running_mean,
+                                 double* __restrict__ out) {
+  SIMT_SHARED(MergeShared, shared, [1]);
+  const MergeThread me = find_merge_thread();
+  const int64_t c = me.merged_column;
+  const bool finishes = me.finishes && c < t.channels;
+  const double rows = static_cast<double>(t.rows);
+  const double origin = finishes ? running_mean[c] : 0.0f;
+  for (int64_t g = 0; g < t.groups; ++g) {
+    const TwoSums sums = sum_shares(sum_parts(t, partials, me, g), shared[0]);
+    if (!finishes) continue;
+    const double off = partials[partial_at(t, g, 0, kShift) + c] - origin;
+    double* to = out + g * kNormSums * t.channels + c;
+    to[0] = sums.first + rows * off;
+    to[t.channels] = sums.second + off * (2.0 * sums.first + rows * off);
+  }
+}
+
+/// kMerged, second half: as batch_norm_finish_statistics_kernel, from sums over `rows` of a group.
+__global__ void __launch_bounds__(kRowTileThreads)
+    batch_norm_finish_merged_kernel(const BatchNormForwardArgs args, const int64_t groups,
+                                    const int64_t channels, const double rows,
+                                    const float momentum, const float eps) {
+  const int64_t c = int64_t{blockIdx.x} * kRowTileThreads + threadIdx.x;
+  if (c >= channels) return;
+  const double m = momentum;
+  const double origin = args.running_mean[c];
+  float running_mean = args.running_mean[c];
+  float running_var = args.running_var[c];
+  for (int64_t g = 0; g < groups; ++g) {
+    const double* sums = args.sums + g * kNormSums * channels + c;
+    const double off = sums[0] / rows;
+    const double mean = origin + off;
+    const double rest = sums[channels] - off * sums[0];
+    const double squares = rest < 0.0 ? 0.0 : rest;  // NaN propagates
+    args.mean[g * channels + c] = static_cast<float>(mean);
+    args.inv_std[g * channels + c] = static_cast<float>(1.0 / sqrt(squares / rows + eps));
+    running_mean = static_cast<float>((1.0 - m) * running_mean + m * mean);
+    const double unbiased = squares / max(rows - 1.0, 1.0);
+    running_var = static_cast<float>((1.0 - m) * running_var + m * unbiased);
+  }
+  args.running_mean[c] = running_mean;
+  args.running_var[c] = running_var;
+}
+
 /// kRunning: every group's statistics are the running ones.
 __global__ void __launch_bounds__(kRowTileThreads)
     batch_norm_copy_statistics_kernel(const BatchNormForwardArgs args, const int64_t groups,
@@ -171,19 +219,39 @@ __global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
 }
 
 template <Rows kRows, class T>
-void forward(const RowTiles& t, const BatchNormForwardArgs& args, const BatchNormConfig& config,
-             const BatchNormScratchCuda& scratch, Stream stream) {
-  const T* x = static_cast<const T*>(args.x);
-  if (config.statistics == NormStatistics::kBatch) {
-    simt::launch(batch_norm_sum_kernel<kRows, T>, {t.grid(), kRowTileThreads}, stream, t, x,
-                 scratch.partials);
-    simt::launch(batch_norm_finish_statistics_kernel, {merge_grid(t.channels), kMergeThreads},
-                 stream, t, scratch.partials, args, config.momentum, config.eps);
-  } else {
-    const auto blocks = static_cast<unsigned>((t.channels + kRowTileThreads - 1) / kRowTileThreads);
-    simt::launch(batch_norm_copy_statistics_kernel, {blocks, kRowTileThreads}, stream, args,
-                 t.groups, t.channels, config.eps);
+void sum_rows(const RowTiles& t, const void* x, const BatchNormScratchCuda& scratch,
+              Stream stream) {
+  simt::launch(batch_norm_sum_kernel<kRows, T>, {t.grid(), kRowTileThreads}, stream, t,
+               static_cast<const T*>(x), scratch.partials);
+}
+
+/// mean and inv_std of every group.
+template <Rows kRows, class T>
+void set_statistics(const RowTiles& t, const BatchNormForwardArgs& args,
+                    const BatchNormConfig& config, int64_t merged_rows,
+                    const BatchNormScratchCuda& scratch, Stream stream) {
+  const auto blocks = static_cast<unsigned>((t.channels + kRowTileThreads - 1) / kRowTileThreads);
+  switch (config.statistics) {
+    case NormStatistics::kBatch:
+      sum_rows<kRows, T>(t, args.x, scratch, stream);
+      return simt::launch(batch_norm_finish_statistics_kernel,
+                          {merge_grid(t.channels), kMergeThreads}, stream, t, scratch.partials,
+                          args, config.momentum, config.eps);
+    case NormStatistics::kMerged:
+      return simt::launch(batch_norm_finish_merged_kernel, {blocks, kRowTileThreads}, stream, args,
+                          t.groups, t.channels, static_cast<double>(merged_rows), config.momentum,
+                          config.eps);
+    case NormStatistics::kRunning:
+      return simt::launch(batch_norm_copy_statistics_kernel, {blocks, kRowTileThreads}, stream,
+                          args, t.groups, t.channels, config.eps);
   }
+}
+
+template <Rows kRows, class T>
+void forward(const RowTiles& t, const BatchNormForwardArgs& args, const BatchNormConfig& config,
+             int64_t merged_rows, const BatchNormScratchCuda& scratch, Stream stream) {
+  set_statistics<kRows, T>(t, args, config, merged_rows, scratch, stream);
+  const T* x = static_cast<const T*>(args.x);
   const Normalise<T> normalise{x,
                                static_cast<const T*>(args.residual),
                                static_cast<T*>(args.y),
@@ -205,7 +273,9 @@ void forward(const BatchNormForwardArgs& args, const BatchNormConfig& config,
   const BatchNormScratchCuda scratch(t, workspace);
   const Rows rows = kind_of_rows(dims.channels, args.x, args.residual, args.y, args.gamma,
                                  args.beta, args.mean, args.inv_std);
-  with_rows(rows, [&]<Rows kRows>() { forward<kRows, T>(t, args, config, scratch, stream); });
+  with_rows(rows, [&]<Rows kRows>() {
+    forward<kRows, T>(t, args, config, dims.merged_rows, scratch, stream);
+  });
 }
 
 }  // namespace
@@ -220,6 +290,22 @@ void batch_norm_forward_cuda(const BatchNormForwardArgs& args, const BatchNormCo
   if (dims.rows == 0 || dims.channels == 0) return;
   with_storage_type(config.dtype,
                     [&]<class T>(T*) { forward<T>(args, config, dims, workspace, stream); });
+}
+
+void batch_norm_sums_cuda(const BatchNormForwardArgs& args, const BatchNormConfig& config,
+                          const BatchNormDims& dims, double* sums, Workspace workspace,
+                          Stream stream) {
+  const auto bytes = static_cast<size_t>(dims.groups * kNormSums * dims.channels) * sizeof(double);
+  if (dims.rows == 0) return simt::memset_async(sums, 0, bytes, stream);
+  const RowTiles t(dims.groups, dims.rows, dims.channels);
+  const BatchNormScratchCuda scratch(t, workspace);
+  with_storage_type(config.dtype, [&]<class T>(T*) {
+    with_rows(kind_of_rows(dims.channels, args.x), [&]<Rows kRows>() {
+      sum_rows<kRows, T>(t, args.x, scratch, stream);
+    });
+  });
+  simt::launch(batch_norm_merge_sums_kernel, {merge_grid(t.channels), kMergeThreads}, stream, t,
+               scratch.partials, args.running_mean, sums);
 }
 
 }  // namespace rela

@@ -215,4 +215,19 @@ void describe(ConfigTable& table, CheckpointConfig& c) {
   table.integer("keep_last", c.keep_last, Limits::at_least(1), "checkpoints that are kept");
 }
 
+void describe(ConfigTable& table, DistributedConfig& c) {
+  table.boolean("sync_batchnorm", c.sync_batchnorm,
+                "batch norm's statistics are those of all processes' images together, as if one "
+                "process had them; false: each process has its own");
+  table
+      .real("bucket_mb", c.bucket_mb, Limits::between(0.0625, 1024),
+            "gradients are summed over the processes in pieces of this many MiB, each as soon as "
+            "the backward pass has finished it")
+      .is_free_on_resume = true;
+  table
+      .real("timeout_s", c.timeout_s, Limits::between(1, 86400),
+            "seconds until a process that does not answer ends the run (exit code 7)")
+      .is_free_on_resume = true;
+}
+
 }  // namespace rela

@@ -22,6 +22,7 @@ void describe(ConfigTable& table, OptimizerConfig& c);
 void describe(ConfigTable& table, SchedulerConfig& c);
 void describe(ConfigTable& table, EvalConfig& c);
 void describe(ConfigTable& table, CheckpointConfig& c);
+void describe(ConfigTable& table, DistributedConfig& c);
 
 /// What load_config makes of a document, mistakes added to `issues`. `out` stays empty when the
 /// document names none.

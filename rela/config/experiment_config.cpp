@@ -91,6 +91,7 @@ void describe(ConfigTable& table, ExperimentConfig& c) {
   table.section("scheduler", c.scheduler, "learning rate over time");
   table.section("eval", c.eval, "evaluation during training");
   table.section("checkpoint", c.checkpoint, "checkpoints").is_free_on_resume = true;
+  table.section("distributed", c.distributed, "runs of several processes");
   table
       .integer("log_every_steps", c.log_every_steps, Limits::at_least(1),
                "optimiser steps between log lines")

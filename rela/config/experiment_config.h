@@ -91,6 +91,13 @@ struct CheckpointConfig {
   int64_t keep_last = 2;
 };
 
+/// Runs of several processes.
+struct DistributedConfig {
+  bool sync_batchnorm = true;  // batch statistics of all ranks' batches together
+  double bucket_mb = 8;        // gradients that are summed at once
+  double timeout_s = 600;      // of a rank that does not answer
+};
+
 inline constexpr double kMaxLossScale = 0x1p24;  // a gradient of .004 overflows f16 there
 /// With precision fp16-mixed: what the loss is multiplied by so that small gradients survive.
 struct LossScaleConfig {
@@ -133,6 +140,7 @@ struct ExperimentConfig {
   SchedulerConfig scheduler;
   EvalConfig eval;
   CheckpointConfig checkpoint;
+  DistributedConfig distributed;
   int64_t log_every_steps = 10;
 
   /// Images per optimiser step.

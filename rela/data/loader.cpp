@@ -24,12 +24,16 @@ namespace {
 
 using Order = std::shared_ptr<const std::vector<int64_t>>;
 
-void check_options(const ImageDataset& dataset, const LoaderOptions& o) {
+}  // namespace
+
+void check_loader_options(const ImageDataset& dataset, const LoaderOptions& o) {
   RELA_CHECK(o.ratio > 0 && o.ratio <= 1, ConfigError, "data.ratio: ", o.ratio,
              "; above 0 and at most 1");
   RELA_CHECK(o.batch_size >= 1, ConfigError, "batch_size: ", o.batch_size, "; at least 1");
-  RELA_CHECK(o.world >= 1 && o.batch_size % o.world == 0, ConfigError, "batch_size: ", o.batch_size,
-             " images for ", o.world, " ranks; ranks must divide it");
+  const int64_t less = o.batch_size / o.world * o.world;
+  RELA_CHECK(less == o.batch_size, ConfigError, "batch_size: ", o.batch_size, " images for ", o.world,
+             " ranks, which must divide it; the nearest are ", less > 0 ? cat(less, " and ") : "",
+             less + o.world);
   epoch_batches(dataset.size(), o.ratio, o.batch_size);
   RELA_CHECK(o.rank >= 0 && o.rank < o.world, ConfigError, "rank: ", o.rank, "; 0 to ",
              o.world - 1);
@@ -38,8 +42,6 @@ void check_options(const ImageDataset& dataset, const LoaderOptions& o) {
              "; both views have the same size");
 }
 
-}  // namespace
-
 /// Batches are numbered from the start of the training; number s waits in slot s mod slots. A
 /// worker claims the next number whose slot is free, fills it without the lock, and reports it
 /// ready.
@@ -47,7 +49,7 @@ class TwoViewLoader::Impl {
  public:
   Impl(const ImageDataset& dataset, const LoaderOptions& options)
       : dataset_(dataset), options_(options), draws_(epoch_draws(dataset.size(), options.ratio)) {
-    check_options(dataset, options);
+    check_loader_options(dataset, options);
     local_batch_ = options.batch_size / options.world;
     const int64_t side = options.views[0].crop_size;
     slots_.resize(static_cast<size_t>(std::max(options.prefetch, 1)) +

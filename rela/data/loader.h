@@ -24,6 +24,9 @@ struct LoaderOptions {
   int world = 1;              // divides batch_size
 };
 
+/// Throws ConfigError when the options do not fit the data set.
+void check_loader_options(const ImageDataset& dataset, const LoaderOptions& options);
+
 /// Two random views of each of B images, B = batch_size / world. Its memory belongs to the loader.
 struct TwoViewBatch {
   Tensor images =
@@ -43,8 +46,8 @@ struct TwoViewBatch {
 /// them.
 class TwoViewLoader {
  public:
-  /// Starts at epoch 0, batch 0. Throws ConfigError when the options do not fit the
-  /// data set, DeviceError when the system does not start the workers.
+  /// Starts at epoch 0, batch 0. Throws what check_loader_options() throws, and DeviceError when the
+  /// system does not start the workers.
   TwoViewLoader(const ImageDataset& dataset, const LoaderOptions& options);
   ~TwoViewLoader();
   TwoViewLoader(const TwoViewLoader&) = delete;

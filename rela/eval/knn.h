@@ -6,6 +6,7 @@
 
 #include "rela/eval/features.h"
 #include "rela/eval/result.h"
+#include "runtime/comm/communicator.h"
 
 namespace rela {
 
@@ -15,6 +16,9 @@ struct KnnOptions {
   /// Called now and then with the test images whose neighbours are known. What it throws ends the
   /// search.
   std::function<void(int64_t done, int64_t total)> progress = nullptr;
+  /// Each has a part of the training set, in the order of the ranks, and all test images; all get
+  /// the result of the whole.
+  Communicator* ranks = &single_communicator();
 };
 
 /// Weighted k-nearest-neighbour classifier (Wu et al. 2018, section 3.4) on l2-normalised features:

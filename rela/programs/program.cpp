@@ -4,14 +4,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <thread>
 
 #include "kernels/cpu/parallel.h"
+#include "runtime/comm/world.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
 
@@ -43,12 +46,35 @@ void explain_invalid_access() {
     std::signal(SIGSEGV, on_invalid_access);
 }
 
+/// By the launcher's word, before the ranks have joined.
+int launched_rank() noexcept {
+  try {
+    return detect_launch().rank;
+  } catch (const Error&) {
+    return 0;
+  }
+}
+
+/// Prints why the program fails. Mostly all ranks fail alike, and the first ends the others before
+/// they say the same.
+void speak_for_all_ranks(const char* text) {
+  const bool has_joined = !world().is_alone();
+  const int rank = has_joined ? world().rank : launched_rank();
+  if (rank > 0) {
+    std::this_thread::sleep_for(std::chrono::seconds(has_joined ? 1 : 3));
+    std::fprintf(stderr, "rank %d: %s\n", rank, text);
+  } else {
+    std::fprintf(stderr, "%s\n", text);
+  }
+}
+
 }  // namespace
 
 int run_program(const std::function<ExitCode()>& body) noexcept {
   const auto fail = [](const char* text, ExitCode code) {
     flush_log();
-    std::fprintf(stderr, "%s\n", text);
+    speak_for_all_ranks(text);
+    end_world(static_cast<int>(code));
     return static_cast<int>(code);
   };
   try {
@@ -58,6 +84,7 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
     std::signal(SIGPIPE, SIG_IGN);  // whoever reads the output may go; a run does not end with them
     flush_denormals();
     const ExitCode code = body();
+    leave_world();
     flush_log();
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
       return fail("stdout: what the program printed could not be written", ExitCode::kIo);
@@ -65,6 +92,12 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   } catch (const std::exception& e) {
     return fail(message_of(e), exit_code_of(e));
   }
+}
+
+void refuse_ranks(const char* program) {
+  const Launch launch = detect_launch();
+  RELA_CHECK(launch.is_alone(), UsageError, program, " runs as one process, and ", launch.launcher,
+             " started ", launch.size, "; start it without ", launch.launcher == "srun" ? "srun" : "mpirun");
 }
 
 void print_result(const JsonValue& result) {

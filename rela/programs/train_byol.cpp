@@ -6,6 +6,7 @@
 #include "rela/programs/program.h"
 #include "rela/train/run_check.h"
 #include "rela/train/trainer.h"
+#include "runtime/comm/world.h"
 #include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
@@ -115,23 +116,51 @@ RunMode run_mode(const Arguments& a) {
   return a.resume == "none" ? RunMode::kFresh : RunMode::kResume;
 }
 
+Verbosity verbosity(const Arguments& a) {
+  return a.quiet ? Verbosity::kQuiet : a.verbose ? Verbosity::kVerbose : Verbosity::kNormal;
+}
+
+/// The first rank alone has the run's folder; the others speak up only to fail.
+std::unique_ptr<RunDirectory> open_run(const Arguments& a, const ExperimentConfig& config) {
+  std::unique_ptr<RunDirectory> run;
+  if (world().is_first()) {
+    run = std::make_unique<RunDirectory>(config.out, run_mode(a));
+    start_log({.verbosity = verbosity(a), .file = run->file("train.log").string()});
+  } else {
+    start_log({.verbosity = Verbosity::kSilent, .prefix = cat("rank ", world().rank, ": ")});
+  }
+  return run;
+}
+
+/// The first rank looks, and the others take its word.
+std::optional<CheckpointRef> find_checkpoint(const Arguments& a, const ExperimentConfig& config,
+                                             Communicator& ranks) {
+  std::optional<CheckpointRef> found;
+  if (ranks.is_first()) found = find_checkpoint(a, config);
+  const std::string folder = ranks.gather(found ? found->folder.string() : "").front();
+  if (!found && !folder.empty()) found = CheckpointRef{folder, 0};
+  return found;
+}
+
 ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int argc,
                       const char* const* argv) {
-  RunDirectory run(config.out, run_mode(a));
-  const Verbosity verbosity = a.quiet     ? Verbosity::kQuiet
-                              : a.verbose ? Verbosity::kVerbose
-                                          : Verbosity::kNormal;
-  start_log({.verbosity = verbosity, .file = run.file("train.log").string()});
+  const std::unique_ptr<RunDirectory> run = open_run(a, config);
   const Device device = open_device(config);
-  const std::optional<CheckpointRef> checkpoint = find_checkpoint(a, config);
-  Trainer trainer(config, run, device,
-                  a.quiet ? ProgressDisplay::Style::kOff : ProgressDisplay::style_for_stderr());
+  const auto ranks = make_communicator(device, config.distributed.timeout_s);
+  const std::optional<CheckpointRef> checkpoint = find_checkpoint(a, config, *ranks);
+  const bool is_shown = run && !a.quiet;
+  Trainer trainer(config, run.get(), device, *ranks,
+                  is_shown ? ProgressDisplay::style_for_stderr() : ProgressDisplay::Style::kOff);
   if (checkpoint) trainer.restore(*checkpoint);
-  write_file_atomic(run.file("config.json").string(), read_file(a.config));
-  write_file_atomic(run.file("config.resolved.json").string(), to_resolved_json(config));
-  write_file_atomic(run.file("env.json").string(), environment_json(argc, argv));
-  run.begin();
-  return trainer.train();
+  if (run) {
+    write_file_atomic(run->file("config.json").string(), read_file(a.config));
+    write_file_atomic(run->file("config.resolved.json").string(), to_resolved_json(config));
+    write_file_atomic(run->file("env.json").string(), environment_json(argc, argv));
+    run->begin();
+  }
+  const ExitCode code = trainer.train();
+  ranks->barrier();
+  return code;
 }
 
 void check_only(const ExperimentConfig& config) {
@@ -165,6 +194,7 @@ ExitCode run(int argc, const char* const* argv) {
   } else if (a.check) {
     check_only(config);
   } else {
+    join_world();
     return run_training(a, config, argc, argv);
   }
   return ExitCode::kDone;

@@ -204,7 +204,10 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int transport_main(int argc, const char* const* argv) {
-  return run_program([&] { return run(argc, argv); });
+  return run_program([&] {
+    refuse_ranks("transport");
+    return run(argc, argv);
+  });
 }
 
 }  // namespace rela

@@ -1,14 +1,20 @@
 #include "rela/run/open_device.h"
 
+#include <algorithm>
+
 #include "kernels/cpu/features.h"
 #include "kernels/cpu/parallel.h"
+#include "runtime/comm/world.h"
 #include "runtime/cpu_limit.h"
+#include "runtime/cuda.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 
 namespace rela {
 
 Device open_device(DeviceRequest request, const ComputeSettings& settings) {
+  const World& here = world();
+  choose_gpu(here.local_rank);
   const DeviceChoice choice = choose_device(request);
   const bool on_gpu = choice.device == Device::kCuda && !choice.is_emulated;
   RELA_CHECK(settings.dtype != Dtype::kF16 || choice.device == Device::kCuda, UnsupportedError,
@@ -17,9 +23,14 @@ Device open_device(DeviceRequest request, const ComputeSettings& settings) {
   RELA_CHECK(settings.dtype != Dtype::kBf16 || on_gpu || cpu_has_bf16(), UnsupportedError,
              "precision: bf16-mixed needs a processor with AVX-512 BF16, and this one has none; "
              "choose \"fp32\"");
-  use_cpu_threads(static_cast<int>(settings.threads.value_or(cpu_limit().threads)));
+  const int share = std::max(cpu_limit().threads / here.core_sharers, 1);
+  use_cpu_threads(static_cast<int>(settings.threads.value_or(share)));
   tuning().search = settings.search;
   tuning().warn = [](const std::string& text) { log_warning(text); };
+  if (!here.is_alone()) {
+    log_info(here.size, " ranks on ", here.hosts, here.hosts == 1 ? " host" : " hosts",
+             ", started by ", here.launcher);
+  }
   log_info(
       "device: ", device_name(choice.device), choice.remark, ", ", describe_cpu_threads(), ", ",
       settings.dtype == Dtype::kF32 ? "fp32" : cat(dtype_name(settings.dtype), " and f32 mixed"));

@@ -3,17 +3,20 @@
 namespace rela {
 
 void RunRecord::write(const RunPosition& at, const RunEvent& event) {
+  if (folder_ == nullptr) return;
   metrics_->write(at.step, static_cast<int64_t>(at.epoch), event);
 }
 
 void RunRecord::write_status(const RunPosition& at, const char* state, ExitCode code,
                              const std::string& message) const {
-  rela::write_status(folder_.path(), status(at, state, code, message));
+  if (folder_ == nullptr) return;
+  rela::write_status(folder_->path(), status(at, state, code, message));
 }
 
 void RunRecord::write_failure(const RunPosition& at, ExitCode code,
                               const std::string& message) const {
-  write_last_status(folder_.path(), status(at, RunStatus::kFailed, code, message));
+  if (folder_ == nullptr) return;
+  write_last_status(folder_->path(), status(at, RunStatus::kFailed, code, message));
 }
 
 RunStatus RunRecord::status(const RunPosition& at, const char* state, ExitCode code,

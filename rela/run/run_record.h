@@ -20,12 +20,15 @@ struct RunPosition {
 
 class RunRecord {
  public:
-  RunRecord(const RunDirectory& folder, ProgressDisplay::Style progress, int64_t total_steps)
+  /// `folder`: null for a process whose run another one records; then nothing is written.
+  RunRecord(const RunDirectory* folder, ProgressDisplay::Style progress, int64_t total_steps)
       : folder_(folder), progress_(progress), total_steps_(total_steps) {}
 
   /// Opens metrics.jsonl after what it holds up to this step. Call before write() and elapsed_s().
-  void open(int64_t step, double elapsed_s) { metrics_.emplace(metrics_file(), step, elapsed_s); }
-  std::string metrics_file() const { return folder_.file("metrics.jsonl").string(); }
+  void open(int64_t step, double elapsed_s) {
+    if (folder_ != nullptr) metrics_.emplace(metrics_file(), step, elapsed_s);
+  }
+  std::string metrics_file() const { return folder_->file("metrics.jsonl").string(); }
 
   /// Appends to metrics.jsonl. Throws IoError.
   void write(const RunPosition& at, const RunEvent& event);
@@ -43,7 +46,7 @@ class RunRecord {
   RunStatus status(const RunPosition& at, const char* state, ExitCode code,
                    const std::string& message) const;
 
-  const RunDirectory& folder_;
+  const RunDirectory* folder_;
   std::optional<MetricsLog> metrics_;
   ProgressDisplay progress_;
   int64_t total_steps_;

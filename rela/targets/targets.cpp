@@ -14,16 +14,23 @@ Targets::Targets(RowFile file)
     : file_(std::move(file)), fingerprint_(identity_fingerprint(file_.spec().identity)) {}
 
 Targets Targets::open_or_build(const Prior& prior, const ImageDataset& dataset,
-                               const TargetOptions& options) {
+                               const TargetOptions& options, Communicator& ranks) {
   TargetBuilder builder(prior, dataset, options);
-  if (auto targets = builder.open()) return *std::move(targets);
-  const auto start = std::chrono::steady_clock::now();
-  builder.begin();
-  builder.make_part(0, 1);
-  builder.finish();
   auto targets = builder.open();
-  RELA_CHECK(targets, IoError, options.path,
-             ": the targets just written cannot be read back: ", builder.why_not());
+  double have = targets ? 1 : 0;
+  ranks.sum_on_host({&have, 1});
+  if (have == ranks.size()) return *std::move(targets);
+  const auto start = std::chrono::steady_clock::now();
+  if (ranks.is_first()) builder.begin();
+  ranks.barrier();
+  builder.make_part(ranks.rank(), ranks.size());
+  ranks.barrier();
+  if (ranks.is_first()) builder.finish();
+  ranks.barrier();
+  targets = builder.open();
+  RELA_CHECK(targets, IoError, options.path, ": the targets just written cannot be read back",
+             builder.why_not().empty() ? "" : ": ", builder.why_not(),
+             ranks.is_alone() ? "" : "; all ranks must see the folder of the run");
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   log_info("targets: ready after ", seconds.count(), " s, kept in ", options.path);
   return *std::move(targets);

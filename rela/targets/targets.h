@@ -10,6 +10,7 @@
 #include "rela/prior/prior.h"
 #include "rela/run/progress.h"
 #include "rela/targets/row_file.h"
+#include "runtime/comm/communicator.h"
 
 namespace rela {
 
@@ -32,14 +33,15 @@ class Targets {
  public:
   /// Reads the targets from their file if it contains them, else computes them: one pass of the
   /// prior over the data set in order, keeping the results of an interrupted pass. Logs why a file
-  /// is not used: different prior, preprocessing, data set or width, or damage. One process
-  /// computes them while others with the same file wait.
+  /// is not used: different prior, preprocessing, data set or width, or damage. One run computes
+  /// them, each of its ranks a part, while others with the same file wait. Collective.
   ///
   /// Throws ConfigError when pca_dim exceeds the prior's width, DataError for fewer than two
   /// images, NonFiniteError for a feature that is NaN or infinite (names the image) or features
   /// that are all constant, IoError.
   static Targets open_or_build(const Prior& prior, const ImageDataset& dataset,
-                               const TargetOptions& options);
+                               const TargetOptions& options,
+                               Communicator& ranks = single_communicator());
 
   int64_t size() const { return file_.spec().rows; }    // N
   int64_t width() const { return file_.spec().width; }  // k

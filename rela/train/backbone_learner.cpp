@@ -21,7 +21,7 @@ void BackboneLearner::lay_out(std::vector<NamedParameter> heads) {
 }
 
 Var BackboneLearner::encode(const Tensor& images) {
-  return backbone_->forward(Var(images), {.norm = NormMode::kTrain, .groups = kViews});
+  return backbone_->forward(Var(images), training_context());
 }
 
 Tensor BackboneLearner::embed(const Tensor& images) {

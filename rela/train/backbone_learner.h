@@ -29,6 +29,9 @@ class BackboneLearner : public Learner {
   ParameterArena& parameters() { return *arena_; }
   int64_t backbone_segments() const { return backbone_segments_; }
 
+  /// Batch statistics are from now on those of all ranks' batches together. Null: this process's.
+  void share_statistics(Communicator* ranks) { ranks_ = ranks; }
+
   /// The moving average of the first parameters; null if the method has none.
   virtual MovingAverage* target() { return nullptr; }
 
@@ -44,6 +47,10 @@ class BackboneLearner : public Learner {
   /// Lays out the backbone and `heads` on the device. The method's constructor calls this once,
   /// after initialising its modules.
   void lay_out(std::vector<NamedParameter> heads);
+  /// How batches of both views are normalised.
+  ForwardContext training_context() const {
+    return {.norm = NormMode::kTrain, .groups = kViews, .ranks = ranks_};
+  }
 
   BackboneSpec backbone_spec_;
   Dtype compute_;  // of activations: f32, or bf16 for bf16-mixed training
@@ -53,6 +60,7 @@ class BackboneLearner : public Learner {
  private:
   std::unique_ptr<ParameterArena> arena_;
   int64_t backbone_segments_ = 0;
+  Communicator* ranks_ = nullptr;
 };
 
 template <class Named>

@@ -5,9 +5,6 @@
 namespace rela {
 namespace {
 
-constexpr ForwardContext kOnline{.norm = NormMode::kTrain, .groups = kViews};
-constexpr ForwardContext kTarget{.norm = NormMode::kTrain, .groups = kViews, .norm_momentum = 0};
-
 std::vector<NamedBuffer> buffers_of(const Backbone& backbone, const MlpHead& projector) {
   std::vector<NamedBuffer> all = backbone.buffers("backbone");
   append(all, projector.buffers("projector"));
@@ -51,14 +48,17 @@ Byol::Byol(const ByolSpec& spec, uint64_t seed)
 }
 
 Var Byol::loss(const Var& features, const TwoViewBatch& batch) {
+  const ForwardContext online = training_context();
+  ForwardContext target = online;
+  target.norm_momentum = 0;  // its running statistics follow the online network's
   Tensor targets;
   {
     const NoGradGuard no_grad;
-    const Var y = target_backbone_->forward(Var(batch.images), kTarget);
-    targets = target_projector_.forward(y, kTarget).value();
+    const Var y = target_backbone_->forward(Var(batch.images), target);
+    targets = target_projector_.forward(y, target).value();
   }
-  const Var projection = projector_.forward(features, kOnline);
-  return byol_loss(predictor_.forward(projection, kOnline), targets, reduction_);
+  const Var projection = projector_.forward(features, online);
+  return byol_loss(predictor_.forward(projection, online), targets, reduction_);
 }
 
 std::vector<StateTensor> Byol::state() const {

@@ -3,11 +3,11 @@
 #include <algorithm>
 
 namespace rela {
-LossScale::LossScale(const std::optional<LossScaleConfig>& config, int64_t accum_steps,
+LossScale::LossScale(const std::optional<LossScaleConfig>& config, int64_t micro_steps,
                      Device device)
     : is_dynamic_(config && config->mode == LossScaleConfig::Mode::kDynamic),
       growth_interval_(config ? config->growth_interval : 0),
-      share_(1.0 / static_cast<double>(accum_steps)),
+      share_(1.0 / static_cast<double>(micro_steps)),
       seed_(Tensor::empty({}, Dtype::kF32, device)),
       inverse_(Tensor::empty({}, Dtype::kF32, device)) {
   set(config ? config->value : 1.0);

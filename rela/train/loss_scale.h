@@ -13,8 +13,8 @@ namespace rela {
 
 class LossScale {
  public:
-  /// For optimiser steps of accum_steps micro-steps. Without a config the scale is 1.
-  LossScale(const std::optional<LossScaleConfig>& config, int64_t accum_steps, Device device);
+  /// For optimiser steps of so many micro-steps, over all ranks. Without a config the scale is 1.
+  LossScale(const std::optional<LossScaleConfig>& config, int64_t micro_steps, Device device);
 
   /// The gradient that a micro-step's backward() starts from: its share of the step's loss, scaled.
   /// Scalar f32 in device memory; the address never changes.

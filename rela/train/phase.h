@@ -35,6 +35,7 @@ struct PlannedPhase {
 struct CommonParts {
   std::shared_ptr<BackboneLearner> learner;
   std::vector<TrainedPart> parts;  // first all of the learner's parameters
+  Communicator* ranks = &single_communicator();
 };
 
 /// All phases that the config's method has. The references must outlive the plan.

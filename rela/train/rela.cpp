@@ -29,12 +29,13 @@ TargetOptions target_options(const ExperimentConfig& config, int64_t feature_wid
 }
 
 Targets open_targets(const ExperimentConfig& config, const ImageDataset& dataset,
-                     const BackboneLearner& base, ProgressDisplay::Style progress) {
+                     const BackboneLearner& base, Communicator& ranks,
+                     ProgressDisplay::Style progress) {
   const Prior prior(prior_spec(config), base.device());
   log_info("prior: ", prior.description(), ", ", prior.width(), " features of ",
            prior.input().image_size, "-pixel images");
   return Targets::open_or_build(prior, dataset,
-                                target_options(config, base.feature_width(), progress));
+                                target_options(config, base.feature_width(), progress), ranks);
 }
 
 PhaseSwitch make_switch(const ExperimentConfig& config, int64_t dataset_size) {
@@ -65,9 +66,9 @@ void check_prior(const ExperimentConfig& config, const ImageDataset& dataset,
 }
 
 Rela::Rela(const ExperimentConfig& config, const ImageDataset& dataset, BackboneLearner& base,
-           ProgressDisplay::Style progress)
+           Communicator& ranks, ProgressDisplay::Style progress)
     : base_(base),
-      targets_(open_targets(config, dataset, base, progress)),
+      targets_(open_targets(config, dataset, base, ranks, progress)),
       switch_(make_switch(config, dataset.size())),
       map_(std::make_unique<Linear>(base.feature_width(), targets_.width())),
       table_(table_of(targets_, base.device())) {

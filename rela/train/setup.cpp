@@ -9,6 +9,7 @@
 #include "rela/run/open_device.h"
 #include "rela/train/byol.h"
 #include "rela/train/supervised.h"
+#include "runtime/comm/world.h"
 #include "runtime/error.h"
 
 namespace rela {
@@ -61,7 +62,9 @@ LoaderOptions loader_options(const ExperimentConfig& config) {
           .seed = static_cast<uint64_t>(config.seed),
           .views = {config.view(0), config.view(1)},
           .dtype = compute_dtype(config),
-          .workers = static_cast<int>(config.data.workers.value_or(auto_workers()))};
+          .workers = static_cast<int>(config.data.workers.value_or(auto_workers())),
+          .rank = world().rank,
+          .world = world().size};
 }
 
 ViewSpec rela_view(const ExperimentConfig& config) {

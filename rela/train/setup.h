@@ -18,6 +18,7 @@ std::unique_ptr<BackboneLearner> make_learner(const ExperimentConfig& config, in
 Dtype compute_dtype(const ExperimentConfig& config);
 /// None: no loss scaling.
 std::optional<LossScaleConfig> loss_scale(const ExperimentConfig& config);
+/// For this process's share of every batch.
 LoaderOptions loader_options(const ExperimentConfig& config);
 /// The augmentation of both views in the ReLA phase.
 ViewSpec rela_view(const ExperimentConfig& config);

@@ -44,9 +44,4 @@ struct TrainedPart {
   float probe_lr = 0;
 };
 
-/// Completes the gradients of parts that are about to be updated: parameters that no backward() has
-/// reached get zeros. The only place that does so, and therefore the one where a run on several
-/// devices averages gradients: everything after it sees the same numbers on all of them.
-void finish_gradients(std::span<const TrainedPart> parts);
-
 }  // namespace rela

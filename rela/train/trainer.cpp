@@ -1,28 +1,45 @@
 #include "rela/train/trainer.h"
 
+#include <array>
+#include <filesystem>
+
 #include "rela/config/config_sections.h"
+#include "runtime/comm/agreement.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 
 namespace rela {
+namespace {
 
 namespace fs = std::filesystem;
 
-Trainer::Trainer(const ExperimentConfig& config, const RunDirectory& run, Device device,
-                 ProgressDisplay::Style progress)
+int64_t bucket_bytes(const ExperimentConfig& config) {
+  return static_cast<int64_t>(config.distributed.bucket_mb * (1 << 20));
+}
+
+}  // namespace
+
+Trainer::Trainer(const ExperimentConfig& config, const RunDirectory* run, Device device,
+                 Communicator& ranks, ProgressDisplay::Style progress)
     : config_(config),
       run_(run),
       device_(device),
+      ranks_(ranks),
       train_set_(open_split(config, Split::kTrain)),
       test_set_(config.eval.knn_every_epochs > 0 ? open_split(config, Split::kTest) : nullptr),
       length_(run_length(config, train_set_->size())),
       learner_(make_learner(config, train_set_->num_classes(), device)),
       optimizer_(config.optimizer, learner_->parameters(), learner_->target()),
-      loss_scale_(loss_scale(config), config.accum_steps, device),
-      checkpoints_(run.checkpoints(), config.checkpoint.keep_last),
+      loss_scale_(loss_scale(config), config.accum_steps * ranks.size(), device),
+      checkpoints_(fs::path(config.out) / "checkpoints", config.checkpoint.keep_last),
       progress_style_(progress),
       record_(run, progress, length_.total_steps) {
-  CommonParts common{.learner = learner_, .parts = {}};
+  check_loader_options(*train_set_, loader_options(config));
+  check_agreement(ranks, {{"program", RELA_VERSION},
+                          {"config", to_resolved_json(config)},
+                          {"training data", cat(train_set_->fingerprint())}});
+  if (!ranks.is_alone() && config.distributed.sync_batchnorm) learner_->share_statistics(&ranks);
+  CommonParts common{.learner = learner_, .parts = {}, .ranks = &ranks};
   common.parts.push_back({.name = "online",
                           .arena = &learner_->parameters(),
                           .optimizer = &optimizer_,
@@ -78,6 +95,7 @@ void Trainer::log_changes(const SavedTraining& saved) const {
 }
 
 void Trainer::leave_other_branch() const {
+  if (run_ == nullptr) return;
   const fs::path aside = checkpoints_.abandon_after(is_from_elsewhere_ ? -1 : step_);
   if (aside.empty()) return;
   std::error_code ignored;  // the record before this run cuts it; the checkpoints matter more
@@ -95,7 +113,10 @@ void Trainer::begin_phase(size_t index) {
   if (loader_ == nullptr) watch.emplace([this] { tell_stop_before_steps(); });
   phase_ = phases_[index].begin();
   training_step_.emplace(phase_, loss_scale_,
-                         TrainingStep::Options{config_.accum_steps, config_.cuda_graph});
+                         TrainingStep::Options{.accum_steps = config_.accum_steps,
+                                               .graph = config_.cuda_graph,
+                                               .ranks = &ranks_,
+                                               .bucket_bytes = bucket_bytes(config_)});
 }
 
 void Trainer::begin_next_phase() {
@@ -146,12 +167,30 @@ ExitCode Trainer::train() {
   return ExitCode::kDone;
 }
 
+SignalRequest Trainer::agree(StepResult& result, SignalRequest request) {
+  if (ranks_.is_alone()) return request;
+  const double size = ranks_.size();
+  std::array<double, 6> sums{result.loss / size,
+                             result.waited_s / size,
+                             static_cast<double>(result.hits.correct),
+                             static_cast<double>(result.hits.total),
+                             request == SignalRequest::kCheckpointAndStop ? 1.0 : 0.0,
+                             request == SignalRequest::kCheckpoint ? 1.0 : 0.0};
+  ranks_.sum_on_host(sums);
+  result.loss = sums[0];
+  result.waited_s = sums[1];
+  result.hits = {static_cast<int64_t>(sums[2]), static_cast<int64_t>(sums[3])};
+  if (sums[4] > 0) return SignalRequest::kCheckpointAndStop;
+  return sums[5] > 0 ? SignalRequest::kCheckpoint : SignalRequest::kNone;
+}
+
 SignalRequest Trainer::run_steps() {
   while (step_ < length_.total_steps) {
     const StepRates rates = rates_at(config_, length_, step_);
     is_whole_ = false;
-    const StepResult result = training_step_->run(step_ + 1, *loader_, rates);
+    StepResult result = training_step_->run(step_ + 1, *loader_, rates);
     ++step_;
+    const SignalRequest request = agree(result, signals_->take());
     window_.add(result);
     std::exception_ptr untold;  // on a full disk; the step is finished first
     try {
@@ -168,7 +207,6 @@ SignalRequest Trainer::run_steps() {
       return SignalRequest::kCheckpointAndStop;
     }
     if (step_ == length_.total_steps) break;  // finish() writes the last checkpoint
-    const SignalRequest request = signals_->take();
     const bool scheduled =
         config_.checkpoint.every_steps > 0 && step_ % config_.checkpoint.every_steps == 0;
     if (scheduled || request != SignalRequest::kNone) write_checkpoint();

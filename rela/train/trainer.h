@@ -23,9 +23,11 @@ namespace rela {
 
 class Trainer {
  public:
-  /// Opens the data and builds the model. Throws ConfigError, DataError, IoError, UnsupportedError.
-  Trainer(const ExperimentConfig& config, const RunDirectory& run, Device device,
-          ProgressDisplay::Style progress);
+  /// Opens the data and builds the model. `run`: null unless this is the first of the ranks, which
+  /// writes everything. Collective, as is all that follows. Throws ConfigError, DataError, IoError,
+  /// UnsupportedError.
+  Trainer(const ExperimentConfig& config, const RunDirectory* run, Device device,
+          Communicator& ranks, ProgressDisplay::Style progress);
   ~Trainer();
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
@@ -50,6 +52,8 @@ class Trainer {
   // trainer.cpp: the loop
   /// Runs to the end, or to a stop request, in which case it has written the checkpoint.
   SignalRequest run_steps();
+  /// Makes a step's results those of all ranks, and finds out what any of them was asked for.
+  SignalRequest agree(StepResult& result, SignalRequest request);
   void log_changes(const SavedTraining& saved) const;
   /// Sets aside what this run does not continue.
   void leave_other_branch() const;
@@ -85,8 +89,9 @@ class Trainer {
   int64_t knn_train_images() const;
 
   ExperimentConfig config_;
-  const RunDirectory& run_;
+  const RunDirectory* run_;  // null: the first rank has it
   Device device_;
+  Communicator& ranks_;
   std::unique_ptr<ImageDataset> train_set_;
   std::unique_ptr<ImageDataset> test_set_;
   RunLength length_;

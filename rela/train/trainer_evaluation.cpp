@@ -5,6 +5,7 @@
 
 #include "rela/data/subset.h"
 #include "rela/eval/knn.h"
+#include "rela/eval/shared_features.h"
 #include "rela/report/report.h"
 #include "rela/run/pass_display.h"
 #include "rela/run/run_log.h"
@@ -33,15 +34,22 @@ bool Trainer::evaluation_due() const {
 /// Whether the metrics have this step's evaluation: a resumed run makes up for one that a signal
 /// broke off.
 bool Trainer::is_evaluated() const {
-  const RunLog log = read_run_log(record_.metrics_file());
-  return std::any_of(log.evals.begin(), log.evals.end(),
-                     [&](const Logged<EvalEvent>& eval) { return eval.at.step == step_; });
+  double found = 0;
+  if (run_ != nullptr) {
+    const RunLog log = read_run_log(record_.metrics_file());
+    found = std::any_of(log.evals.begin(), log.evals.end(),
+                        [&](const Logged<EvalEvent>& eval) { return eval.at.step == step_; });
+  }
+  ranks_.sum_on_host({&found, 1});
+  return found > 0;
 }
 
 /// Shows a pass, and breaks it off when a signal asks to stop.
 ExtractionProgress Trainer::watched_pass(const char* what) const {
-  return [show = show_pass(progress_style_, what)](int64_t done, int64_t total) {
-    if (SignalWatch::stop_requested()) throw StopRequested();
+  // Ranks would break off at different images: they stop together, at the next step.
+  const bool may_stop = ranks_.is_alone();
+  return [show = show_pass(progress_style_, what), may_stop](int64_t done, int64_t total) {
+    if (may_stop && SignalWatch::stop_requested()) throw StopRequested();
     show(done, total);
   };
 }
@@ -53,12 +61,14 @@ int64_t Trainer::knn_train_images() const {
   return std::min(config_.eval.knn_train_images.value_or(all), all);
 }
 
-/// Features of a data set as the learner stands.
+/// Features of this rank's part of a data set, as the learner stands.
 FeatureSet Trainer::features_of(const ImageDataset& dataset, const char* what) const {
   const EmbedFn embed = [this](const Tensor& images) { return learner_->embed(images); };
   EvalOptions options = eval_options(config_);
   options.device = device_;
-  return extract_features(dataset, options, embed, watched_pass(what));
+  const ExtractionProgress progress = watched_pass(what);
+  if (ranks_.is_alone()) return extract_features(dataset, options, embed, progress);
+  return extract_features(*part_of_rank(dataset, ranks_), options, embed, progress);
 }
 
 EvalResult Trainer::evaluate_knn(const FeatureSet& test) const {
@@ -66,12 +76,14 @@ EvalResult Trainer::evaluate_knn(const FeatureSet& test) const {
   const FeatureSet train = features_of(images, "kNN: features of training images");
   KnnOptions options = config_.eval.knn;
   options.progress = watched_pass("kNN: neighbours of test images");
+  options.ranks = &ranks_;
   return knn_evaluate(train, test, options);
 }
 
 void Trainer::evaluate_all() {
   const auto start = std::chrono::steady_clock::now();
-  const FeatureSet test = features_of(*test_set_, "kNN: features of test images");
+  const FeatureSet test =
+      gather_features(features_of(*test_set_, "kNN: features of test images"), ranks_);
   const EvalResult knn = evaluate_knn(test);
   record_.write(position(), EvalEvent{.protocol = "knn",
                                       .top1 = knn.top1(),
@@ -91,7 +103,7 @@ void Trainer::evaluate_all() {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   log_info(line, " (", test.size(), " test images, ", knn_train_images(), " training images, ",
            seconds.count(), " s)");
-  write_report(run_.path());
+  if (run_ != nullptr) write_report(run_->path());
 }
 
 /// False when a signal asked to stop before it was done: then nothing of it is kept.

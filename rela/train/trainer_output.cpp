@@ -55,7 +55,7 @@ void Trainer::log_start() {
   }
   record_.write_status(position(), RunStatus::kRunning);
   record_.write(position(), resumed_ ? RunEvent(ResumeEvent{facts}) : RunEvent(StartEvent{facts}));
-  write_report(run_.path());
+  if (run_ != nullptr) write_report(run_->path());
   log_info(method_name(config_.method), ": ", describe(config_.backbone), ", ",
            learner_->parameters().size(), " parameters, ", train_set_->size(), " images, ",
            length_.total_steps, " steps of ", config_.effective_batch(),
@@ -127,10 +127,11 @@ TrainEvent Trainer::train_event(const StepResult& result, const ProgressState& s
 
 void Trainer::save_checkpoint() {
   const TrainingState state = training_state();
+  if (!ranks_.is_first()) return;
   checkpoints_.save(step_, [&](const std::filesystem::path& folder) {
     write_training_state(folder, state, {step_, record_.elapsed_s()}, config_, *train_set_);
   });
-  run_.drop_replaced();
+  run_->drop_replaced();
 }
 
 void Trainer::write_checkpoint() {
@@ -138,16 +139,18 @@ void Trainer::write_checkpoint() {
   save_checkpoint();
   record_.write_status(position(), RunStatus::kRunning);
   record_.write(position(), CheckpointEvent{seconds_since(start)});
+  ranks_.barrier();  // the others go on once it is whole
 }
 
 ExitCode Trainer::stop_by_signal() {
   record_.progress().clear();
-  const std::string why = cat("stopped by ", SignalWatch::stop_signal_name(), " at step ", step_,
-                              "; go on with --resume auto");
+  const std::string signal =
+      SignalWatch::stop_requested() ? SignalWatch::stop_signal_name() : "a signal to another rank";
+  const std::string why = cat("stopped by ", signal, " at step ", step_, "; go on with --resume auto");
   log_info(why);
-  record_.write(position(), StopEvent{.reason = SignalWatch::stop_signal_name()});
+  record_.write(position(), StopEvent{.reason = signal});
   record_.write_status(position(), RunStatus::kInterrupted, ExitCode::kStoppedBySignal, why);
-  write_report(run_.path());
+  if (run_ != nullptr) write_report(run_->path());
   return ExitCode::kStoppedBySignal;
 }
 
@@ -170,7 +173,8 @@ void Trainer::tell_stop_before_steps() const noexcept {
 void Trainer::finish() {
   record_.progress().clear();
   write_checkpoint();
-  write_exported_backbone(run_.file("exported"), {.spec = learner_->backbone_spec(),
+  if (run_ == nullptr) return;
+  write_exported_backbone(run_->file("exported"), {.spec = learner_->backbone_spec(),
                                                   .feature_width = learner_->feature_width(),
                                                   .state = learner_->backbone_state(),
                                                   .input = trained_input(config_),
@@ -183,13 +187,13 @@ void Trainer::finish() {
                           .phase = phase_name(),
                           .peak_tensor_bytes = static_cast<int64_t>(memory.peak_active_bytes)});
   record_.write_status(position(), RunStatus::kFinished);
-  write_report(run_.path());
-  log_info("finished ", step_, " steps; report: ", run_.file("report.html").string());
+  write_report(run_->path());
+  log_info("finished ", step_, " steps; report: ", run_->file("report.html").string());
 }
 
 /// What cannot be told must not cost what was computed.
 void Trainer::save_whole_step() {
-  if (!is_whole_) return;
+  if (!is_whole_ || run_ == nullptr) return;
   try {
     save_checkpoint();
     log_info("the checkpoint of step ", step_, " is complete");
@@ -201,7 +205,7 @@ void Trainer::save_whole_step() {
 void Trainer::write_failure(const std::exception& failure) const {
   try {
     record_.write_failure(position(), exit_code_of(failure), message_of(failure));
-    write_report(run_.path());
+    if (run_ != nullptr) write_report(run_->path());
   } catch (const IoError& e) {
     log_warning(e.what());  // a full disk: the first failure is the one to report
   }

@@ -23,8 +23,9 @@ TrainingStep::TrainingStep(Phase& phase, LossScale& scale, const Options& option
     : phase_(phase),
       scale_(scale),
       accum_steps_(options.accum_steps),
-      one_(Tensor::full({}, 1.0f, phase.parts.front().arena->device())),
-      graph_(graph_mode(options, one_.device())) {
+      probe_seed_(Tensor::full({}, 1.0f / static_cast<float>(options.ranks->size()),
+                               phase.parts.front().arena->device())),
+      graph_(graph_mode(options, probe_seed_.device())) {
   for (const TrainedPart& part : phase.parts) {
     if (part.optimizer == nullptr) continue;
     if (part.frozen_from) {
@@ -35,6 +36,11 @@ TrainingStep::TrainingStep(Phase& phase, LossScale& scale, const Options& option
     if (part.probe == nullptr) part.optimizer->set_gradient_scale(scale.inverse());
     (part.probe == nullptr ? main_ : probes_).push_back(part);
   }
+  const auto sums_of = [&](std::span<const TrainedPart> parts) {
+    return std::make_unique<GradientSums>(*options.ranks, parts, options.bucket_bytes);
+  };
+  main_sums_ = sums_of(main_);
+  for (const TrainedPart& part : probes_) probe_sums_.push_back(sums_of({&part, 1}));
 }
 
 StepResult TrainingStep::run(int64_t step, DeviceLoader& loader, const StepRates& rates) {
@@ -70,6 +76,7 @@ void TrainingStep::launch(const TwoViewBatch& batch, MicroStep which, StepOutput
   if (which.is_first) {
     for (const TrainedPart& part : main_) part.arena->zero_grad();
   }
+  if (which.is_last) main_sums_->arm();
   add_gradients(batch, out);
   train_probes(batch.labels, out);
   if (which.is_last) update(out);
@@ -84,18 +91,19 @@ void TrainingStep::add_gradients(const TwoViewBatch& batch, StepOutputs& out) {
 }
 
 void TrainingStep::train_probes(const Tensor& labels, StepOutputs& out) {
-  for (const TrainedPart& part : probes_) {
+  for (size_t i = 0; i < probes_.size(); ++i) {
+    const TrainedPart& part = probes_[i];
     const Tensor one_view = out.features.slice(0, labels.numel());
     const Var loss = part.probe->loss(one_view, labels, out.readback);
     part.arena->zero_grad();
-    backward(loss, one_);
-    finish_gradients({&part, 1});
+    backward(loss, probe_seed_);
+    probe_sums_[i]->finish();
     part.optimizer->update();
   }
 }
 
 void TrainingStep::update(StepOutputs& out) {
-  finish_gradients(main_);
+  main_sums_->finish();
   const Tensor squares = start_sum_of_squares(main_.front().arena->gradients());
   out.gradient_squares = out.readback.add(squares);
   for (const TrainedPart& part : main_) part.optimizer->update(squares);

@@ -3,9 +3,11 @@
 // functions.
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "rela/data/device_loader.h"
+#include "rela/train/gradient_sums.h"
 #include "rela/train/loss_scale.h"
 #include "rela/train/phase.h"
 #include "rela/train/setup.h"
@@ -13,10 +15,10 @@
 
 namespace rela {
 
-/// Results of an optimiser step, over its micro-steps.
+/// Results of an optimiser step, over its micro-steps and over the images of this rank.
 struct StepResult {
   double loss = 0;       // mean over micro-steps
-  double grad_norm = 0;  // of the phase's first part; not finite: the step was skipped
+  double grad_norm = 0;  // of the phase's first part, over all ranks; not finite: skipped
   double waited_s = 0;   // for data
   Tensor features;       // [2B, D] of the last micro-step, on the device
   Hits hits;             // of the probes
@@ -28,8 +30,11 @@ class TrainingStep {
     int64_t accum_steps = 1;  // micro-steps per step
     /// A recording holds a whole step: steps of more than one micro-step are not recorded.
     ExperimentConfig::CudaGraph graph = ExperimentConfig::CudaGraph::kOff;
+    /// Share the images of a step; the loss scale is for all of their micro-steps.
+    Communicator* ranks = &single_communicator();
+    int64_t bucket_bytes = 8 << 20;  // of gradients that are summed over the ranks at once
   };
-  /// Begins the phase: freezes what rests in it. Phase and scale must outlive this object.
+  /// Begins the phase: freezes what rests in it. Phase, scale and ranks must outlive this object.
   TrainingStep(Phase& phase, LossScale& scale, const Options& options);
 
   /// Step number `step`, from 1, on the loader's next batches. Throws NonFiniteError, which names
@@ -66,7 +71,9 @@ class TrainingStep {
   int64_t accum_steps_;
   std::vector<TrainedPart> main_;    // follow the learner's loss
   std::vector<TrainedPart> probes_;  // follow their own
-  Tensor one_;                       // the gradient that a probe's backward() starts from
+  std::unique_ptr<GradientSums> main_sums_;
+  std::vector<std::unique_ptr<GradientSums>> probe_sums_;  // one each
+  Tensor probe_seed_;  // the gradient that a probe's backward() starts from: this rank's share
   int64_t step_ = 0;                 // the current one, from 1
   StepGraph graph_;
 };

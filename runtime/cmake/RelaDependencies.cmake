@@ -73,3 +73,32 @@ rela_require("zlib" zlib1g-dev ZLIB)
 rela_require("libpng" libpng-dev PNG)
 rela_optional("GoogleTest" "libgtest-dev libgmock-dev" RELA_TESTS GTest)
 rela_optional("Google Benchmark" libbenchmark-dev RELA_BENCH benchmark)
+
+# Open MPI is loaded when several processes are launched: only its header is needed here.
+set(RELA_MPI AUTO CACHE STRING "runs of several processes (Open MPI): AUTO, ON or OFF")
+set(RELA_MPI_FOUND FALSE)
+if(NOT RELA_MPI STREQUAL "OFF")
+  find_program(RELA_MPICC mpicc HINTS ENV MPI_HOME PATH_SUFFIXES bin)
+  cmake_path(GET RELA_MPICC PARENT_PATH mpi_bin)
+  file(GLOB mpi_folders /usr/lib/*/openmpi)
+  find_path(RELA_MPI_INCLUDE_DIR mpi.h
+    HINTS ENV MPI_HOME ${mpi_bin}/.. PATHS ${mpi_folders} /usr/include/openmpi-x86_64
+    PATH_SUFFIXES include
+    DOC "folder with Open MPI's mpi.h")
+  if(RELA_MPI_INCLUDE_DIR)
+    file(STRINGS ${RELA_MPI_INCLUDE_DIR}/mpi.h mpi_version REGEX "#define OMPI_(MAJOR|MINOR)_VERSION")
+    string(REGEX MATCHALL "[0-9]+" mpi_version "${mpi_version}")
+    list(JOIN mpi_version "." mpi_version)
+  endif()
+  if(RELA_MPI_INCLUDE_DIR AND mpi_version)
+    set(RELA_MPI_FOUND TRUE)
+    cmake_path(GET RELA_MPI_INCLUDE_DIR PARENT_PATH RELA_MPI_FOLDER)
+    set(RELA_MPI_FOLDER ${RELA_MPI_FOLDER}/lib)
+    rela_note("Open MPI" "${mpi_version} ${RELA_MPI_INCLUDE_DIR}")
+  elseif(RELA_MPI STREQUAL "ON")
+    message(FATAL_ERROR "Open MPI not found but RELA_MPI=ON: install libopenmpi-dev and openmpi-bin, set "
+                        "RELA_MPI_INCLUDE_DIR to the folder that holds its mpi.h, or pass -DRELA_MPI=OFF")
+  else()
+    rela_note("Open MPI" "off (RELA_MPI=${RELA_MPI}; Debian packages libopenmpi-dev openmpi-bin)")
+  endif()
+endif()

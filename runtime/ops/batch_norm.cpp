@@ -18,6 +18,15 @@ const KernelTable<BatchNormForwardFn> kForward{"batch_norm", batch_norm_forward_
 const KernelTable<BatchNormBackwardFn> kBackward{"batch_norm backward", batch_norm_backward_cpu,
                                                  RELA_CUDA_KERNEL(batch_norm_backward_cuda)};
 
+const KernelTable<BatchNormSumsFn> kSums{"batch_norm sums", batch_norm_sums_cpu,
+                                         RELA_CUDA_KERNEL(batch_norm_sums_cuda)};
+const KernelTable<BatchNormGradientSumsFn> kGradientSums{
+    "batch_norm gradient sums", batch_norm_gradient_sums_cpu,
+    RELA_CUDA_KERNEL(batch_norm_gradient_sums_cuda)};
+const KernelTable<BatchNormMergedBackwardFn> kMergedBackward{
+    "batch_norm merged backward", batch_norm_merged_backward_cpu,
+    RELA_CUDA_KERNEL(batch_norm_merged_backward_cuda)};
+
 // Order of the inputs on the tape.
 enum Input : uint8_t { kX, kGamma, kBeta, kResidual };
 
@@ -60,7 +69,48 @@ struct Saved {
   Tensor mean;
   Tensor inv_std;
   bool has_residual = false;
+  Communicator* ranks = nullptr;
 };
+
+/// Sums that the ranks add up.
+class RankSums {
+ public:
+  RankSums(const BatchNormDims& dims, Device device)
+      : count_(dims.groups * kNormSums * dims.channels),
+        memory_(static_cast<size_t>(count_) * sizeof(double), device) {}
+  double* data() { return static_cast<double*>(memory_.data()); }
+  void add_up(Communicator& ranks) { ranks.sum({memory_.data(), count_, WireType::kF64}); }
+
+ private:
+  int64_t count_;
+  Scratch memory_;
+};
+
+void launch_backward(const Saved& saved, const BatchNormBackwardArgs& args, Device device) {
+  Scratch scratch(kWorkspaceBytes.at(device)(saved.dims), device);
+  if (saved.config.statistics != NormStatistics::kMerged) {
+    kBackward.launch(device, args, saved.config, saved.dims, scratch.workspace());
+    return;
+  }
+  RankSums sums(saved.dims, device);
+  kGradientSums.launch(device, args, saved.config, saved.dims, sums.data(), scratch.workspace());
+  sums.add_up(*saved.ranks);
+  kMergedBackward.launch(device, args, saved.config, saved.dims, sums.data(), scratch.workspace());
+}
+
+void launch_forward(BatchNormForwardArgs args, const BatchNormConfig& config,
+                    const BatchNormDims& dims, Communicator* ranks, Device device) {
+  Scratch scratch(kWorkspaceBytes.at(device)(dims), device);
+  if (config.statistics != NormStatistics::kMerged) {
+    kForward.launch(device, args, config, dims, scratch.workspace());
+    return;
+  }
+  RankSums sums(dims, device);
+  kSums.launch(device, args, config, dims, sums.data(), scratch.workspace());
+  sums.add_up(*ranks);
+  args.sums = sums.data();
+  kForward.launch(device, args, config, dims, scratch.workspace());
+}
 
 void backward(const Saved& saved, const Tensor& dy, GradSink& to) {
   const GradOut dx = to.out(kX);  // before the residual's: x may be the residual
@@ -77,9 +127,13 @@ void backward(const Saved& saved, const Tensor& dy, GradSink& to) {
                                    .dresidual = masks_dresidual ? to.out(kResidual) : GradOut{},
                                    .dgamma = to.out(kGamma),
                                    .dbeta = to.out(kBeta)};
-  Scratch scratch(kWorkspaceBytes.at(dy.device())(saved.dims), dy.device());
-  kBackward.launch(dy.device(), args, saved.config, saved.dims, scratch.workspace());
+  launch_backward(saved, args, dy.device());
   if (saved.has_residual && !saved.config.relu) to.give(kResidual, dy);
+}
+
+NormStatistics statistics_of(const BatchNormOptions& options) {
+  if (options.mode == NormMode::kEval) return NormStatistics::kRunning;
+  return options.ranks == nullptr ? NormStatistics::kBatch : NormStatistics::kMerged;
 }
 
 }  // namespace
@@ -89,11 +143,12 @@ Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& op
   check_inputs(x, params, options, residual);
   const int64_t channels = x.shape().back();
   const Device device = x.device();
-  const BatchNormDims dims{
-      .groups = options.groups, .rows = x.shape().rows() / options.groups, .channels = channels};
-  const BatchNormConfig config{.statistics = options.mode == NormMode::kTrain
-                                                 ? NormStatistics::kBatch
-                                                 : NormStatistics::kRunning,
+  const int64_t rows = x.shape().rows() / options.groups;
+  const BatchNormDims dims{.groups = options.groups,
+                           .rows = rows,
+                           .channels = channels,
+                           .merged_rows = options.ranks ? rows * options.ranks->size() : 0};
+  const BatchNormConfig config{.statistics = statistics_of(options),
                                .dtype = x.dtype(),
                                .relu = options.relu,
                                .momentum = options.momentum,
@@ -115,8 +170,7 @@ Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& op
                                   .mean = mean.ptr<float>(),
                                   .inv_std = inv_std.ptr<float>(),
                                   .mask = static_cast<uint8_t*>(mask.raw())};
-  Scratch scratch(kWorkspaceBytes.at(device)(dims), device);
-  kForward.launch(device, args, config, dims, scratch.workspace());
+  launch_forward(args, config, dims, options.ranks, device);
   std::vector<Var> inputs{x, params.gamma, params.beta};
   if (residual) inputs.push_back(*residual);
   Saved saved{.config = config,
@@ -128,7 +182,8 @@ Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& op
               .beta = params.beta.value(),
               .mean = std::move(mean),
               .inv_std = std::move(inv_std),
-              .has_residual = residual.has_value()};
+              .has_residual = residual.has_value(),
+              .ranks = options.ranks};
   return record(
       "batch_norm", std::move(y), std::move(inputs),
       [saved = std::move(saved)](const Tensor& dy, GradSink& to) { backward(saved, dy, to); });

@@ -10,6 +10,7 @@
 
 #include "kernels/activation/gelu.h"
 #include "kernels/conv/conv2d.h"
+#include "runtime/comm/communicator.h"
 #include "runtime/tape.h"
 
 namespace rela {
@@ -39,6 +40,8 @@ struct BatchNormOptions {
   float momentum = 0.1f;  // weight of the new statistics
   float eps = 1e-5f;
   bool relu = false;  // fused: y = max(0, .)
+  /// The batch is the rows of all these ranks, of which each has as many; null: this one's alone.
+  Communicator* ranks = nullptr;
 };
 /// y = relu?(gamma (x - mean) / sqrt(var + eps) + beta (+ residual)).  x, residual [..., C] -> like
 /// x. The running variance uses the unbiased batch variance, as in torch. A group of a single row

@@ -64,7 +64,7 @@ SharedLibrary::SharedLibrary(SharedLibrarySource source) : source_(std::move(sou
   const std::vector<std::string> files = candidate_files(source_);
   std::vector<std::string> refusals;
   for (const std::string& file : files) {
-    handle_ = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+    handle_ = dlopen(file.c_str(), RTLD_NOW | (source_.is_global ? RTLD_GLOBAL : RTLD_LOCAL));
     if (handle_ != nullptr) {
       file_ = file;
       return;

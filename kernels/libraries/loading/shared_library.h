@@ -15,6 +15,7 @@ struct SharedLibrarySource {
   std::string folder{};   // where the build found it; may be empty
   std::string python{};   // its folder in a Python environment's site-packages; may be empty
   std::string package{};  // what to install
+  bool is_global = false;  // whether libraries that are loaded later see its symbols
 };
 
 /// The files to try, in order; one without a slash is left to the loader (LD_LIBRARY_PATH, system

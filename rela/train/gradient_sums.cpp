@@ -1,0 +1,66 @@
+#include "rela/train/gradient_sums.h"
+
+#include <utility>
+
+namespace rela {
+
+GradientSums::GradientSums(Communicator& ranks, std::span<const TrainedPart> parts,
+                           int64_t bucket_bytes)
+    : ranks_(ranks), parts_(parts.begin(), parts.end()) {
+  if (ranks.is_alone()) return;
+  for (const TrainedPart& part : parts_) add_buckets(part, bucket_bytes);
+}
+
+GradientSums::~GradientSums() {
+  if (ranks_.is_alone()) return;
+  for (const TrainedPart& part : parts_) {
+    for (const NamedParameter& p : part.arena->parameters()) set_grad_hook(p.var, nullptr);
+  }
+}
+
+/// Frozen segments get no gradients: nobody needs their sums.
+void GradientSums::add_buckets(const TrainedPart& part, int64_t bucket_bytes) {
+  const std::span<const ArenaSegment> all = part.arena->segments();
+  const auto count = static_cast<size_t>(part.frozen_from.value_or(std::ssize(all)));
+  for (size_t first = 0; first < count;) {
+    size_t last = first;  // of the bucket
+    const auto end_of = [&](size_t i) { return all[i].offset + all[i].size; };
+    const auto bytes = [&] {
+      return (end_of(last) - all[first].offset) * static_cast<int64_t>(sizeof(float));
+    };
+    while (last + 1 < count && bytes() < bucket_bytes) ++last;
+    const size_t index = buckets_.size();
+    buckets_.push_back(
+        {.gradients = part.arena->gradients().slice(all[first].offset, end_of(last)),
+         .segments = static_cast<int64_t>(last - first + 1)});
+    for (size_t i = first; i <= last; ++i)
+      set_grad_hook(part.arena->parameters()[i].var, [this, index](Tensor&) { this->count(index); });
+    first = last + 1;
+  }
+}
+
+void GradientSums::arm() {
+  armed_ = true;
+  for (Bucket& bucket : buckets_) bucket.missing = bucket.segments;
+}
+
+void GradientSums::count(size_t bucket) {
+  if (!armed_ || --buckets_[bucket].missing > 0) return;
+  buckets_[bucket].begun = true;
+  begin(buckets_[bucket]);
+}
+
+void GradientSums::begin(Bucket& bucket) {
+  ranks_.begin_sum(wire_buffer(bucket.gradients));
+}
+
+void GradientSums::finish() {
+  for (const TrainedPart& part : parts_) part.arena->finish_gradients();
+  for (Bucket& bucket : buckets_) {
+    if (!std::exchange(bucket.begun, false)) begin(bucket);
+  }
+  ranks_.finish_sums();
+  armed_ = false;
+}
+
+}  // namespace rela

@@ -1,0 +1,52 @@
+#pragma once
+// The gradients of a phase's parts, summed over the ranks while backward() is still computing
+// others.
+//
+// Each arena is cut into buckets of neighbouring segments; backward() finishes them roughly from the
+// last to the first. A bucket is summed as soon as all of its segments have their gradients.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "rela/train/trained_part.h"
+#include "runtime/comm/communicator.h"
+
+namespace rela {
+
+class GradientSums {
+ public:
+  /// For parts that are updated once per step. They and `ranks` must outlive this object; only one
+  /// object at a time has an arena. `bucket_bytes`: least size of a bucket.
+  GradientSums(Communicator& ranks, std::span<const TrainedPart> parts, int64_t bucket_bytes);
+  ~GradientSums();
+  GradientSums(const GradientSums&) = delete;
+  GradientSums& operator=(const GradientSums&) = delete;
+
+  /// From now on backward() starts sums: call before the last one of a step, whose gradients are
+  /// then complete.
+  void arm();
+  /// Completes the gradients of the parts: zeros where no backward() came, and the sums of all
+  /// ranks. All ranks have the same bits.
+  void finish();
+
+  size_t buckets() const { return buckets_.size(); }
+
+ private:
+  struct Bucket {
+    Tensor gradients;  // of the arena
+    int64_t segments = 0;
+    int64_t missing = 0;  // segments without a gradient in this step
+    bool begun = false;
+  };
+  void add_buckets(const TrainedPart& part, int64_t bucket_bytes);
+  void count(size_t bucket);
+  void begin(Bucket& bucket);
+
+  Communicator& ranks_;
+  std::vector<TrainedPart> parts_;
+  std::vector<Bucket> buckets_;
+  bool armed_ = false;
+};
+
+}  // namespace rela

@@ -1,0 +1,29 @@
+#pragma once
+// Whether a launcher has started this process as one of several.
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace rela {
+
+/// A process among those that were launched together.
+struct Launch {
+  int rank = 0;
+  int size = 1;
+  std::string launcher{};  // "Open MPI"; empty: none
+
+  bool is_alone() const { return size == 1; }
+};
+
+/// The value of an environment variable; none if it is not set.
+using Environment = std::function<std::optional<std::string>(const char* name)>;
+
+/// Reads what launchers leave in the environment: Open MPI, MPICH (PMI), PMIx, Slurm's srun,
+/// torchrun, in this order; the first that is there counts. Throws DistributedError for numbers
+/// that do not fit together.
+Launch detect_launch(const Environment& environment);
+/// The same for this process.
+Launch detect_launch();
+
+}  // namespace rela

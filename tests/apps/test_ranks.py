@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Runs of several processes, started by mpirun: they equal a run of one, and end together."""
+
+import array
+import math
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+from programs import (APPS, DATA, DONE, STOPPED, USAGE, TIMEOUT_S, ProgramTest, Run, environment, read_safetensors)
+
+DISTRIBUTED = 7
+STEPS = 20
+DEVICE = os.environ.get("RELA_RANKS_DEVICE", "cpu")
+
+# Rectifiers and small batches amplify a rounding tenfold per step; small steps and a batch of 32 keep it
+# small for twenty of them. What is compared is how the weights changed.
+PARITY = {"device": DEVICE, "max_steps": STEPS, "batch_size": 32, "optimizer.name": "sgd", "optimizer.lr": 1e-5,
+          "data.synthetic_images": 128, "checkpoint.every_steps": 1, "checkpoint.keep_last": STEPS,
+          "distributed.bucket_mb": 0.0625, "eval.knn_every_epochs": 1, "eval.knn_k": 5}
+RELA = {"method": "rela_byol", "rela.switch": {"mode": "fixed", "fraction": 0.5}}
+
+
+def mpirun(*groups):
+    """The command for groups of (processes, command)."""
+    command = ["mpirun", "--oversubscribe", "--bind-to", "none"]
+    for i, (processes, words) in enumerate(groups):
+        command += ([":"] if i else []) + ["-np", str(processes), *map(str, words)]
+    return command
+
+
+def mpi_environment():
+    return dict(environment(), OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+                OMPI_MCA_orte_abort_print_stack="0")
+
+
+def weights(run, step):
+    """All numbers of a checkpoint's model, by name."""
+    numbers = {}
+    for name, (dtype, _, data) in read_safetensors(run.checkpoint(step) / "model.safetensors").items():
+        if dtype == "F32":
+            numbers[name] = array.array("f", data)
+    return numbers
+
+
+@unittest.skipUnless(shutil.which("mpirun"), "mpirun is not installed (Debian package openmpi-bin)")
+class RanksTest(ProgramTest):
+    def words(self, out, *args):
+        return [APPS / "train_byol", self.top / "config.json", "--out", self.top / out, *args]
+
+    def run_ranks(self, groups):
+        return subprocess.run(mpirun(*groups), env=mpi_environment(), text=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
+
+    def train_ranks(self, ranks, out, *args, changes=None):
+        self.write_config(changes)
+        return self.run_ranks([(ranks, self.words(out, *args))])
+
+    def trained_ranks(self, ranks, out, *args, changes=None):
+        self.assertExit(self.train_ranks(ranks, out, *args, changes=changes), DONE)
+        return Run(self.top / out)
+
+    def start_ranks(self, ranks, out, *args, changes=None):
+        self.write_config(changes)
+        process = subprocess.Popen(mpirun((ranks, self.words(out, "-q", *args))), env=mpi_environment(), text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   start_new_session=True)
+
+        def end():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            process.stderr.close()
+
+        self.addCleanup(end)
+        return process, Run(self.top / out)
+
+    def ranks_of(self, out):
+        """Process ids of the ranks of a run."""
+        found = subprocess.run(["pgrep", "-f", f"train_byol .*--out {self.top / out}( |$)"], text=True,
+                               stdout=subprocess.PIPE, check=False).stdout.split()
+        names = {pid: program_of(pid) for pid in map(int, found)}
+        return sorted(pid for pid, name in names.items() if name == "train_byol")
+
+
+def program_of(pid):
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return ""
+
+
+class Parity(RanksTest):
+    def assert_same(self, run, whole, steps=STEPS):
+        ours, theirs = dict(run.losses()), dict(whole.losses())
+        self.assertEqual(sorted(ours), list(range(1, steps + 1)))
+        for step, loss in theirs.items():
+            self.assertAlmostEqual(ours[step], loss, delta=1e-5 * abs(loss), msg=f"step {step}")
+        before, after, mine = weights(whole, 1), weights(whole, steps), weights(run, steps)
+        for name, values in after.items():
+            self.assertEqual(len(values), len(mine[name]))
+            change = math.dist(values, before[name]) if name in before else 0
+            self.assertLessEqual(math.dist(values, mine[name]), 0.02 * change + 1e-6, name)
+
+    def assert_ranks_equal_one(self, changes, ranks=(2, 4)):
+        changes = {**PARITY, **changes}
+        whole = self.trained("whole", changes=changes)
+        for count in ranks:
+            run = self.trained_ranks(count, f"ranks{count}", changes=changes)
+            self.assert_same(run, whole)
+            # The untrained network is the same to the bit: so are its neighbours.
+            first = [(e["step"], e["correct"], e["total"]) for e in whole.events("eval")][0]
+            self.assertEqual([(e["step"], e["correct"], e["total"]) for e in run.events("eval")][0], first)
+
+    def test_byol(self):
+        self.assert_ranks_equal_one({})
+
+    def test_rela_through_the_switch(self):
+        self.assert_ranks_equal_one({**RELA, "rela.train_map": True})
+
+    def test_supervised_with_accumulated_steps(self):
+        self.assert_ranks_equal_one({"method": "supervised", "accum_steps": 2, "batch_size": 16}, ranks=(2,))
+
+    def test_without_shared_statistics_it_is_another_run(self):
+        changes = {**PARITY, "max_steps": 2, "distributed.sync_batchnorm": False}
+        whole = self.trained("whole", changes=changes)
+        run = self.trained_ranks(2, "ranks", changes=changes)
+        self.assertGreater(abs(run.losses()[0][1] - whole.losses()[0][1]), 1e-4)
+
+    def test_a_run_goes_on_with_other_numbers_of_ranks(self):
+        whole = self.trained("whole", changes=PARITY)
+        self.trained_ranks(2, "run", "--max-steps", 6, changes=PARITY)
+        self.trained_ranks(4, "run", "--max-steps", 13, "--resume", "auto", changes=PARITY)
+        run = self.trained("run", "--resume", "auto", changes=PARITY)
+        self.assert_same(run, whole)
+
+
+class Refusals(RanksTest):
+    def test_a_batch_that_the_ranks_do_not_divide(self):
+        result = self.train_ranks(3, "run", changes={"batch_size": 32})
+        self.assertFails(result, USAGE, "batch_size: 32", "3 ranks", "30 and 33")
+        self.assertFalse((self.top / "run").exists())
+
+    def test_ranks_that_do_not_agree(self):
+        self.write_config()
+        result = self.run_ranks([(1, self.words("run")), (1, self.words("run", "--set", "optimizer.lr=0.5"))])
+        self.assertFails(result, DISTRIBUTED, "rank 1", "another config")
+
+    def test_an_error_on_one_rank_ends_all(self):
+        self.write_config({"data": {"format": "cifar10", "train_path": "/nonexistent"}})
+        bad = self.words("run")
+        good = self.words("run", "--set", "data.format=synthetic")
+        result = self.run_ranks([(1, good), (1, bad)])
+        self.assertFails(result, DATA, "rank 1: ", "/nonexistent")
+
+    def test_a_mistake_in_the_config_is_told_once(self):
+        result = self.train_ranks(4, "run", changes={"optimizer.lr": -1})
+        self.assertExit(result, USAGE)
+        self.assertEqual(result.stderr.count("optimizer.lr"), 1, result.stderr)
+
+    def test_programs_of_one_process(self):
+        result = self.run_ranks([(2, [APPS / "evaluate", "knn", "--run", self.top])])
+        self.assertFails(result, USAGE, "evaluate runs as one process, and Open MPI started 2")
+
+
+class Faults(RanksTest):
+    ENDLESS = {"device": DEVICE, "max_steps": 1_000_000, "batch_size": 16}
+
+    def wait_for_steps(self, process, run, steps=3):
+        self.wait_until(lambda: len(run.events("train")) >= steps, process)
+
+    def test_a_signal_to_one_rank_stops_all_with_a_checkpoint(self):
+        process, run = self.start_ranks(2, "run", changes=self.ENDLESS)
+        self.wait_for_steps(process, run)
+        os.kill(self.ranks_of("run")[1], signal.SIGUSR1)
+        self.assertEqual(process.wait(TIMEOUT_S), STOPPED)
+        (step,) = run.checkpoint_steps()
+        self.assertEqual(run.losses()[-1][0], step)
+        self.assertEqual(run.status()["state"], "interrupted")
+        self.trained_ranks(2, "run", "--resume", "auto", "--max-steps", step + 2, changes=self.ENDLESS)
+
+    def test_killed_ranks_end_the_run_and_it_goes_on(self):
+        rng = random.Random(4)
+        changes = {**self.ENDLESS, "checkpoint.every_steps": 1}
+        for _ in range(int(os.environ.get("RELA_RANK_KILLS", "4"))):
+            process, run = self.start_ranks(2, "run", "--resume", "auto", changes=changes)
+            steps = len(run.events("train"))
+            self.wait_for_steps(process, run, steps + 1)
+            time.sleep(rng.uniform(0, 0.2))
+            os.kill(rng.choice(self.ranks_of("run")), signal.SIGKILL)
+            self.assertNotIn(process.wait(TIMEOUT_S), (DONE, STOPPED))
+            self.assertFalse(self.ranks_of("run"))
+        steps = run.checkpoint_steps()
+        self.assertTrue(steps)
+        self.trained_ranks(2, "run", "--resume", "auto", "--max-steps", steps[-1] + 2, changes=changes)
+
+    def test_a_rank_that_does_not_answer_is_named(self):
+        process, run = self.start_ranks(2, "run", changes={**self.ENDLESS, "distributed.timeout_s": 2})
+        self.wait_for_steps(process, run)
+        os.kill(self.ranks_of("run")[1], signal.SIGSTOP)
+        code = process.wait(TIMEOUT_S)
+        text = process.stderr.read()
+        self.assertEqual(code, DISTRIBUTED, text)
+        self.assertIn("rank 0 of 2", text)
+        self.assertIn("no answer from the other processes in 2 s", text)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
