@@ -60,6 +60,7 @@ rela_tests(train_tests
 rela_tests(data_tests
   SOURCES
     rela/data/test_cifar.cpp
+    rela/data/test_decode.cpp
     rela/data/test_eval_loader.cpp
     rela/data/test_idx.cpp
     rela/data/test_idx_file.cpp
