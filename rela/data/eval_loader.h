@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "kernels/augment/normalize.h"
+#include "kernels/augment/resize.h"
 #include "rela/data/batch_upload.h"
 #include "rela/data/dataset.h"
 #include "runtime/tensor.h"
@@ -13,10 +14,11 @@ namespace rela {
 struct EvalOptions {
   int64_t batch_size = 256;
   int64_t image_size = 32;  // side S of what the model sees
-  /// The shorter side becomes round(resize_ratio * S) (bilinear, antialiased), then the centre S x
-  /// S is cut out; images that are S x S already are left alone. 1: resize to S; 256/224 is usual
-  /// on ImageNet.
+  /// The shorter side becomes round(resize_ratio * S) (antialiased), then the centre S x S is cut
+  /// out; images that are S x S already are left alone. 1: resize to S; 256/224 is usual on
+  /// ImageNet.
   double resize_ratio = 1.0;
+  ResizeFilter filter = ResizeFilter::kBilinear;  // of photographs; others are always bilinear
   Normalization normalization = imagenet_normalization();
   Dtype dtype = Dtype::kF32;  // of the images: f32, bf16 or f16
   Device device = Device::kCpu;

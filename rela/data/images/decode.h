@@ -2,12 +2,11 @@
 // Compressed pictures to pixels: JPEG, PNG and WebP, recognised by their first bytes.
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "kernels/augment/view_spec.h"
+#include "rela/data/dataset.h"
 
 namespace rela {
 
@@ -17,9 +16,6 @@ inline constexpr int64_t kMaxImagePixels = 178'956'970;
 enum class ImageType : uint8_t { kJpeg, kPng, kWebp };
 /// None for everything else.
 std::optional<ImageType> image_type(std::span<const uint8_t> bytes);
-
-/// The smallest share of its size, in (0, 1], at which a picture of this size is of use.
-using UsefulScale = std::function<double(ImageDims full)>;
 
 struct DecodedImage {
   ImageView pixels;  // [height, width, 3] RGB, in the caller's buffer

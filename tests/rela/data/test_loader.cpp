@@ -91,7 +91,7 @@ TEST(Loader, AnImageIsItsViewOfItsSampleAtItsPlace) {
   const TwoViewBatch& batch = loader.next();
   const int64_t numel = 16 * 16 * 3;
   std::vector<uint8_t> buffer;
-  std::vector<float> scratch(view_workspace_bytes({32, 32}, 16) / sizeof(float) + 1);
+  std::vector<float> scratch(view_workspace_bytes({32, 32}, {.size = 16}) / sizeof(float) + 1);
   std::vector<float> expected(static_cast<size_t>(numel));
   for (int64_t i = 0; i < 8; ++i) {
     const int64_t sample = batch.samples.data<int64_t>()[i];
