@@ -22,13 +22,13 @@ struct Bench {
 void resize_center(const ImageView& image, const EvalOptions& options, bool is_photo,
                    Bench& bench) {
   const int64_t side = options.image_size;
+  const double ratio = is_photo ? options.photos.ratio : options.resize_ratio;
   const bool fits = image.dims.height == side && image.dims.width == side;
   const auto shorter =
-      fits ? side
-           : static_cast<int64_t>(std::llround(options.resize_ratio * static_cast<double>(side)));
+      fits ? side : static_cast<int64_t>(std::llround(ratio * static_cast<double>(side)));
   ResizeArgs args = center_resize_args(image.dims, std::max(shorter, side), side);
   if (is_photo) {
-    args.filter = options.filter;
+    args.filter = options.photos.filter;
     args.rounding = ResizeRounding::kBytes;
   }
   bench.planes.resize(static_cast<size_t>(3 * side * side));

@@ -49,6 +49,11 @@ ModelInput described_input(const JsonValue& config, const BackboneSpec& spec) {
   const auto* sides = size == nullptr ? nullptr : size->as<JsonValue::Array>();
   const auto* side = sides == nullptr || sides->empty() ? nullptr : sides->back().as<int64_t>();
   if (side != nullptr && *side >= 1) input.image_size = *side;
+  const auto share = member_or<double>(*trained, "crop_pct", 1 / input.photos.ratio);
+  if (share > 0 && share <= 1) input.photos.ratio = 1 / share;
+  if (member_or<std::string>(*trained, "interpolation") == "bicubic") {
+    input.photos.filter = ResizeFilter::kBicubic;
+  }
   return input;
 }
 

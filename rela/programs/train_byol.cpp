@@ -130,14 +130,14 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
 void check_only(const ExperimentConfig& config) {
   const Device device = open_device(config);
   const auto train = open_split(config, Split::kTrain);
-  const auto test = open_split(config, Split::kTest);
+  const auto test = open_test_split(fit_to_data(config, *train), *train);
   const RunLength length = run_length(config, train->size());
   const auto learner = make_learner(config, train->num_classes(), device);
   if (config.has_rela_phase()) check_prior(config, *train, learner->feature_width());
   std::fputs((build_report(gpu_facts()) + kernel_report(device)).c_str(), stdout);
   std::printf(
       "config, data and model fit: %lld training and %lld test images, %lld steps, %lld features\n",
-      static_cast<long long>(train->size()), static_cast<long long>(test->size()),
+      static_cast<long long>(train->size()), static_cast<long long>(test ? test->size() : 0),
       static_cast<long long>(length.total_steps), static_cast<long long>(learner->feature_width()));
 }
 
