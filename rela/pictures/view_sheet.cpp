@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "rela/data/images/resized.h"
 #include "rela/pictures/font.h"
 #include "rela/report/palette.h"
 #include "runtime/error.h"
@@ -27,6 +28,13 @@ std::vector<uint8_t> bytes_of(const float* view, int64_t pixels, const Normaliza
     bytes[i] = static_cast<uint8_t>(std::clamp(std::lround(value), 0L, 255L));
   }
   return bytes;
+}
+
+/// Its longer side `side` long.
+ImageDims fitted(ImageDims image, int64_t side) {
+  const int64_t longer = std::max(image.height, image.width);
+  return {std::max<int64_t>(image.height * side / longer, 1),
+          std::max<int64_t>(image.width * side / longer, 1)};
 }
 
 int64_t drawn_side(int64_t view_size) {
@@ -59,7 +67,14 @@ Canvas draw_view_sheet(const ImageDataset& dataset, LoaderOptions options, int64
     const auto box = [&](int64_t column) {
       return Box{left + column * (side + kGap), top, side, side};
     };
-    canvas.image(box(0), dataset.image(batch.samples.data<int64_t>()[i], buffer));
+    const ImageView image = dataset.image(batch.samples.data<int64_t>()[i], buffer);
+    if (dataset.has_many_sizes()) {
+      const ImageDims dims = fitted(image.dims, side);
+      const std::vector<uint8_t> bytes = resized_bytes(image, dims);
+      canvas.image(box(0), {bytes.data(), dims});
+    } else {
+      canvas.image(box(0), image);
+    }
     for (int64_t view = 0; view < 2; ++view) {
       const float* pixels = batch.images.data<float>() + (view * images + i) * size * size * 3;
       const std::vector<uint8_t> bytes = bytes_of(pixels, size * size, options.normalization);

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Writes small picture files and what Pillow makes of them.
+"""Writes small picture files and what Pillow and torchvision make of them.
 
-usage: make_image_golden.py     needs numpy, pillow and safetensors; measured with Pillow 13.0
+usage: make_image_golden.py     needs numpy, pillow, torchvision and safetensors; made with Pillow 13.0, torchvision 0.29
 
 images/<name>: the pictures.  images.safetensors:
   decode/<name>       [H, W, 3] u8   exif_transpose(), then convert("RGB"); of 16-bit grey the upper 8 bits
   resize/source       [47, 61, 3] u8
   resize/<filter>/<left>,<top>,<right>,<bottom>/<size>   [size, size, 3] u8   the crop of that box, in pixels
                       and their fractions, resized
+  eval/<filter>/<shorter>/<size>/<name>   [size, size, 3] u8   torchvision's Resize(shorter), CenterCrop(size)
 """
 
 import math
@@ -16,6 +17,7 @@ import pathlib
 import numpy as np
 from PIL import Image, ImageOps
 from safetensors.numpy import save_file
+from torchvision.transforms import v2
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 BOXES = [((0, 0, 61, 47), 32), ((0, 0, 61, 47), 7), ((5, 3, 44, 40), 64), ((7, 9, 18, 21), 33),
@@ -84,6 +86,11 @@ def resized(source, box, size, resample):
     return np.asarray(crop.resize((size, size), resample, box=inside))
 
 
+def evaluated(path, shorter, size, interpolation):
+    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    return np.asarray(v2.CenterCrop(size)(v2.Resize(shorter, interpolation)(image)))
+
+
 def main():
     write_pictures(FOLDER / "images")
     tensors = {f"decode/{path.name}": decoded(path) for path in sorted((FOLDER / "images").iterdir())}
@@ -94,6 +101,11 @@ def main():
         for box, size in BOXES:
             key = f"resize/{name}/{','.join(str(x) for x in box)}/{size}"
             tensors[key] = resized(Image.fromarray(source), box, size, resample)
+    for filter_name, interpolation, shorter, size in (("bilinear", v2.InterpolationMode.BILINEAR, 32, 28),
+                                                     ("bicubic", v2.InterpolationMode.BICUBIC, 21, 21)):
+        for name in ("larger.jpg", "rgb.png", "turned_6.jpg"):
+            tensors[f"eval/{filter_name}/{shorter}/{size}/{name}"] = evaluated(FOLDER / "images" / name, shorter, size,
+                                                                              interpolation)
     save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, FOLDER / "images.safetensors")
 
 

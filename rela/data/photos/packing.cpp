@@ -5,12 +5,11 @@
 #include <cmath>
 #include <exception>
 
-#include "kernels/augment/resize.h"
 #include "kernels/cpu/parallel.h"
 #include "rela/data/images/decode.h"
 #include "rela/data/images/encode.h"
+#include "rela/data/images/resized.h"
 #include "rela/data/photos/pack_file.h"
-#include "rela/data/worker_memory.h"
 #include "runtime/error.h"
 
 namespace rela {
@@ -32,20 +31,7 @@ std::vector<uint8_t> shrink(const ImageView& image, int64_t size, int quality) {
     return std::max<int64_t>(std::llround(exact), 1);
   };
   const ImageDims dims{side(image.dims.height), side(image.dims.width)};
-  ResizeArgs args{{0, static_cast<double>(image.dims.height), dims.height, 0, dims.height},
-                  {0, static_cast<double>(image.dims.width), dims.width, 0, dims.width}};
-  args.rounding = ResizeRounding::kBytes;
-  const int64_t pixels = dims.height * dims.width;
-  std::vector<float> planes(static_cast<size_t>(3 * pixels));
-  WorkerMemory memory;
-  resize_cpu(image, args, planes.data(), memory.workspace(resize_workspace_bytes(args)));
-  std::vector<uint8_t> rgb(planes.size());
-  for (int64_t p = 0; p < pixels; ++p) {
-    for (int64_t c = 0; c < 3; ++c) {
-      const float value = planes[static_cast<size_t>(c * pixels + p)];
-      rgb[static_cast<size_t>(3 * p + c)] = static_cast<uint8_t>(std::lround(255 * value));
-    }
-  }
+  const std::vector<uint8_t> rgb = resized_bytes(image, dims);
   return encode_jpeg({rgb.data(), dims}, quality);
 }
 

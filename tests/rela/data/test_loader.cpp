@@ -56,6 +56,28 @@ TEST(Loader, OneWorkerAndFourGiveTheSamePixels) {
   EXPECT_TRUE(take(one, 20) == take(four, 20));  // over three epoch boundaries
 }
 
+TEST(Loader, AllWorkersShareOutTheImagesOfOneBatch) {
+  const test::SlowDataset set;
+  LoaderOptions o = options(16);
+  o.batch_size = 16;
+  o.prefetch = 1;
+  const auto start = std::chrono::steady_clock::now();
+  TwoViewLoader loader(set, o);
+  loader.next();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(seconds.count(), 0.2);  // 0.02 in theory; one worker needs 0.32
+}
+
+TEST(Loader, StopsAtOnceInTheMiddleOfABatch) {
+  const test::SlowDataset set;
+  LoaderOptions o = options(2);
+  o.batch_size = 32;
+  const auto start = std::chrono::steady_clock::now();
+  { const TwoViewLoader loader(set, o); }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(seconds.count(), 0.2);  // the batch takes 0.32
+}
+
 TEST(Loader, SeekGoesToTheVerySameBatches) {
   const auto set = make_synthetic(50, Split::kTrain, 0);
   TwoViewLoader loader(*set, options(2));

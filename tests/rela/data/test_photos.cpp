@@ -371,6 +371,30 @@ TEST(BadImages, AFileThatIsGoneIsBadToo) {
   EXPECT_EQ(set->load(0, {}, buffer).index, 2);
 }
 
+TEST(Photos, EvaluationSeesWhatTorchvisionsResizeAndCentreCropGive) {
+  const TempDir dir;
+  int cases = 0;
+  for (const std::string filter : {"bilinear/32/28/", "bicubic/21/21/"}) {
+    for (const std::string& golden : test::golden_tensors("eval/" + filter)) {
+      const std::string name = golden.substr(("eval/" + filter).size());
+      const std::string folder = std::to_string(cases++);
+      dir.write(folder + "/" + name, golden_picture(name));
+      const auto set = open_photos(source(DataFormat::kImageFolder, dir / folder));
+      const auto want = test::golden_tensor(golden);
+      const bool cubic = filter.starts_with("bicubic");
+      EvalOptions options{.image_size = want.shape[0], .normalization = {}};
+      options.photos = {cubic ? 1.0 : 32.0 / 28,
+                        cubic ? ResizeFilter::kBicubic : ResizeFilter::kBilinear};
+      EvalLoader loader(*set, options);
+      const float* pixels = loader.next()->images.data<float>();
+      for (size_t i = 0; i < want.values.size(); ++i) {
+        ASSERT_NEAR(255 * pixels[i], want.values[i], 1.001) << golden << " at " << i;
+      }
+    }
+  }
+  EXPECT_EQ(cases, 6);
+}
+
 TEST(Photos, ALargeJpegIsReducedForSmallViewsOnly) {
   const TempDir dir;
   write_files(dir, "set", small_photo_set());
