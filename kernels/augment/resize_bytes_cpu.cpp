@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/augment/byte_lanes.h"
 #include "kernels/augment/resize_weights.h"
 #include "kernels/cpu/simd.h"
 
@@ -11,48 +12,6 @@ namespace rela {
 namespace {
 
 using U8x16 [[gnu::vector_size(16)]] = uint8_t;
-using I32x16 [[gnu::vector_size(64)]] = int32_t;
-
-[[gnu::always_inline]] inline F32x16 load_bytes(const uint8_t* p) {
-#ifdef __AVX512F__  // left to itself, gcc 12 takes detours
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  return reinterpret_cast<F32x16>(
-      _mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtepu8_epi32(0xffff, bytes)));
-#elif defined(__AVX2__)
-  const auto half = [](const uint8_t* q) {
-    return _mm256_cvtepi32_ps(
-        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(q))));
-  };
-  const __m256 halves[2] = {half(p), half(p + 8)};
-  F32x16 v;
-  std::memcpy(&v, halves, sizeof v);
-  return v;
-#else
-  U8x16 bytes;
-  std::memcpy(&bytes, p, sizeof bytes);
-  return __builtin_convertvector(bytes, F32x16);
-#endif
-}
-
-/// Halves up, as Pillow's fixed point does.
-[[gnu::always_inline]] inline F32x16 round_to_byte(F32x16 v) {
-  const F32x16 shifted = v + 0.5f;
-  const F32x16 above = shifted < 0.0f ? F32x16{} : shifted;
-  const F32x16 inside = above > 255.0f ? splat(255.0f) : above;
-  return __builtin_convertvector(__builtin_convertvector(inside, I32x16), F32x16);
-}
-
-[[gnu::always_inline]] inline void store_bytes(uint8_t* p, F32x16 whole) {
-  const I32x16 integers = __builtin_convertvector(whole, I32x16);
-#ifdef __AVX512F__
-  const __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(integers));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
-#else
-  const U8x16 bytes = __builtin_convertvector(integers, U8x16);
-  std::memcpy(p, &bytes, sizeof bytes);
-#endif
-}
-
 /// A square of 16 x 16 bytes.
 struct Tile {
   U8x16 row[16];
@@ -108,14 +67,14 @@ struct Passes {
   }
 
   /// Sixteen rows of pixel `x`, channel `c`.
-  [[gnu::always_inline]] F32x16 blend_columns(int64_t x, int64_t c) const {
+  [[gnu::always_inline]] ByteLanes blend_columns(int64_t x, int64_t c) const {
     const float* weight = horizontal.weight + x * horizontal.pixel_stride;
     const uint8_t* column = turned + (3 * int64_t{horizontal.first[x]} + c) * 16;
-    F32x16 sum = splat(weight[0]) * load_bytes(column);
+    ByteLanes sum = scaled(weight[0], load_bytes(column));
     for (int64_t t = 1; t < horizontal.taps; ++t) {
-      sum = fma_lanes(splat(weight[t]), load_bytes(column + t * 48), sum);
+      sum = add_scaled(weight[t], load_bytes(column + t * 48), sum);
     }
-    return round_to_byte(sum);
+    return round_to_bytes(sum);
   }
 
   /// The first pass for rows [row, row + 16).
@@ -140,13 +99,21 @@ struct Passes {
   void blend_row(int64_t y, int64_t c, float* out) const {
     const float* weight = vertical.weight + y * vertical.pixel_stride;
     const uint8_t* row = middle + ((vertical.first[y] - first_row()) * 3 + c) * width;
-    for_lanes(0, args.horizontal.out_size, [&](int64_t x, auto lanes) {
-      F32x16 sum = splat(weight[0]) * load_bytes(row + x);
+    const int64_t out_size = args.horizontal.out_size;
+    for (int64_t x = 0; x < out_size; x += 16) {
+      ByteLanes sum = scaled(weight[0], load_bytes(row + x));
       for (int64_t t = 1; t < vertical.taps; ++t) {
-        sum = fma_lanes(splat(weight[t]), load_bytes(row + t * 3 * width + x), sum);
+        sum = add_scaled(weight[t], load_bytes(row + t * 3 * width + x), sum);
       }
-      lanes.store(out + x, round_to_byte(sum) * (1.0f / 255.0f));
-    });
+      const ByteLanes shares = scaled(1.0f / 255.0f, round_to_bytes(sum));
+      if (x + 16 <= out_size) {
+        store_floats(out + x, shares);
+      } else {
+        float last[16];
+        store_floats(last, shares);
+        std::copy_n(last, out_size - x, out + x);
+      }
+    }
   }
 
   /// Of the rows that the first pass made, counted as `first` does.
