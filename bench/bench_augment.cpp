@@ -40,8 +40,8 @@ void bm_view(benchmark::State& state) {
   const Picture picture({state.range(0), state.range(0)});
   const ViewSpec spec = byol_spec(state.range(1));
   const ViewOutput output{spec.crop_size, imagenet_normalization(), kDtype};
-  std::vector<float> scratch(view_workspace_bytes(picture.dims, spec.crop_size) / sizeof(float) +
-                             16);
+  std::vector<float> scratch(
+      view_workspace_bytes(picture.dims, {.size = spec.crop_size}) / sizeof(float) + 16);
   const Workspace workspace{scratch.data(), scratch.size() * sizeof(float)};
   std::vector<uint8_t> out(static_cast<size_t>(3 * spec.crop_size * spec.crop_size) *
                            dtype_bytes(kDtype));

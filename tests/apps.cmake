@@ -29,7 +29,7 @@ if(Python3_FOUND)
              COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_configure.py)
     set_tests_properties(apps.configure PROPERTIES LABELS slow TIMEOUT 300
                          ENVIRONMENT
-      "RELA_DNNL=${DNNL_INCLUDE_DIR}\\;${DNNL_LIBRARY};RELA_XXHASH=${XXHASH_INCLUDE_DIR}\\;${XXHASH_LIBRARY};RELA_PNG=${PNG_PNG_INCLUDE_DIR}\\;${ZLIB_INCLUDE_DIR}")
+      "RELA_DNNL=${DNNL_INCLUDE_DIR}\\;${DNNL_LIBRARY};RELA_XXHASH=${XXHASH_INCLUDE_DIR}\\;${XXHASH_LIBRARY};RELA_PNG=${PNG_PNG_INCLUDE_DIR}\\;${ZLIB_INCLUDE_DIR};RELA_PICTURES=${JPEG_INCLUDE_DIR}\\;${LibArchive_INCLUDE_DIR}\\;${WEBP_INCLUDE_DIR}\\;${WEBPDEMUX_INCLUDE_DIR}")
   endif()
   add_test(NAME bench.gpu_report
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_gpu_report.py)
@@ -42,7 +42,7 @@ if(Python3_FOUND)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_published.py)
   set_tests_properties(apps.published PROPERTIES LABELS "apps;slow" TIMEOUT 300
     ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:evaluate>;OMP_WAIT_POLICY=passive")
-  set(tests_of_programs evaluate experiment idx install knn machine neighbours pictures rela resume training transport usage vit)
+  set(tests_of_programs evaluate experiment idx install knn machine neighbours photos pictures rela resume training transport usage vit)
   if(NOT RELA_CUDA STREQUAL "OFF")
     list(APPEND tests_of_programs cuda cuda_evaluation cuda_mixed)
   endif()

@@ -56,6 +56,7 @@ rela_tests(kernels_data_tests LIGHT
   SOURCES
     kernels/augment/test_color.cpp
     kernels/augment/test_resize.cpp
+    kernels/augment/test_resize_pillow.cpp
     kernels/augment/test_view.cpp
     kernels/test_philox.cpp
   LINKS

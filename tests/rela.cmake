@@ -60,12 +60,14 @@ rela_tests(train_tests
 rela_tests(data_tests
   SOURCES
     rela/data/test_cifar.cpp
+    rela/data/test_decode.cpp
     rela/data/test_eval_loader.cpp
     rela/data/test_idx.cpp
     rela/data/test_idx_file.cpp
     rela/data/test_loader.cpp
     rela/data/test_loader_options.cpp
     rela/data/test_part_of_images.cpp
+    rela/data/test_photos.cpp
     rela/data/test_sampler.cpp
     rela/data/test_subset.cpp
     rela/data/test_synthetic.cpp

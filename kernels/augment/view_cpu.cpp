@@ -37,14 +37,17 @@ void apply_jitter(const ViewParams& params, float* planes, int64_t pixels) {
 
 }  // namespace
 
-size_t view_workspace_bytes(ImageDims image, int64_t size) {
+size_t view_workspace_bytes(ImageDims image, const ViewOutput& output) {
   const CropRect whole{0, 0, image.height, image.width};
-  const size_t resize = resize_workspace_bytes(crop_resize_args(whole, size, Mirror::kNo));
-  return planes_bytes(size) + std::max(resize, gaussian_blur_workspace_bytes(blur_dims(size)));
+  ResizeArgs args = crop_resize_args(whole, output.size, Mirror::kNo);
+  args.rounding = output.rounding;
+  return planes_bytes(output.size) +
+         std::max(resize_workspace_bytes(args),
+                  gaussian_blur_workspace_bytes(blur_dims(output.size)));
 }
 
 void render_view_cpu(const ImageView& image, const ViewParams& params, const ViewOutput& output,
-                     void* out, Workspace workspace) {
+                     void* out, Workspace workspace, double scale) {
   const int64_t size = output.size;
   const int64_t pixels = size * size;
   auto* planes = static_cast<float*>(workspace.data);  // [3, S, S]
@@ -52,7 +55,9 @@ void render_view_cpu(const ImageView& image, const ViewParams& params, const Vie
   const Workspace rest{static_cast<char*>(workspace.data) + used, workspace.bytes - used};
 
   const Mirror mirror = params.flip ? Mirror::kLeftRight : Mirror::kNo;
-  resize_cpu(image, crop_resize_args(params.crop, size, mirror), planes, rest);
+  ResizeArgs args = crop_resize_args(params.crop, size, mirror, scale);
+  args.rounding = output.rounding;
+  resize_cpu(image, args, planes, rest);
   apply_jitter(params, planes, pixels);
   if (params.grayscale) grayscale_cpu(planes, pixels);
   if (params.blur_sigma > 0) gaussian_blur_cpu(planes, blur_dims(size), params.blur_sigma, rest);

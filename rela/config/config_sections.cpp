@@ -105,7 +105,9 @@ void describe(ConfigTable& table, DataConfig& c) {
       .choice<DataFormat>(
           "format", c.format, formats,
           "how the images are stored; `idx`: files in MNIST's format, also gzipped: MNIST, "
-          "Fashion-MNIST, KMNIST or EMNIST")
+          "Fashion-MNIST, KMNIST or EMNIST; `imagefolder`: a folder of pictures for each class, or "
+          "one without labels; `tar`: archives of such folders, or WebDataset shards; `packed`: "
+          "what `pack` wrote")
       .is_required = true;
   table
       .path("train_path", c.train_path,
@@ -114,13 +116,32 @@ void describe(ConfigTable& table, DataConfig& c) {
       .is_free_on_resume = true;
   table
       .path("val_path", c.val_path,
-            "data to evaluate on; null: the test split beside the training images")
+            "data to evaluate on; null: the test split beside the training images. Photographs' "
+            "labels are matched by the classes' names")
       .is_free_on_resume = true;
   table.real("ratio", c.ratio, Limits::above_up_to(0, 1),
              "share of the images that each epoch draws, fresh every epoch");
   table
       .integer("workers", c.workers, Unset::kAuto, Limits::between(0, 1024),
                "threads that load and augment; 0: none beside the training thread")
+      .is_free_on_resume = true;
+  table
+      .choice<BadImages>("bad_images", c.bad_images.policy,
+                         {{"error", BadImages::kError},
+                          {"skip", BadImages::kSkip},
+                          {"replace", BadImages::kReplace}},
+                         "what becomes of photographs that cannot be decoded. `error`: the first "
+                         "one ends the run; `skip`: all are decoded once before the run, and bad "
+                         "ones left out; `replace`: the next good one takes their place")
+      .is_free_on_resume = true;
+  table
+      .real("max_bad_fraction", c.bad_images.max_fraction, Limits::between(0, 1),
+            "share of bad photographs above which `skip` and `replace` end the run after all")
+      .is_free_on_resume = true;
+  table
+      .path("cache_dir", c.cache_dir,
+            "folder for lists of photographs, which make the next start quick; null: "
+            "RELA_CACHE_DIR or ~/.cache/rela")
       .is_free_on_resume = true;
   table.integer("synthetic_images", c.synthetic_images, Limits::between(1, 1e9),
                 "images of a `synthetic` training set");

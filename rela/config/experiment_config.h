@@ -62,6 +62,8 @@ struct DataConfig {
   std::string val_path;    // empty: train_path also serves where the format has a test split
   double ratio = 1.0;      // share of the images that each epoch draws, (0, 1]
   std::optional<int64_t> workers;  // loader threads; none: chosen from the cores at hand
+  BadImageRule bad_images;         // of photographs
+  std::string cache_dir;           // for lists of photographs; empty: the user's cache
   int64_t synthetic_images = 2048;
 };
 

@@ -1,7 +1,9 @@
 #include "rela/data/dataset.h"
 
+#include "kernels/libraries/tuning/tuning.h"
 #include "rela/data/cifar.h"
 #include "rela/data/idx.h"
+#include "rela/data/photos/photos.h"
 #include "rela/data/synthetic.h"
 #include "runtime/error.h"
 
@@ -12,6 +14,9 @@ namespace {
 constexpr NamedDataFormat kFormats[] = {{"cifar10", DataFormat::kCifar10},
                                         {"cifar100", DataFormat::kCifar100},
                                         {"idx", DataFormat::kIdx},
+                                        {"imagefolder", DataFormat::kImageFolder},
+                                        {"tar", DataFormat::kTar},
+                                        {"packed", DataFormat::kPacked},
                                         {"synthetic", DataFormat::kSynthetic}};
 
 std::unique_ptr<ImageDataset> make_synthetic(const DatasetSource& source) {
@@ -34,6 +39,19 @@ DataFormat data_format(const std::string& name) {
       cat("data.format: \"", name, "\" cannot be read by this version; available: ", known));
 }
 
+std::string default_cache_folder() { return Tuning::default_choice_folder(); }
+
+bool has_split(const DatasetSource& source) {
+  switch (source.format) {
+    case DataFormat::kImageFolder:
+    case DataFormat::kTar:
+    case DataFormat::kPacked:
+      return has_photo_split(source);
+    default:
+      return true;
+  }
+}
+
 const char* split_name(Split split) { return split == Split::kTrain ? "train" : "test"; }
 
 std::unique_ptr<ImageDataset> open_dataset(const DatasetSource& source) {
@@ -44,6 +62,10 @@ std::unique_ptr<ImageDataset> open_dataset(const DatasetSource& source) {
       return open_cifar100(source.path, source.split);
     case DataFormat::kIdx:
       return open_idx(source.path, source.split);
+    case DataFormat::kImageFolder:
+    case DataFormat::kTar:
+    case DataFormat::kPacked:
+      return open_photos(source);
     case DataFormat::kSynthetic:
       return make_synthetic(source);
   }

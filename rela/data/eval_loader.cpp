@@ -19,13 +19,18 @@ struct Bench {
   std::vector<float> planes;
 };
 
-void resize_center(const ImageView& image, const EvalOptions& options, Bench& bench) {
+void resize_center(const ImageView& image, const EvalOptions& options, bool is_photo,
+                   Bench& bench) {
   const int64_t side = options.image_size;
+  const double ratio = is_photo ? options.photos.ratio : options.resize_ratio;
   const bool fits = image.dims.height == side && image.dims.width == side;
   const auto shorter =
-      fits ? side
-           : static_cast<int64_t>(std::llround(options.resize_ratio * static_cast<double>(side)));
-  const ResizeArgs args = center_resize_args(image.dims, std::max(shorter, side), side);
+      fits ? side : static_cast<int64_t>(std::llround(ratio * static_cast<double>(side)));
+  ResizeArgs args = center_resize_args(image.dims, std::max(shorter, side), side);
+  if (is_photo) {
+    args.filter = options.photos.filter;
+    args.rounding = ResizeRounding::kBytes;
+  }
   bench.planes.resize(static_cast<size_t>(3 * side * side));
   resize_cpu(image, args, bench.planes.data(),
              bench.memory.workspace(resize_workspace_bytes(args)));
@@ -97,11 +102,12 @@ void EvalLoader::fill(int64_t begin, int64_t end) {
   const int64_t pixels = options_.image_size * options_.image_size;
   Bench bench;
   for (int64_t i = begin; i < end; ++i) {
-    resize_center(dataset_.image(position_ + i, bench.memory.decoded), options_, bench);
+    const LoadedImage image = dataset_.load(position_ + i, {}, bench.memory.decoded);
+    resize_center(image.pixels, options_, dataset_.has_many_sizes(), bench);
     auto* const out = static_cast<std::byte*>(images_.raw()) +
                       static_cast<size_t>(i * pixels * 3) * dtype_bytes(options_.dtype);
     normalize_cpu(bench.planes.data(), out, options_.dtype, pixels, options_.normalization);
-    labels_.data<int64_t>()[i] = dataset_.label(position_ + i);
+    labels_.data<int64_t>()[i] = image.label;
   }
 }
 

@@ -4,19 +4,27 @@
 #include <optional>
 
 #include "kernels/augment/normalize.h"
+#include "kernels/augment/resize.h"
 #include "rela/data/batch_upload.h"
 #include "rela/data/dataset.h"
 #include "runtime/tensor.h"
 
 namespace rela {
 
+/// How photographs become S x S; other images are resized by EvalOptions::resize_ratio, bilinear.
+struct PhotoResize {
+  double ratio = 256.0 / 224;  // shorter side over S, before the centre is cut out
+  ResizeFilter filter = ResizeFilter::kBilinear;
+};
+
 struct EvalOptions {
   int64_t batch_size = 256;
   int64_t image_size = 32;  // side S of what the model sees
-  /// The shorter side becomes round(resize_ratio * S) (bilinear, antialiased), then the centre S x
-  /// S is cut out; images that are S x S already are left alone. 1: resize to S; 256/224 is usual
-  /// on ImageNet.
+  /// The shorter side becomes round(resize_ratio * S) (antialiased), then the centre S x S is cut
+  /// out; images that are S x S already are left alone. 1: resize to S; 256/224 is usual on
+  /// ImageNet.
   double resize_ratio = 1.0;
+  PhotoResize photos = {};
   Normalization normalization = imagenet_normalization();
   Dtype dtype = Dtype::kF32;  // of the images: f32, bf16 or f16
   Device device = Device::kCpu;

@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -42,9 +41,10 @@ void check_loader_options(const ImageDataset& dataset, const LoaderOptions& o) {
              "; both views have the same size");
 }
 
-/// Batches are numbered from the start of the training; number s waits in slot s mod slots. A
-/// worker claims the next number whose slot is free, fills it without the lock, and reports it
-/// ready.
+/// Batches are numbered from the start of the training; number s waits in slot s mod slots. Workers
+/// share out images, not batches: each claims the next image of the earliest batch that still has
+/// some to claim, and renders it without the lock. So any number of workers has work as soon as a
+/// slot is free, and a batch is late by no more than one image.
 class TwoViewLoader::Impl {
  public:
   Impl(const ImageDataset& dataset, const LoaderOptions& options)
@@ -52,6 +52,8 @@ class TwoViewLoader::Impl {
     check_loader_options(dataset, options);
     local_batch_ = options.batch_size / options.world;
     const int64_t side = options.views[0].crop_size;
+    output_ = {side, options.normalization, options.dtype,
+               dataset.has_many_sizes() ? ResizeRounding::kBytes : ResizeRounding::kExact};
     slots_.resize(static_cast<size_t>(std::max(options.prefetch, 1)) +
                   1);  // one more is with the consumer
     for (Slot& slot : slots_) {
@@ -78,8 +80,8 @@ class TwoViewLoader::Impl {
     std::unique_lock lock(mutex_);
     Slot& slot = slot_of(next_out_);
     const auto start = std::chrono::steady_clock::now();
-    batch_there_.wait(lock, [&] { return slot.ready == next_out_ || failed_ <= next_out_; });
-    if (slot.ready != next_out_) std::rethrow_exception(failure_);
+    batch_there_.wait(lock, [&] { return slot.number == next_out_ && slot.made == local_batch_; });
+    if (slot.failure) std::rethrow_exception(slot.failure);
     slot.batch.waited_s =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     total_waited_s_ += slot.batch.waited_s;
@@ -102,7 +104,11 @@ class TwoViewLoader::Impl {
  private:
   struct Slot {
     TwoViewBatch batch;
-    int64_t ready = -1;  // number of the batch it holds
+    int64_t number = -1;  // of the batch that it holds or is to hold
+    int64_t claimed = 0;  // images
+    int64_t made = 0;
+    std::exception_ptr failure;  // of the first image that failed, by its place in the batch
+    int64_t failed = 0;          // its place
   };
 
   void stop() {
@@ -121,9 +127,7 @@ class TwoViewLoader::Impl {
     batch_there_.wait(lock, [&] { return busy_ == 0; });
     options_.views = views;
     next_out_ = next_in_ = free_from_ = number;
-    for (Slot& slot : slots_) slot.ready = -1;
-    failure_ = nullptr;
-    failed_ = kNever;
+    for (Slot& slot : slots_) slot.number = -1;
     paused_ = false;
     lock.unlock();
     work_there_.notify_all();
@@ -132,7 +136,16 @@ class TwoViewLoader::Impl {
   Slot& slot_of(int64_t number) { return slots_[static_cast<size_t>(number) % slots_.size()]; }
 
   bool can_claim() const {
-    return !paused_ && !failure_ && next_in_ < free_from_ + static_cast<int64_t>(slots_.size());
+    return !paused_ && next_in_ < free_from_ + static_cast<int64_t>(slots_.size());
+  }
+
+  /// The batch at next_in_ begins.
+  void open(Slot& slot) {
+    slot.number = next_in_;
+    slot.claimed = slot.made = 0;
+    slot.failure = nullptr;
+    slot.batch.epoch = next_in_ / batches_per_epoch();
+    slot.batch.index = next_in_ % batches_per_epoch();
   }
 
   void work() {
@@ -141,24 +154,25 @@ class TwoViewLoader::Impl {
     while (true) {
       work_there_.wait(lock, [&] { return stop_ || can_claim(); });
       if (stop_) return;
-      const int64_t number = next_in_++;
+      Slot& slot = slot_of(next_in_);
+      if (slot.number != next_in_) open(slot);
+      const int64_t place = slot.claimed++;
+      if (slot.claimed == local_batch_) ++next_in_;
       ++busy_;
       lock.unlock();
       std::exception_ptr failure;
       try {
-        fill(slot_of(number).batch, number, memory);
+        fill(slot.batch, place, memory);
       } catch (...) {
         failure = std::current_exception();
       }
       lock.lock();
       --busy_;
-      if (failure) {
-        if (number < failed_) failure_ = failure;
-        failed_ = std::min(failed_, number);
-      } else {
-        slot_of(number).ready = number;
+      if (failure && (!slot.failure || place < slot.failed)) {
+        slot.failure = failure;
+        slot.failed = place;
       }
-      batch_there_.notify_all();
+      if (++slot.made == local_batch_ || (paused_ && busy_ == 0)) batch_there_.notify_all();
     }
   }
 
@@ -173,37 +187,50 @@ class TwoViewLoader::Impl {
     return order;
   }
 
-  void fill(TwoViewBatch& batch, int64_t number, WorkerMemory& memory) {
-    batch.epoch = number / batches_per_epoch();
-    batch.index = number % batches_per_epoch();
-    const Order order = order_of(batch.epoch);
+  /// Both views of the image at this place of the batch.
+  void fill(TwoViewBatch& batch, int64_t place, WorkerMemory& memory) {
     const int64_t first = batch.index * options_.batch_size + options_.rank * local_batch_;
-    for (int64_t i = 0; i < local_batch_; ++i) {
-      const int64_t sample = (*order)[static_cast<size_t>(first + i)];
-      batch.samples.data<int64_t>()[i] = sample;
-      batch.labels.data<int64_t>()[i] = dataset_.label(sample);
-      const ImageView image = dataset_.image(sample, memory.decoded);
+    const int64_t sample = (*order_of(batch.epoch))[static_cast<size_t>(first + place)];
+    ViewParams params[2];
+    const auto draw = [&](ImageDims dims) {
       for (uint8_t view = 0; view < 2; ++view) {
         const ViewKey key{options_.seed, static_cast<uint32_t>(batch.epoch),
                           static_cast<uint64_t>(sample), view};
-        const ViewParams params = draw_view_params(options_.views[view], image.dims, key);
-        render(image, params, batch.images, view * local_batch_ + i, memory);
+        params[view] = draw_view_params(options_.views[view], dims, key);
       }
+    };
+    const auto useful = [&](ImageDims dims) {
+      draw(dims);
+      return std::max(useful_scale(params[0].crop), useful_scale(params[1].crop));
+    };
+    const LoadedImage image = dataset_.load(sample, useful, memory.decoded);
+    draw(image.full);
+    batch.samples.data<int64_t>()[place] = image.index;
+    batch.labels.data<int64_t>()[place] = image.label;
+    for (int64_t view = 0; view < 2; ++view) {
+      render(image, params[view], batch.images, view * local_batch_ + place, memory);
     }
   }
 
-  void render(const ImageView& image, const ViewParams& params, Tensor& images, int64_t position,
+  /// A reduced image still has twice the view's pixels along the crop's sides: then a view differs
+  /// from one of the whole image by less than a jitter that nobody sees.
+  double useful_scale(const CropRect& crop) const {
+    const auto shorter = static_cast<double>(std::min(crop.height, crop.width));
+    return std::min(1.0, 2 * static_cast<double>(output_.size) / shorter);
+  }
+
+  void render(const LoadedImage& image, const ViewParams& params, Tensor& images, int64_t position,
               WorkerMemory& memory) const {
-    const ViewOutput output{options_.views[0].crop_size, options_.normalization, options_.dtype};
-    const Workspace workspace = memory.workspace(view_workspace_bytes(image.dims, output.size));
-    const int64_t offset = position * output.size * output.size * 3;
+    const Workspace workspace = memory.workspace(view_workspace_bytes(image.pixels.dims, output_));
+    const int64_t offset = position * output_.size * output_.size * 3;
     auto* const out = static_cast<std::byte*>(images.raw()) +
                       static_cast<size_t>(offset) * dtype_bytes(options_.dtype);
-    render_view_cpu(image, params, output, out, workspace);
+    render_view_cpu(image.pixels, params, output_, out, workspace, image.scale);
   }
 
   const ImageDataset& dataset_;
   LoaderOptions options_;
+  ViewOutput output_;
   int64_t draws_;
   int64_t local_batch_ = 0;
   std::vector<Slot> slots_;
@@ -212,17 +239,12 @@ class TwoViewLoader::Impl {
   std::mutex mutex_;
   std::condition_variable work_there_;
   std::condition_variable batch_there_;
-  int64_t next_in_ = 0;    // the next number to be claimed
+  int64_t next_in_ = 0;    // the batch that the next image to be claimed belongs to
   int64_t next_out_ = 0;   // the next number to be handed out
   int64_t free_from_ = 0;  // slots of lower numbers may be overwritten
-  int busy_ = 0;           // workers that fill a batch
+  int busy_ = 0;           // workers that render an image
   bool paused_ = false;
   bool stop_ = false;
-  // Batches before the first one that failed were claimed earlier and still come: what the consumer
-  // sees does not depend on which worker was faster.
-  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-  std::exception_ptr failure_;
-  int64_t failed_ = kNever;  // the lowest number that failed
   double total_waited_s_ = 0;
 
   std::mutex order_mutex_;

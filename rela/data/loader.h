@@ -18,7 +18,7 @@ struct LoaderOptions {
   std::array<ViewSpec, 2> views;
   Normalization normalization = imagenet_normalization();
   Dtype dtype = Dtype::kF32;  // of the images: f32, bf16 or f16
-  int workers = 1;            // threads that make batches, at least 1
+  int workers = 1;            // threads that render images, at least 1
   int prefetch = 2;           // batches made ahead of the consumer, at least 1
   int rank = 0;               // this process gets part `rank` of `world` of each global batch
   int world = 1;              // divides batch_size
@@ -32,15 +32,16 @@ struct TwoViewBatch {
   Tensor images =
       {};  // [2B, S, S, 3] f32, bf16 or f16, normalised: view 0 of all B, then view 1 of all B
   Tensor labels = {};   // [B] i64
-  Tensor samples = {};  // [B] i64, positions in the data set
+  Tensor samples = {};  // [B] i64, positions in the data set; of a bad image, its replacement's
   int64_t epoch = 0;
   int64_t index = 0;    // in the epoch
   double waited_s = 0;  // how long next() had to wait for it
 };
 
-/// Endless batches for training, made ahead by worker threads. Batch b of epoch e has the same bits
-/// for any number of workers. An epoch's last, incomplete batch is dropped. No tensor is
-/// allocated after the start. The data set must outlive the loader. One consumer thread.
+/// Endless batches for training, made ahead by worker threads, which share out the images of a
+/// batch. Batch b of epoch e has the same bits for any number of workers. An epoch's last,
+/// incomplete batch is dropped. No tensor is allocated after the start. The data set must outlive
+/// the loader. One consumer thread.
 ///
 /// Workers block SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2: those reach the threads that handle
 /// them.

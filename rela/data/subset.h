@@ -27,6 +27,16 @@ class Subset : public ImageDataset {
   }
   const std::vector<std::string>& class_names() const override { return dataset_.class_names(); }
   uint64_t fingerprint() const override;
+  bool has_labels() const override { return dataset_.has_labels(); }
+  bool has_many_sizes() const override { return dataset_.has_many_sizes(); }
+  int64_t bad_images() const override { return dataset_.bad_images(); }
+  /// `index` is that of the place, also if an image outside of the subset takes it.
+  LoadedImage load(int64_t index, const UsefulScale& useful,
+                   std::vector<uint8_t>& buffer) const override {
+    LoadedImage image = dataset_.load(position(index), useful, buffer);
+    image.index = index;
+    return image;
+  }
 
   /// The position of an image in the whole data set.
   int64_t position(int64_t index) const { return positions_.at(static_cast<size_t>(index)); }

@@ -55,6 +55,17 @@ int64_t described_image_size(const JsonValue& config, int64_t usual) {
   return side != nullptr && *side >= 1 ? *side : usual;
 }
 
+/// How photographs are brought to the image size.
+PhotoResize described_resize(const JsonValue& config, PhotoResize fit) {
+  const JsonValue* trained = pretrained_cfg(config);
+  if (trained == nullptr) return fit;
+  const auto share = member_or<double>(*trained, "crop_pct", 1 / fit.ratio);
+  if (share > 0 && share <= 1) fit.ratio = 1 / share;
+  if (member_or<std::string>(*trained, "interpolation") == "bicubic")
+    fit.filter = ResizeFilter::kBicubic;
+  return fit;
+}
+
 JsonValue read_config_file(const std::string& file) {
   try {
     return parse_json(read_file(file));
@@ -76,7 +87,8 @@ ModelSource read_export(const fs::path& folder) {
   return {spec,
           (folder / kWeightsFile).string(),
           {described_image_size(config, usual.image_size),
-           described_normalization(config, usual.normalization)}};
+           described_normalization(config, usual.normalization),
+           described_resize(config, usual.photos)}};
 }
 
 }  // namespace
@@ -111,6 +123,7 @@ ModelSource named_model(const std::string& name, const std::string& weights_file
   std::visit([&](auto& model) { model.read_shape(reader); }, source.spec);
   source.input = usual_input(source.spec);  // its image size is that of these weights
   source.input.normalization = described_normalization(config, source.input.normalization);
+  source.input.photos = described_resize(config, source.input.photos);
   return source;
 }
 

@@ -7,6 +7,7 @@
 #include "kernels/augment/normalize.h"
 #include "nn/backbone.h"
 #include "nn/classifier.h"
+#include "rela/data/eval_loader.h"
 
 namespace rela {
 
@@ -14,6 +15,7 @@ namespace rela {
 struct ModelInput {
   int64_t image_size = 32;  // side, pixels
   Normalization normalization = imagenet_normalization();
+  PhotoResize photos = {};  // as it was evaluated
 };
 
 struct ModelSource {

@@ -60,6 +60,7 @@ Prior::Prior(const PriorSpec& spec, Device device) : device_(device) {
 EvalOptions Prior::eval_options(int64_t batch_size) const {
   return {.batch_size = batch_size,
           .image_size = input_.image_size,
+          .photos = {.ratio = 1, .filter = input_.photos.filter},  // ReLA's: the whole shorter side
           .normalization = input_.normalization,
           .device = device_};
 }

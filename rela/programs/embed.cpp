@@ -30,7 +30,7 @@ ExitCode run(int argc, const char* const* argv) {
              "\"; allowed: train, test");
   check_writable(out);
   const FrozenModel model = load_frozen_model(a, device.open());
-  const auto dataset = open_data(a, split == "train" ? Split::kTrain : Split::kTest);
+  const auto dataset = open_matched(a, split == "train" ? Split::kTrain : Split::kTest);
   const FeatureSet set = features_of(model, *dataset, split.c_str()).on(Device::kCpu);
   check_features(set, split.c_str());
   const std::array tensors{

@@ -52,7 +52,7 @@ JsonValue::Object describe_images(const Arguments& a, const ImageDataset* train,
 
 EvalResult run_knn(const Arguments& a, Device device) {
   const auto all = open_data(a.model, Split::kTrain);
-  const auto test = open_data(a.model, Split::kTest);
+  const auto test = open_test_data(a.model, *all);
   const Subset train(*all, a.train_images > 0 ? a.train_images : all->size(), kSubsetSeed);
   check_neighbour_count(std::min(a.knn.k, train.size()), device);
   KnnOptions options = a.knn;
@@ -82,7 +82,7 @@ EvalResult run_linear(const Arguments& a, Device device) {
       "\"; allowed: rela (Adam 3e-4), sgd (Nesterov, learning rate chosen on held-out images)");
   const FrozenModel model = load_frozen_model(a.model, device);
   const auto train_set = open_data(a.model, Split::kTrain);
-  const auto test_set = open_data(a.model, Split::kTest);
+  const auto test_set = open_test_data(a.model, *train_set);
   const FeatureSet train = features_of(model, *train_set, "training");
   const FeatureSet test = features_of(model, *test_set, "test");
   const ProbeCallback progress = [](const ProbeProgress& p) {
@@ -104,10 +104,12 @@ EvalResult run_classify(const Arguments& a, Device device) {
   classifier.model->move_to(device);
   const auto test = open_data(a.model, Split::kTest);
   const ModelInput& input = source.input;
-  EvalResult result = classify(
-      classifier, *test,
-      {.image_size = input.image_size, .normalization = input.normalization, .device = device},
-      show_pass("classified"));
+  EvalResult result = classify(classifier, *test,
+                               {.image_size = input.image_size,
+                                .photos = input.photos,
+                                .normalization = input.normalization,
+                                .device = device},
+                               show_pass("classified"));
   result.add_setting("model", name_of(source.spec));
   result.add_setting("image_size", input.image_size);
   result.settings.emplace_back("normalize", to_json(input.normalization));

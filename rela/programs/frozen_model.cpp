@@ -34,7 +34,9 @@ Normalization parse_normalization(const std::string& text) {
 void describe_data(CommandLine& app, FrozenModelArguments& a) {
   app.add_option("--data", a.data, "file or folder of the data set");
   app.add_option("--test-data", a.test_data, "folder of its test split; otherwise --data");
-  app.add_option("--format", a.format, "cifar10, cifar100, idx or synthetic").show_default();
+  app.add_option("--format", a.format,
+                 "cifar10, cifar100, idx, imagefolder, tar, packed or synthetic")
+      .show_default();
   app.add_option("--synthetic-images", a.synthetic_images,
                  "training images of the synthetic data set; otherwise 5,000")
       .positive();
@@ -66,6 +68,7 @@ FrozenModel::FrozenModel(ModelSource model_source, Device where)
 
 EvalOptions FrozenModel::eval_options() const {
   return {.image_size = source.input.image_size,
+          .photos = source.input.photos,
           .normalization = source.input.normalization,
           .device = device};
 }
@@ -105,13 +108,40 @@ FrozenModel load_frozen_model(const FrozenModelArguments& a, Device device) {
   return model;
 }
 
-std::unique_ptr<ImageDataset> open_data(const FrozenModelArguments& a, Split split) {
-  const std::string& path = split == Split::kTest && !a.test_data.empty() ? a.test_data : a.data;
+namespace {
+
+DatasetSource source_of(const FrozenModelArguments& a, Split split) {
+  const bool has_path = split == Split::kTest && !a.test_data.empty();
+  const std::string& path = has_path ? a.test_data : a.data;
   RELA_CHECK(!path.empty() || a.format == "synthetic", UsageError, "--data: no data set was named");
-  return open_dataset({.format = data_format(a.format),
-                       .path = path,
-                       .split = split,
-                       .synthetic_size = split == Split::kTrain ? a.synthetic_images : 0});
+  return {.format = data_format(a.format),
+          .path = path,
+          .split = split,
+          .synthetic_size = split == Split::kTrain ? a.synthetic_images : 0,
+          .path_is_split = has_path,
+          .cache_folder = default_cache_folder()};
+}
+
+}  // namespace
+
+std::unique_ptr<ImageDataset> open_data(const FrozenModelArguments& a, Split split) {
+  return open_dataset(source_of(a, split));
+}
+
+std::unique_ptr<ImageDataset> open_matched(const FrozenModelArguments& a, Split split) {
+  auto images = open_data(a, split);
+  const bool can_match = split == Split::kTest && !a.data.empty() && images->has_many_sizes() &&
+                         has_split(source_of(a, Split::kTrain));
+  return can_match ? match_classes(std::move(images), *open_data(a, Split::kTrain))
+                   : std::move(images);
+}
+
+std::unique_ptr<ImageDataset> open_test_data(const FrozenModelArguments& a,
+                                             const ImageDataset& train) {
+  auto test = open_data(a, Split::kTest);
+  RELA_CHECK(train.has_labels() && test->has_labels(), DataError, a.data,
+             ": the images have no labels, and this evaluation needs them");
+  return match_classes(std::move(test), train);
 }
 
 ExtractionProgress show_pass(const std::string& what) {

@@ -51,6 +51,11 @@ FrozenModel load_frozen_model(const FrozenModelArguments& arguments, Device devi
 
 /// A split of the data.
 std::unique_ptr<ImageDataset> open_data(const FrozenModelArguments& arguments, Split split);
+/// The same; the test split's labels are numbered as the training images', where there are some.
+std::unique_ptr<ImageDataset> open_matched(const FrozenModelArguments& arguments, Split split);
+/// The test split, its labels numbered as the training images'. Throws DataError without labels.
+std::unique_ptr<ImageDataset> open_test_data(const FrozenModelArguments& arguments,
+                                             const ImageDataset& train);
 /// On the model's device. Progress goes to stderr: "features of the <what> images".
 FeatureSet features_of(const FrozenModel& model, const ImageDataset& dataset, const char* what);
 /// Displays the progress of a pass over images on stderr.

@@ -153,7 +153,7 @@ void draw_neighbours(const CommandLine& app, const NeighboursArguments& a) {
   check_writable(a.out);
   const Device device = a.device.open();
   const auto train = open_data(a.data, Split::kTrain);
-  const auto test = open_data(a.data, Split::kTest);
+  const auto test = open_test_data(a.data, *train);
   const Subset candidates(*train, a.candidates > 0 ? a.candidates : train->size(), a.seed);
   const Subset queries(*test, choose_queries(*test, a.queries, a.seed));
   RELA_CHECK(a.k >= 1 && a.k <= candidates.size(), ConfigError, "--k: ", a.k, "; 1 to ",

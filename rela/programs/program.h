@@ -34,5 +34,6 @@ int evaluate_main(int argc, const char* const* argv);
 int embed_main(int argc, const char* const* argv);
 int transport_main(int argc, const char* const* argv);
 int experiment_main(int argc, const char* const* argv);
+int pack_main(int argc, const char* const* argv);
 
 }  // namespace rela

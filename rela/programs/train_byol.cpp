@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "rela/pictures/view_sheet.h"
 #include "rela/programs/build_report.h"
 #include "rela/programs/command_line.h"
 #include "rela/programs/program.h"
@@ -28,6 +29,8 @@ struct Arguments {
   bool print_schedule = false;
   bool config_help = false;
   bool config_schema = false;
+  int64_t preview = 0;  // images
+  std::string preview_file = "preview.png";
   int64_t max_steps = 0;
   int64_t seed = -1;
   bool quiet = false;
@@ -45,6 +48,10 @@ void describe(CommandLine& app, Arguments& a) {
       .show_default();
   app.add_flag("--overwrite", a.overwrite, "remove an earlier run from the folder");
   app.add_flag("--check", a.check, "check config, data and model, then stop");
+  app.add_option("--preview", a.preview,
+                 "draw so many images with both views as the network sees them, and stop")
+      .between(1, 300);
+  app.add_option("--preview-file", a.preview_file, "the picture of --preview (PNG)").show_default();
   app.add_flag("--print-config", a.print_config, "print the complete config and stop");
   app.add_flag("--print-schedule", a.print_schedule,
                "print learning rate and tau over the run and stop");
@@ -174,6 +181,17 @@ void check_only(const ExperimentConfig& config) {
       format_bytes(static_cast<size_t>(run.checkpoint_bytes)).c_str());
 }
 
+/// The views of the run's first phase.
+void draw_preview(const Arguments& a, const ExperimentConfig& config) {
+  check_writable(a.preview_file);
+  const auto train = open_split(config, Split::kTrain);
+  LoaderOptions options = loader_options(config);
+  if (config.has_rela_phase()) options.views.fill(rela_view(config));
+  write_file_atomic(a.preview_file, to_png(draw_view_sheet(*train, options, a.preview)));
+  std::printf("%s: %lld images, each with its two views\n", a.preview_file.c_str(),
+              static_cast<long long>(a.preview));
+}
+
 ExitCode run(int argc, const char* const* argv) {
   CommandLine app(
       "Trains an image backbone without labels: BYOL, or BYOL with ReLA; or with them, as a "
@@ -187,7 +205,9 @@ ExitCode run(int argc, const char* const* argv) {
     return ExitCode::kDone;
   }
   const ExperimentConfig config = load(a);
-  if (a.print_config) {
+  if (a.preview > 0) {
+    draw_preview(a, config);
+  } else if (a.print_config) {
     std::fputs(to_resolved_json(config).c_str(), stdout);
   } else if (a.print_schedule) {
     print_schedule(config);

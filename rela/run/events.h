@@ -93,7 +93,8 @@ struct TrainEvent {
   std::optional<double> online_top1 = {};  // on the training images since the line before it
   std::optional<double> loss_scale = {};   // fp16-mixed only, as the next one
   std::optional<int64_t> skipped_steps = {};
-  std::optional<double> rho = {};  // ReLA phase only
+  std::optional<int64_t> bad_images = {};  // photographs only: met so far, and left out
+  std::optional<double> rho = {};          // ReLA phase only
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -110,6 +111,7 @@ struct TrainEvent {
     field("online_top1", self.online_top1);
     field("loss_scale", self.loss_scale);
     field("skipped_steps", self.skipped_steps);
+    field("bad_images", self.bad_images);
     field("rho", self.rho);
   }
   bool operator==(const TrainEvent&) const = default;

@@ -41,7 +41,7 @@ void check_disk(const ExperimentConfig& config, int64_t bytes) {
 RunCheck check_run(const ExperimentConfig& config) {
   const Device device = open_device(config);
   const auto train = open_split(config, Split::kTrain);
-  const auto test = open_split(config, Split::kTest);
+  const auto test = open_test_split(fit_to_data(config, *train), *train);
   const RunLength length = run_length(config, train->size());
   const auto learner = make_learner(config, train->num_classes(), device);
   if (config.has_rela_phase()) check_prior(config, *train, learner->feature_width());
@@ -49,7 +49,7 @@ RunCheck check_run(const ExperimentConfig& config) {
   check_disk(config, bytes);
   return {.device = device,
           .train_images = train->size(),
-          .test_images = test->size(),
+          .test_images = test ? test->size() : 0,
           .steps = length.total_steps,
           .features = learner->feature_width(),
           .checkpoint_bytes = bytes};

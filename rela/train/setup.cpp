@@ -11,6 +11,7 @@
 #include "rela/train/supervised.h"
 #include "runtime/comm/world.h"
 #include "runtime/error.h"
+#include "runtime/log.h"
 
 namespace rela {
 namespace {
@@ -89,14 +90,59 @@ ModelInput trained_input(const ExperimentConfig& config) {
   return {loader.views[0].crop_size, loader.normalization};
 }
 
-std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split) {
+namespace {
+
+DatasetSource source_of(const ExperimentConfig& config, Split split) {
   const DataConfig& data = config.data;
   const bool has_val_path = split == Split::kTest && !data.val_path.empty();
-  return open_dataset({.format = data.format,
-                       .path = has_val_path ? data.val_path : data.train_path,
-                       .split = split,
-                       .synthetic_size = split == Split::kTrain ? data.synthetic_images : 0});
+  return {.format = data.format,
+          .path = has_val_path ? data.val_path : data.train_path,
+          .split = split,
+          .synthetic_size = split == Split::kTrain ? data.synthetic_images : 0,
+          .path_is_split = has_val_path,
+          .bad_images = data.bad_images,
+          .cache_folder = data.cache_dir.empty() ? default_cache_folder() : data.cache_dir};
 }
+
+}  // namespace
+
+std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split) {
+  return open_dataset(source_of(config, split));
+}
+
+std::unique_ptr<ImageDataset> open_test_split(const ExperimentConfig& config,
+                                              const ImageDataset& train) {
+  const DatasetSource source = source_of(config, Split::kTest);
+  if (!has_split(source)) return nullptr;
+  return match_classes(open_dataset(source), train);
+}
+
+ExperimentConfig fit_to_data(ExperimentConfig config, const ImageDataset& train) {
+  const bool has_knn = config.eval.knn_every_epochs > 0;
+  if (train.has_labels()) {
+    if (has_knn && !has_split(source_of(config, Split::kTest))) {
+      log_warning("no kNN evaluation: ", config.data.train_path,
+                  " has no test split; name one by data.val_path");
+      config.eval.knn_every_epochs = 0;
+    }
+    return config;
+  }
+  using Method = ExperimentConfig::Method;
+  const bool is_supervised =
+      config.method == Method::kSupervised || config.method == Method::kRelaSupervised;
+  RELA_CHECK(!is_supervised, ConfigError, "method: \"", method_name(config.method),
+             "\" needs labels, and ", config.data.train_path,
+             " has none: no class folders; take \"byol\" or \"rela_byol\"");
+  if (has_knn || config.eval.online_linear) {
+    log_warning("no kNN evaluation and no online classifier: ", config.data.train_path,
+                " has no labels");
+  }
+  config.eval.knn_every_epochs = 0;
+  config.eval.online_linear = false;
+  return config;
+}
+
+int photo_workers() { return std::clamp(cpu_threads() - 1, 1, 64); }
 
 RunLength run_length(const ExperimentConfig& config, int64_t dataset_size) {
   RunLength length{

@@ -30,6 +30,16 @@ ModelInput trained_input(const ExperimentConfig& config);
 
 /// Training or test images of the config's data set. Throws DataError, IoError.
 std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split);
+/// The test images, their labels numbered as the training images'; null if there are none.
+std::unique_ptr<ImageDataset> open_test_split(const ExperimentConfig& config,
+                                              const ImageDataset& train);
+/// The config without the evaluations that the data do not allow, with a warning for them: without
+/// labels, kNN and the online classifier; without a test split, kNN. Throws ConfigError for a
+/// method that needs labels where there are none.
+ExperimentConfig fit_to_data(ExperimentConfig config, const ImageDataset& train);
+/// data.workers "auto" for photographs on a GPU: they take the CPU milliseconds each, and the GPU
+/// leaves it free.
+int photo_workers();
 
 /// The length of a run. Micro-batches continue across epochs: optimiser step s uses micro-batches
 /// [s A, (s + 1) A) of the endless stream of epochs, A = accum_steps.

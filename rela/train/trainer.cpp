@@ -21,12 +21,12 @@ int64_t bucket_bytes(const ExperimentConfig& config) {
 
 Trainer::Trainer(const ExperimentConfig& config, const RunDirectory* run, Device device,
                  Communicator& ranks, ProgressDisplay::Style progress)
-    : config_(config),
+    : train_set_(open_split(config, Split::kTrain)),
+      config_(fit_to_data(config, *train_set_)),
       run_(run),
       device_(device),
       ranks_(ranks),
-      train_set_(open_split(config, Split::kTrain)),
-      test_set_(config.eval.knn_every_epochs > 0 ? open_split(config, Split::kTest) : nullptr),
+      test_set_(config_.eval.knn_every_epochs > 0 ? open_test_split(config, *train_set_) : nullptr),
       length_(run_length(config, train_set_->size())),
       learner_(make_learner(config, train_set_->num_classes(), device)),
       optimizer_(config.optimizer, learner_->parameters(), learner_->target()),
@@ -44,7 +44,7 @@ Trainer::Trainer(const ExperimentConfig& config, const RunDirectory* run, Device
                           .arena = &learner_->parameters(),
                           .optimizer = &optimizer_,
                           .state = learner_->state()});
-  if (config.eval.online_linear) {
+  if (config_.eval.online_linear) {
     classifier_ =
         std::make_unique<OnlineClassifier>(learner_->feature_width(), train_set_->num_classes(),
                                            static_cast<uint64_t>(config.seed) + 3, device);
@@ -135,6 +135,8 @@ void Trainer::begin_next_phase() {
 void Trainer::start_loader() {
   LoaderOptions options = loader_options(config_);
   options.views = phase_.views;
+  const bool decodes_beside_gpu = device_ != Device::kCpu && train_set_->has_many_sizes();
+  if (!config_.data.workers && decodes_beside_gpu) options.workers = photo_workers();
   loader_ = std::make_unique<DeviceLoader>(*train_set_, options, device_);
   const int64_t batch = step_ * config_.accum_steps;
   loader_->seek(batch / length_.batches_per_epoch, batch % length_.batches_per_epoch);

@@ -88,11 +88,11 @@ class Trainer {
   ExtractionProgress watched_pass(const char* what) const;
   int64_t knn_train_images() const;
 
-  ExperimentConfig config_;
+  std::unique_ptr<ImageDataset> train_set_;
+  ExperimentConfig config_;  // fitted to the data
   const RunDirectory* run_;  // null: the first rank has it
   Device device_;
   Communicator& ranks_;
-  std::unique_ptr<ImageDataset> train_set_;
   std::unique_ptr<ImageDataset> test_set_;
   RunLength length_;
   std::shared_ptr<BackboneLearner> learner_;  // of the whole run; its last phase's

@@ -115,6 +115,7 @@ TrainEvent Trainer::train_event(const StepResult& result, const ProgressState& s
                    .iter_ms = state.iter_ms,
                    .data_wait = state.data_wait,
                    .system_allocations = system_allocations(device_)};
+  if (train_set_->has_many_sizes()) event.bad_images = train_set_->bad_images();
   if (const Hits& hits = window_.hits; hits.total > 0)
     event.online_top1 = static_cast<double>(hits.correct) / static_cast<double>(hits.total);
   if (learner_->compute() == Dtype::kF16) {

@@ -19,10 +19,11 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ("train_byol", "evaluate", "embed", "experiment", "transport")
+PROGRAMS = ("train_byol", "evaluate", "embed", "experiment", "pack", "transport")
 BENCHMARKS = ("bench_kernels", "bench_step", "bench_loader", "bench_targets")
 SCRIPTS = ("tests/check.sh", "tests/tools/mutate_barriers.py", "tests/tools/nvcc_report.py", "bench/bundle.sh",
-           "bench/gpu_report.sh", "bench/compare_pytorch.py", "bench/compare_top_k.py")
+           "bench/gpu_report.sh", "bench/compare_pytorch.py", "bench/compare_top_k.py",
+           "bench/compare_torchvision.py")
 TRAINING_STEPS = 2
 BATCH_SIZE = 16
 TRAINING_IMAGES_PER_FILE = 40
@@ -62,6 +63,16 @@ def make_data(folder):
     write_pictures(folder / "test_batch.bin", TEST_IMAGES, rng)
 
 
+def make_photographs(source, folder):
+    """Two classes of small pictures, of all kinds that can be read."""
+    pictures = sorted((source / "tests/golden/images").iterdir())
+    for split in ("train", "val"):
+        for index, picture in enumerate(pictures):
+            place = folder / split / f"class {index % 2}"
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(picture, place)
+
+
 def precision_of_experiments():
     """The README's advice for processors without bf16."""
     if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8"):
@@ -84,6 +95,7 @@ def make_checkout(source, build, checkout):
         (checkout / readme).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source / readme, checkout / readme)
     make_data(checkout / "data/cifar-10-batches-bin")
+    make_photographs(source, checkout / "data/pictures")
     for name in SCRIPTS:
         write_program(checkout / name, script_check(source / name))
     write_program(checkout / "bin/cmake", 'if [[ $1 != --install ]]; then exit 0; fi\n'

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """CMake's errors if something that a build needs is missing or too old: its name, what to install, what to set.
 
-RELA_DNNL and RELA_XXHASH hold the include folder and the library of oneDNN and xxHash, RELA_PNG the include folders of libpng and of zlib; they
-are given to builds that find nothing else.
+RELA_DNNL and RELA_XXHASH hold the include folder and the library of oneDNN and xxHash, RELA_PNG the include folders of libpng and of zlib,
+RELA_PICTURES those of libjpeg, libarchive, libwebp and libwebpdemux; they are given to builds that find nothing else.
 """
 
 import os
@@ -36,10 +36,12 @@ class Configure(unittest.TestCase):
         include, library = os.environ["RELA_DNNL"].split(";")
         xx_include, xx_library = os.environ["RELA_XXHASH"].split(";")
         png, zlib = os.environ["RELA_PNG"].split(";")
+        jpeg, archive, webp, demux = os.environ["RELA_PICTURES"].split(";")
         empty = self.top / "empty"
         empty.mkdir()
         return {"DNNL_INCLUDE_DIR": include, "DNNL_LIBRARY": library, "XXHASH_INCLUDE_DIR": xx_include,
-                "XXHASH_LIBRARY": xx_library, "PNG_PNG_INCLUDE_DIR": png, "ZLIB_INCLUDE_DIR": zlib, "CMAKE_FIND_ROOT_PATH": empty,
+                "JPEG_INCLUDE_DIR": jpeg, "LibArchive_INCLUDE_DIR": archive, "WEBP_INCLUDE_DIR": webp,
+                "WEBPDEMUX_INCLUDE_DIR": demux, "XXHASH_LIBRARY": xx_library, "PNG_PNG_INCLUDE_DIR": png, "ZLIB_INCLUDE_DIR": zlib, "CMAKE_FIND_ROOT_PATH": empty,
                 **{f"CMAKE_FIND_ROOT_PATH_MODE_{kind}": "ONLY" for kind in kinds}}
 
     def header(self, name, text=""):

@@ -244,7 +244,7 @@ TEST(View, IsItsOperationsInOrder) {
       const RandomImage image({40 + static_cast<int64_t>(s), 37}, s);
       const ViewParams params = draw_view_params(spec, image.dims, {.sample = s});
       std::vector<float> got = poisoned(3 * size * size);
-      PoisonedWorkspace workspace(view_workspace_bytes(image.dims, size));
+      PoisonedWorkspace workspace(view_workspace_bytes(image.dims, {.size = size}));
       render_view_cpu(image.view(), params, output, got.data(), workspace.get());
       const std::vector<float> want = step_by_step(image, params, output);
       // Skipping a no-op may save a rounding.
@@ -273,7 +273,7 @@ TEST(View, TheOrderOfTheJitterMatters) {
   std::ranges::sort(params.jitter_order);
   do {
     std::vector<float> view = poisoned(3 * 32 * 32);
-    PoisonedWorkspace workspace(view_workspace_bytes(image.dims, 32));
+    PoisonedWorkspace workspace(view_workspace_bytes(image.dims, {.size = 32}));
     render_view_cpu(image.view(), params, output, view.data(), workspace.get());
     views.insert(std::move(view));
   } while (std::ranges::next_permutation(params.jitter_order).found);

@@ -47,7 +47,7 @@ TEST(ConfigMistakes, WhatIsRequiredIsNamed) {
             "epochs, max_steps: missing; exactly one of them must be given");
   EXPECT_EQ(mistakes_of(R"({"method": "byol", "max_steps": 1, "data": {}})"),
             "data.format: missing; must be one of \"cifar10\", \"cifar100\", \"idx\", "
-            "\"synthetic\"\n"
+            "\"imagefolder\", \"tar\", \"packed\", \"synthetic\"\n"
             "data.train_path: missing; every format but \"synthetic\" needs it");
   EXPECT_EQ(
       mistakes_of(R"({"method": "byol", "max_steps": 1,

@@ -42,4 +42,14 @@ class OneBadImage : public BrokenDataset {
   int64_t bad_;
 };
 
+/// Images that take 20 ms each.
+class SlowDataset : public BrokenDataset {
+ public:
+  ImageView image(int64_t, std::vector<uint8_t>& buffer) const override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    buffer.assign(3, 0);
+    return {buffer.data(), {1, 1}};
+  }
+};
+
 }  // namespace rela::test

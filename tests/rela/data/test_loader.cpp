@@ -56,6 +56,28 @@ TEST(Loader, OneWorkerAndFourGiveTheSamePixels) {
   EXPECT_TRUE(take(one, 20) == take(four, 20));  // over three epoch boundaries
 }
 
+TEST(Loader, AllWorkersShareOutTheImagesOfOneBatch) {
+  const test::SlowDataset set;
+  LoaderOptions o = options(16);
+  o.batch_size = 16;
+  o.prefetch = 1;
+  const auto start = std::chrono::steady_clock::now();
+  TwoViewLoader loader(set, o);
+  loader.next();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(seconds.count(), 0.2);  // 0.02 in theory; one worker needs 0.32
+}
+
+TEST(Loader, StopsAtOnceInTheMiddleOfABatch) {
+  const test::SlowDataset set;
+  LoaderOptions o = options(2);
+  o.batch_size = 32;
+  const auto start = std::chrono::steady_clock::now();
+  { const TwoViewLoader loader(set, o); }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(seconds.count(), 0.2);  // the batch takes 0.32
+}
+
 TEST(Loader, SeekGoesToTheVerySameBatches) {
   const auto set = make_synthetic(50, Split::kTrain, 0);
   TwoViewLoader loader(*set, options(2));
@@ -91,7 +113,7 @@ TEST(Loader, AnImageIsItsViewOfItsSampleAtItsPlace) {
   const TwoViewBatch& batch = loader.next();
   const int64_t numel = 16 * 16 * 3;
   std::vector<uint8_t> buffer;
-  std::vector<float> scratch(view_workspace_bytes({32, 32}, 16) / sizeof(float) + 1);
+  std::vector<float> scratch(view_workspace_bytes({32, 32}, {.size = 16}) / sizeof(float) + 1);
   std::vector<float> expected(static_cast<size_t>(numel));
   for (int64_t i = 0; i < 8; ++i) {
     const int64_t sample = batch.samples.data<int64_t>()[i];

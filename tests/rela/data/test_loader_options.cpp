@@ -84,7 +84,7 @@ TEST(Dataset, AFormatThatIsNotReadNamesThoseThatAre) {
   } catch (const ConfigError& e) {
     EXPECT_STREQ(e.what(),
                  "data.format: \"cifar11\" cannot be read by this version; available: cifar10, "
-                 "cifar100, idx, synthetic");
+                 "cifar100, idx, imagefolder, tar, packed, synthetic");
   }
 }
 

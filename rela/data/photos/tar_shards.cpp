@@ -1,0 +1,326 @@
+#include "rela/data/photos/tar_shards.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+#include "runtime/io/json.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kChunk = 64 * 1024;        // that libarchive reads at a time
+constexpr int64_t kMaxLabelBytes = 1 << 20;  // of a .cls or .json file
+
+/// One archive: a part of a file.
+struct Part {
+  const InputFile& file;
+  int64_t begin = 0;
+  int64_t size = 0;
+  int64_t position = 0;
+  std::vector<char> buffer = std::vector<char>(kChunk);
+};
+
+la_ssize_t read_part(archive* a, void* part_pointer, const void** data) {
+  auto* part = static_cast<Part*>(part_pointer);
+  const int64_t bytes = std::min(kChunk, part->size - part->position);
+  try {
+    part->file.read_at(part->begin + part->position, part->buffer.data(), bytes);
+  } catch (const std::exception& e) {
+    archive_set_error(a, 5, "%s", e.what());
+    return ARCHIVE_FATAL;
+  }
+  part->position += bytes;
+  *data = part->buffer.data();
+  return bytes;
+}
+
+la_int64_t skip_part(archive*, void* part_pointer, la_int64_t wanted) {
+  auto* part = static_cast<Part*>(part_pointer);
+  const int64_t bytes = std::min<int64_t>(wanted, part->size - part->position);
+  part->position += bytes;
+  return bytes;
+}
+
+/// A file in an archive.
+struct Member {
+  std::string path;
+  int64_t offset = 0;  // of its data, in the file on disk
+  int64_t bytes = 0;
+};
+
+class Archive {
+ public:
+  Archive(const InputFile& file, int64_t begin, int64_t size, std::string name)
+      : part_{file, begin, size}, name_(std::move(name)), archive_(archive_read_new()) {
+    RELA_CHECK(archive_ != nullptr, OutOfMemoryError, "tar: no memory");
+    archive_read_support_format_tar(archive_.get());
+    archive_read_support_format_empty(archive_.get());
+    const int state =
+        archive_read_open2(archive_.get(), &part_, nullptr, read_part, skip_part, nullptr);
+    check(state);
+  }
+
+  /// The next regular file; none at the end.
+  std::optional<Member> next() {
+    archive_entry* entry = nullptr;
+    while (true) {
+      const int state = archive_read_next_header(archive_.get(), &entry);
+      if (state == ARCHIVE_EOF) return std::nullopt;
+      check(state);
+      if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr)
+        continue;
+      const char* path = archive_entry_pathname(entry);
+      const int64_t bytes = archive_entry_size(entry);
+      const std::string member = path == nullptr ? "?" : path;
+      RELA_CHECK(archive_entry_sparse_count(entry) == 0, DataError, name_, ": ", member,
+                 " is stored with holes; write the archive without tar's --sparse");
+      const int64_t offset = data_offset(bytes, member);
+      return Member{clean(member), offset, bytes};
+    }
+  }
+
+ private:
+  struct Free {
+    void operator()(archive* a) const { archive_read_free(a); }
+  };
+
+  static std::string clean(std::string path) {
+    while (path.starts_with("./")) path.erase(0, 2);
+    while (path.starts_with('/')) path.erase(0, 1);
+    return path;
+  }
+
+  void check(int state) const {
+    if (state == ARCHIVE_OK || state == ARCHIVE_WARN) return;
+    const char* reason = archive_error_string(archive_.get());
+    throw DataError(cat(
+        name_, ": not a plain tar archive, or damaged: ", reason == nullptr ? "unknown" : reason,
+        "; a compressed one has to be unpacked to a plain .tar once"));
+  }
+
+  /// libarchive tells where a member's headers begin. They are blocks of 512 bytes; its data begin
+  /// where what it reads of them is found.
+  int64_t data_offset(int64_t bytes, const std::string& member) {
+    char head[512];
+    const auto wanted = static_cast<size_t>(std::min<int64_t>(bytes, sizeof head));
+    const la_ssize_t got = archive_read_data(archive_.get(), head, wanted);
+    RELA_CHECK(got == static_cast<la_ssize_t>(wanted), DataError, name_, ": cut short in ", member);
+    const int64_t begin = part_.begin + archive_filter_bytes(archive_.get(), 0);
+    RELA_CHECK(begin + bytes <= part_.begin + part_.size + 512, DataError, name_, ": cut short in ",
+               member);
+    // What was consumed when the head had been read: the header, or header and head.
+    for (const int64_t offset : {begin, begin + 512, begin - 512, begin - got}) {
+      if (offset < part_.begin + 512 || offset + bytes > part_.begin + part_.size) continue;
+      char found[512];
+      part_.file.read_at(offset, found, got);
+      if (offset % 512 == part_.begin % 512 && std::equal(head, head + got, found) &&
+          is_header_before(offset, bytes)) {
+        return offset;
+      }
+    }
+    throw DataError(cat(name_, ": the place of ", member, " cannot be found; write it anew"));
+  }
+
+  /// Whether the block before the data is a header that announces so many bytes.
+  bool is_header_before(int64_t offset, int64_t bytes) const {
+    char header[512];
+    part_.file.read_at(offset - 512, header, sizeof header);
+    if (static_cast<uint8_t>(header[124]) >= 0x80) return true;  // a number above 8 GB, in binary
+    const std::string octal(header + 124, 12);
+    const int64_t announced = std::strtoll(octal.c_str(), nullptr, 8);
+    return announced == bytes || announced == 0;  // 0: the size is in a pax header
+  }
+
+  Part part_;
+  std::string name_;
+  std::unique_ptr<archive, Free> archive_;
+};
+
+/// "a/b.c.jpg" -> "a/b"
+std::string key_of(const std::string& path) {
+  const size_t name = path.rfind('/') + 1;  // npos + 1 is 0
+  const size_t dot = path.find('.', name == path.size() ? name : name + 1);
+  return path.substr(0, dot);
+}
+
+std::string trimmed(const std::string& text) {
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos) return "";
+  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
+}
+
+std::string label_in_json(const std::string& text, const std::string& where) {
+  JsonValue json;
+  try {
+    json = parse_json(text);
+  } catch (const JsonError& e) {
+    throw DataError(cat(where, ": not JSON: ", e.what()));
+  }
+  for (const char* key : {"label", "cls", "class"}) {
+    const JsonValue* value = json.find(key);
+    if (value == nullptr) continue;
+    if (const auto* name = value->as<std::string>()) return *name;
+    if (const auto* number = value->as<int64_t>()) return std::to_string(*number);
+  }
+  return "";
+}
+
+class Lister {
+ public:
+  PhotoIndex list(const std::vector<fs::path>& archives) {
+    PhotoIndex index;
+    std::vector<FoundPhoto> found;
+    for (const fs::path& path : archives) {
+      const std::string absolute = fs::absolute(path).lexically_normal().string();
+      const InputFile file(absolute);
+      file_ = index.files.size();
+      index.files.add(absolute);
+      index.watched.add(absolute);
+      index.stamps.push_back(file_stamp(absolute));
+      // Keys are unique in a shard only.
+      const std::string prefix = archives.size() > 1 ? path.stem().string() + "/" : "";
+      take_archive({file, 0, file.size(), absolute, ""});
+      for (FoundPhoto& photo : photos_) {
+        const auto label = labels_.find(key_of(photo.name));
+        if (label != labels_.end()) photo.class_name = label->second;
+        shard_.push_back(prefix);
+        found.push_back(std::move(photo));
+      }
+      labelled_ += static_cast<int64_t>(labels_.size());
+      photos_.clear();
+      labels_.clear();
+    }
+    RELA_CHECK(!found.empty(), DataError, archives.front().string(),
+               ": no pictures (.jpg, .jpeg, .png, .webp) in the archives");
+    name_classes(found);
+    add_sorted(std::move(found), index);
+    return index;
+  }
+
+ private:
+  struct Place {
+    const InputFile& file;
+    int64_t begin, size;
+    std::string name;
+    std::string class_name;
+  };
+
+  void take_archive(const Place& place) {
+    Archive archive(place.file, place.begin, place.size, place.name);
+    while (const std::optional<Member> member = archive.next()) {
+      const fs::path path(member->path);
+      const std::string base = path.filename().string();
+      if (base.starts_with('.')) continue;
+      const std::string suffix = path.extension().string();
+      if (suffix == ".tar") {
+        const std::string stem = path.stem().string();
+        take_archive(
+            {place.file, member->offset, member->bytes, place.name + "/" + member->path, stem});
+      } else if (suffix == ".cls" || suffix == ".json") {
+        take_label(*member, place);
+      } else if (has_photo_suffix(base)) {
+        const std::string below = place.class_name.empty() ? "" : place.class_name + "/";
+        photos_.push_back(
+            {below + member->path, place.class_name, member->bytes, file_, member->offset});
+      }
+    }
+  }
+
+  void take_label(const Member& member, const Place& place) {
+    const std::string where = place.name + "/" + member.path;
+    RELA_CHECK(member.bytes <= kMaxLabelBytes, DataError, where, ": ", member.bytes,
+               " bytes are too many for a label");
+    std::string text(static_cast<size_t>(member.bytes), '\0');
+    place.file.read_at(member.offset, text.data(), member.bytes);
+    const std::string label =
+        member.path.ends_with(".json") ? label_in_json(text, where) : trimmed(text);
+    if (!label.empty()) labels_[key_of(member.path)] = label;
+  }
+
+  /// Classes from folders, where nothing else has given any.
+  void name_classes(std::vector<FoundPhoto>& found) const {
+    const auto unnamed = [](const FoundPhoto& photo) { return photo.class_name.empty(); };
+    const bool none = std::ranges::all_of(found, unnamed);
+    RELA_CHECK(none || std::ranges::none_of(found, unnamed), DataError,
+               std::ranges::find_if(found, unnamed)->name,
+               ": no label, though other pictures of the archives have one");
+    if (none) {
+      const size_t common = common_folders(found);
+      for (FoundPhoto& photo : found) {
+        photo.name.erase(0, common);
+        const size_t slash = photo.name.find('/');
+        if (slash != std::string::npos) photo.class_name = photo.name.substr(0, slash);
+      }
+      const bool some_without = std::ranges::any_of(found, unnamed);
+      if (some_without) {
+        for (FoundPhoto& photo : found) photo.class_name.clear();
+      }
+    }
+    const bool by_label = labelled_ > 0;
+    for (size_t i = 0; i < found.size(); ++i) {
+      if (by_label) found[i].name = shard_[i] + found[i].name;
+    }
+  }
+
+  /// Letters of the folders that all paths begin with.
+  static size_t common_folders(const std::vector<FoundPhoto>& found) {
+    std::string common = found.front().name;
+    common.erase(common.rfind('/') + 1);
+    for (const FoundPhoto& photo : found) {
+      while (!photo.name.starts_with(common)) {
+        common.pop_back();
+        common.erase(common.rfind('/') + 1);
+      }
+    }
+    return common.size();
+  }
+
+  int64_t file_ = 0;
+  int64_t labelled_ = 0;
+  std::vector<FoundPhoto> photos_;             // of one shard, as the next
+  std::map<std::string, std::string> labels_;  // by key
+  std::vector<std::string> shard_;             // of every image
+};
+
+bool says_split(const fs::path& file, Split split) {
+  const std::string name = file.filename().string();
+  const auto has = [&](const char* word) { return name.find(word) != std::string::npos; };
+  return split == Split::kTrain ? has("train") : has("val") || has("test");
+}
+
+}  // namespace
+
+std::vector<fs::path> find_tars(const fs::path& path, Split split, bool whole) {
+  if (fs::is_regular_file(path)) {
+    return whole || split == Split::kTrain ? std::vector{path} : std::vector<fs::path>{};
+  }
+  RELA_CHECK(fs::is_directory(path), DataError, path.string(),
+             ": no such file or folder; name a .tar file or a folder that holds some");
+  std::vector<fs::path> all, named;
+  bool any_split = false;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+    const std::string name = entry.path().filename().string();
+    if (entry.path().extension() != ".tar" || name.starts_with('.')) continue;
+    all.push_back(entry.path());
+    any_split |= says_split(entry.path(), Split::kTrain);
+    if (says_split(entry.path(), split)) named.push_back(entry.path());
+  }
+  RELA_CHECK(!all.empty(), DataError, path.string(), ": no .tar files in here");
+  std::vector<fs::path>& chosen = any_split ? named : all;
+  if (!any_split && split == Split::kTest && !whole) chosen.clear();
+  std::ranges::sort(chosen);
+  return chosen;
+}
+
+PhotoIndex list_tars(const std::vector<fs::path>& archives) { return Lister().list(archives); }
+
+}  // namespace rela

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""Training and evaluation on photographs: from a folder, archives and packed files; damaged and unlabelled ones."""
+
+import json
+import shutil
+import struct
+import tarfile
+import unittest
+
+from programs import DATA, DONE, SOURCE, USAGE, ProgramTest, run_program, shared_data
+
+PICTURES = SOURCE / "tests/golden/images"
+CLASSES = {"ant": ("larger.jpg", "rgb.png", "turned_6.jpg", "lossy.webp"),
+           "bee hive": ("grey.jpg", "palette.png", "rgb_444.jpg", "progressive.jpg"),
+           "\u00e9t\u00e9": ("rgba.png", "cmyk.jpg", "bits.png", "turned.webp")}
+CHANGES = {"data.format": "imagefolder", "data.workers": 3, "data.synthetic_images": 64, "max_steps": 3,
+           "eval.knn_every_epochs": 1}
+
+
+def write_split(folder, classes=CLASSES):
+    for name, pictures in classes.items():
+        (folder / name).mkdir(parents=True)
+        for picture in pictures:
+            shutil.copy(PICTURES / picture, folder / name)
+
+
+def write_tar(path, folder):
+    """In an order of its own, with the folder's name in front."""
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for file in sorted(folder.rglob("*.*"), reverse=True):
+            tar.add(file, f"{folder.name}/{file.relative_to(folder)}")
+
+
+def png_size(path):
+    return struct.unpack(">II", path.read_bytes()[16:24])
+
+
+class Photos(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.set = self.top / "set"
+        write_split(self.set / "train")
+        write_split(self.set / "val", {"bee hive": ("rgb.png", "grey.png"), "\u00e9t\u00e9": ("lossless.webp",)})
+        self.base = dict(CHANGES, **{"data.cache_dir": str(self.top / "cache")})
+
+    def changes(self, **more):
+        return dict(self.base, **{"data." + key: str(value) for key, value in more.items()})
+
+    def pack(self, *args):
+        result = run_program("pack", *args)
+        self.assertExit(result, DONE)
+        return json.loads(result.stdout.splitlines()[-1])
+
+    def all_forms(self, folder):
+        """The config's changes that read one data set from a folder, archives and packed files."""
+        for split, name in (("train", "train"), ("test", "val")):
+            write_tar(self.top / f"{name}.tar", folder / name)
+            self.pack(folder, self.top / f"{name}.pack", "--split", split)
+        yield "folder", self.changes(train_path=folder)
+        for form, suffix in (("tar", "tar"), ("packed", "pack")):
+            yield form, self.changes(format=form, train_path=self.top / f"train.{suffix}",
+                                     val_path=self.top / f"val.{suffix}")
+
+    def check_same_bits(self, folder, more):
+        runs = {}
+        for form, changes in self.all_forms(folder):
+            run = self.trained(form, "-q", changes=dict(changes, **more))
+            evals = [(e["protocol"], e["correct"], e["total"]) for e in run.events("eval")]
+            runs[form] = (run.losses(), evals, run.results(3))
+        self.assertEqual(len(runs["folder"][0]), 3)
+        self.assertGreater(len(runs["folder"][1]), 0)
+        self.assertEqual(runs["tar"], runs["folder"])
+        self.assertEqual(runs["packed"], runs["folder"])
+
+    def test_folder_archives_and_packed_files_give_the_same_bits(self):
+        self.check_same_bits(self.set, {"eval.knn_k": 3})
+
+    def test_rela_and_a_resumed_run_on_photographs(self):
+        changes = dict(self.changes(train_path=self.set), **{"method": "rela_byol", "eval.knn_k": 3,
+                                                             "checkpoint.every_steps": 1})
+        whole = self.trained("whole", "-q", changes=changes)
+        self.trained("half", "-q", "--max-steps", 1, changes=changes)
+        half = self.trained("half", "-q", "--resume", "auto", changes=changes)
+        self.assertEqual(half.results(3), whole.results(3))
+
+    def test_real_photographs(self):
+        shared = shared_data("imagefolder/caltech101-subset")
+        if shared is None:
+            self.skipTest("shared/data/imagefolder is not on this machine")
+        self.check_same_bits(shared, {"augmentations": [{"crop_size": 64}], "eval.knn_every_epochs": 1})
+
+    def test_pictures_without_labels(self):
+        flat = self.top / "flat"
+        flat.mkdir()
+        for picture in ("rgb.jpg", "rgb.png", "grey.jpg", "lossy.webp"):
+            for copy in range(3):
+                shutil.copy(PICTURES / picture, flat / f"{copy} {picture}")
+        result = self.train("flat-run", changes=self.changes(train_path=flat))
+        self.assertExit(result, DONE)
+        self.assertIn("no kNN evaluation and no online classifier", result.stderr)
+        self.assertIn("has no labels", result.stderr)
+        self.assertFails(self.train("x", changes=dict(self.changes(train_path=flat), method="supervised")),
+                         USAGE, "needs labels")
+
+    def test_without_a_test_split_there_is_no_knn(self):
+        shutil.rmtree(self.set / "val")
+        result = self.train("run", changes=self.changes(train_path=self.set))
+        self.assertExit(result, DONE)
+        self.assertIn("has no test split; name one by data.val_path", result.stderr)
+
+    def test_bad_images(self):
+        (self.set / "train/ant/broken.jpg").write_bytes((PICTURES / "rgb.jpg").read_bytes()[:300])
+        paths = self.changes(train_path=self.set)
+        self.assertFails(self.train("error", changes=paths), DATA, "ant/broken.jpg", "Premature end",
+                         "data.bad_images")
+        for policy in ("skip", "replace"):
+            changes = dict(paths, **{"data.bad_images": policy})
+            if policy == "skip":
+                self.assertFails(self.train(policy, changes=changes), DATA, "1 of 13 images are bad",
+                                 "ant/broken.jpg")
+            run = self.trained(policy + "-run", changes=dict(changes, **{"data.max_bad_fraction": 0.1}))
+            self.assertEqual(run.events("train")[-1]["bad_images"], 1)
+        result = run_program("pack", "--verify", self.set)
+        self.assertExit(result, DATA)
+        self.assertIn("ant/broken.jpg: JPEG: Premature end", result.stdout)
+        self.assertEqual(json.loads(result.stdout.splitlines()[-1]), {"images": 13, "bad": 1, "classes": 3})
+        self.assertFails(run_program("pack", self.set, self.top / "x.pack"), DATA, "ant/broken.jpg")
+        self.assertFalse((self.top / "x.pack").exists())
+        self.assertEqual(self.pack(self.set, self.top / "x.pack", "--skip-bad")["left_out"], 1)
+
+    def test_pack_shrinks_and_verifies(self):
+        result = self.pack(self.set, self.top / "small.pack", "--size", 16)
+        self.assertEqual((result["images"], result["shrunk"]), (12, 12))
+        verified = run_program("pack", "--verify", "--format", "packed", self.top / "small.pack")
+        self.assertExit(verified, DONE)
+        damaged = bytearray((self.top / "small.pack").read_bytes())
+        damaged[100] ^= 1
+        (self.top / "small.pack").write_bytes(damaged)
+        verified = run_program("pack", "--verify", "--format", "packed", self.top / "small.pack")
+        self.assertExit(verified, DATA)
+        self.assertIn("checksum", verified.stdout)
+
+    def test_preview(self):
+        picture = self.top / "views.png"
+        self.assertExit(run_program("train_byol", self.write_config(self.changes(train_path=self.set)),
+                                    "--preview", 5, "--preview-file", picture), DONE)
+        width, height = png_size(picture)
+        self.assertEqual((width, height), (2 * 16 + 3 * (3 * 96 + 8) + 2 * 20, 2 * 16 + 24 + 2 * 96 + 4))
+        self.assertFails(run_program("train_byol", self.write_config(self.changes(train_path=self.set)),
+                                     "--preview", 13, "--preview-file", picture), USAGE, "1 to 12")
+
+    def test_evaluate_and_embed_read_photographs(self):
+        run = self.trained("run", "-q", changes=dict(self.changes(train_path=self.set), **{"eval.knn_k": 3}))
+        for args in (("knn", "--k", 3), ("linear", "--epochs", 1)):
+            result = run_program("evaluate", args[0], "--run", run.folder, "--data", self.set, "--format",
+                                 "imagefolder", *args[1:])
+            self.assertExit(result, DONE)
+            self.assertEqual(json.loads(result.stdout.splitlines()[-1])["total"], 3)
+        result = run_program("embed", "--run", run.folder, "--data", self.set, "--format", "imagefolder",
+                             "--out", self.top / "f.safetensors")
+        self.assertExit(result, DONE)
+
+
+if __name__ == "__main__":
+    unittest.main()

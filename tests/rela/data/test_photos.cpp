@@ -1,0 +1,411 @@
+// Folders, archives and packed files of photographs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <thread>
+
+#include "rela/data/eval_loader.h"
+#include "rela/data/loader.h"
+#include "rela/data/photos/pack_file.h"
+#include "rela/data/photos/photos.h"
+#include "runtime/error.h"
+#include "runtime/io/file.h"
+#include "tests/support/log_capture.h"
+#include "tests/support/photo_sets.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+using test::golden_picture;
+using test::small_photo_set;
+using test::tar_of;
+using test::TempDir;
+using test::write_files;
+
+DatasetSource source(DataFormat format, const fs::path& path) {
+  DatasetSource s;
+  s.format = format;
+  s.path = path;
+  return s;
+}
+
+std::vector<std::string> names_of(const PhotoDataset& set) {
+  return set.index().names.to_strings();
+}
+
+std::vector<int64_t> labels_of(const ImageDataset& set) {
+  std::vector<int64_t> labels;
+  for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i));
+  return labels;
+}
+
+std::string refusal(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "accepted";
+}
+
+TEST(ImageFolder, ClassesAreFoldersAndOrderIsByName) {
+  const TempDir dir;
+  write_files(dir, "set", small_photo_set());
+  const auto set = open_photos(source(DataFormat::kImageFolder, dir / "set"));
+  EXPECT_THAT(set->class_names(), testing::ElementsAre("ant", "bee hive", "\xc3\xa9t\xc3\xa9"));
+  EXPECT_THAT(names_of(*set),
+              testing::ElementsAre("ant/larger.jpg", "ant/lossy.webp", "ant/rgb.png",
+                                   "ant/turned_6.jpg", "bee hive/grey.jpg", "bee hive/palette.png",
+                                   "bee hive/progressive.jpg", "bee hive/rgb_444.jpg",
+                                   "\xc3\xa9t\xc3\xa9/bits.png", "\xc3\xa9t\xc3\xa9/cmyk.jpg",
+                                   "\xc3\xa9t\xc3\xa9/rgba.png", "\xc3\xa9t\xc3\xa9/turned.webp"));
+  EXPECT_THAT(labels_of(*set), testing::ElementsAre(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2));
+  std::vector<uint8_t> buffer;
+  const ImageView turned = set->image(3, buffer);
+  EXPECT_EQ(turned.dims.height, 23);
+  EXPECT_EQ(turned.dims.width, 17);
+}
+
+TEST(ImageFolder, AFlatFolderHasNoLabels) {
+  const TempDir dir;
+  dir.write("set/b.png", golden_picture("rgb.png"));
+  dir.write("set/a.jpg", golden_picture("rgb.jpg"));
+  const auto set = open_photos(source(DataFormat::kImageFolder, dir / "set"));
+  EXPECT_FALSE(set->has_labels());
+  EXPECT_THAT(names_of(*set), testing::ElementsAre("a.jpg", "b.png"));
+  EXPECT_EQ(set->num_classes(), 1);
+}
+
+TEST(ImageFolder, WhatIsNoPictureOfAClassIsPassedOver) {
+  const TempDir dir;
+  const std::string jpeg = golden_picture("rgb.jpg");
+  for (const char* name : {"set/a/1.JPEG", "set/a/deeper/2.jpg", "set/a/plain", "set/b/3.Png"}) {
+    dir.write(name, jpeg);
+  }
+  for (const char* name : {"set/a/.hidden.jpg", "set/.cache/4.jpg", "set/__MACOSX/5.jpg",
+                           "set/stray.jpg", "set/a/notes.txt", "set/a/no_picture"}) {
+    dir.write(name, std::string(name).ends_with("jpg") ? jpeg : "text");
+  }
+  fs::create_directories(dir / "set/empty");
+  fs::create_directory_symlink(dir / "set/a", dir / "set/a/deeper/loop");
+  fs::create_symlink(dir / "set/b/3.Png", dir / "set/b/link.jpg");
+  const test::LogCapture log;
+  const auto set = open_photos(source(DataFormat::kImageFolder, dir / "set"));
+  EXPECT_THAT(names_of(*set), testing::ElementsAre("a/1.JPEG", "a/deeper/2.jpg", "a/plain",
+                                                   "b/3.Png", "b/link.jpg"));
+  EXPECT_THAT(set->class_names(), testing::ElementsAre("a", "b"));
+  const std::string text = log.text();
+  EXPECT_THAT(text, testing::HasSubstr("1 pictures outside of the class folders, stray.jpg"));
+  EXPECT_THAT(text, testing::HasSubstr("the folder empty has no pictures, it is no class"));
+  EXPECT_THAT(text, testing::HasSubstr("a link to a folder that leads to it, not followed"));
+  EXPECT_THAT(text, testing::HasSubstr("1 files .txt are left out"));
+}
+
+TEST(ImageFolder, SplitsLieBesideEachOther) {
+  const TempDir dir;
+  write_files(dir, "set/train", small_photo_set());
+  write_files(dir, "set/val", {{"ant/1.png", golden_picture("rgb.png")}});
+  for (const fs::path& path : {dir / "set", dir / "set/train"}) {
+    DatasetSource s = source(DataFormat::kImageFolder, path);
+    EXPECT_EQ(open_photos(s)->size(), 12);
+    s.split = Split::kTest;
+    EXPECT_TRUE(has_split(s));
+    EXPECT_EQ(open_photos(s)->size(), 1);
+  }
+  DatasetSource lone = source(DataFormat::kImageFolder, dir / "set/val");
+  lone.split = Split::kTest;
+  EXPECT_FALSE(has_split(lone));
+  EXPECT_THAT(refusal([&] { open_photos(lone); }), testing::HasSubstr("no test split in here"));
+  lone.path_is_split = true;
+  EXPECT_EQ(open_photos(lone)->size(), 1);
+}
+
+TEST(ImageFolder, TestLabelsAreMatchedByName) {
+  const TempDir dir;
+  write_files(dir, "set/train", small_photo_set());
+  const std::string png = golden_picture("rgb.png");
+  write_files(dir, "set/val", {{"bee hive/1.png", png}, {"\xc3\xa9t\xc3\xa9/1.png", png}});
+  DatasetSource s = source(DataFormat::kImageFolder, dir / "set");
+  const auto train = open_photos(s);
+  s.split = Split::kTest;
+  const auto test = match_classes(open_photos(s), *train);
+  EXPECT_THAT(labels_of(*test), testing::ElementsAre(1, 2));
+  EXPECT_EQ(test->num_classes(), 3);
+  EvalLoader loader(*test, {.image_size = 8});
+  const EvalBatch* batch = loader.next();
+  EXPECT_EQ(batch->labels.data<int64_t>()[0], 1);
+  EXPECT_EQ(batch->labels.data<int64_t>()[1], 2);
+  write_files(dir, "set/val", {{"bee hives/1.png", png}});
+  EXPECT_THAT(refusal([&] { match_classes(open_photos(s), *train); }),
+              testing::HasSubstr("the class \"bee hives\", the 3 classes of the training images "
+                                 "are others; did you mean bee hive?"));
+}
+
+TEST(ImageFolder, NothingToReadIsAnError) {
+  const TempDir dir;
+  fs::create_directories(dir / "set/a");
+  const auto opened = [&](const char* name) {
+    return refusal([&] { open_photos(source(DataFormat::kImageFolder, dir / name)); });
+  };
+  EXPECT_THAT(opened("set"), testing::HasSubstr("no pictures (.jpg, .jpeg, .png, .webp) in here"));
+  EXPECT_THAT(opened("none"), testing::HasSubstr("no such folder"));
+}
+
+TEST(PhotoIndex, IsKeptUntilTheFolderChanges) {
+  const TempDir dir;
+  write_files(dir, "set", small_photo_set());
+  DatasetSource s = source(DataFormat::kImageFolder, dir / "set");
+  s.cache_folder = (dir / "cache").string();
+  const uint64_t fingerprint = open_photos(s)->fingerprint();
+  ASSERT_EQ(std::distance(fs::directory_iterator(dir / "cache"), {}), 1);
+  const fs::path cache = fs::directory_iterator(dir / "cache")->path();
+  // The sizes are the cache's, not the folder's: proof that the folder was not listed again.
+  dir.write("set/ant/rgb.png", "changed in place");
+  EXPECT_EQ(open_photos(s)->fingerprint(), fingerprint);
+  dir.write("set/ant/new.png", golden_picture("rgb.png"));
+  EXPECT_EQ(open_photos(s)->size(), 13);
+  // Damaged, it is made anew.
+  const std::string whole = read_file(cache.string());
+  for (const size_t size : {size_t{0}, size_t{7}, whole.size() / 2, whole.size() - 1}) {
+    write_file_atomic(cache.string(), whole.substr(0, size));
+    EXPECT_EQ(open_photos(s)->size(), 13);
+  }
+  std::string flipped = whole;
+  flipped[flipped.size() - 3] ^= 1;
+  write_file_atomic(cache.string(), flipped);
+  EXPECT_EQ(open_photos(s)->size(), 13);
+}
+
+fs::path pack(const PhotoDataset& set, const fs::path& path) {
+  PackWriter writer(path.string(), set.index().classes);
+  std::vector<uint8_t> buffer;
+  for (int64_t i = 0; i < set.size(); ++i) {
+    writer.add(set.index().names[i], set.label(i), set.encoded(i, buffer));
+  }
+  writer.commit();
+  return path;
+}
+
+std::vector<char> first_batches(const ImageDataset& set, int workers) {
+  LoaderOptions options;
+  options.batch_size = 5;
+  options.workers = workers;
+  options.views[0].crop_size = options.views[1].crop_size = 16;
+  TwoViewLoader loader(set, options);
+  std::vector<char> bytes;
+  for (int i = 0; i < 6; ++i) {
+    const TwoViewBatch& batch = loader.next();
+    const auto* raw = static_cast<const char*>(batch.images.raw());
+    bytes.insert(bytes.end(), raw, raw + batch.images.bytes());
+    const auto* labels = static_cast<const char*>(batch.labels.raw());
+    bytes.insert(bytes.end(), labels, labels + batch.labels.bytes());
+  }
+  return bytes;
+}
+
+TEST(Photos, FolderArchivesAndPackGiveTheSameBatchesForAnyNumberOfWorkers) {
+  const TempDir dir;
+  auto files = small_photo_set();
+  write_files(dir, "set", files);
+  std::swap(files[0], files[11]);  // the order of an archive does not matter
+  dir.write("set.tar", tar_of(files));
+  std::vector<std::pair<std::string, std::string>> below;
+  for (const auto& [path, bytes] : files) below.emplace_back("./train/" + path, bytes);
+  dir.write("below.tar", tar_of(below));
+  const auto folder = open_photos(source(DataFormat::kImageFolder, dir / "set"));
+  const auto tar = open_photos(source(DataFormat::kTar, dir / "set.tar"));
+  const auto deeper = open_photos(source(DataFormat::kTar, dir / "below.tar"));
+  const auto packed = open_photos(source(DataFormat::kPacked, pack(*folder, dir / "set.pack")));
+  const std::vector<char> want = first_batches(*folder, 1);
+  for (const PhotoDataset* set : {folder.get(), tar.get(), deeper.get(), packed.get()}) {
+    EXPECT_EQ(set->fingerprint(), folder->fingerprint());
+    EXPECT_EQ(set->class_names(), folder->class_names());
+    EXPECT_TRUE(first_batches(*set, 1) == want);
+    EXPECT_TRUE(first_batches(*set, 7) == want);
+  }
+}
+
+TEST(Tar, LabelsComeFromClsAndJsonOrArchivesInArchives) {
+  const TempDir dir;
+  const std::string jpeg = golden_picture("rgb.jpg"), png = golden_picture("rgb.png");
+  dir.write("wds/train-0.tar",
+            tar_of({{"b.jpg", jpeg}, {"b.cls", "10\n"}, {"a.x.png", png}, {"a.cls", "2"}}));
+  dir.write("wds/train-1.tar", tar_of({{"a.json", "{\"w\": 3, \"label\": 10}"}, {"a.jpg", jpeg}}));
+  dir.write("wds/val-0.tar", tar_of({{"q.jpg", jpeg}, {"q.cls", "2"}}));
+  const auto set = open_photos(source(DataFormat::kTar, dir / "wds"));
+  EXPECT_THAT(set->class_names(), testing::ElementsAre("2", "10"));  // by value
+  EXPECT_THAT(names_of(*set),
+              testing::ElementsAre("train-0/a.x.png", "train-0/b.jpg", "train-1/a.jpg"));
+  EXPECT_THAT(labels_of(*set), testing::ElementsAre(0, 1, 1));
+  DatasetSource val = source(DataFormat::kTar, dir / "wds");
+  val.split = Split::kTest;
+  EXPECT_EQ(match_classes(open_photos(val), *set)->size(), 1);
+
+  const std::string n01 = tar_of({{"n01_1.JPEG", jpeg}, {"n01_2.JPEG", png}});
+  const std::string n02 = tar_of({{"n02_1.JPEG", png}});
+  dir.write("ilsvrc.tar", tar_of({{"n02.tar", n02}, {"n01.tar", n01}}));
+  const auto nested = open_photos(source(DataFormat::kTar, dir / "ilsvrc.tar"));
+  EXPECT_THAT(names_of(*nested),
+              testing::ElementsAre("n01/n01_1.JPEG", "n01/n01_2.JPEG", "n02/n02_1.JPEG"));
+  std::vector<uint8_t> buffer;
+  for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(nested->image(i, buffer).dims.width, 23) << i;
+}
+
+TEST(Tar, WithoutFoldersOrLabelsItIsUnlabelled) {
+  const TempDir dir;
+  dir.write("flat.tar",
+            tar_of({{"2.jpg", golden_picture("rgb.jpg")}, {"1.png", golden_picture("rgb.png")}}));
+  const auto set = open_photos(source(DataFormat::kTar, dir / "flat.tar"));
+  EXPECT_FALSE(set->has_labels());
+  EXPECT_THAT(names_of(*set), testing::ElementsAre("1.png", "2.jpg"));
+}
+
+TEST(Tar, CompressedAndCutArchivesAreRefused) {
+  const TempDir dir;
+  dir.write("z.tar", "\x1f\x8b\x08" + std::string(600, 'x'));
+  EXPECT_THAT(refusal([&] { open_photos(source(DataFormat::kTar, dir / "z.tar")); }),
+              testing::HasSubstr("not a plain tar archive, or damaged"));
+  const std::string whole = tar_of(small_photo_set());
+  for (size_t size = 600; size < whole.size() - 1024; size += 499) {
+    dir.write("cut.tar", std::string_view(whole).substr(0, size));
+    EXPECT_NE(refusal([&] { open_photos(source(DataFormat::kTar, dir / "cut.tar")); }), "accepted")
+        << size;
+  }
+}
+
+TEST(Pack, DamageIsFound) {
+  const TempDir dir;
+  write_files(dir, "set", small_photo_set());
+  const auto folder = open_photos(source(DataFormat::kImageFolder, dir / "set"));
+  const fs::path path = pack(*folder, dir / "set.pack");
+  const std::string whole = read_file(path.string());
+  const auto reading = [&](const std::string& bytes) {
+    write_file_atomic(path.string(), bytes);
+    return refusal([&] {
+      const auto set = open_photos(source(DataFormat::kPacked, path));
+      std::vector<uint8_t> buffer;
+      for (int64_t i = 0; i < set->size(); ++i) set->image(i, buffer);
+    });
+  };
+  EXPECT_EQ(reading(whole), "accepted");
+  for (size_t size = 0; size < whole.size(); size += 97) {
+    EXPECT_NE(reading(whole.substr(0, size)), "accepted") << size;
+  }
+  for (size_t at = 0; at < whole.size(); at += 53) {
+    if (at >= 8 && at < 16) continue;  // the version in front is not read
+    std::string flipped = whole;
+    flipped[at] ^= 0x10;
+    EXPECT_NE(reading(flipped), "accepted") << at;
+  }
+  EXPECT_THAT(reading(golden_picture("rgb.png")), testing::HasSubstr("not a packed data set"));
+}
+
+TEST(BadImages, AreAnErrorWithTheFilesNameByDefault) {
+  const TempDir dir;
+  write_files(dir, "set", small_photo_set());
+  dir.write("set/ant/broken.jpg", golden_picture("rgb.jpg").substr(0, 300));
+  const auto set = open_photos(source(DataFormat::kImageFolder, dir / "set"));
+  std::vector<uint8_t> buffer;
+  const std::string text = refusal([&] { set->image(0, buffer); });
+  EXPECT_THAT(text, testing::HasSubstr("ant/broken.jpg: JPEG: Premature end of JPEG file"));
+  EXPECT_THAT(text, testing::HasSubstr("data.bad_images"));
+}
+
+DatasetSource with_bad_images(const TempDir& dir, BadImages policy, double max_fraction) {
+  write_files(dir, "set", small_photo_set());
+  dir.write("set/ant/broken.jpg", golden_picture("rgb.jpg").substr(0, 300));
+  dir.write("set/bee hive/text.jpg", "no picture");
+  DatasetSource s = source(DataFormat::kImageFolder, dir / "set");
+  s.bad_images = {policy, max_fraction};
+  return s;
+}
+
+TEST(BadImages, AreLeftOutBySkip) {
+  const TempDir dir;
+  DatasetSource s = with_bad_images(dir, BadImages::kSkip, 0.2);
+  s.cache_folder = (dir / "cache").string();
+  for (int time = 0; time < 2; ++time) {  // made, then from the cache
+    const auto set = open_photos(s);
+    EXPECT_EQ(set->size(), 12);
+    EXPECT_EQ(set->bad_images(), 2);
+    EXPECT_EQ(names_of(*set)[0], "ant/larger.jpg");
+  }
+  s.bad_images.max_fraction = 0.1;
+  EXPECT_THAT(refusal([&] { open_photos(s); }),
+              testing::AllOf(testing::HasSubstr("2 of 14 images are bad"),
+                             testing::HasSubstr("\n  ant/broken.jpg: JPEG: Premature end"),
+                             testing::HasSubstr("\n  bee hive/text.jpg: not a picture")));
+}
+
+TEST(BadImages, AreReplacedByTheNextGoodOne) {
+  const TempDir dir;
+  const auto set = open_photos(with_bad_images(dir, BadImages::kReplace, 0.2));
+  ASSERT_EQ(names_of(*set)[0], "ant/broken.jpg");
+  std::vector<uint8_t> buffer;
+  const LoadedImage image = set->load(0, {}, buffer);
+  EXPECT_EQ(image.index, 1);
+  EXPECT_EQ(image.pixels.dims.width, 96);
+  set->load(0, {}, buffer);
+  EXPECT_EQ(set->bad_images(), 1);  // once each
+  EXPECT_TRUE(first_batches(*set, 1) == first_batches(*set, 5));
+  EXPECT_EQ(set->bad_images(), 2);
+}
+
+TEST(BadImages, TooManyOfThemEndTheRunWithTheirNames) {
+  const TempDir dir;
+  const auto set = open_photos(with_bad_images(dir, BadImages::kReplace, 0.1));
+  const std::string text = refusal([&] { first_batches(*set, 3); });
+  EXPECT_THAT(text, testing::HasSubstr("2 of 14 images are bad, more than data.max_bad_fraction "
+                                       "0.1 allows"));
+  EXPECT_THAT(text, testing::HasSubstr("bee hive/text.jpg"));
+}
+
+TEST(BadImages, AFileThatIsGoneIsBadToo) {
+  const TempDir dir;
+  const auto set = open_photos(with_bad_images(dir, BadImages::kReplace, 0.5));
+  fs::remove(dir / "set/ant/larger.jpg");
+  std::vector<uint8_t> buffer;
+  EXPECT_EQ(set->load(0, {}, buffer).index, 2);
+}
+
+TEST(Photos, EvaluationSeesWhatTorchvisionsResizeAndCentreCropGive) {
+  const TempDir dir;
+  int cases = 0;
+  for (const std::string filter : {"bilinear/32/28/", "bicubic/21/21/"}) {
+    for (const std::string& golden : test::golden_tensors("eval/" + filter)) {
+      const std::string name = golden.substr(("eval/" + filter).size());
+      const std::string folder = std::to_string(cases++);
+      dir.write(folder + "/" + name, golden_picture(name));
+      const auto set = open_photos(source(DataFormat::kImageFolder, dir / folder));
+      const auto want = test::golden_tensor(golden);
+      const bool cubic = filter.starts_with("bicubic");
+      EvalOptions options{.image_size = want.shape[0], .normalization = {}};
+      options.photos = {cubic ? 1.0 : 32.0 / 28,
+                        cubic ? ResizeFilter::kBicubic : ResizeFilter::kBilinear};
+      EvalLoader loader(*set, options);
+      const float* pixels = loader.next()->images.data<float>();
+      for (size_t i = 0; i < want.values.size(); ++i) {
+        ASSERT_NEAR(255 * pixels[i], want.values[i], 1.001) << golden << " at " << i;
+      }
+    }
+  }
+  EXPECT_EQ(cases, 6);
+}
+
+TEST(Photos, ALargeJpegIsReducedForSmallViewsOnly) {
+  const TempDir dir;
+  write_files(dir, "set", small_photo_set());
+  const auto set = open_photos(source(DataFormat::kImageFolder, dir / "set"));
+  std::vector<uint8_t> buffer;
+  EXPECT_EQ(set->load(
+                   0, [](ImageDims) { return 0.25; }, buffer)
+                .pixels.dims.width,
+            24);
+  EXPECT_EQ(set->load(0, {}, buffer).pixels.dims.width, 96);
+}
+
+}  // namespace
+}  // namespace rela
