@@ -59,6 +59,7 @@ rela_tests(train_tests
 
 rela_tests(data_tests
   SOURCES
+    rela/data/test_bad_images.cpp
     rela/data/test_cifar.cpp
     rela/data/test_decode.cpp
     rela/data/test_eval_loader.cpp

@@ -12,6 +12,7 @@
 #include "rela/data/photos/photos.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
+#include "tests/rela/data/photo_support.h"
 #include "tests/support/log_capture.h"
 #include "tests/support/photo_sets.h"
 
@@ -19,37 +20,16 @@ namespace rela {
 namespace {
 
 namespace fs = std::filesystem;
+using test::first_batches;
 using test::golden_picture;
+using test::labels_of;
+using test::names_of;
+using test::refusal;
 using test::small_photo_set;
+using test::source;
 using test::tar_of;
 using test::TempDir;
 using test::write_files;
-
-DatasetSource source(DataFormat format, const fs::path& path) {
-  DatasetSource s;
-  s.format = format;
-  s.path = path;
-  return s;
-}
-
-std::vector<std::string> names_of(const PhotoDataset& set) {
-  return set.index().names.to_strings();
-}
-
-std::vector<int64_t> labels_of(const ImageDataset& set) {
-  std::vector<int64_t> labels;
-  for (int64_t i = 0; i < set.size(); ++i) labels.push_back(set.label(i));
-  return labels;
-}
-
-std::string refusal(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "accepted";
-}
 
 TEST(ImageFolder, ClassesAreFoldersAndOrderIsByName) {
   const TempDir dir;
@@ -189,23 +169,6 @@ fs::path pack(const PhotoDataset& set, const fs::path& path) {
   return path;
 }
 
-std::vector<char> first_batches(const ImageDataset& set, int workers) {
-  LoaderOptions options;
-  options.batch_size = 5;
-  options.workers = workers;
-  options.views[0].crop_size = options.views[1].crop_size = 16;
-  TwoViewLoader loader(set, options);
-  std::vector<char> bytes;
-  for (int i = 0; i < 6; ++i) {
-    const TwoViewBatch& batch = loader.next();
-    const auto* raw = static_cast<const char*>(batch.images.raw());
-    bytes.insert(bytes.end(), raw, raw + batch.images.bytes());
-    const auto* labels = static_cast<const char*>(batch.labels.raw());
-    bytes.insert(bytes.end(), labels, labels + batch.labels.bytes());
-  }
-  return bytes;
-}
-
 TEST(Photos, FolderArchivesAndPackGiveTheSameBatchesForAnyNumberOfWorkers) {
   const TempDir dir;
   auto files = small_photo_set();
@@ -301,74 +264,6 @@ TEST(Pack, DamageIsFound) {
     EXPECT_NE(reading(flipped), "accepted") << at;
   }
   EXPECT_THAT(reading(golden_picture("rgb.png")), testing::HasSubstr("not a packed data set"));
-}
-
-TEST(BadImages, AreAnErrorWithTheFilesNameByDefault) {
-  const TempDir dir;
-  write_files(dir, "set", small_photo_set());
-  dir.write("set/ant/broken.jpg", golden_picture("rgb.jpg").substr(0, 300));
-  const auto set = open_photos(source(DataFormat::kImageFolder, dir / "set"));
-  std::vector<uint8_t> buffer;
-  const std::string text = refusal([&] { set->image(0, buffer); });
-  EXPECT_THAT(text, testing::HasSubstr("ant/broken.jpg: JPEG: Premature end of JPEG file"));
-  EXPECT_THAT(text, testing::HasSubstr("data.bad_images"));
-}
-
-DatasetSource with_bad_images(const TempDir& dir, BadImages policy, double max_fraction) {
-  write_files(dir, "set", small_photo_set());
-  dir.write("set/ant/broken.jpg", golden_picture("rgb.jpg").substr(0, 300));
-  dir.write("set/bee hive/text.jpg", "no picture");
-  DatasetSource s = source(DataFormat::kImageFolder, dir / "set");
-  s.bad_images = {policy, max_fraction};
-  return s;
-}
-
-TEST(BadImages, AreLeftOutBySkip) {
-  const TempDir dir;
-  DatasetSource s = with_bad_images(dir, BadImages::kSkip, 0.2);
-  s.cache_folder = (dir / "cache").string();
-  for (int time = 0; time < 2; ++time) {  // made, then from the cache
-    const auto set = open_photos(s);
-    EXPECT_EQ(set->size(), 12);
-    EXPECT_EQ(set->bad_images(), 2);
-    EXPECT_EQ(names_of(*set)[0], "ant/larger.jpg");
-  }
-  s.bad_images.max_fraction = 0.1;
-  EXPECT_THAT(refusal([&] { open_photos(s); }),
-              testing::AllOf(testing::HasSubstr("2 of 14 images are bad"),
-                             testing::HasSubstr("\n  ant/broken.jpg: JPEG: Premature end"),
-                             testing::HasSubstr("\n  bee hive/text.jpg: not a picture")));
-}
-
-TEST(BadImages, AreReplacedByTheNextGoodOne) {
-  const TempDir dir;
-  const auto set = open_photos(with_bad_images(dir, BadImages::kReplace, 0.2));
-  ASSERT_EQ(names_of(*set)[0], "ant/broken.jpg");
-  std::vector<uint8_t> buffer;
-  const LoadedImage image = set->load(0, {}, buffer);
-  EXPECT_EQ(image.index, 1);
-  EXPECT_EQ(image.pixels.dims.width, 96);
-  set->load(0, {}, buffer);
-  EXPECT_EQ(set->bad_images(), 1);  // once each
-  EXPECT_TRUE(first_batches(*set, 1) == first_batches(*set, 5));
-  EXPECT_EQ(set->bad_images(), 2);
-}
-
-TEST(BadImages, TooManyOfThemEndTheRunWithTheirNames) {
-  const TempDir dir;
-  const auto set = open_photos(with_bad_images(dir, BadImages::kReplace, 0.1));
-  const std::string text = refusal([&] { first_batches(*set, 3); });
-  EXPECT_THAT(text, testing::HasSubstr("2 of 14 images are bad, more than data.max_bad_fraction "
-                                       "0.1 allows"));
-  EXPECT_THAT(text, testing::HasSubstr("bee hive/text.jpg"));
-}
-
-TEST(BadImages, AFileThatIsGoneIsBadToo) {
-  const TempDir dir;
-  const auto set = open_photos(with_bad_images(dir, BadImages::kReplace, 0.5));
-  fs::remove(dir / "set/ant/larger.jpg");
-  std::vector<uint8_t> buffer;
-  EXPECT_EQ(set->load(0, {}, buffer).index, 2);
 }
 
 TEST(Photos, EvaluationSeesWhatTorchvisionsResizeAndCentreCropGive) {
