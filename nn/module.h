@@ -45,8 +45,8 @@ struct NamedBuffer {
 /// Options of a forward pass, passed down to every layer.
 struct ForwardContext {
   NormMode norm = NormMode::kTrain;
-  int64_t groups = 1;          // views that follow one another in the batch
-  float norm_momentum = 0.1f;  // weight of the batch in the running statistics; 0: no update
+  int64_t groups = 1;             // views that follow one another in the batch
+  float norm_momentum = 0.1f;     // weight of the batch in the running statistics; 0: no update
   Communicator* ranks = nullptr;  // whose batches are one to batch norm; null: this process's alone
 };
 

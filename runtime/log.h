@@ -12,8 +12,8 @@ namespace rela {
 
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
-/// What the terminal shows: silent from kError, quiet from kWarning, normal from kInfo, verbose from
-/// kDebug.
+/// What the terminal shows: silent from kError, quiet from kWarning, normal from kInfo, verbose
+/// from kDebug.
 enum class Verbosity : uint8_t { kSilent, kQuiet, kNormal, kVerbose };
 
 struct LogOptions {

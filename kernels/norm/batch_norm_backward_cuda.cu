@@ -345,9 +345,9 @@ void batch_norm_backward_cuda(const BatchNormBackwardArgs& args, const BatchNorm
   launch_pass(Pass::kDx, t, args, config, scratch, stream);
 }
 
-void batch_norm_gradient_sums_cuda(const BatchNormBackwardArgs& args,
-                                   const BatchNormConfig& config, const BatchNormDims& dims,
-                                   double* sums, Workspace workspace, Stream stream) {
+void batch_norm_gradient_sums_cuda(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
+                                   const BatchNormDims& dims, double* sums, Workspace workspace,
+                                   Stream stream) {
   if (dims.channels == 0) return;
   if (dims.rows == 0) {
     const auto count = static_cast<size_t>(dims.groups * kNormSums * dims.channels);

@@ -99,8 +99,7 @@ __global__ void __launch_bounds__(kMergeThreads)
 /// kMerged, first half: the sums of every group about the running mean.
 __global__ void __launch_bounds__(kMergeThreads)
     batch_norm_merge_sums_kernel(const RowTiles t, const float* __restrict__ partials,
-                                 const float* __restrict__ running_mean,
-                                 double* __restrict__ out) {
+                                 const float* __restrict__ running_mean, double* __restrict__ out) {
   SIMT_SHARED(MergeShared, shared, [1]);
   const MergeThread me = find_merge_thread();
   const int64_t c = me.merged_column;
@@ -120,8 +119,8 @@ __global__ void __launch_bounds__(kMergeThreads)
 /// kMerged, second half: as batch_norm_finish_statistics_kernel, from sums over `rows` of a group.
 __global__ void __launch_bounds__(kRowTileThreads)
     batch_norm_finish_merged_kernel(const BatchNormForwardArgs args, const int64_t groups,
-                                    const int64_t channels, const double rows,
-                                    const float momentum, const float eps) {
+                                    const int64_t channels, const double rows, const float momentum,
+                                    const float eps) {
   const int64_t c = int64_t{blockIdx.x} * kRowTileThreads + threadIdx.x;
   if (c >= channels) return;
   const double m = momentum;
@@ -300,9 +299,8 @@ void batch_norm_sums_cuda(const BatchNormForwardArgs& args, const BatchNormConfi
   const RowTiles t(dims.groups, dims.rows, dims.channels);
   const BatchNormScratchCuda scratch(t, workspace);
   with_storage_type(config.dtype, [&]<class T>(T*) {
-    with_rows(kind_of_rows(dims.channels, args.x), [&]<Rows kRows>() {
-      sum_rows<kRows, T>(t, args.x, scratch, stream);
-    });
+    with_rows(kind_of_rows(dims.channels, args.x),
+              [&]<Rows kRows>() { sum_rows<kRows, T>(t, args.x, scratch, stream); });
   });
   simt::launch(batch_norm_merge_sums_kernel, {merge_grid(t.channels), kMergeThreads}, stream, t,
                scratch.partials, args.running_mean, sums);

@@ -30,9 +30,9 @@ void check_loader_options(const ImageDataset& dataset, const LoaderOptions& o) {
              "; above 0 and at most 1");
   RELA_CHECK(o.batch_size >= 1, ConfigError, "batch_size: ", o.batch_size, "; at least 1");
   const int64_t less = o.batch_size / o.world * o.world;
-  RELA_CHECK(less == o.batch_size, ConfigError, "batch_size: ", o.batch_size, " images for ", o.world,
-             " ranks, which must divide it; the nearest are ", less > 0 ? cat(less, " and ") : "",
-             less + o.world);
+  RELA_CHECK(less == o.batch_size, ConfigError, "batch_size: ", o.batch_size, " images for ",
+             o.world, " ranks, which must divide it; the nearest are ",
+             less > 0 ? cat(less, " and ") : "", less + o.world);
   epoch_batches(dataset.size(), o.ratio, o.batch_size);
   RELA_CHECK(o.rank >= 0 && o.rank < o.world, ConfigError, "rank: ", o.rank, "; 0 to ",
              o.world - 1);

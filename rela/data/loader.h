@@ -47,8 +47,8 @@ struct TwoViewBatch {
 /// them.
 class TwoViewLoader {
  public:
-  /// Starts at epoch 0, batch 0. Throws what check_loader_options() throws, and DeviceError when the
-  /// system does not start the workers.
+  /// Starts at epoch 0, batch 0. Throws what check_loader_options() throws, and DeviceError when
+  /// the system does not start the workers.
   TwoViewLoader(const ImageDataset& dataset, const LoaderOptions& options);
   ~TwoViewLoader();
   TwoViewLoader(const TwoViewLoader&) = delete;

@@ -116,9 +116,9 @@ void predict(const Neighbours& best, int64_t num_classes, const KnnOptions& opti
     std::vector<double> sums(num_classes);
     const Range mine = part_of(static_cast<int64_t>(predictions.size()), parts, part);
     for (int64_t n = mine.begin; n < mine.end; ++n) {
-      predictions[n] = vote(std::span(best.similarities).subspan(n * best.k, best.k),
-                            std::span(best.classes).subspan(n * best.k, best.k),
-                            options.temperature, sums);
+      predictions[n] =
+          vote(std::span(best.similarities).subspan(n * best.k, best.k),
+               std::span(best.classes).subspan(n * best.k, best.k), options.temperature, sums);
     }
   });
 }

@@ -97,7 +97,8 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
 void refuse_ranks(const char* program) {
   const Launch launch = detect_launch();
   RELA_CHECK(launch.is_alone(), UsageError, program, " runs as one process, and ", launch.launcher,
-             " started ", launch.size, "; start it without ", launch.launcher == "srun" ? "srun" : "mpirun");
+             " started ", launch.size, "; start it without ",
+             launch.launcher == "srun" ? "srun" : "mpirun");
 }
 
 void print_result(const JsonValue& result) {

@@ -30,11 +30,11 @@ void GradientSums::add_buckets(const TrainedPart& part, int64_t bucket_bytes) {
     };
     while (last + 1 < count && bytes() < bucket_bytes) ++last;
     const size_t index = buckets_.size();
-    buckets_.push_back(
-        {.gradients = part.arena->gradients().slice(all[first].offset, end_of(last)),
-         .segments = static_cast<int64_t>(last - first + 1)});
+    buckets_.push_back({.gradients = part.arena->gradients().slice(all[first].offset, end_of(last)),
+                        .segments = static_cast<int64_t>(last - first + 1)});
     for (size_t i = first; i <= last; ++i)
-      set_grad_hook(part.arena->parameters()[i].var, [this, index](Tensor&) { this->count(index); });
+      set_grad_hook(part.arena->parameters()[i].var,
+                    [this, index](Tensor&) { this->count(index); });
     first = last + 1;
   }
 }
@@ -50,9 +50,7 @@ void GradientSums::count(size_t bucket) {
   begin(buckets_[bucket]);
 }
 
-void GradientSums::begin(Bucket& bucket) {
-  ranks_.begin_sum(wire_buffer(bucket.gradients));
-}
+void GradientSums::begin(Bucket& bucket) { ranks_.begin_sum(wire_buffer(bucket.gradients)); }
 
 void GradientSums::finish() {
   for (const TrainedPart& part : parts_) part.arena->finish_gradients();

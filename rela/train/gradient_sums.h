@@ -2,8 +2,8 @@
 // The gradients of a phase's parts, summed over the ranks while backward() is still computing
 // others.
 //
-// Each arena is cut into buckets of neighbouring segments; backward() finishes them roughly from the
-// last to the first. A bucket is summed as soon as all of its segments have their gradients.
+// Each arena is cut into buckets of neighbouring segments; backward() finishes them roughly from
+// the last to the first. A bucket is summed as soon as all of its segments have their gradients.
 
 #include <cstdint>
 #include <span>

@@ -9,7 +9,8 @@ namespace {
 /// The heads rest, and the map learns beside the backbone.
 Phase begin_rela(const ExperimentConfig& config, const ImageDataset& images,
                  const CommonParts& common, ProgressDisplay::Style progress) {
-  const auto learner = std::make_shared<Rela>(config, images, *common.learner, *common.ranks, progress);
+  const auto learner =
+      std::make_shared<Rela>(config, images, *common.learner, progress, *common.ranks);
   Phase phase{.learner = learner, .views = {}, .parts = common.parts};
   phase.views.fill(rela_view(config));
   phase.parts.front().frozen_from = common.learner->backbone_segments();

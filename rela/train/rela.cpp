@@ -66,7 +66,7 @@ void check_prior(const ExperimentConfig& config, const ImageDataset& dataset,
 }
 
 Rela::Rela(const ExperimentConfig& config, const ImageDataset& dataset, BackboneLearner& base,
-           Communicator& ranks, ProgressDisplay::Style progress)
+           ProgressDisplay::Style progress, Communicator& ranks)
     : base_(base),
       targets_(open_targets(config, dataset, base, ranks, progress)),
       switch_(make_switch(config, dataset.size())),

@@ -29,7 +29,7 @@ class Rela : public Learner {
   /// them, which takes one pass of the prior over the data: they are kept in rela.targets_path, or
   /// in targets.bin in the run's folder. Throws what Targets and Prior throw.
   Rela(const ExperimentConfig& config, const ImageDataset& dataset, BackboneLearner& base,
-       Communicator& ranks, ProgressDisplay::Style progress);
+       ProgressDisplay::Style progress, Communicator& ranks = single_communicator());
 
   static constexpr const char* kName = "rela";
   /// Targets of at most this many bytes are kept entirely in GPU memory.

@@ -147,7 +147,8 @@ ExitCode Trainer::stop_by_signal() {
   record_.progress().clear();
   const std::string signal =
       SignalWatch::stop_requested() ? SignalWatch::stop_signal_name() : "a signal to another rank";
-  const std::string why = cat("stopped by ", signal, " at step ", step_, "; go on with --resume auto");
+  const std::string why =
+      cat("stopped by ", signal, " at step ", step_, "; go on with --resume auto");
   log_info(why);
   record_.write(position(), StopEvent{.reason = signal});
   record_.write_status(position(), RunStatus::kInterrupted, ExitCode::kStoppedBySignal, why);
@@ -176,10 +177,10 @@ void Trainer::finish() {
   write_checkpoint();
   if (run_ == nullptr) return;
   write_exported_backbone(run_->file("exported"), {.spec = learner_->backbone_spec(),
-                                                  .feature_width = learner_->feature_width(),
-                                                  .state = learner_->backbone_state(),
-                                                  .input = trained_input(config_),
-                                                  .step = step_});
+                                                   .feature_width = learner_->feature_width(),
+                                                   .state = learner_->backbone_state(),
+                                                   .input = trained_input(config_),
+                                                   .step = step_});
   if (const std::string complaint = phase_.learner->complaint_at_end(); !complaint.empty())
     log_warning(complaint);
   const AllocatorStats memory = Allocator::of(device_).stats();

@@ -74,7 +74,7 @@ class TrainingStep {
   std::unique_ptr<GradientSums> main_sums_;
   std::vector<std::unique_ptr<GradientSums>> probe_sums_;  // one each
   Tensor probe_seed_;  // the gradient that a probe's backward() starts from: this rank's share
-  int64_t step_ = 0;                 // the current one, from 1
+  int64_t step_ = 0;   // the current one, from 1
   StepGraph graph_;
 };
 

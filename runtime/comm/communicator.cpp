@@ -19,7 +19,8 @@ WireType wire_type(Dtype dtype) {
     case Dtype::kU8:
       break;
   }
-  throw DtypeError(cat("communicator: ", dtype_name(dtype), " cannot be summed; f32, bf16, f16 and "
+  throw DtypeError(cat("communicator: ", dtype_name(dtype),
+                       " cannot be summed; f32, bf16, f16 and "
                        "i64 can"));
 }
 

@@ -2,8 +2,8 @@
 // What the processes (ranks) of a run exchange.
 //
 // Every rank makes the same calls in the same order. What concerns tensors follows the order of
-// their device's work: on cuda a call returns at once, and later work in the compute stream sees its
-// result. No call waits for ever: a rank that does not answer within the timeout is a
+// their device's work: on cuda a call returns at once, and later work in the compute stream sees
+// its result. No call waits for ever: a rank that does not answer within the timeout is a
 // DistributedError, and so is every failure of the network.
 
 #include <cstdint>

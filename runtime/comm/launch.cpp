@@ -28,8 +28,9 @@ int number_of(const Variables& v, const char* name, const std::string& text) {
   int value = -1;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
-  RELA_CHECK(error == std::errc() && stop == end && value >= 0, DistributedError, "launch: ",
-             v.launcher, " set ", name, "=", text, "; it must be a whole number of at least 0");
+  RELA_CHECK(error == std::errc() && stop == end && value >= 0, DistributedError,
+             "launch: ", v.launcher, " set ", name, "=", text,
+             "; it must be a whole number of at least 0");
   return value;
 }
 

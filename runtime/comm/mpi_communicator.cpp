@@ -14,9 +14,9 @@ namespace {
 class MpiCommunicator : public MpiMessages {
  public:
   explicit MpiCommunicator(double timeout_s)
-      : MpiMessages(timeout_s), beside_(timeout_s), queue_([this](const WireBuffer& b) {
-          beside_.sum(b.data, b.count, b.type);
-        }) {}
+      : MpiMessages(timeout_s),
+        beside_(timeout_s),
+        queue_([this](const WireBuffer& b) { beside_.sum(b.data, b.count, b.type); }) {}
 
   void sum(const WireBuffer& b) override {
     with_other_ranks([&] { group().sum(b.data, b.count, b.type); });
@@ -64,9 +64,8 @@ std::vector<std::string> MpiMessages::gather(std::string_view message) {
 }
 
 void MpiMessages::sum_on_host(std::span<double> numbers) {
-  with_other_ranks([&] {
-    group_.sum(numbers.data(), static_cast<int64_t>(numbers.size()), WireType::kF64);
-  });
+  with_other_ranks(
+      [&] { group_.sum(numbers.data(), static_cast<int64_t>(numbers.size()), WireType::kF64); });
 }
 
 void MpiMessages::barrier() {

@@ -20,9 +20,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Ends the process when sums on the GPU do not come to an end: a rank that waits for its GPU cannot
-/// do so itself. Armed from the first sum to the next message between hosts, which follows the
-/// host's wait for the GPU.
+/// Ends the process when sums on the GPU do not come to an end: a rank that waits for its GPU
+/// cannot do so itself. Armed from the first sum to the next message between hosts, which follows
+/// the host's wait for the GPU.
 class Watchdog {
  public:
   Watchdog(NcclGroup& group, double timeout_s)
@@ -72,7 +72,7 @@ class Watchdog {
     log_error("rank ", me.rank, " of ", me.size, " on ", me.host, ": ", trouble,
               "; checkpoints written before are whole, --resume auto goes on with the newest");
     flush_log();
-    group_.abort();
+    group_.cancel();
     end_world(static_cast<int>(ExitCode::kDistributed));
     std::_Exit(static_cast<int>(ExitCode::kDistributed));
   }

@@ -43,11 +43,11 @@ bool share_cores(const Place& a, const Place& b) {
 
 World find_world(const Launch& launch) {
   MpiGroup group(kJoinTimeoutS);
-  RELA_CHECK(
-      group.rank() == launch.rank && group.size() == launch.size, DistributedError, "launch: ",
-      launch.launcher, " started process ", launch.rank, " of ", launch.size, ", and MPI sees ",
-      group.rank(), " of ", group.size(),
-      "; launch with the mpirun of the MPI library that rela was built with, ", "or srun --mpi=pmix");
+  RELA_CHECK(group.rank() == launch.rank && group.size() == launch.size, DistributedError,
+             "launch: ", launch.launcher, " started process ", launch.rank, " of ", launch.size,
+             ", and MPI sees ", group.rank(), " of ", group.size(),
+             "; launch with the mpirun of the MPI library that rela was built with, ",
+             "or srun --mpi=pmix");
   const Place mine = this_place();
   std::vector<Place> places(static_cast<size_t>(group.size()));
   group.all_gather(&mine, places.data(), sizeof(Place));
@@ -84,7 +84,8 @@ void join_world() {
     start_mpi();
     this_world() = find_world(launch);
   } catch (const simt::Error& e) {
-    throw DistributedError(cat("launch: process ", launch.rank, " of ", launch.size, ": ", e.what()));
+    throw DistributedError(
+        cat("launch: process ", launch.rank, " of ", launch.size, ": ", e.what()));
   }
 }
 

@@ -13,10 +13,10 @@ struct World {
   int size = 1;
   int local_rank = 0;  // among the processes of the same host
   int local_size = 1;
-  int core_sharers = 1;     // processes that may run on cores that this one may run on
-  std::string host{};       // this one's name
-  int hosts = 1;            // that take part
-  std::string launcher{};   // "Open MPI"; empty: this process is alone
+  int core_sharers = 1;    // processes that may run on cores that this one may run on
+  std::string host{};      // this one's name
+  int hosts = 1;           // that take part
+  std::string launcher{};  // "Open MPI"; empty: this process is alone
 
   bool is_alone() const { return size == 1; }
   bool is_first() const { return rank == 0; }

@@ -9,12 +9,12 @@ namespace rela {
 
 /// Which library to look for, where, and what to tell users who do not have it.
 struct SharedLibrarySource {
-  std::string name;       // "cuDNN"
-  std::string file;       // "libcudnn.so.9"
-  std::string variable;   // environment variable: a folder with the library in lib/ or lib64/
-  std::string folder{};   // where the build found it; may be empty
-  std::string python{};   // its folder in a Python environment's site-packages; may be empty
-  std::string package{};  // what to install
+  std::string name;        // "cuDNN"
+  std::string file;        // "libcudnn.so.9"
+  std::string variable;    // environment variable: a folder with the library in lib/ or lib64/
+  std::string folder{};    // where the build found it; may be empty
+  std::string python{};    // its folder in a Python environment's site-packages; may be empty
+  std::string package{};   // what to install
   bool is_global = false;  // whether libraries that are loaded later see its symbols
 };
 

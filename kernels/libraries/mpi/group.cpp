@@ -86,7 +86,8 @@ void start_mpi() {
   int provided = 0;
   check(RELA_MPI(MPI_Init_thread)(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init");
   if (provided < MPI_THREAD_MULTIPLE) {
-    throw simt::Error("mpi: this MPI library was built without MPI_THREAD_MULTIPLE, which rela needs");
+    throw simt::Error(
+        "mpi: this MPI library was built without MPI_THREAD_MULTIPLE, which rela needs");
   }
   const auto world = mpi_constant<MPI_Comm>("ompi_mpi_comm_world");
   const auto returns = mpi_constant<MPI_Errhandler>("ompi_mpi_errors_return");
@@ -136,7 +137,8 @@ MpiGroup::MpiGroup(double timeout_s) : impl_(std::make_unique<Impl>()) {
   check(RELA_MPI(MPI_Comm_size)(impl_->comm, &size_), "MPI_Comm_size");
 }
 
-// MPI_Comm_free is collective, and a process that failed must not wait here: MPI_Finalize frees all.
+// MPI_Comm_free is collective, and a process that failed must not wait here: MPI_Finalize frees
+// all.
 MpiGroup::~MpiGroup() = default;
 
 void MpiGroup::sum(void* data, int64_t count, WireType type) {
@@ -159,9 +161,10 @@ void MpiGroup::broadcast(void* data, int64_t bytes, int root) {
   for (int64_t left = bytes; left > 0;) {
     const int64_t now = std::min(left, kMostAtOnce);
     MPI_Request request = nullptr;
-    check(RELA_MPI(MPI_Ibcast)(at, static_cast<int>(now), mpi_constant<MPI_Datatype>("ompi_mpi_byte"),
-                               root, impl_->comm, &request),
-          "MPI_Ibcast");
+    check(
+        RELA_MPI(MPI_Ibcast)(at, static_cast<int>(now), mpi_constant<MPI_Datatype>("ompi_mpi_byte"),
+                             root, impl_->comm, &request),
+        "MPI_Ibcast");
     impl_->wait(request, "MPI_Ibcast");
     at += now;
     left -= now;

@@ -35,7 +35,7 @@ class NcclGroup {
   /// What has gone wrong since, such as a process that is gone; empty: nothing.
   std::string error() const;
   /// Ends what is under way, with an error in its stream. From any thread.
-  void abort() noexcept;
+  void cancel() noexcept;
 
  private:
   struct Impl;

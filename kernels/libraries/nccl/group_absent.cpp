@@ -22,6 +22,6 @@ NcclGroup::NcclGroup(const NcclId&, int, int, double) { refuse(); }
 NcclGroup::~NcclGroup() = default;
 void NcclGroup::sum(void*, int64_t, WireType, Stream) { refuse(); }
 std::string NcclGroup::error() const { refuse(); }
-void NcclGroup::abort() noexcept {}
+void NcclGroup::cancel() noexcept {}
 
 }  // namespace rela

@@ -1,5 +1,5 @@
-// NCCL's twin: sums in stream order over MPI. Before each, the processes compare what they are about
-// to do: where they differ, NCCL would hang or mix up the sums.
+// NCCL's twin: sums in stream order over MPI. Before each, the processes compare what they are
+// about to do: where they differ, NCCL would hang or mix up the sums.
 
 #include <mutex>
 #include <vector>
@@ -70,12 +70,11 @@ NcclGroup::NcclGroup(const NcclId& /*id*/, int /*rank*/, int /*size*/, double ti
 NcclGroup::~NcclGroup() = default;
 
 void NcclGroup::sum(void* data, int64_t count, WireType type, Stream stream) {
-  simt::host_task_async(stream, [impl = impl_.get(), data, count, type] {
-    impl->run(data, count, type);
-  });
+  simt::host_task_async(stream,
+                        [impl = impl_.get(), data, count, type] { impl->run(data, count, type); });
 }
 
 std::string NcclGroup::error() const { return impl_->error_text(); }
-void NcclGroup::abort() noexcept {}
+void NcclGroup::cancel() noexcept {}
 
 }  // namespace rela

@@ -47,7 +47,7 @@ NcclId make_nccl_id() {
 
 struct NcclGroup::Impl {
   ncclComm_t comm = nullptr;
-  std::atomic<bool> aborted = false;
+  std::atomic<bool> cancelled = false;
 };
 
 NcclGroup::NcclGroup(const NcclId& id, int rank, int size, double /*timeout_s*/)
@@ -59,7 +59,7 @@ NcclGroup::NcclGroup(const NcclId& id, int rank, int size, double /*timeout_s*/)
 }
 
 NcclGroup::~NcclGroup() {
-  if (!impl_->aborted) ncclCommDestroy(impl_->comm);
+  if (!impl_->cancelled) ncclCommDestroy(impl_->comm);
 }
 
 void NcclGroup::sum(void* data, int64_t count, WireType type, Stream stream) {
@@ -69,16 +69,16 @@ void NcclGroup::sum(void* data, int64_t count, WireType type, Stream stream) {
 }
 
 std::string NcclGroup::error() const {
-  if (impl_->aborted) return "nccl: the communicator was aborted";
+  if (impl_->cancelled) return "nccl: the communicator was cancelled";
   ncclResult_t status = ncclSuccess;
   check(ncclCommGetAsyncError(impl_->comm, &status), "ncclCommGetAsyncError");
   if (status == ncclSuccess || status == ncclInProgress) return "";
-  return std::string("nccl: ") + ncclGetErrorString(status) + " (" +
-         ncclGetLastError(impl_->comm) + ")";
+  return std::string("nccl: ") + ncclGetErrorString(status) + " (" + ncclGetLastError(impl_->comm) +
+         ")";
 }
 
-void NcclGroup::abort() noexcept {
-  if (!impl_->aborted.exchange(true)) ncclCommAbort(impl_->comm);
+void NcclGroup::cancel() noexcept {
+  if (!impl_->cancelled.exchange(true)) ncclCommAbort(impl_->comm);
 }
 
 }  // namespace rela

@@ -48,9 +48,7 @@ ncclResult_t ncclCommDestroy(ncclComm_t comm) {
   return found<&ncclCommDestroy>("ncclCommDestroy")(comm);
 }
 
-ncclResult_t ncclCommAbort(ncclComm_t comm) {
-  return found<&ncclCommAbort>("ncclCommAbort")(comm);
-}
+ncclResult_t ncclCommAbort(ncclComm_t comm) { return found<&ncclCommAbort>("ncclCommAbort")(comm); }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* status) {
   return found<&ncclCommGetAsyncError>("ncclCommGetAsyncError")(comm, status);
