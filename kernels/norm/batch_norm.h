@@ -71,7 +71,7 @@ BatchNormForwardFn batch_norm_forward_cuda;
 /// The first half of a forward pass over the rows of several processes: sums over this process's
 /// rows of x - running_mean and of its square, per group and channel, in double. The origin is the
 /// same for all and close enough to the mean that squares do not cancel. Reads args.x and
-/// args.running_mean. No rows: zeros.
+/// args.running_mean. Needs rows and channels.
 using BatchNormSumsFn = void(const BatchNormForwardArgs&, const BatchNormConfig&,
                              const BatchNormDims&, double* sums, Workspace, Stream);
 BatchNormSumsFn batch_norm_sums_cpu;
@@ -115,7 +115,7 @@ BatchNormBackwardFn batch_norm_backward_cuda;
 /// The two halves of a backward pass over the rows of several processes. The first writes sums of g
 /// and of g (x - mean) over this process's rows, per group and channel, in double; dgamma and dbeta
 /// of those rows; and dresidual if it overwrites. The second, from the sums over all processes,
-/// writes dx, and dresidual if it accumulates.
+/// writes dx, and dresidual if it accumulates. Both need rows and channels.
 using BatchNormGradientSumsFn = void(const BatchNormBackwardArgs&, const BatchNormConfig&,
                                      const BatchNormDims&, double* sums, Workspace, Stream);
 BatchNormGradientSumsFn batch_norm_gradient_sums_cpu;

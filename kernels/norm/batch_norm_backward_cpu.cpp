@@ -323,7 +323,6 @@ void batch_norm_gradient_sums_cpu(const BatchNormBackwardArgs& args, const Batch
 void batch_norm_merged_backward_cpu(const BatchNormBackwardArgs& args,
                                     const BatchNormConfig& config, const BatchNormDims& dims,
                                     const double* sums, Workspace workspace, Stream) {
-  if (dims.rows == 0 || dims.channels == 0) return;
   const BatchNormScratch scratch(dims, workspace);
   if (config.dtype == Dtype::kBf16) {
     differentiate_groups<Bf16>(args, config, dims, sums, scratch);

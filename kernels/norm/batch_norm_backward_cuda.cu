@@ -348,12 +348,6 @@ void batch_norm_backward_cuda(const BatchNormBackwardArgs& args, const BatchNorm
 void batch_norm_gradient_sums_cuda(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
                                    const BatchNormDims& dims, double* sums, Workspace workspace,
                                    Stream stream) {
-  if (dims.channels == 0) return;
-  if (dims.rows == 0) {
-    const auto count = static_cast<size_t>(dims.groups * kNormSums * dims.channels);
-    simt::memset_async(sums, 0, count * sizeof(double), stream);
-    return write_empty_sums(args, dims.channels, stream);
-  }
   const RowTiles t(dims.groups, dims.rows, dims.channels);
   const BatchNormScratchCuda scratch(t, workspace);
   launch_pass(Pass::kSums, t, args, config, scratch, stream);
@@ -364,7 +358,6 @@ void batch_norm_gradient_sums_cuda(const BatchNormBackwardArgs& args, const Batc
 void batch_norm_merged_backward_cuda(const BatchNormBackwardArgs& args,
                                      const BatchNormConfig& config, const BatchNormDims& dims,
                                      const double* sums, Workspace workspace, Stream stream) {
-  if (dims.rows == 0 || dims.channels == 0) return;
   const RowTiles t(dims.groups, dims.rows, dims.channels);
   const BatchNormScratchCuda scratch(t, workspace);
   const auto blocks = static_cast<unsigned>((t.channels + kRowTileThreads - 1) / kRowTileThreads);

@@ -294,8 +294,6 @@ void batch_norm_forward_cuda(const BatchNormForwardArgs& args, const BatchNormCo
 void batch_norm_sums_cuda(const BatchNormForwardArgs& args, const BatchNormConfig& config,
                           const BatchNormDims& dims, double* sums, Workspace workspace,
                           Stream stream) {
-  const auto bytes = static_cast<size_t>(dims.groups * kNormSums * dims.channels) * sizeof(double);
-  if (dims.rows == 0) return simt::memset_async(sums, 0, bytes, stream);
   const RowTiles t(dims.groups, dims.rows, dims.channels);
   const BatchNormScratchCuda scratch(t, workspace);
   with_storage_type(config.dtype, [&]<class T>(T*) {

@@ -50,6 +50,8 @@ void check_inputs(const Var& x, const BatchNormParams& params, const BatchNormOp
   RELA_CHECK(options.groups >= 1 && value.shape().rows() % options.groups == 0, ShapeError,
              "batch_norm: ", value.shape().rows(), " rows of x ", describe(value), " in ",
              options.groups, " groups; groups must divide the rows equally");
+  RELA_CHECK(options.ranks == nullptr || value.numel() > 0, ShapeError, "batch_norm: x is ",
+             describe(value), "; with several ranks each needs rows and channels");
   if (!residual) return;
   RELA_CHECK(residual->shape() == x.shape() && residual->dtype() == x.dtype(), ShapeError,
              "batch_norm: residual ", describe(residual->value()), " for x ", describe(value),

@@ -10,6 +10,7 @@
 #include "kernels/norm/batch_norm.h"
 #include "tests/support/cuda_arrays.h"
 #include "tests/support/oracle/batch_norm.h"
+#include "tests/support/rank_sums.h"
 
 namespace rela::test {
 namespace {
@@ -97,6 +98,14 @@ std::vector<float> gradient_bits(const Case& c, DeviceCase& device, Dtype dtype,
   for (const std::vector<float>& more : {dresidual.download(), dgamma.download(), dbeta.download()})
     all.insert(all.end(), more.begin(), more.end());
   return all;
+}
+
+TEST(CudaBatchNorm, TwoRanksEqualOneProcessWithTheRowsOfBoth) {
+  for (const RankNormCase& c : rank_norm_cases(kStorageTypes)) {
+    EXPECT_EQ(check_norm_over_ranks(c, Device::kCuda), "")
+        << dtype_name(c.dtype) << " relu " << c.relu << " residual " << c.residual << " channels "
+        << c.channels;
+  }
 }
 
 TEST(BatchNormCudaKernels, TheMaskTellsWhereYIsPositiveAndGivesTheGradientsOfY) {

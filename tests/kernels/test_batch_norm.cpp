@@ -11,6 +11,7 @@
 #include "runtime/error.h"
 #include "runtime/ops/ops.h"
 #include "tests/support/oracle/batch_norm.h"
+#include "tests/support/rank_sums.h"
 
 namespace rela::test {
 namespace {
@@ -59,6 +60,15 @@ Passes run(Layer& layer, const Tensor& x, const Tensor& dy, const BatchNormOptio
 class BatchNormDtypes : public testing::TestWithParam<Dtype> {};
 INSTANTIATE_TEST_SUITE_P(Storage, BatchNormDtypes, testing::Values(Dtype::kF32, Dtype::kBf16),
                          [](const auto& info) { return std::string(dtype_name(info.param)); });
+
+TEST(BatchNorm, TwoRanksEqualOneProcessWithTheRowsOfBoth) {
+  constexpr Dtype kDtypes[] = {Dtype::kF32, Dtype::kBf16};
+  for (const RankNormCase& c : rank_norm_cases(kDtypes)) {
+    EXPECT_EQ(check_norm_over_ranks(c, Device::kCpu), "")
+        << dtype_name(c.dtype) << " relu " << c.relu << " residual " << c.residual << " channels "
+        << c.channels;
+  }
+}
 
 TEST_P(BatchNormDtypes, TwoGroupsEqualTwoForwardPassesToTheBit) {
   const int64_t half = 1100;  // more than one part of rows

@@ -35,7 +35,9 @@ const std::set<std::string> kFree{"schema_version",
                                   "eval.knn_temperature",
                                   "eval.knn_train_images",
                                   "checkpoint.every_steps",
-                                  "checkpoint.keep_last"};
+                                  "checkpoint.keep_last",
+                                  "distributed.bucket_mb",
+                                  "distributed.timeout_s"};
 
 TEST(ConfigResume, TheDocumentationMarksTheFreeKeys) {
   std::set<std::string> marked;

@@ -56,7 +56,7 @@ TEST(LoaderOptions, ABatchHasAtLeastOneImage) {
 
 TEST(LoaderOptions, RanksDivideTheBatch) {
   EXPECT_EQ(refusal([](LoaderOptions& o) { o.world = 3; }),
-            "batch_size: 8 images for 3 ranks; ranks must divide it");
+            "batch_size: 8 images for 3 ranks, which must divide it; the nearest are 6 and 9");
   EXPECT_EQ(refusal([](LoaderOptions& o) { o.rank = 1; }), "rank: 1; 0 to 0");
   EXPECT_EQ(refusal([](LoaderOptions& o) { o.rank = -1; }), "rank: -1; 0 to 0");
 }
