@@ -124,7 +124,8 @@ def write_programs(build, checkout, measured):
 
 def run(block, checkout):
     env = dict(os.environ, RELA_DATA=str(checkout / "data"), OMP_WAIT_POLICY="passive",
-               PATH=f"{checkout / 'bin'}:{os.environ['PATH']}")
+               PATH=f"{checkout / 'bin'}:{os.environ['PATH']}", OMPI_MCA_rmaps_base_oversubscribe="1",
+               OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     print("$ " + block.strip().replace("\n", "\n$ "), flush=True)
     result = subprocess.run(["bash", "-euo", "pipefail", "-c", block], cwd=checkout, env=env,
                             stdin=subprocess.DEVNULL, timeout=COMMAND_TIMEOUT_S, check=False)
