@@ -41,7 +41,7 @@ Launch detect_launch(const Environment& environment) {
     const std::optional<std::string> rank = environment(v.rank);
     const std::optional<std::string> size = environment(v.size);
     if (!rank || !size) continue;
-    const Launch launch{number_of(v, v.rank, *rank), number_of(v, v.size, *size), v.launcher};
+    Launch launch{number_of(v, v.rank, *rank), number_of(v, v.size, *size), v.launcher};
     RELA_CHECK(launch.rank < launch.size, DistributedError, "launch: ", v.launcher, " set ", v.rank,
                "=", launch.rank, " and ", v.size, "=", launch.size,
                "; the rank must be below the number of processes");
