@@ -168,11 +168,10 @@ void set_forward_coefficients(const BatchNormBackwardArgs& args, const BatchNorm
   }
 }
 
-/// `rows`: of one group, over all processes that share its statistics.
-void set_gradient_coefficients(NormStatistics statistics, const BatchNormDims& dims, int64_t rows,
-                               const float* inv_std, const BatchNormScratch& scratch) {
-  // Constant statistics have no gradient.
-  const double per_row = statistics == NormStatistics::kRunning ? 0.0 : 1.0 / rows;
+/// `per_row`: 1 / rows of a group, over all processes that share its statistics; 0 for constant
+/// statistics, which have no gradient.
+void set_gradient_coefficients(const BatchNormDims& dims, double per_row, const float* inv_std,
+                               const BatchNormScratch& scratch) {
   for (int64_t c = 0; c < dims.channels; ++c) {
     const double scale = scratch.coefficient(kScale)[c];
     const double s = inv_std[c];
@@ -202,13 +201,12 @@ void sum_pass(const Group<T>& group, const BatchNormBackwardArgs& args, const Ba
   merge_parts(RowParts(dims), dims, args.inv_std + index * dims.channels, scratch);
 }
 
-/// Second pass: dx from the totals of a group of `rows`.
+/// Second pass: dx from the totals of a group; `per_row` as in set_gradient_coefficients().
 template <Mask kMask, class T>
-void dx_pass(Group<T> group, const BatchNormBackwardArgs& args, NormStatistics statistics,
-             const BatchNormDims& dims, int64_t rows, int64_t index,
-             const BatchNormScratch& scratch) {
+void dx_pass(Group<T> group, const BatchNormBackwardArgs& args, const BatchNormDims& dims,
+             double per_row, int64_t index, const BatchNormScratch& scratch) {
   set_forward_coefficients(args, dims, index, scratch);
-  set_gradient_coefficients(statistics, dims, rows, args.inv_std + index * dims.channels, scratch);
+  set_gradient_coefficients(dims, per_row, args.inv_std + index * dims.channels, scratch);
   const bool stored = store_of(group, args, dims) != Store::kNo;
   const Modes modes{.dx = args.dx.mode, .add_dresidual = group.dresidual != nullptr && !stored};
   if (group.dx == nullptr && !modes.add_dresidual) return;
@@ -246,9 +244,10 @@ void for_groups(const BatchNormBackwardArgs& args, const BatchNormConfig& config
 template <class T>
 void backward(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
               const BatchNormDims& dims, const BatchNormScratch& scratch) {
+  const double per_row = config.statistics == NormStatistics::kRunning ? 0.0 : 1.0 / dims.rows;
   for_groups<T>(args, config, dims, [&](const Group<T>& group, int64_t g, auto mask) {
     sum_pass<decltype(mask)::value>(group, args, dims, g, scratch);
-    dx_pass<decltype(mask)::value>(group, args, config.statistics, dims, dims.rows, g, scratch);
+    dx_pass<decltype(mask)::value>(group, args, dims, per_row, g, scratch);
   });
 }
 
@@ -267,12 +266,12 @@ template <class T>
 void differentiate_groups(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
                           const BatchNormDims& dims, const double* sums,
                           const BatchNormScratch& scratch) {
+  const double per_row = 1.0 / dims.merged_rows;
   for_groups<T>(args, config, dims, [&](const Group<T>& group, int64_t g, auto mask) {
     const double* in = sums + g * kNormSums * dims.channels;
     std::copy_n(in, dims.channels, scratch.total(kGradientTotal));
     std::copy_n(in + dims.channels, dims.channels, scratch.total(kMomentTotal));
-    dx_pass<decltype(mask)::value>(group, args, config.statistics, dims, dims.merged_rows, g,
-                                   scratch);
+    dx_pass<decltype(mask)::value>(group, args, dims, per_row, g, scratch);
   });
 }
 

@@ -1,6 +1,6 @@
 #include "rela/eval/shared_features.h"
 
-#include <cstring>
+#include <algorithm>
 #include <numeric>
 
 #include "kernels/cpu/parallel.h"
@@ -22,8 +22,7 @@ Tensor join_rows(const std::vector<std::string>& pieces, int64_t width, Dtype dt
   Tensor all = Tensor::empty({static_cast<int64_t>(bytes / row), width}, dtype);
   auto* to = static_cast<char*>(all.raw());
   for (const std::string& piece : pieces) {
-    std::memcpy(to, piece.data(), piece.size());
-    to += piece.size();
+    to = std::copy(piece.begin(), piece.end(), to);
   }
   return all;
 }
