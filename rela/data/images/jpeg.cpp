@@ -1,51 +1,35 @@
 #include <csetjmp>
-#include <cstdio>  // jpeglib.h needs it
-
-#include <jerror.h>
-#include <jpeglib.h>
+#include <cstdio>
 
 #include "rela/data/images/codecs.h"
+#include "rela/data/images/jpeg_errors.h"
 #include "runtime/error.h"
+
+#include <jerror.h>
 
 namespace rela {
 namespace {
 
 constexpr int kMaxScans = 500;  // of a progressive file; more is an attack on our time
 
-/// libjpeg ends the process on errors unless it is led elsewhere: it jumps back into the step that
-/// called it. Steps hold nothing that would need a destructor.
-struct Errors {
-  jpeg_error_mgr manager;  // first: libjpeg hands out a pointer to it
-  std::jmp_buf back;
-  char text[JMSG_LENGTH_MAX];
-};
-
-[[noreturn]] void fail(j_common_ptr info) {
-  auto* errors = reinterpret_cast<Errors*>(info->err);
-  info->err->format_message(info, errors->text);
-  std::longjmp(errors->back, 1);
-}
-
 /// Warnings: that the data end too early is an error here.
 void on_message(j_common_ptr info, int level) {
-  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) fail(info);
+  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) JpegErrors::fail(info);
 }
 
 void on_progress(j_common_ptr info) {
   const auto* decoder = reinterpret_cast<j_decompress_ptr>(info);
   if (decoder->input_scan_number <= kMaxScans) return;
-  auto* errors = reinterpret_cast<Errors*>(info->err);
-  std::snprintf(errors->text, sizeof errors->text, "more than %d scans", kMaxScans);
-  std::longjmp(errors->back, 1);
+  JpegErrors& errors = JpegErrors::of(info);
+  std::snprintf(errors.text, sizeof errors.text, "more than %d scans", kMaxScans);
+  std::longjmp(errors.back, 1);
 }
 
 class Decoder {
  public:
   Decoder() {
-    info_.err = jpeg_std_error(&errors_.manager);
-    errors_.manager.error_exit = fail;
+    info_.err = errors_.lead();
     errors_.manager.emit_message = on_message;
-    errors_.manager.output_message = [](j_common_ptr) {};
     progress_.progress_monitor = on_progress;
   }
   ~Decoder() { jpeg_destroy_decompress(&info_); }
@@ -91,7 +75,7 @@ class Decoder {
     return true;
   }
 
-  Errors errors_{};
+  JpegErrors errors_{};
   jpeg_progress_mgr progress_{};
   jpeg_decompress_struct info_{};
 };

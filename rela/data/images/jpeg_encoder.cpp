@@ -1,34 +1,16 @@
 #include <csetjmp>
-#include <cstdio>  // jpeglib.h needs it
 #include <cstdlib>
 
-#include <jpeglib.h>
-
 #include "rela/data/images/encode.h"
+#include "rela/data/images/jpeg_errors.h"
 #include "runtime/error.h"
 
 namespace rela {
 namespace {
 
-struct Errors {
-  jpeg_error_mgr manager;  // first: libjpeg hands out a pointer to it
-  std::jmp_buf back;
-  char text[JMSG_LENGTH_MAX];
-};
-
-[[noreturn]] void fail(j_common_ptr info) {
-  auto* errors = reinterpret_cast<Errors*>(info->err);
-  info->err->format_message(info, errors->text);
-  std::longjmp(errors->back, 1);
-}
-
 class Encoder {
  public:
-  Encoder() {
-    info_.err = jpeg_std_error(&errors_.manager);
-    errors_.manager.error_exit = fail;
-    errors_.manager.output_message = [](j_common_ptr) {};
-  }
+  Encoder() { info_.err = errors_.lead(); }
   ~Encoder() {
     jpeg_destroy_compress(&info_);
     std::free(bytes_);
@@ -67,7 +49,7 @@ class Encoder {
     return true;
   }
 
-  Errors errors_{};
+  JpegErrors errors_{};
   jpeg_compress_struct info_{};
   unsigned char* bytes_ = nullptr;
   unsigned long size_ = 0;
