@@ -311,11 +311,8 @@ void batch_norm_gradient_sums_cpu(const BatchNormBackwardArgs& args, const Batch
                                   Stream) {
   const BatchNormScratch scratch(dims, workspace);
   clear_sums(dims, scratch);
-  if (config.dtype == Dtype::kBf16) {
-    sum_groups<Bf16>(args, config, dims, sums, scratch);
-  } else {
-    sum_groups<float>(args, config, dims, sums, scratch);
-  }
+  with_cpu_storage_type(config.dtype,
+                        [&]<class T>(T*) { sum_groups<T>(args, config, dims, sums, scratch); });
   write_gradients(args, dims, scratch);
 }
 
@@ -323,11 +320,9 @@ void batch_norm_merged_backward_cpu(const BatchNormBackwardArgs& args,
                                     const BatchNormConfig& config, const BatchNormDims& dims,
                                     const double* sums, Workspace workspace, Stream) {
   const BatchNormScratch scratch(dims, workspace);
-  if (config.dtype == Dtype::kBf16) {
-    differentiate_groups<Bf16>(args, config, dims, sums, scratch);
-  } else {
-    differentiate_groups<float>(args, config, dims, sums, scratch);
-  }
+  with_cpu_storage_type(config.dtype, [&]<class T>(T*) {
+    differentiate_groups<T>(args, config, dims, sums, scratch);
+  });
 }
 
 }  // namespace rela

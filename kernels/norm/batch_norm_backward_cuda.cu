@@ -132,6 +132,18 @@ __device__ void write_sum(GradOut out, int64_t channel, double sum) {
   *to = static_cast<float>(out.mode == Write::kAccumulate ? *to + sum : sum);
 }
 
+/// Writes a group's coefficients of dx for channel c. `share`: 1 over the rows that share its
+/// statistics; 0 for constant ones, which have no gradient.
+__device__ void write_coefficients(const RowTiles& t, const Finish& args, int64_t group, int64_t c,
+                                   const TwoSums& sums, double share, float* coefficients) {
+  const double inv_std = args.inv_std[group * t.channels + c];
+  const double scale = args.gamma[c] * args.inv_std[group * t.channels + c];
+  coefficients[coefficient_at(t, group, kSlope) + c] =
+      static_cast<float>(-scale * inv_std * inv_std * sums.second * share);
+  coefficients[coefficient_at(t, group, kOffset) + c] =
+      static_cast<float>(-scale * sums.first * share);
+}
+
 /// Writes each group's coefficients of dx, and the sums over all groups.
 __global__ void __launch_bounds__(kMergeThreads)
     batch_norm_finish_gradients_kernel(const RowTiles t, const float* __restrict__ partials,
@@ -140,20 +152,14 @@ __global__ void __launch_bounds__(kMergeThreads)
   const MergeThread me = find_merge_thread();
   const int64_t c = me.merged_column;
   const bool finishes = me.finishes && c < t.channels;
-  // Constant statistics have no gradient.
   const double share = args.statistics == NormStatistics::kBatch ? 1.0 / t.rows : 0.0;
   TwoSums total;
   for (int64_t g = 0; g < t.groups; ++g) {
     const TwoSums sums = sum_shares(sum_parts(t, partials, me, g), shared[0]);
     if (!finishes) continue;
-    const double inv_std = args.inv_std[g * t.channels + c];
-    const double scale = args.gamma[c] * args.inv_std[g * t.channels + c];
-    coefficients[coefficient_at(t, g, kSlope) + c] =
-        static_cast<float>(-scale * inv_std * inv_std * sums.second * share);
-    coefficients[coefficient_at(t, g, kOffset) + c] =
-        static_cast<float>(-scale * sums.first * share);
+    write_coefficients(t, args, g, c, sums, share, coefficients);
     total.first += sums.first;
-    total.second += sums.second * inv_std;
+    total.second += sums.second * args.inv_std[g * t.channels + c];
   }
   if (!finishes) return;
   write_sum(args.dbeta, c, total.first);
@@ -193,11 +199,7 @@ __global__ void __launch_bounds__(kRowTileThreads)
   if (c >= t.channels) return;
   for (int64_t g = 0; g < t.groups; ++g) {
     const double* in = sums + g * kNormSums * t.channels + c;
-    const double inv_std = args.inv_std[g * t.channels + c];
-    const double scale = args.gamma[c] * args.inv_std[g * t.channels + c];
-    coefficients[coefficient_at(t, g, kSlope) + c] =
-        static_cast<float>(-scale * inv_std * inv_std * in[t.channels] * share);
-    coefficients[coefficient_at(t, g, kOffset) + c] = static_cast<float>(-scale * in[0] * share);
+    write_coefficients(t, args, g, c, {in[0], in[t.channels]}, share, coefficients);
   }
 }
 

@@ -257,11 +257,8 @@ void batch_norm_forward_cpu(const BatchNormForwardArgs& args, const BatchNormCon
 void batch_norm_sums_cpu(const BatchNormForwardArgs& args, const BatchNormConfig& config,
                          const BatchNormDims& dims, double* sums, Workspace workspace, Stream) {
   const BatchNormScratch scratch(dims, workspace);
-  if (config.dtype == Dtype::kBf16) {
-    sum_groups<Bf16>(args, dims, sums, scratch);
-  } else {
-    sum_groups<float>(args, dims, sums, scratch);
-  }
+  with_cpu_storage_type(config.dtype,
+                        [&]<class T>(T*) { sum_groups<T>(args, dims, sums, scratch); });
 }
 
 }  // namespace rela

@@ -64,6 +64,27 @@ __device__ TwoSums sum_parts(const RowTiles& t, const float* partials, const Mer
   return sums;
 }
 
+/// The running statistics of one channel while groups are finished one after the other.
+struct Running {
+  float mean, var;
+};
+
+/// Writes mean and inv_std of a group of `rows`, whose sums are about `origin`, and updates the
+/// running statistics.  at: the channel in [groups, C].
+__device__ void finish_group(const BatchNormForwardArgs& args, int64_t at, const TwoSums& sums,
+                             double origin, double rows, double momentum, float eps,
+                             Running& running) {
+  const double off = sums.first / rows;
+  const double mean = origin + off;
+  const double rest = sums.second - off * sums.first;
+  const double squares = rest < 0.0 ? 0.0 : rest;  // NaN propagates
+  args.mean[at] = static_cast<float>(mean);
+  args.inv_std[at] = static_cast<float>(1.0 / sqrt(squares / rows + eps));
+  running.mean = static_cast<float>((1.0 - momentum) * running.mean + momentum * mean);
+  const double unbiased = squares / max(rows - 1.0, 1.0);
+  running.var = static_cast<float>((1.0 - momentum) * running.var + momentum * unbiased);
+}
+
 /// Writes mean and inv_std of every group, and updates the running statistics group by group.
 __global__ void __launch_bounds__(kMergeThreads)
     batch_norm_finish_statistics_kernel(const RowTiles t, const float* __restrict__ partials,
@@ -74,25 +95,17 @@ __global__ void __launch_bounds__(kMergeThreads)
   const int64_t c = me.merged_column;
   const bool finishes = me.finishes && c < t.channels;
   const double rows = static_cast<double>(t.rows);
-  const double m = momentum;
-  float running_mean = finishes ? args.running_mean[c] : 0.0f;
-  float running_var = finishes ? args.running_var[c] : 0.0f;
+  Running running{};
+  if (finishes) running = {args.running_mean[c], args.running_var[c]};
   for (int64_t g = 0; g < t.groups; ++g) {
     const TwoSums sums = sum_shares(sum_parts(t, partials, me, g), shared[0]);
     if (!finishes) continue;
-    const double off = sums.first / rows;
-    const double mean = partials[partial_at(t, g, 0, kShift) + c] + off;
-    const double rest = sums.second - off * sums.first;
-    const double squares = rest < 0.0 ? 0.0 : rest;  // NaN propagates
-    args.mean[g * t.channels + c] = static_cast<float>(mean);
-    args.inv_std[g * t.channels + c] = static_cast<float>(1.0 / sqrt(squares / rows + eps));
-    running_mean = static_cast<float>((1.0 - m) * running_mean + m * mean);
-    const double unbiased = squares / max(rows - 1.0, 1.0);
-    running_var = static_cast<float>((1.0 - m) * running_var + m * unbiased);
+    const double shift = partials[partial_at(t, g, 0, kShift) + c];
+    finish_group(args, g * t.channels + c, sums, shift, rows, momentum, eps, running);
   }
   if (finishes) {
-    args.running_mean[c] = running_mean;
-    args.running_var[c] = running_var;
+    args.running_mean[c] = running.mean;
+    args.running_var[c] = running.var;
   }
 }
 
@@ -123,24 +136,15 @@ __global__ void __launch_bounds__(kRowTileThreads)
                                     const float eps) {
   const int64_t c = int64_t{blockIdx.x} * kRowTileThreads + threadIdx.x;
   if (c >= channels) return;
-  const double m = momentum;
   const double origin = args.running_mean[c];
-  float running_mean = args.running_mean[c];
-  float running_var = args.running_var[c];
+  Running running{args.running_mean[c], args.running_var[c]};
   for (int64_t g = 0; g < groups; ++g) {
     const double* sums = args.sums + g * kNormSums * channels + c;
-    const double off = sums[0] / rows;
-    const double mean = origin + off;
-    const double rest = sums[channels] - off * sums[0];
-    const double squares = rest < 0.0 ? 0.0 : rest;  // NaN propagates
-    args.mean[g * channels + c] = static_cast<float>(mean);
-    args.inv_std[g * channels + c] = static_cast<float>(1.0 / sqrt(squares / rows + eps));
-    running_mean = static_cast<float>((1.0 - m) * running_mean + m * mean);
-    const double unbiased = squares / max(rows - 1.0, 1.0);
-    running_var = static_cast<float>((1.0 - m) * running_var + m * unbiased);
+    finish_group(args, g * channels + c, {sums[0], sums[channels]}, origin, rows, momentum, eps,
+                 running);
   }
-  args.running_mean[c] = running_mean;
-  args.running_var[c] = running_var;
+  args.running_mean[c] = running.mean;
+  args.running_var[c] = running.var;
 }
 
 /// kRunning: every group's statistics are the running ones.
