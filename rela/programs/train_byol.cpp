@@ -102,7 +102,7 @@ std::optional<CheckpointRef> find_checkpoint(const Arguments& a, const Experimen
     return CheckpointRef{a.resume, 0};
   }
   std::vector<std::string> warnings;
-  const CheckpointStore store(fs::path(config.out) / "checkpoints", config.checkpoint.keep_last);
+  const CheckpointStore store(checkpoints_of(config.out), config.checkpoint.keep_last);
   std::optional<CheckpointRef> newest = store.newest(warnings);
   for (const std::string& warning : warnings) log_warning(warning);
   RELA_CHECK(newest || warnings.empty(), WeightsError, "--resume: every checkpoint in ", config.out,

@@ -88,6 +88,8 @@ std::vector<CheckpointRef> complete_in(const fs::path& root) {
 
 }  // namespace
 
+fs::path checkpoints_of(const fs::path& run) { return run / "checkpoints"; }
+
 bool has_checkpoint(const fs::path& root) { return !complete_in(root).empty(); }
 
 std::string checkpoint_damage(const fs::path& folder) {
@@ -104,7 +106,7 @@ std::string checkpoint_damage(const fs::path& folder) {
       if (!fs::exists(file)) return file.string() + " is missing";
       const auto size = static_cast<int64_t>(fs::file_size(file));
       const int64_t* wanted = bytes->as<int64_t>();
-      if (wanted == nullptr) return (folder / "DONE").string() + " is incomplete";
+      if (wanted == nullptr) return (folder / kDone).string() + " is incomplete";
       if (size != *wanted)
         return fmt::format("{} has {} bytes, {} were written", file.string(), size, *wanted);
       const std::string* text = hash->as<std::string>();

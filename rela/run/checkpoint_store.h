@@ -57,6 +57,9 @@ class CheckpointStore {
   int64_t keep_last_;
 };
 
+/// The folder of checkpoints in a run's.
+std::filesystem::path checkpoints_of(const std::filesystem::path& run);
+
 /// Whether a folder of checkpoints holds one that was completed; its files are not read.
 bool has_checkpoint(const std::filesystem::path& root);
 

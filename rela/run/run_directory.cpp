@@ -135,7 +135,7 @@ RunDirectory::RunDirectory(fs::path path, RunMode mode)
 
 void RunDirectory::put_back_replaced() {
   if (fs::exists(path_ / kReplaced)) {
-    if (has_checkpoint(checkpoints())) {
+    if (has_checkpoint(checkpoints_of(path_))) {
       drop_replaced();
     } else {
       log_warning("out: ", path_.string(),

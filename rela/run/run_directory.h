@@ -36,7 +36,6 @@ class RunDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const char* name) const { return path_ / name; }
-  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
 
   /// Everything has been checked: from now on the folder is this run's.
   void begin() { trace_.is_kept = true; }

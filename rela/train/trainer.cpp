@@ -31,14 +31,16 @@ Trainer::Trainer(const ExperimentConfig& config, const RunDirectory* run, Device
       learner_(make_learner(config, train_set_->num_classes(), device)),
       optimizer_(config.optimizer, learner_->parameters(), learner_->target()),
       loss_scale_(loss_scale(config), config.accum_steps * ranks.size(), device),
-      checkpoints_(fs::path(config.out) / "checkpoints", config.checkpoint.keep_last),
+      checkpoints_(checkpoints_of(config.out), config.checkpoint.keep_last),
       progress_style_(progress),
       record_(run, progress, length_.total_steps) {
   check_loader_options(*train_set_, loader_options(config));
-  check_agreement(ranks, {{"program", RELA_VERSION},
-                          {"config", to_resolved_json(config)},
-                          {"training data", cat(train_set_->fingerprint())}});
-  if (!ranks.is_alone() && config.distributed.sync_batchnorm) learner_->share_statistics(&ranks);
+  if (!ranks.is_alone()) {
+    check_agreement(ranks, {{"program", RELA_VERSION},
+                            {"config", to_resolved_json(config)},
+                            {"training data", cat(train_set_->fingerprint())}});
+    if (config.distributed.sync_batchnorm) learner_->share_statistics(&ranks);
+  }
   CommonParts common{.learner = learner_, .parts = {}, .ranks = &ranks};
   common.parts.push_back({.name = "online",
                           .arena = &learner_->parameters(),

@@ -6,7 +6,6 @@
 namespace rela {
 
 void check_agreement(Communicator& ranks, const std::vector<SharedFact>& facts) {
-  if (ranks.is_alone()) return;
   const std::vector<std::string> hosts = ranks.gather(world().host);
   std::string text;
   for (const SharedFact& fact : facts) {
