@@ -132,16 +132,20 @@ __device__ void write_sum(GradOut out, int64_t channel, double sum) {
   *to = static_cast<float>(out.mode == Write::kAccumulate ? *to + sum : sum);
 }
 
-/// Writes a group's coefficients of dx for channel c. `share`: 1 over the rows that share its
-/// statistics; 0 for constant ones, which have no gradient.
+/// The sums times `share`: 1 over the rows that share the statistics, which gives means; 0 for
+/// constant statistics, which have no gradient.
+__device__ TwoSums shared_out(const TwoSums& sums, double share) {
+  return {sums.first * share, sums.second * share};
+}
+
+/// Writes a group's coefficients of dx for channel c, from the means over its rows.
 __device__ void write_coefficients(const RowTiles& t, const Finish& args, int64_t group, int64_t c,
-                                   const TwoSums& sums, double share, float* coefficients) {
+                                   const TwoSums& means, float* coefficients) {
   const double inv_std = args.inv_std[group * t.channels + c];
-  const double scale = args.gamma[c] * args.inv_std[group * t.channels + c];
+  const double scale = args.gamma[c] * inv_std;
   coefficients[coefficient_at(t, group, kSlope) + c] =
-      static_cast<float>(-scale * inv_std * inv_std * sums.second * share);
-  coefficients[coefficient_at(t, group, kOffset) + c] =
-      static_cast<float>(-scale * sums.first * share);
+      static_cast<float>(-scale * inv_std * inv_std * means.second);
+  coefficients[coefficient_at(t, group, kOffset) + c] = static_cast<float>(-scale * means.first);
 }
 
 /// Writes each group's coefficients of dx, and the sums over all groups.
@@ -157,7 +161,7 @@ __global__ void __launch_bounds__(kMergeThreads)
   for (int64_t g = 0; g < t.groups; ++g) {
     const TwoSums sums = sum_shares(sum_parts(t, partials, me, g), shared[0]);
     if (!finishes) continue;
-    write_coefficients(t, args, g, c, sums, share, coefficients);
+    write_coefficients(t, args, g, c, shared_out(sums, share), coefficients);
     total.first += sums.first;
     total.second += sums.second * args.inv_std[g * t.channels + c];
   }
@@ -199,7 +203,8 @@ __global__ void __launch_bounds__(kRowTileThreads)
   if (c >= t.channels) return;
   for (int64_t g = 0; g < t.groups; ++g) {
     const double* in = sums + g * kNormSums * t.channels + c;
-    write_coefficients(t, args, g, c, {in[0], in[t.channels]}, share, coefficients);
+    const TwoSums means = shared_out({in[0], in[t.channels]}, share);
+    write_coefficients(t, args, g, c, means, coefficients);
   }
 }
 

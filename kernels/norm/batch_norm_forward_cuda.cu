@@ -69,19 +69,24 @@ struct Running {
   float mean, var;
 };
 
-/// Writes mean and inv_std of a group of `rows`, whose sums are about `origin`, and updates the
-/// running statistics.  at: the channel in [groups, C].
-__device__ void finish_group(const BatchNormForwardArgs& args, int64_t at, const TwoSums& sums,
-                             double origin, double rows, double momentum, float eps,
-                             Running& running) {
-  const double off = sums.first / rows;
-  const double mean = origin + off;
-  const double rest = sums.second - off * sums.first;
+/// One channel's sums over `rows` of a group, about `origin`.
+struct GroupSums {
+  TwoSums sums;
+  double origin, rows;
+};
+
+/// Writes mean and inv_std of a group and updates the running statistics.
+/// at: the channel in [groups, C].
+__device__ void finish_group(const BatchNormForwardArgs& args, int64_t at, const GroupSums& group,
+                             double momentum, float eps, Running& running) {
+  const double off = group.sums.first / group.rows;
+  const double mean = group.origin + off;
+  const double rest = group.sums.second - off * group.sums.first;
   const double squares = rest < 0.0 ? 0.0 : rest;  // NaN propagates
   args.mean[at] = static_cast<float>(mean);
-  args.inv_std[at] = static_cast<float>(1.0 / sqrt(squares / rows + eps));
+  args.inv_std[at] = static_cast<float>(1.0 / sqrt(squares / group.rows + eps));
   running.mean = static_cast<float>((1.0 - momentum) * running.mean + momentum * mean);
-  const double unbiased = squares / max(rows - 1.0, 1.0);
+  const double unbiased = squares / max(group.rows - 1.0, 1.0);
   running.var = static_cast<float>((1.0 - momentum) * running.var + momentum * unbiased);
 }
 
@@ -101,7 +106,7 @@ __global__ void __launch_bounds__(kMergeThreads)
     const TwoSums sums = sum_shares(sum_parts(t, partials, me, g), shared[0]);
     if (!finishes) continue;
     const double shift = partials[partial_at(t, g, 0, kShift) + c];
-    finish_group(args, g * t.channels + c, sums, shift, rows, momentum, eps, running);
+    finish_group(args, g * t.channels + c, {sums, shift, rows}, momentum, eps, running);
   }
   if (finishes) {
     args.running_mean[c] = running.mean;
@@ -140,8 +145,8 @@ __global__ void __launch_bounds__(kRowTileThreads)
   Running running{args.running_mean[c], args.running_var[c]};
   for (int64_t g = 0; g < groups; ++g) {
     const double* sums = args.sums + g * kNormSums * channels + c;
-    finish_group(args, g * channels + c, {sums[0], sums[channels]}, origin, rows, momentum, eps,
-                 running);
+    const GroupSums group{{sums[0], sums[channels]}, origin, rows};
+    finish_group(args, g * channels + c, group, momentum, eps, running);
   }
   args.running_mean[c] = running.mean;
   args.running_var[c] = running.var;
