@@ -140,6 +140,10 @@ TEST(ConfigMistakes, EveryTypeIsCheckedStrictly) {
       {R"("augmentations": [{"blur": {"sigma": [0, 1]}}])",
        "augmentations.0.blur.sigma: must be [a, b], two numbers in (0, 100], a <= b (got [0,1]) at "
        "line 1"},
+      {R"("augmentations": [{"blur": {"kernel": "ful"}}])",
+       "augmentations.0.blur.kernel: must be one of \"tenth\", \"full\" (got \"ful\") at line 1; "
+       "did "
+       "you mean \"full\"?"},
       {R"("optimizer": {"lr": 0})", "optimizer.lr: must be a number > 0 (got 0) at line 1"},
       {R"("optimizer": {"lr": true})", "optimizer.lr: must be a number > 0 (got true) at line 1"},
       {R"("optimizer": {"betas": [0.9]})",
