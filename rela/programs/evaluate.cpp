@@ -180,10 +180,7 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int evaluate_main(int argc, const char* const* argv) {
-  return run_program([&] {
-    refuse_ranks("evaluate");
-    return run(argc, argv);
-  });
+  return run_single_program("evaluate", [&] { return run(argc, argv); });
 }
 
 }  // namespace rela

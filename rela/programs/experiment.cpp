@@ -167,10 +167,7 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int experiment_main(int argc, const char* const* argv) {
-  return run_program([&] {
-    refuse_ranks("experiment");
-    return run(argc, argv);
-  });
+  return run_single_program("experiment", [&] { return run(argc, argv); });
 }
 
 }  // namespace rela
