@@ -191,6 +191,16 @@ TEST(Config, LightningsNamesOfPrecisionsAreTaken) {
   }
 }
 
+TEST(Config, TheAdviceToShrinkABackboneIsAKeyThatItTakes) {
+  for (const BackboneSpec& family : backbone_families()) {
+    const std::string advice = how_to_shrink(family);
+    const bool takes_a_width = mistakes_of(small_config(), {"backbone.name=" + name_of(family),
+                                                            "backbone.width=1"}) == "accepted";
+    EXPECT_EQ(advice, takes_a_width ? "lower backbone.width" : "choose a smaller backbone.name")
+        << family_title(family);
+  }
+}
+
 TEST(Config, CifarResNetsComeInOneShape) {
   const ExperimentConfig c = load_text(small_config(), {"backbone.name=resnet20_cifar"});
   EXPECT_THAT(to_resolved_json(c),
