@@ -22,6 +22,7 @@ rela_tests(runtime_tests
     runtime/test_gpu_facts.cpp
     runtime/test_kernel_table.cpp
     runtime/test_launch.cpp
+    runtime/test_memory_source.cpp
     runtime/test_tape.cpp
     runtime/test_tensor.cpp
   LINKS
