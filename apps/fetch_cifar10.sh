@@ -8,7 +8,7 @@ files=(data_batch_{1..5}.bin test_batch.bin)
 
 usage() {
   cat <<HELP
-usage: apps/fetch_cifar10.sh [FOLDER]
+usage: apps/fetch_cifar10.sh [--replace] [FOLDER]
 
 Prints the folder that holds CIFAR-10's six .bin files. Looks, in this order, at
   RELA_DATA   if set, this folder or its cifar-10-batches-bin, and nowhere else
@@ -16,7 +16,8 @@ Prints the folder that holds CIFAR-10's six .bin files. Looks, in this order, at
   shared/data/cifar10   *.bin.xz in any folder above the checkout, unpacked into FOLDER
   $url
               downloaded (162 MiB) and unpacked into FOLDER
-What it puts into FOLDER has passed a SHA-256 check; other files of these names there are not overwritten.
+What it puts into FOLDER has passed a SHA-256 check. Other files of these names there are not overwritten, unless
+--replace asks for it.
 
 Exit codes: 0 done; 2 wrong usage; 5 the data could not be had; 6 RELA_DATA holds no CIFAR-10.
 HELP
@@ -103,8 +104,19 @@ from_network() {
   accept "$1" "$url"
 }
 
+# A file in the folder that is not the official one of its name; nothing where there is none.
+other_file() {
+  local sum file
+  while read -r sum file; do
+    [[ -e $folder/$file || -L $folder/$file ]] || continue
+    echo "$sum  $folder/$file" | sha256sum --check --status 2>/dev/null || { echo "$folder/$file"; return; }
+  done < <(checksums)
+}
+
+replace=no
 case ${1:-} in
   -h | --help) usage; exit 0 ;;
+  --replace) replace=yes; shift ;;
   -*) say "unknown option $1; see --help"; exit 2 ;;
 esac
 [[ $# -le 1 ]] || { say "one folder at most; see --help"; exit 2; }
@@ -115,13 +127,11 @@ if [[ -n ${RELA_DATA:-} ]]; then
 fi
 folder=${1:-$root/data/cifar-10-batches-bin}
 if ! is_official "$folder"; then
-  for file in "${files[@]}"; do
-    if [[ -e $folder/$file ]]; then
-      say "$folder/$file is not the official file, or others beside it are missing or differ; move the folder" \
-        "away, or use it as it is: RELA_DATA=$folder"
-      exit 5
-    fi
-  done
+  other=$(other_file)
+  if [[ -n $other && $replace == no ]]; then
+    say "$other is not the official file; use it as it is, RELA_DATA=$folder, move it away, or pass --replace"
+    exit 5
+  fi
   { mkdir -p "$(dirname "$folder")" && scratch=$(mktemp -d "$folder.XXXXXX"); } ||
     { say "$(dirname "$folder") cannot be written"; exit 5; }
   trap 'rm -rf "$scratch"' EXIT

@@ -34,10 +34,26 @@ idx_sets() {
   find -L "$at" -maxdepth 1 -type f -printf '%f\n' 2>/dev/null |
     sed -nE "s/^(|.*-)$names-images[-.]idx3-ubyte(\.gz)?\$/=\1/p" | sort -u
 }
-# Whether a folder has training and test images in IDX form, or a file is named as training images.
-has_idx() {
-  [[ -n $(idx_sets "$1" train) ]] && { [[ -f $1 ]] || [[ -n $(idx_sets "$1" test) ]]; }
+# What keeps a folder's or file's IDX files from being trained and evaluated on; nothing where they can be. A folder
+# has to hold one data set with both splits; beside a file of training images have to be the test images of its set.
+idx_problem() {
+  local train all
+  train=$(idx_sets "$1" train)
+  if [[ -z $train ]]; then
+    echo "no training images in IDX form"
+  elif [[ -f $1 ]]; then
+    idx_sets "$(dirname -- "$1")" test | grep -qxF -e "$train" || echo "no test images of the same data set beside it"
+  else
+    all=$(sort -u <(echo "$train") <(idx_sets "$1" test))
+    if [[ $all == *$'\n'* ]]; then
+      all=${all//=/}
+      echo "it holds several data sets (${all//$'\n'/, }); name the file of the training images of one"
+    elif [[ -z $(idx_sets "$1" test) ]]; then
+      echo "no test images in IDX form"
+    fi
+  fi
 }
+has_idx() { [[ -z $(idx_problem "$1") ]]; }
 
 # The absolute path of a file or folder.
 absolute() { realpath -s -- "$1"; }
@@ -61,13 +77,9 @@ case ${1:-} in
   ?*) say "no argument is known; see --help"; exit 2 ;;
 esac
 
-if [[ -n ${RELA_DATA:-} ]] && has_idx "$RELA_DATA"; then
-  sets=$(idx_sets "$RELA_DATA" train | tr -d =)
-  if [[ $sets == *$'\n'* ]]; then
-    say "RELA_DATA=$RELA_DATA holds several data sets (${sets//$'\n'/, });" \
-      "name the file of the training images of one"
-    exit 6
-  fi
+if [[ -n ${RELA_DATA:-} && -n $(idx_sets "$RELA_DATA" train) ]]; then
+  problem=$(idx_problem "$RELA_DATA")
+  if [[ -n $problem ]]; then say "RELA_DATA=$RELA_DATA: $problem"; exit 6; fi
   echo "idx $(absolute "$RELA_DATA")"
   exit
 fi

@@ -111,15 +111,18 @@ BENCHMARK_CAPTURE(bm_in_place, hue, [](float* x, int64_t n) {
 })->Arg(32);
 
 void bm_blur(benchmark::State& state) {
-  const BlurDims dims{state.range(0), state.range(0), blur_kernel_size(state.range(0))};
+  constexpr float kSigma = 1;
+  const auto kernel = state.range(1) == 0 ? BlurKernel::kTenth : BlurKernel::kFull;
+  const int64_t side = state.range(0);
+  const BlurDims dims{side, side, blur_kernel_size(kernel, side, kSigma)};
   std::vector<float> x(static_cast<size_t>(3 * dims.height * dims.width), 0.5f);
   std::vector<float> scratch(gaussian_blur_workspace_bytes(dims) / sizeof(float));
   for (auto _ : state) {
-    gaussian_blur_cpu(x.data(), dims, 1.0f, {scratch.data(), scratch.size() * sizeof(float)});
+    gaussian_blur_cpu(x.data(), dims, kSigma, {scratch.data(), scratch.size() * sizeof(float)});
     benchmark::DoNotOptimize(x.data());
   }
 }
-BENCHMARK(bm_blur)->Name("blur")->Arg(32)->Arg(224);
+BENCHMARK(bm_blur)->Name("blur")->ArgNames({"side", "full"})->ArgsProduct({{32, 224}, {0, 1}});
 
 }  // namespace
 }  // namespace rela

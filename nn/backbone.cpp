@@ -19,10 +19,6 @@ std::vector<BackboneSpec> one_of_each(std::index_sequence<I...>) {
   return {BackboneSpec(std::in_place_index<I>)...};
 }
 
-std::vector<std::string> names_of_family(const BackboneSpec& spec) {
-  return std::visit([](const auto& family) { return family.names(); }, spec);
-}
-
 bool is_named(const BackboneSpec& family, const std::string& name) {
   const std::vector<std::string> names = names_of_family(family);
   return std::ranges::find(names, name) != names.end();
@@ -34,6 +30,18 @@ bool is_named(const BackboneSpec& family, const std::string& name) {
 }
 
 }  // namespace
+
+std::vector<std::string> names_of_family(const BackboneSpec& family) {
+  return std::visit([](const auto& spec) { return spec.names(); }, family);
+}
+
+std::string family_title(const BackboneSpec& family) {
+  return std::visit([](const auto& spec) { return std::string(spec.title()); }, family);
+}
+
+std::string how_to_shrink(const BackboneSpec& family) {
+  return std::visit([](const auto& spec) { return std::string(spec.how_to_shrink()); }, family);
+}
 
 std::vector<BackboneSpec> backbone_families() {
   return one_of_each(std::make_index_sequence<std::variant_size_v<BackboneSpec>>());

@@ -29,8 +29,11 @@ template <class F>
 concept BackboneFamily = requires(F spec, const F model, ConfigTable& table,
                                   const SafetensorsReader& weights) {
   { F::names() } -> std::same_as<std::vector<std::string>>;  // of its models
-  { model.name } -> std::convertible_to<std::string>;        // one of them
-  { model.init } -> std::convertible_to<ConvInit>;  // of a model that is trained or stays random
+  { F::title() } -> std::convertible_to<std::string>;        // "vision transformers"
+  // How a config makes its models smaller: "lower backbone.width".
+  { F::how_to_shrink() } -> std::convertible_to<std::string>;
+  { model.name } -> std::convertible_to<std::string>;  // one of them
+  { model.init } -> std::convertible_to<ConvInit>;     // of a model that is trained or stays random
   { model.make() } -> std::same_as<std::unique_ptr<Backbone>>;
   { model.classifier() } -> std::convertible_to<std::string>;   // its name in published weights
   { model.global_pool() } -> std::convertible_to<std::string>;  // how it pools, in timm's words
@@ -52,6 +55,11 @@ using BackboneSpec = OneOfFamilies<ResNetSpec, CifarResNetSpec, VitSpec>;
 
 /// One model of each family, with its defaults.
 std::vector<BackboneSpec> backbone_families();
+std::vector<std::string> names_of_family(const BackboneSpec& family);
+/// "ResNets", "vision transformers"
+std::string family_title(const BackboneSpec& family);
+/// How a config asks for less of the family: "lower backbone.width".
+std::string how_to_shrink(const BackboneSpec& family);
 /// Names of all models, by family.
 std::vector<std::string> backbone_names();
 /// The model of that name with its family's defaults. Throws ConfigError for an unknown name,

@@ -21,11 +21,18 @@ void describe_init(ConfigTable& table, ConvInit& init) {
       "the others as torchvision's, as in ReLA's released code");
 }
 
-ConfigTable config_keys(BackboneSpec& spec) {
+/// What the key `name` takes.
+struct NameRule {
+  std::vector<std::string> names = backbone_names();
+  bool is_required = false;
+};
+
+ConfigTable config_keys(BackboneSpec& spec, const NameRule& rule = {}) {
   ConfigTable table;
   std::visit(
       [&](auto& model) {
-        table.name("name", model.name, backbone_names(), "network to train");
+        table.name("name", model.name, rule.names, "network to train").is_required =
+            rule.is_required;
         describe_shape(table, model);
         describe_init(table, model.init);
       },
@@ -43,10 +50,14 @@ class BackboneKeys : public ConfigVariant {
  public:
   explicit BackboneKeys(BackboneSpec& spec) : spec_(spec) {}
 
-  void choose(const JsonValue& section) override {
-    const auto name = member_or<std::string>(section, "name");
+  bool choose(const JsonValue& section) override {
+    const JsonValue* name = section.find("name");
+    if (name == nullptr) return true;
     const std::vector<std::string> names = backbone_names();
-    if (std::ranges::find(names, name) != names.end()) spec_ = backbone_named(name);
+    const auto* text = name->as<std::string>();
+    if (text == nullptr || std::ranges::find(names, *text) == names.end()) return false;
+    spec_ = backbone_named(*text);
+    return true;
   }
 
   ConfigTable table() override { return config_keys(spec_); }
@@ -55,6 +66,16 @@ class BackboneKeys : public ConfigVariant {
     ConfigTable all;
     for (BackboneSpec& family : families_) all.append_missing(config_keys(family));
     return all;
+  }
+
+  std::vector<ConfigForm> forms() override {
+    std::vector<ConfigForm> forms;
+    for (BackboneSpec& family : families_) {
+      const bool is_default = family.index() == spec_.index();
+      forms.push_back(
+          {family_title(family), config_keys(family, {names_of_family(family), !is_default})});
+    }
+    return forms;
   }
 
  private:

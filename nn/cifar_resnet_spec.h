@@ -21,6 +21,8 @@ struct CifarResNetSpec {
   ConvInit init = ConvInit::kFanOutNormal;
 
   static std::vector<std::string> names();
+  static const char* title() { return "CIFAR ResNets"; }
+  static const char* how_to_shrink() { return "choose a smaller backbone.name"; }
   std::unique_ptr<Backbone> make() const;
   const char* classifier() const { return "linear"; }
   Normalization usual_normalization() const { return imagenet_normalization(); }

@@ -22,6 +22,8 @@ struct ResNetSpec {
   ConvInit init = ConvInit::kFanOutNormal;
 
   static std::vector<std::string> names();
+  static const char* title() { return "ResNets"; }
+  static const char* how_to_shrink() { return "lower backbone.width"; }
   /// Throws ConfigError for a width below 1.
   std::unique_ptr<Backbone> make() const;
   const char* classifier() const { return "fc"; }

@@ -23,6 +23,8 @@ struct VitSpec {
   ConvInit init = ConvInit::kFanOutNormal;  // has no effect: timm's own initialisation is used
 
   static std::vector<std::string> names();
+  static const char* title() { return "vision transformers"; }
+  static const char* how_to_shrink() { return "choose a smaller backbone.name"; }
   /// Throws ConfigError for images that are no multiple of the patch, or too many patches.
   std::unique_ptr<Backbone> make() const;
   const char* classifier() const { return "head"; }

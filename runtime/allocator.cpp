@@ -30,7 +30,15 @@ std::string list_uses(const std::array<size_t, kMemoryUses>& active) {
   return text;
 }
 
+/// Never destroyed: memory may run out after main.
+std::string& memory_advice() {
+  static auto* advice = new std::string("use fewer or smaller images, or a smaller model");
+  return *advice;
+}
+
 }  // namespace
+
+void set_memory_advice(const std::string& advice) { memory_advice() = advice; }
 
 MemoryUseGuard::MemoryUseGuard(MemoryUse use) : before_(std::exchange(current_use, use)) {}
 MemoryUseGuard::~MemoryUseGuard() { current_use = before_; }
@@ -115,8 +123,8 @@ std::string Allocator::exhausted(size_t wanted) const {
              format_bytes(stats_.active_bytes), " in use", uses.empty() ? "" : ": ", uses,
              " (peak ", format_bytes(stats_.peak_active_bytes), ")",
              source_.situation(stats_.reserved_bytes),
-             limit_bytes_ ? cat(", limit ", format_bytes(limit_bytes_)) : std::string(),
-             "; lower batch_size or backbone.width");
+             limit_bytes_ ? cat(", limit ", format_bytes(limit_bytes_)) : std::string(), "; ",
+             memory_advice());
 }
 
 void Allocator::free(Block block) noexcept {

@@ -55,6 +55,10 @@ enum class FreshMemory : uint8_t { kUndefined, kNan };
 /// AddressSanitizer notice an access past its end; release_cached() returns the freed ones.
 enum class BlockSizes : uint8_t { kRounded, kExact };
 
+/// What to do where memory runs out, as the end of the messages about it. To be set before threads
+/// start.
+void set_memory_advice(const std::string& advice);
+
 /// Caching allocator over one source of memory. Thread-safe. Blocks are 64-byte aligned.
 class Allocator {
  public:

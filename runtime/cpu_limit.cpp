@@ -1,10 +1,7 @@
 #include "runtime/cpu_limit.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <future>
 #include <sstream>
@@ -159,17 +156,6 @@ void use_cpu_threads(int count) {
   if (team >= cpu_threads()) return;
   log_warning("OpenMP starts ", team, " of ", cpu_threads(), " threads; computing with ", team);
   set_cpu_threads(team);
-}
-
-std::string binding_hint() {
-  const long all = sysconf(_SC_NPROCESSORS_ONLN);
-  const bool launched = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr ||
-                        std::getenv("PMI_SIZE") != nullptr ||
-                        std::getenv("SLURM_PROCID") != nullptr;
-  if (!launched || usable_cores() > 1 || all < 4) return "";
-  return cat("the launcher bound this process to one core of ", all,
-             ", so it computes with one thread; mpirun --bind-to none, or srun --cpu-bind=none "
-             "with --cpus-per-task, gives it more");
 }
 
 }  // namespace rela

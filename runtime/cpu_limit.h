@@ -27,7 +27,4 @@ std::string describe_cpu_threads();
 /// set_cpu_threads(), or fewer threads, with a warning, if OpenMP does not start so many.
 void use_cpu_threads(int count);
 
-/// For a process that a launcher bound to one core of many: what to do about it. Empty for others.
-std::string binding_hint();
-
 }  // namespace rela

@@ -1,25 +1,54 @@
 #include "runtime/memory_source.h"
 
+#include <sys/mman.h>
+#include <sys/resource.h>
+
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "runtime/block_size.h"
+#include "runtime/error.h"
 
 namespace rela {
 namespace {
 
 constexpr size_t kAlignment = 64;  // one cache line, one AVX-512 register
 
+/// Bytes of address space that this process may have; none: no limit.
+std::optional<size_t> address_space_limit() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
+  return limit.rlim_cur;
+}
+
+bool can_reserve(size_t bytes) {
+  void* place = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (place == MAP_FAILED) return false;
+  munmap(place, bytes);
+  return true;
+}
+
 class SystemMemory : public MemorySource {
  public:
   const char* name() const override { return "cpu memory"; }
+  /// oneDNN does not check its own allocations, and writes to address 0 where one of them fails.
   void* allocate(size_t bytes) noexcept override {
-    return std::aligned_alloc(bytes >= kHugePage ? kHugePage : kAlignment, bytes);
+    void* data = std::aligned_alloc(bytes >= kHugePage ? kHugePage : kAlignment, bytes);
+    if (data == nullptr || !address_space_limit() || can_reserve(kLibraryBytes)) return data;
+    std::free(data);
+    return nullptr;
   }
   void deallocate(void* data) noexcept override { std::free(data); }
   void poison(void* data, size_t bytes) override { std::memset(data, 0xff, bytes); }
+  std::string situation(size_t) const override {
+    const std::optional<size_t> limit = address_space_limit();
+    if (!limit) return "";
+    return cat(", address space limited to ", format_bytes(*limit), " (ulimit -v), of which ",
+               format_bytes(kLibraryBytes), " are left to libraries");
+  }
 };
 
 }  // namespace

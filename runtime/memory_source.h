@@ -25,8 +25,10 @@ class MemorySource {
   virtual std::string situation(size_t reserved) const;
 };
 
-/// Memory of this process. Large blocks are aligned to huge pages.
+/// Memory of this process. Large blocks are aligned to huge pages. Where the address space is
+/// limited (ulimit -v), it is out of memory as soon as less than kLibraryBytes would be left.
 MemorySource& system_memory();
+inline constexpr size_t kLibraryBytes = size_t{128} << 20;
 
 /// "1.50 GiB", "12.0 MiB", "640 B"
 std::string format_bytes(size_t bytes);

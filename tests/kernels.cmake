@@ -54,6 +54,7 @@ set_tests_properties(kernels_op_tests_on_avx2 PROPERTIES ENVIRONMENT "ONEDNN_MAX
 
 rela_tests(kernels_data_tests LIGHT
   SOURCES
+    kernels/augment/test_blur.cpp
     kernels/augment/test_color.cpp
     kernels/augment/test_resize.cpp
     kernels/augment/test_resize_pillow.cpp

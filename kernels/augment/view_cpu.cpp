@@ -12,7 +12,9 @@ size_t planes_bytes(int64_t size) {
   return (static_cast<size_t>(3 * size * size) * sizeof(float) + 63) / 64 * 64;
 }
 
-BlurDims blur_dims(int64_t size) { return {size, size, blur_kernel_size(size)}; }
+BlurDims blur_dims(const ViewParams& params, int64_t size) {
+  return {size, size, blur_kernel_size(params.blur_kernel, size, params.blur_sigma)};
+}
 
 void apply_jitter(const ViewParams& params, float* planes, int64_t pixels) {
   for (const JitterOp op : params.jitter_order) {
@@ -41,9 +43,10 @@ size_t view_workspace_bytes(ImageDims image, const ViewOutput& output) {
   const CropRect whole{0, 0, image.height, image.width};
   ResizeArgs args = crop_resize_args(whole, output.size, Mirror::kNo);
   args.rounding = output.rounding;
+  const int64_t widest = 2 * output.size + 1;  // blur of any sigma
   return planes_bytes(output.size) +
          std::max(resize_workspace_bytes(args),
-                  gaussian_blur_workspace_bytes(blur_dims(output.size)));
+                  gaussian_blur_workspace_bytes({output.size, output.size, widest}));
 }
 
 void render_view_cpu(const ImageView& image, const ViewParams& params, const ViewOutput& output,
@@ -60,7 +63,8 @@ void render_view_cpu(const ImageView& image, const ViewParams& params, const Vie
   resize_cpu(image, args, planes, rest);
   apply_jitter(params, planes, pixels);
   if (params.grayscale) grayscale_cpu(planes, pixels);
-  if (params.blur_sigma > 0) gaussian_blur_cpu(planes, blur_dims(size), params.blur_sigma, rest);
+  if (params.blur_sigma > 0)
+    gaussian_blur_cpu(planes, blur_dims(params, size), params.blur_sigma, rest);
   if (params.solarize_threshold <= 1) solarize_cpu(planes, pixels, params.solarize_threshold);
   normalize_cpu(planes, out, output.dtype, pixels, output.normalization);
 }

@@ -69,6 +69,7 @@ ViewParams draw_view_params(const ViewSpec& spec, ImageDims image, const ViewKey
   params.flip = stream_for(key, RandomOp::kFlip).bernoulli(f32(spec.hflip));
   draw_jitter(spec.color_jitter, stream_for(key, RandomOp::kJitter), params);
   params.grayscale = stream_for(key, RandomOp::kGrayscale).bernoulli(f32(spec.grayscale));
+  params.blur_kernel = spec.blur.kernel;
   RandomStream blur = stream_for(key, RandomOp::kBlur);
   if (blur.bernoulli(f32(spec.blur.prob)))
     params.blur_sigma = blur.uniform(f32(spec.blur.sigma.low), f32(spec.blur.sigma.high));

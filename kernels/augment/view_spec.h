@@ -6,6 +6,8 @@
 #include <array>
 #include <cstdint>
 
+#include "kernels/augment/blur.h"
+
 namespace rela {
 
 struct ImageDims {
@@ -38,6 +40,7 @@ struct ColorJitterSpec {
 struct BlurSpec {
   double prob = 0.0;
   Interval sigma{0.1, 2.0};  // pixels of the view
+  BlurKernel kernel = BlurKernel::kTenth;
 };
 
 struct SolarizeSpec {
@@ -77,7 +80,8 @@ struct ViewParams {
   std::array<float, 4> jitter_factor{1.0f, 1.0f, 1.0f,
                                      0.0f};  // by JitterOp; these values do nothing
   bool grayscale = false;
-  float blur_sigma = 0;          // pixels; 0: no blur
+  float blur_sigma = 0;  // pixels; 0: no blur
+  BlurKernel blur_kernel = BlurKernel::kTenth;
   float solarize_threshold = 2;  // above 1: no solarisation
   bool operator==(const ViewParams&) const = default;
 };

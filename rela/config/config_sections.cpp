@@ -159,6 +159,13 @@ void describe(ConfigTable& table, BlurSpec& c) {
   table.real("prob", c.prob, Limits::between(0, 1), "probability");
   table.pair("sigma", c.sigma.low, c.sigma.high, PairOrder::kAscending, Limits::above_up_to(0, 100),
              "range of the Gaussian's deviation, in pixels");
+  table.choice<BlurKernel>(
+      "kernel", c.kernel, {{"tenth", BlurKernel::kTenth}, {"full", BlurKernel::kFull}},
+      "how far the blur reaches. `tenth`: a tenth of the view's side in all, as SimCLR and BYOL "
+      "have it for 224 pixels; in small views this cuts the Gaussian off, so that its deviation is "
+      "at most 0.82 in those of 20 to 39 pixels, and smaller ones are not blurred. `full`: 4 sigma "
+      "to "
+      "either side, the deviation is sigma in views of every size");
 }
 
 void describe(ConfigTable& table, SolarizeSpec& c) {

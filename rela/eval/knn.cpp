@@ -123,17 +123,19 @@ void predict(const Neighbours& best, int64_t num_classes, const KnnOptions& opti
   });
 }
 
-}  // namespace
-
-std::vector<int64_t> knn_predict(const FeatureSet& train, const Tensor& features,
-                                 const KnnOptions& options) {
+void check_training_set(const FeatureSet& train, const KnnOptions& options) {
   check_options(options);
   check_features(train, "train");
   RELA_CHECK(train.size() > 0, DataError,
              "knn: the training set is empty; at least one image is needed");
+}
+
+/// `trained`: training images of all ranks.
+std::vector<int64_t> predict_all(const FeatureSet& train, const Tensor& features, int64_t trained,
+                                 const KnnOptions& options) {
   RELA_CHECK(count_nonfinite(features) == 0, NonFiniteError,
              "knn: a feature is NaN or infinite; finite ones are allowed; check the weights");
-  const int64_t k = std::min(options.k, train_size(train, options));
+  const int64_t k = std::min(options.k, trained);
   check_neighbour_count(k, train.device());
   if (k < options.k) log_warning("knn: k is ", options.k, " but only ", k, " images can vote");
 
@@ -153,16 +155,25 @@ std::vector<int64_t> knn_predict(const FeatureSet& train, const Tensor& features
   return predictions;
 }
 
+}  // namespace
+
+std::vector<int64_t> knn_predict(const FeatureSet& train, const Tensor& features,
+                                 const KnnOptions& options) {
+  check_training_set(train, options);
+  return predict_all(train, features, train_size(train, options), options);
+}
+
 EvalResult knn_evaluate(const FeatureSet& train, const FeatureSet& test,
                         const KnnOptions& options) {
   check_features(test, "test");
-  const std::vector<int64_t> predictions = knn_predict(train, test.features, options);
+  check_training_set(train, options);
+  const int64_t trained = train_size(train, options);
+  const std::vector<int64_t> predictions = predict_all(train, test.features, trained, options);
   const std::span<const int64_t> labels = test.labels.span<int64_t>();
   EvalResult result;
   result.protocol = "knn";
   result.total = test.size();
   for (size_t i = 0; i < labels.size(); ++i) result.correct += predictions[i] == labels[i] ? 1 : 0;
-  const int64_t trained = train_size(train, options);
   result.add_setting("k", std::min(options.k, trained));
   result.add_setting("temperature", options.temperature);
   result.add_setting("train_size", trained);

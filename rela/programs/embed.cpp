@@ -47,10 +47,7 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int embed_main(int argc, const char* const* argv) {
-  return run_program([&] {
-    refuse_ranks("embed");
-    return run(argc, argv);
-  });
+  return run_single_program("embed", [&] { return run(argc, argv); });
 }
 
 }  // namespace rela

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "rela/config/normalize_field.h"
 #include "rela/data/subset.h"
@@ -11,6 +12,7 @@
 #include "rela/programs/command_line.h"
 #include "rela/programs/device_option.h"
 #include "rela/programs/frozen_model.h"
+#include "rela/programs/named_model.h"
 #include "rela/programs/neighbours.h"
 #include "rela/programs/program.h"
 #include "runtime/io/file.h"
@@ -30,6 +32,7 @@ struct Arguments {
   int64_t epochs = 100;
   bool pixels = false;
   int64_t train_images = 0;  // 0: all
+  SheetArguments sheet{.picture = "", .k_option = "--neighbours"};
   std::string out;
 };
 
@@ -50,29 +53,33 @@ JsonValue::Object describe_images(const Arguments& a, const ImageDataset* train,
   return data;
 }
 
+NamedModel knn_model(const Arguments& a, const ImageDataset& train, Device device) {
+  if (a.pixels) return raw_pixels(a.model.image_size.value_or(stored_side(train)), device);
+  const std::string name = a.model.run.empty() ? a.model.model : folder_name(a.model.run);
+  return trained_model(model_source(a.model), name, device);
+}
+
 EvalResult run_knn(const Arguments& a, Device device) {
   const auto all = open_data(a.model, Split::kTrain);
   const auto test = open_test_data(a.model, *all);
   const Subset train(*all, a.train_images > 0 ? a.train_images : all->size(), kSubsetSeed);
   check_neighbour_count(std::min(a.knn.k, train.size()), device);
+  std::optional<NeighbourPicture> picture;
+  if (!a.sheet.picture.empty()) picture.emplace(a.sheet, train, *test, device);
+  const NamedModel model = knn_model(a, *all, device);
+  const FeatureSet bank = model.features(train, "training");
+  const FeatureSet queries = model.features(*test, "test");
   KnnOptions options = a.knn;
-  if (a.pixels) {
-    const int64_t side = a.model.image_size.value_or(stored_side(*all));
-    const FeatureSet bank = raw_pixel_features(train, side, device);
-    const FeatureSet queries = raw_pixel_features(*test, side, device);
-    options.progress = show_pass("neighbours of the test images");
-    EvalResult result = knn_evaluate(bank, queries, options);
-    result.protocol = "knn_pixels";
-    result.data = describe_images(a, all.get(), *test);
-    return result;
-  }
-  const FrozenModel model = load_frozen_model(a.model, device);
-  const FeatureSet bank = features_of(model, train, "training");
-  const FeatureSet queries = features_of(model, *test, "test");
   options.progress = show_pass("neighbours of the test images");
   EvalResult result = knn_evaluate(bank, queries, options);
+  if (a.pixels) result.protocol = "knn_pixels";
   result.data = describe_images(a, all.get(), *test);
-  result.weights_sha256 = sha256_file(model.source.weights_file);
+  result.weights_sha256 = model.weights_sha256;
+  if (picture) {
+    picture->add(model.name, bank, select_rows(queries, picture->positions()));
+    picture->write();
+    log_info("the ", a.sheet.k, " nearest to ", a.sheet.queries, " test images: ", a.sheet.picture);
+  }
   return result;
 }
 
@@ -121,6 +128,7 @@ EvalResult run_classify(const Arguments& a, Device device) {
 
 EvalResult measure(const Arguments& a, const std::string& protocol) {
   if (!a.out.empty()) check_writable(a.out);
+  if (!a.sheet.picture.empty()) check_picture_file("--picture", a.sheet.picture);
   const Device device = a.device.open();
   if (protocol == "knn") return run_knn(a, device);
   return protocol == "linear" ? run_linear(a, device) : run_classify(a, device);
@@ -136,14 +144,7 @@ void report(const Arguments& a, const EvalResult& result) {
   }
 }
 
-ExitCode run(int argc, const char* const* argv) {
-  CommandLine app(
-      "Measures a frozen backbone on a labelled data set. The last line on stdout is the result "
-      "(JSON).",
-      "evaluate");
-  Arguments a;
-  CommandLine& knn = app.add_subcommand(
-      "knn", "weighted k nearest neighbours: fits on the training split, counts on the test split");
+void describe_knn(CommandLine& knn, Arguments& a) {
   describe_common(knn, a);
   knn.add_option("--k", a.knn.k, "neighbours that vote; at most 256 on cuda")
       .positive()
@@ -155,6 +156,29 @@ ExitCode run(int argc, const char* const* argv) {
   knn.add_flag("--pixels", a.pixels,
                "the pixels themselves as features: no model; at the size of the first training "
                "image unless --image-size says another");
+  knn.add_option("--picture", a.sheet.picture,
+                 "draw some test images with their nearest training images there (PNG)");
+  knn.add_option("--queries", a.sheet.queries, "test images in --picture").show_default();
+  knn.add_option("--neighbours", a.sheet.k, "training images for each of them").show_default();
+}
+
+/// Options of the picture that would change nothing.
+void check_picture_options(const CommandLine& knn, const Arguments& a) {
+  for (const std::string& option : knn.given_options()) {
+    RELA_CHECK(!a.sheet.picture.empty() || (option != "--queries" && option != "--neighbours"),
+               UsageError, option, ": it is about the picture; name its file with --picture");
+  }
+}
+
+ExitCode run(int argc, const char* const* argv) {
+  CommandLine app(
+      "Measures a frozen backbone on a labelled data set. The last line on stdout is the result "
+      "(JSON).",
+      "evaluate");
+  Arguments a;
+  CommandLine& knn = app.add_subcommand(
+      "knn", "weighted k nearest neighbours: fits on the training split, counts on the test split");
+  describe_knn(knn, a);
   CommandLine& linear = app.add_subcommand("linear", "a linear classifier on frozen features");
   describe_common(linear, a);
   linear.add_option("--probe", a.probe, "rela or sgd").show_default();
@@ -173,6 +197,7 @@ ExitCode run(int argc, const char* const* argv) {
     draw_neighbours(neighbours, sheet);
     return ExitCode::kDone;
   }
+  check_picture_options(knn, a);
   report(a, measure(a, classify.was_given() ? "classify" : knn.was_given() ? "knn" : "linear"));
   return ExitCode::kDone;
 }
@@ -180,10 +205,7 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int evaluate_main(int argc, const char* const* argv) {
-  return run_program([&] {
-    refuse_ranks("evaluate");
-    return run(argc, argv);
-  });
+  return run_single_program("evaluate", [&] { return run(argc, argv); });
 }
 
 }  // namespace rela

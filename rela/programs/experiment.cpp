@@ -87,21 +87,35 @@ void print_plan(const Plan& plan, const std::vector<CellResult>& results,
   }
 }
 
-/// Looks for what would stop the cells that are to be done. A prior that is a run in the same
-/// folder need not be there yet. The first failure's exit code.
-ExitCode check_cells(const Plan& plan, const std::vector<std::string>& only) {
+/// Whether an earlier cell, which is still to be done, makes the prior of this one.
+bool prior_is_to_come(const Plan& plan, const std::vector<CellResult>& results,
+                      const std::vector<std::string>& only, size_t cell) {
+  for (size_t i = 0; i < cell; ++i) {
+    const Cell& before = plan.cells[i];
+    if (before.folder == plan.cells[cell].config.rela.prior.weights && is_selected(before, only))
+      return results[i].state != CellResult::State::kDone;
+  }
+  return false;
+}
+
+/// Looks for what would stop the cells, as `train_byol --check` does; a prior that is to come is
+/// left out. The first failure's exit code.
+ExitCode check_cells(const Plan& plan, const std::vector<CellResult>& results,
+                     const std::vector<std::string>& only) {
   ExitCode code = ExitCode::kDone;
   std::set<std::string> checked, told;
-  for (const Cell& cell : plan.cells) {
-    const bool needs_other = cell.config.rela.prior.weights.starts_with(plan.out + "/");
-    ExperimentConfig alike = cell.config;  // but for what a check does not depend on
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    const Cell& cell = plan.cells[i];
+    if (!is_selected(cell, only)) continue;
+    ExperimentConfig config = cell.config;
+    if (prior_is_to_come(plan, results, only, i)) config.rela.prior = {};
+    ExperimentConfig alike = config;  // but for what a check does not depend on
     alike.seed = 0;
     alike.data.ratio = 1;
     alike.out = alike.rela.targets_path = plan.out;
-    if (!is_selected(cell, only) || needs_other) continue;
     if (!checked.insert(to_resolved_json(alike)).second) continue;
     try {
-      check_run(cell.config);
+      check_run(config);
     } catch (const Error& e) {
       if (told.insert(e.what()).second) log_error(cell.name, ": ", e.what());
       if (code == ExitCode::kDone) code = e.exit_code();
@@ -152,8 +166,9 @@ ExitCode run(int argc, const char* const* argv) {
   check_only(plan, a.only);
   ExitCode code = ExitCode::kDone;
   if (a.dry_run) {
-    print_plan(plan, read_results(plan), a.only);
-    code = check_cells(plan, a.only);
+    const std::vector<CellResult> results = read_results(plan);
+    print_plan(plan, results, a.only);
+    code = check_cells(plan, results, a.only);
   } else {
     const auto self = std::filesystem::read_symlink("/proc/self/exe");
     code = run_experiment(
@@ -167,10 +182,7 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int experiment_main(int argc, const char* const* argv) {
-  return run_program([&] {
-    refuse_ranks("experiment");
-    return run(argc, argv);
-  });
+  return run_single_program("experiment", [&] { return run(argc, argv); });
 }
 
 }  // namespace rela

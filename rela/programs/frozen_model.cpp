@@ -64,6 +64,7 @@ void describe_arguments(CommandLine& app, FrozenModelArguments& a) {
 FrozenModel::FrozenModel(ModelSource model_source, Device where)
     : source(std::move(model_source)), device(where), backbone(load_backbone(source)) {
   backbone->move_to(device);
+  log_info("loaded ", name_of(source.spec), " from ", source.weights_file);
 }
 
 EvalOptions FrozenModel::eval_options() const {
@@ -103,9 +104,7 @@ ModelSource model_source(const FrozenModelArguments& a) {
 }
 
 FrozenModel load_frozen_model(const FrozenModelArguments& a, Device device) {
-  FrozenModel model(model_source(a), device);
-  log_info("loaded ", name_of(model.source.spec), " from ", model.source.weights_file);
-  return model;
+  return FrozenModel(model_source(a), device);
 }
 
 namespace {

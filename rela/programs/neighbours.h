@@ -1,15 +1,56 @@
 #pragma once
-// `evaluate neighbours`: a contact sheet of what models take to be alike.
+// Contact sheets of what models take to be alike: `evaluate neighbours`, and `evaluate knn` beside
+// its result.
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "rela/data/subset.h"
+#include "rela/eval/neighbours.h"
+#include "rela/pictures/neighbour_sheet.h"
 #include "rela/programs/command_line.h"
 #include "rela/programs/device_option.h"
 #include "rela/programs/frozen_model.h"
 
 namespace rela {
+
+struct SheetArguments {
+  std::string picture;  // PNG file
+  int64_t queries = 8;
+  int64_t k = 8;
+  const char* k_option = "--k";  // where k comes from
+  int64_t scale = 0;             // as NeighbourSheet has it
+  uint64_t seed = 1;             // of the choice of queries
+};
+
+/// Throws UsageError unless the file ends in .png, and IoError if it cannot be written.
+void check_picture_file(const char* option, const std::string& file);
+
+/// A contact sheet, model by model. The data sets must outlive it.
+class NeighbourPicture {
+ public:
+  /// Chooses the queries among the test images. Throws ConfigError for more queries or neighbours
+  /// than there are images, UnsupportedError for more neighbours than the device can find.
+  NeighbourPicture(const SheetArguments& arguments, const Subset& candidates,
+                   const ImageDataset& test, Device device);
+
+  const Subset& queries() const { return queries_; }
+  /// Of the queries in the test split.
+  const std::vector<int64_t>& positions() const { return sheet_.queries; }
+  /// A group of columns: the candidates nearest to the queries. `bank` and `queries`: what the
+  /// model makes of the candidates and of queries(). Rows of the result are positions in the
+  /// training split.
+  Neighbours add(const std::string& name, const FeatureSet& bank, const FeatureSet& queries);
+  /// Throws IoError.
+  void write() const;
+
+ private:
+  std::string file_;
+  const Subset& candidates_;
+  NeighbourSheet sheet_;
+  Subset queries_;
+};
 
 struct NeighboursArguments {
   FrozenModelArguments data;  // of it, only what names the data
@@ -20,12 +61,8 @@ struct NeighboursArguments {
   std::vector<std::string> models;     // ... and the name of each one's model
   bool pixels = false;                 // the pixels themselves
   std::vector<std::string> names;      // titles, in the order of the models
-  int64_t queries = 8;
-  int64_t k = 8;
-  int64_t candidates = 0;  // training images to search; 0: all
-  int64_t scale = 0;       // as NeighbourSheet has it
-  uint64_t seed = 1;       // of the choice of queries and candidates
-  std::string out;
+  int64_t candidates = 0;              // training images to search; 0: all
+  SheetArguments sheet;                // its seed is that of the candidates too
 };
 void describe_neighbours(CommandLine& app, NeighboursArguments& arguments);
 

@@ -88,7 +88,7 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int pack_main(int argc, const char* const* argv) {
-  return run_program([&] { return run(argc, argv); });
+  return run_single_program("pack", [&] { return run(argc, argv); });
 }
 
 }  // namespace rela

@@ -94,11 +94,14 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   }
 }
 
-void refuse_ranks(const char* program) {
-  const Launch launch = detect_launch();
-  RELA_CHECK(launch.is_alone(), UsageError, program, " runs as one process, and ", launch.launcher,
-             " started ", launch.size, "; start it without ",
-             launch.launcher == "srun" ? "srun" : "mpirun");
+int run_single_program(const char* program, const std::function<ExitCode()>& body) noexcept {
+  return run_program([&] {
+    const Launch launch = detect_launch();
+    RELA_CHECK(launch.is_alone(), UsageError, program, " runs as one process, and ",
+               launch.launcher, " started ", launch.size, "; start it without ",
+               launch.launcher == "srun" ? "srun" : "mpirun");
+    return body();
+  });
 }
 
 void print_result(const JsonValue& result) {

@@ -11,9 +11,9 @@ namespace rela {
 /// Runs `body`; an Error is printed on stderr, one line per mistake, and becomes its exit code.
 int run_program(const std::function<ExitCode()>& body) noexcept;
 
-/// For programs that have no use for several: throws UsageError if a launcher has started more
-/// processes than this one.
-void refuse_ranks(const char* program);
+/// The same for a program that has no use for several processes: it is a usage error if a launcher
+/// has started more than this one.
+int run_single_program(const char* program, const std::function<ExitCode()>& body) noexcept;
 
 /// Prints a program's result as the last line of stdout, flushed: it is there whatever happens to
 /// the files that are written after it.

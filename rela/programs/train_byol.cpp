@@ -7,6 +7,7 @@
 #include "rela/programs/program.h"
 #include "rela/train/run_check.h"
 #include "rela/train/trainer.h"
+#include "runtime/allocator.h"
 #include "runtime/comm/world.h"
 #include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
@@ -205,6 +206,7 @@ ExitCode run(int argc, const char* const* argv) {
     return ExitCode::kDone;
   }
   const ExperimentConfig config = load(a);
+  set_memory_advice(cat("lower batch_size, or ", how_to_shrink(config.backbone)));
   if (a.preview > 0) {
     draw_preview(a, config);
   } else if (a.print_config) {

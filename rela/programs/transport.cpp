@@ -204,10 +204,7 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int transport_main(int argc, const char* const* argv) {
-  return run_program([&] {
-    refuse_ranks("transport");
-    return run(argc, argv);
-  });
+  return run_single_program("transport", [&] { return run(argc, argv); });
 }
 
 }  // namespace rela

@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/features.h"
 #include "kernels/cpu/parallel.h"
+#include "runtime/comm/launch.h"
 #include "runtime/comm/world.h"
 #include "runtime/cpu_limit.h"
 #include "runtime/cuda.h"

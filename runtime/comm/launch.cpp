@@ -1,9 +1,12 @@
 #include "runtime/comm/launch.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <charconv>
 #include <cstdlib>
 
+#include "kernels/cpu/parallel.h"
 #include "runtime/error.h"
 
 namespace rela {
@@ -55,6 +58,18 @@ Launch detect_launch() {
     const char* value = std::getenv(name);
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   });
+}
+
+std::string binding_hint(const Launch& launch, int usable_cores, int all_cores) {
+  if (launch.launcher.empty() || usable_cores > 1 || all_cores < 4) return "";
+  return cat("launch: ", launch.launcher, " left this process one core of ", all_cores,
+             ", so it computes with one thread; mpirun --bind-to none, or srun --cpu-bind=none "
+             "with --cpus-per-task, gives it more");
+}
+
+std::string binding_hint() {
+  return binding_hint(detect_launch(), usable_cores(),
+                      static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
 }  // namespace rela

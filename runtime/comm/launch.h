@@ -26,4 +26,9 @@ Launch detect_launch(const Environment& environment);
 /// The same for this process.
 Launch detect_launch();
 
+/// For a process that a launcher left one core of many: what to do about it. Empty for others.
+std::string binding_hint(const Launch& launch, int usable_cores, int all_cores);
+/// The same for this process.
+std::string binding_hint();
+
 }  // namespace rela

@@ -93,7 +93,7 @@ class Override {
     } else if (const ConfigTable* section = entry->section()) {
       apply_to_section(node, *section, depth);
     } else if (ConfigVariant* variant = entry->variant()) {
-      apply_to_section(node, variant->sample(), depth);
+      apply_to_variant(node, variant->sample(), depth);
     } else {
       const JsonValue defaults(
           JsonValue::Array(entry->list()->size(), JsonValue(JsonValue::Object{})));
@@ -108,6 +108,17 @@ class Override {
     // A member of the wrong type is kept: reading the config reports it.
     JsonValue* member = member_of(node, parts_[depth], JsonValue(JsonValue::Object{}));
     if (member != nullptr) apply(*member, section, depth + 1);
+  }
+
+  /// A key that no form has is put in all the same: reading the config, when the form is known,
+  /// reports it.
+  void apply_to_variant(JsonValue& node, const ConfigTable& all, size_t depth) {
+    const bool is_known = depth + 2 < parts_.size() || all.find(parts_[depth + 1]) != nullptr;
+    if (is_known) return apply_to_section(node, all, depth);
+    JsonValue* section = member_of(node, parts_[depth], JsonValue(JsonValue::Object{}));
+    if (section == nullptr) return;
+    if (JsonValue* member = member_of(*section, parts_[depth + 1], JsonValue()))
+      *member = value_(nullptr);
   }
 
   void apply_to_list(JsonValue& node, ConfigList& list, size_t depth) {

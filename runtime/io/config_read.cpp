@@ -17,17 +17,50 @@ std::string joined(const std::string& path, const std::string& key) {
   return path.empty() ? key : path + "." + key;
 }
 
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (size_t i = 0; i < words.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
+  return text;
+}
+
+/// For a key that forms other than the present one have.
+ConfigComplaint other_form_complaint(ConfigVariant& variant, const std::string& key) {
+  std::vector<std::string> owners;
+  for (const ConfigForm& form : variant.forms()) {
+    if (form.table.find(key) != nullptr) owners.push_back(form.title);
+  }
+  const ConfigTable table = variant.table();
+  std::vector<std::string> taken;
+  for (const ConfigEntry& entry : table.entries()) {
+    if (entry.key != "name") taken.push_back(entry.key);
+  }
+  const JsonValue name = table.find("name")->field()->write();
+  return {cat("a key of ", listed(owners), ", and ", *name.as<std::string>(), " takes ",
+              listed(taken), "; remove it")};
+}
+
 class Reader {
  public:
   Reader(const std::string& folder, ConfigIssues& issues) : folder_(folder), issues_(issues) {}
 
   void read(const ConfigTable& table, const JsonValue& value, const std::string& path) {
-    const auto* object = value.as<JsonValue::Object>();
-    if (object == nullptr) {
-      issues_.add(path.empty() ? "config" : path, {"must be an object"}, &value);
-      return;
+    if (!is_object(value, path)) return;
+    for (const JsonValue::Member* member : unknown_members(table, value, path)) {
+      issues_.add(joined(path, member->first), unknown_key_complaint(table, member->first),
+                  &member->second);
     }
-    report_unknown_keys(table, *object, path);
+    read_known(table, value, path);
+  }
+
+ private:
+  bool is_object(const JsonValue& value, const std::string& path) {
+    const bool is = value.as<JsonValue::Object>() != nullptr;
+    if (!is) issues_.add(path.empty() ? "config" : path, {"must be an object"}, &value);
+    return is;
+  }
+
+  void read_known(const ConfigTable& table, const JsonValue& value, const std::string& path) {
     for (const ConfigEntry& entry : table.entries()) {
       const JsonValue* member = value.find(entry.key);
       if (member != nullptr) {
@@ -39,47 +72,56 @@ class Reader {
     check_exactly_one(table, value, path);
   }
 
- private:
   static std::string missing(const ConfigEntry& entry) {
     if (entry.field() != nullptr) return "missing; must be " + entry.field()->allowed();
     return "missing; this section is required";
   }
 
-  void report_unknown_keys(const ConfigTable& table, const JsonValue::Object& object,
-                           const std::string& path) {
-    for (const auto& [key, member] : object) {
+  static std::vector<const JsonValue::Member*> unknown_members(const ConfigTable& table,
+                                                               const JsonValue& value,
+                                                               const std::string& path) {
+    std::vector<const JsonValue::Member*> unknown;
+    for (const JsonValue::Member& member : *value.as<JsonValue::Object>()) {
+      const std::string& key = member.first;
       const bool is_remark = key == "_comment" || (key == "$schema" && path.empty());
-      if (is_remark || table.find(key) != nullptr) continue;
-      issues_.add(joined(path, key), unknown_key_complaint(table, key), &member);
+      if (!is_remark && table.find(key) == nullptr) unknown.push_back(&member);
     }
+    return unknown;
+  }
+
+  void read_variant(ConfigVariant& variant, const JsonValue& value, const std::string& path) {
+    if (!is_object(value, path)) return;
+    const bool has_form = variant.choose(value);
+    const ConfigTable table = variant.table();
+    bool any_of_another_form = false;
+    for (const JsonValue::Member* member : unknown_members(table, value, path)) {
+      const std::string& key = member->first;
+      const bool is_of_another_form = variant.sample().find(key) != nullptr;
+      if (is_of_another_form && !has_form) continue;  // nobody knows yet
+      any_of_another_form |= is_of_another_form;
+      issues_.add(joined(path, key),
+                  is_of_another_form ? other_form_complaint(variant, key)
+                                     : unknown_key_complaint(table, key),
+                  &member->second);
+    }
+    read_known(table, value, path);
+    if (!any_of_another_form) return;
+    issues_.add(path,
+                {cat("its keys depend on ", path, ".name; to replace all of them at once: --set '",
+                     path, "={\"name\": ", shown(table.find("name")->field()->write()), "}'")},
+                nullptr);
   }
 
   void read_entry(const ConfigEntry& entry, const JsonValue& value, const std::string& path) {
     if (ConfigTable* section = entry.section()) {
       read(*section, value, path);
     } else if (ConfigVariant* variant = entry.variant()) {
-      variant->choose(value);
-      read(variant->table(), value, path);
-      if (has_unknown_key(variant->table(), value)) {
-        issues_.add(path,
-                    {cat("its keys depend on ", path,
-                         ".name; to replace all of them at once: "
-                         "--set '",
-                         path, "={\"name\": ...}'")},
-                    nullptr);
-      }
+      read_variant(*variant, value, path);
     } else if (ConfigList* list = entry.list()) {
       read_list(*list, value, path);
     } else {
       read_field(*entry.field(), value, path);
     }
-  }
-
-  static bool has_unknown_key(const ConfigTable& table, const JsonValue& value) {
-    const auto* members = value.as<JsonValue::Object>();
-    return members != nullptr && std::any_of(members->begin(), members->end(), [&](const auto& m) {
-             return m.first != "_comment" && table.find(m.first) == nullptr;
-           });
   }
 
   void read_field(ConfigField& field, const JsonValue& value, const std::string& path) {

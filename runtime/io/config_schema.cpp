@@ -7,6 +7,17 @@ namespace {
 
 JsonValue::Object table_schema(const ConfigTable& table);
 
+/// One of the forms: which one, the name says.
+JsonValue::Object variant_schema(ConfigVariant& variant) {
+  JsonValue::Array forms;
+  for (const ConfigForm& form : variant.forms()) {
+    JsonValue::Object schema{{"title", JsonValue(form.title)}};
+    for (auto& keyword : table_schema(form.table)) schema.push_back(std::move(keyword));
+    forms.emplace_back(std::move(schema));
+  }
+  return {{"oneOf", JsonValue(std::move(forms))}};
+}
+
 JsonValue entry_schema(const ConfigEntry& entry) {
   JsonValue::Object schema;
   schema.emplace_back("description", JsonValue(entry.doc));
@@ -14,7 +25,7 @@ JsonValue entry_schema(const ConfigEntry& entry) {
   if (const ConfigTable* section = entry.section()) {
     content = table_schema(*section);
   } else if (ConfigVariant* variant = entry.variant()) {
-    content = table_schema(variant->sample());
+    content = variant_schema(*variant);
   } else if (ConfigList* list = entry.list()) {
     content = {{"type", JsonValue("array")},
                {"minItems", JsonValue(static_cast<int64_t>(list->min_size()))},

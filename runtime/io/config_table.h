@@ -91,17 +91,21 @@ class ConfigList {
   size_t max_size_;
 };
 
-/// A section that takes one of several forms, each with keys of its own.
+struct ConfigForm;
+
+/// A section that takes one of several forms, each with keys of its own. Its key `name` says which.
 class ConfigVariant {
  public:
   virtual ~ConfigVariant() = default;
   /// Takes the form that the section names, with its defaults; keeps its form if the section names
-  /// none.
-  virtual void choose(const JsonValue& section) = 0;
+  /// none. False: the name belongs to no form.
+  virtual bool choose(const JsonValue& section) = 0;
   /// The keys of the present form.
   virtual ConfigTable table() = 0;
   /// The keys of all forms with their defaults; a key that several have as in the first of them.
   virtual ConfigTable sample() = 0;
+  /// All forms, with their defaults.
+  virtual std::vector<ConfigForm> forms() = 0;
 };
 
 /// One key of a table.
@@ -191,6 +195,12 @@ class ConfigTable {
 
   std::vector<ConfigEntry> entries_;
   std::vector<std::string> exactly_one_of_;
+};
+
+/// One form of a variant.
+struct ConfigForm {
+  std::string title;  // "vision transformers"
+  ConfigTable table;  // its `name` is one that chooses this form, and required if not the default
 };
 
 /// Mistakes, one line each: "<dotted path>: <message> (got <value>) at line <n>; did you mean

@@ -8,8 +8,8 @@ import subprocess
 import unittest
 import xml.etree.ElementTree
 
-from programs import (APPS, CONFIG, DATA, DONE, IO, POLL_S, SOURCE, STOPPED, USAGE, ProgramTest, Run, changed, environment,
-                      run_program, write_cifar10)
+from programs import (APPS, CONFIG, DATA, DEVICE, DONE, IO, POLL_S, SOURCE, STOPPED, USAGE, ProgramTest, Run, changed,
+                      environment, run_program, write_cifar10)
 
 FAILED = 1
 ENDLESS = 1_000_000
@@ -159,6 +159,24 @@ class Table(ExperimentTest):
         self.assertExit(self.experiment("--dry-run", "--only", "good", runs=runs), DONE)
         self.assertExit(self.experiment("--only", "good", runs=runs), DONE)
         self.assertEqual(self.cell("good-r1-s1").status()["state"], "finished")
+
+    def test_a_dry_run_checks_all_but_a_prior_that_is_to_come(self):
+        def rela(name, **changes):
+            return {"name": name, "seeds": [1], "set": {
+                "method": "rela_byol", "rela.prior.model": "exported",
+                "rela.prior.weights": str(self.out / "good-r1-s1"), **changes}}
+
+        good = {"name": "good", "seeds": [1]}
+        fits = rela("fits")
+        half = rela("half", **{"device": "cpu", "precision": "fp16-mixed"})
+        self.assertExit(self.experiment("--dry-run", runs=[good, fits]), DONE)
+        self.assertFails(self.experiment("--dry-run", runs=[good, half]), DEVICE, "half-r1-s1: ", "fp16-mixed")
+        # No run of the table is going to make these priors in time.
+        for runs, only in (([fits, good], ()), ([good, fits], ("--only", "fits")),
+                           ([good, rela("lost", **{"rela.prior.weights": str(self.out / "gone")})], ())):
+            self.assertFails(self.experiment("--dry-run", *only, runs=runs), IO, "-r1-s1: ", "no such folder; name the folder of a finished run")
+        self.assertExit(self.experiment("--only", "good", runs=[good, fits]), DONE)
+        self.assertExit(self.experiment("--dry-run", "--only", "fits", runs=[good, fits]), DONE)
 
     def test_only_the_named_runs_are_done(self):
         result = self.experiment("--only", "byol-r0.5-s2", "--only", "rela-r0.5-s1")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import unittest
 
-from programs import APPS, DEVICE, DONE, TIMEOUT_S, ProgramTest
+from programs import APPS, DEVICE, DONE, TIMEOUT_S, ProgramTest, environment
 
 
 class OpenMp(ProgramTest):
@@ -98,6 +98,23 @@ class Memory(ProgramTest):
         message = process.communicate(timeout=TIMEOUT_S)[1]
         self.assertEqual(process.returncode, -signal.SIGSEGV)
         self.assertIn("ulimit -v", message)
+
+
+    @unittest.skipIf(os.environ.get("RELA_SANITIZE"), "sanitizers take all of the address space")
+    def test_too_little_address_space_is_an_error_not_a_crash(self):
+        config = self.write_config({"backbone.width": 16, "batch_size": 32, "max_steps": 2, "threads": 2,
+                                    "augmentations": [{"crop_size": 32}]})
+        codes = []
+        for kib in (*range(100_000, 500_000, 20_000), 2_000_000):
+            done = subprocess.run(["sh", "-c", f'ulimit -c 0; ulimit -v {kib}; exec "$@"', "sh", APPS / "train_byol",
+                                   config, "-q", "--overwrite", "--out", self.top / "run"], env=environment(),
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT_S,
+                                  check=False)
+            codes.append(done.returncode)
+            self.assertIn(done.returncode, (DONE, DEVICE), f"ulimit -v {kib}: {done.stderr}")
+            if done.returncode == DEVICE:
+                self.assertRegex(done.stderr, "memory: |threads: ")
+        self.assertEqual((codes[0], codes[-1]), (DEVICE, DONE))
 
 
 class StandardStreams(ProgramTest):

@@ -111,6 +111,29 @@ class SmallData(Sheets):
         self.assertLessEqual(len({n for row in result["models"][0]["neighbours"] for n in row}), 5)
         self.assertGreater(read_png(self.top / "sheet.png").height, QUERIES * 3 * 32)
 
+    def test_knn_draws_the_same_sheet_of_the_features_that_it_has(self):
+        run = self.run_folder.folder
+        for model, part in ((("--run", run), ()), (("--pixels",), ("--train-images", 20))):
+            self.cifar(*model, *part)
+            done = run_program("evaluate", "knn", *model, *part, "--data", self.data, "--k", 5, "--queries", QUERIES,
+                               "--neighbours", K, "--picture", self.top / "knn.png")
+            self.assertExit(done, DONE)
+            self.assertEqual((self.top / "knn.png").read_bytes(), (self.top / "sheet.png").read_bytes())
+            self.assertEqual(done.stderr.count("loaded "), 0 if "--pixels" in model else 1)
+            plain = run_program("evaluate", "knn", *model, *part, "--data", self.data, "--k", 5)
+            self.assertEqual(done.stdout, plain.stdout)
+
+    def test_knn_checks_the_sheet_before_it_computes(self):
+        for words, args in ((("--picture", "ends in .png"), ("--picture", self.top / "bad.jpg")),
+                            (("--neighbours", "1 to 60"), ("--picture", self.top / "bad.png", "--neighbours", 61)),
+                            (("queries", "1 to 30"), ("--picture", self.top / "bad.png", "--queries", 31)),
+                            (("--queries", "--picture"), ("--queries", 3)),
+                            (("--neighbours", "--picture"), ("--neighbours", 3))):
+            done = run_program("evaluate", "knn", "--run", self.run_folder.folder, "--data", self.data, *args)
+            self.assertFails(done, USAGE, *words)
+            self.assertNotIn("loaded", done.stderr)
+        self.assertEqual(list(self.top.glob("bad*")), [])
+
     def test_bad_arguments_are_refused(self):
         run = self.run_folder.folder
         for code, args, words in (
@@ -126,6 +149,9 @@ class SmallData(Sheets):
             done = run_program("evaluate", "neighbours", "--data", self.data, "--out", self.top / "bad.png", *args)
             self.assertFails(done, code, *words)
             self.assertFalse((self.top / "bad.png").exists())
+        done = run_program("evaluate", "neighbours", "--run", run, "--data", self.data, "--out", self.top / "bad.jpg")
+        self.assertFails(done, USAGE, "--out", "ends in .png")
+        self.assertNotIn("loaded", done.stderr)
 
 
 class OtherData(Sheets):

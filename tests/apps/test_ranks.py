@@ -164,8 +164,11 @@ class Refusals(RanksTest):
         self.assertEqual(result.stderr.count("optimizer.lr"), 1, result.stderr)
 
     def test_programs_of_one_process(self):
-        result = self.run_ranks([(2, [APPS / "evaluate", "knn", "--run", self.top])])
-        self.assertFails(result, USAGE, "evaluate runs as one process, and Open MPI started 2")
+        for program, *args in (("evaluate", "knn", "--run", self.top), ("embed", "--run", self.top),
+                               ("transport", "--all", self.top), ("experiment", "table.json"),
+                               ("pack", "--verify", self.top)):
+            result = self.run_ranks([(2, [APPS / program, *args])])
+            self.assertFails(result, USAGE, f"{program} runs as one process, and Open MPI started 2")
 
 
 class Faults(RanksTest):

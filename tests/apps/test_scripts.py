@@ -4,8 +4,10 @@
 usage: test_scripts.py SOURCE_FOLDER
 """
 
+import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -110,10 +112,30 @@ class Scripts(unittest.TestCase):
         done = self.run_script("fetch_data.sh", RELA_DATA=str(emnist))
         self.assertEqual(done.returncode, 6)
         self.assertIn("holds several data sets (emnist-digits-, emnist-letters-)", done.stderr)
+        self.assertEqual(done.stdout, "")
         (idx / IDX_FILES[0]).rename(idx / (IDX_FILES[0] + ".part"))
         for given in (idx, emnist / "emnist-letters-test-images-idx3-ubyte.gz"):
             self.assertEqual(self.run_script("fetch_data.sh", RELA_DATA=str(given)).returncode, 6, given)
         self.assertEqual(self.called("apt-get"), [])
+
+    def test_training_and_test_images_have_to_be_of_one_data_set(self):
+        def emnist(name, split):
+            return f"emnist-{name}-{split}-images-idx3-ubyte.gz"
+
+        mixed = self.pictures(self.top / "mixed", [emnist("digits", "train"), emnist("letters", "test")])
+        plain = self.pictures(self.top / "plain", [IDX_FILES[0], emnist("letters", "test")])
+        half = self.pictures(self.top / "half", [emnist("digits", "train")])
+        for given, said in ((mixed, "several data sets (emnist-digits-, emnist-letters-)"),
+                            (mixed / emnist("digits", "train"), "no test images of the same data set beside it"),
+                            (plain, "several data sets"), (plain / IDX_FILES[0], "no test images of the same data set"),
+                            (half, "no test images in IDX form")):
+            done = self.run_script("fetch_data.sh", RELA_DATA=str(given))
+            self.assertEqual((done.returncode, done.stdout), (6, ""), given)
+            self.assertIn(f"RELA_DATA={given}: ", done.stderr)
+            self.assertIn(said, done.stderr)
+        (mixed / emnist("digits", "test")).touch()
+        done = self.run_script("fetch_data.sh", RELA_DATA=str(mixed / emnist("digits", "train")))
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_without_cifar10_fashion_mnist_is_used_as_it_is_or_installed(self):
         folder = self.top / "fashion-mnist"
@@ -137,6 +159,44 @@ class Scripts(unittest.TestCase):
         self.assertIn(f"{folder}/test_batch.bin is not the official file", done.stderr)
         self.assertEqual((folder / "test_batch.bin").read_text(), "my own")
         self.assertEqual(self.called("curl"), [])
+
+    def packed_official(self):
+        """Small files in a shared folder above, made the official ones of the script's copy."""
+        packed = self.top / "above/shared/data/cifar10"
+        packed.mkdir(parents=True)
+        contents = {name: name.encode() for name in FILES}
+        script = self.checkout / "apps/fetch_cifar10.sh"
+        text = script.read_text()
+        for name, content in contents.items():
+            (packed / name).write_bytes(content)
+            text = re.sub(rf"[0-9a-f]{{64}}  {name}", f"{hashlib.sha256(content).hexdigest()}  {name}", text)
+        script.write_text(text)
+        subprocess.run(["xz", *(packed / name for name in FILES)], check=True)
+        return contents
+
+    def contents(self, folder):
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def test_other_files_are_replaced_only_where_that_is_asked_for(self):
+        official = self.packed_official()
+        folder = self.pictures(self.top / "mine", ["data_batch_3.bin"])
+        done = self.run_script("fetch_cifar10.sh", str(folder))
+        self.assertEqual(done.returncode, 5)
+        self.assertIn(f"{folder}/data_batch_3.bin is not the official file", done.stderr)
+        self.assertIn("--replace", done.stderr)
+        self.assertEqual(self.contents(folder), {"data_batch_3.bin": bytes(3073)})
+        done = self.run_script("fetch_cifar10.sh", "--replace", str(folder))
+        self.assertEqual((done.returncode, done.stdout), (0, f"{folder}\n"), done.stderr)
+        self.assertEqual(self.contents(folder), official)
+
+    def test_missing_files_are_added_to_official_ones(self):
+        official = self.packed_official()
+        folder = self.top / "mine"
+        folder.mkdir()
+        (folder / "data_batch_3.bin").write_bytes(official["data_batch_3.bin"])
+        done = self.run_script("fetch_cifar10.sh", str(folder))
+        self.assertEqual((done.returncode, done.stdout), (0, f"{folder}\n"), done.stderr)
+        self.assertEqual(self.contents(folder), official)
 
     def test_a_folder_that_cannot_be_made(self):
         (self.top / "file").touch()

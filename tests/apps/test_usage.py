@@ -68,7 +68,8 @@ class Config(ProgramTest):
 
     def test_keys_of_another_family_of_backbones_come_with_the_way_to_replace_them(self):
         result = self.train("run", "--set", "backbone.name=vit_tiny_patch4_32")
-        self.assertFails(result, USAGE, "backbone.width: unknown key", "--set 'backbone={\"name\": ...}'")
+        self.assertFails(result, USAGE, "backbone.width: a key of ResNets", "remove it",
+                         "--set 'backbone={\"name\": \"vit_tiny_patch4_32\"}'")
         self.assertExit(self.train("run", "--check", "--set", 'backbone={"name": "vit_tiny_patch4_32"}'), DONE)
 
     @unittest.skipUnless(os.environ.get("RELA_CUDA", "OFF") == "OFF", "this build has cuda")

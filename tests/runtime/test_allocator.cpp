@@ -102,7 +102,7 @@ TEST(Allocator, SaysWhatWasWantedHeldAndAllowedWhenMemoryEnds) {
   EXPECT_THAT([&] { allocator.allocate(32 * kMiB); },
               ThrowsMessage<OutOfMemoryError>(
                   AllOf(HasSubstr("wanted 32.0 MiB more"), HasSubstr("48.0 MiB in use"),
-                        HasSubstr("limit 64.0 MiB"), HasSubstr("lower batch_size"))));
+                        HasSubstr("limit 64.0 MiB"), HasSubstr("; use fewer or smaller images"))));
   EXPECT_EQ(allocator.stats().active_bytes, 48 * kMiB);
   allocator.free(held);
 }
@@ -208,13 +208,17 @@ class TinyDevice : public MemorySource {
   std::string situation(size_t) const override { return ", 1 B of 1 B free"; }
 };
 
-TEST(Allocator, SaysHowTheDeviceStands) {
+TEST(Allocator, SaysHowTheDeviceStandsAndWhatToDo) {
   TinyDevice device;
   Allocator allocator(device);
-  EXPECT_THAT([&] { allocator.allocate(640); },
-              ThrowsMessage<OutOfMemoryError>(
-                  "tiny memory: wanted 1.00 KiB more, 0 B in use (peak 0 B), 1 B of 1 B free; "
-                  "lower batch_size or backbone.width"));
+  const std::string situation =
+      "tiny memory: wanted 1.00 KiB more, 0 B in use (peak 0 B), 1 B of 1 B free; ";
+  const std::string usual = "use fewer or smaller images, or a smaller model";
+  for (const std::string& advice : {usual, std::string("buy memory"), usual}) {
+    set_memory_advice(advice);
+    EXPECT_THAT([&] { allocator.allocate(640); },
+                ThrowsMessage<OutOfMemoryError>(situation + advice));
+  }
 }
 
 TEST(MemoryReserve, KeepsItsBlocksFromOthersUntilItEnds) {

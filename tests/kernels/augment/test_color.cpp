@@ -1,4 +1,4 @@
-// Colour operations, blur and normalisation against their formulas in double.
+// Colour operations and normalisation against their formulas in double.
 #include "kernels/augment/color.h"
 
 #include <gtest/gtest.h>
@@ -7,7 +7,6 @@
 #include <array>
 #include <functional>
 
-#include "kernels/augment/blur.h"
 #include "kernels/augment/normalize.h"
 #include "tests/kernels/augment/augment_support.h"
 
@@ -166,57 +165,6 @@ TEST_P(Color, NormaliseInterleavesThePlanes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(AwkwardSizes, Color, testing::Values(0, 1, 31, 32, 33, 197, 1024, 2111));
-
-struct BlurCase {
-  BlurDims dims;
-  float sigma;
-};
-std::ostream& operator<<(std::ostream& out, const BlurCase& c) {
-  return out << c.dims.height << "x" << c.dims.width << ", kernel " << c.dims.kernel_size
-             << ", sigma " << c.sigma;
-}
-
-class Blur : public testing::TestWithParam<BlurCase> {};
-
-TEST_P(Blur, MatchesTheTwoDimensionalSumInDouble) {
-  const auto& [d, sigma] = GetParam();
-  std::vector<float> x = random_planes(d.height * d.width, 4);
-  const int64_t radius = d.kernel_size / 2;
-  const auto reflect = [](int64_t i, int64_t n) { return i < 0 ? -i : i >= n ? 2 * n - 2 - i : i; };
-  const auto gauss = [s = sigma](int64_t j) {
-    return std::exp(-0.5 * static_cast<double>(j * j) / (double{s} * s));
-  };
-  double sum = 0;
-  for (int64_t j = -radius; j <= radius; ++j) sum += gauss(j);
-  std::vector<double> want(x.size());
-  for (int64_t i = 0; i < static_cast<int64_t>(x.size()); ++i) {
-    const int64_t plane = i / (d.height * d.width) * d.height;
-    for (int64_t v = -radius; v <= radius; ++v) {
-      for (int64_t h = -radius; h <= radius; ++h) {
-        const int64_t row = plane + reflect(i / d.width % d.height + v, d.height);
-        const int64_t column = reflect(i % d.width + h, d.width);
-        want[static_cast<size_t>(i)] +=
-            gauss(v) * gauss(h) / (sum * sum) * x[static_cast<size_t>(row * d.width + column)];
-      }
-    }
-  }
-  PoisonedWorkspace workspace(gaussian_blur_workspace_bytes(d));
-  gaussian_blur_cpu(x.data(), d, sigma, workspace.get());
-  expect_near(x, want, 2 * kRounding);
-}
-
-INSTANTIATE_TEST_SUITE_P(AwkwardSizes, Blur,
-                         testing::Values(BlurCase{{0, 5, 3}, 1.0f}, BlurCase{{1, 1, 1}, 1.0f},
-                                         BlurCase{{2, 2, 3}, 0.1f}, BlurCase{{32, 32, 3}, 0.7f},
-                                         BlurCase{{31, 33, 5}, 2.0f},
-                                         BlurCase{{12, 13, 23}, 1.5f}));
-
-TEST(Blur, TheKernelIsOddAndATenthOfTheSide) {
-  EXPECT_EQ(blur_kernel_size(9), 1);
-  EXPECT_EQ(blur_kernel_size(32), 3);
-  EXPECT_EQ(blur_kernel_size(96), 9);
-  EXPECT_EQ(blur_kernel_size(224), 23);
-}
 
 }  // namespace
 }  // namespace rela

@@ -226,7 +226,8 @@ std::vector<float> step_by_step(const RandomImage& image, const ViewParams& p,
   }
   if (p.grayscale) grayscale_cpu(x.data(), pixels);
   if (p.blur_sigma > 0) {
-    const BlurDims dims{output.size, output.size, blur_kernel_size(output.size)};
+    const BlurDims dims{output.size, output.size,
+                        blur_kernel_size(p.blur_kernel, output.size, p.blur_sigma)};
     PoisonedWorkspace rows(gaussian_blur_workspace_bytes(dims));
     gaussian_blur_cpu(x.data(), dims, p.blur_sigma, rows.get());
   }
@@ -236,8 +237,21 @@ std::vector<float> step_by_step(const RandomImage& image, const ViewParams& p,
   return y;
 }
 
-TEST(View, IsItsOperationsInOrder) {
-  const ViewSpec spec = everything();
+TEST(ViewParams, AFullBlurKernelChangesNothingElse) {
+  ViewSpec full = everything();
+  full.blur.kernel = BlurKernel::kFull;
+  for (uint64_t s = 0; s < 50; ++s) {
+    ViewParams expected = draw_view_params(everything(), kCifar, {.sample = s});
+    expected.blur_kernel = BlurKernel::kFull;
+    EXPECT_EQ(draw_view_params(full, kCifar, {.sample = s}), expected);
+  }
+}
+
+class View : public testing::TestWithParam<BlurKernel> {};
+
+TEST_P(View, IsItsOperationsInOrder) {
+  ViewSpec spec = everything();
+  spec.blur.kernel = GetParam();
   for (const int64_t size : {1, 7, 32, 33}) {
     const ViewOutput output{size, imagenet_normalization(), Dtype::kF32};
     for (uint64_t s = 0; s < 40; ++s) {
@@ -263,7 +277,9 @@ TEST(View, IsItsOperationsInOrder) {
   }
 }
 
-TEST(View, TheOrderOfTheJitterMatters) {
+INSTANTIATE_TEST_SUITE_P(BlurKernels, View, testing::Values(BlurKernel::kTenth, BlurKernel::kFull));
+
+TEST(ViewOrder, OfTheJitterMatters) {
   const RandomImage image({32, 32}, 5);
   ViewParams params;
   params.crop = {0, 0, 32, 32};

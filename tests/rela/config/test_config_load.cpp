@@ -38,6 +38,7 @@ TEST(Config, DefaultsAreTheRelaRecipe) {
   EXPECT_EQ(&c.view(0), &c.view(1));
   EXPECT_EQ(c.view(1).color_jitter.prob, 0.8);
   EXPECT_EQ(c.view(1).blur.prob, 0.0);
+  EXPECT_EQ(c.view(1).blur.kernel, BlurKernel::kTenth);
 }
 
 TEST(Config, EveryKeyIsReadIntoItsField) {
@@ -59,7 +60,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
              "bad_images": "skip", "max_bad_fraction": 0.25, "cache_dir": "/tmp/lists/", "synthetic_images": 5},
     "augmentations": [{"crop_size": 24, "crop_scale": [0.5, 0.5], "hflip": 0, "grayscale": 1,
                        "color_jitter": {"prob": 0.1, "brightness": 0.2, "contrast": 0.3, "saturation": 0.4, "hue": 0.5},
-                       "blur": {"prob": 0.6, "sigma": [1, 2]}, "solarize": {"prob": 0.7, "threshold": 0.8}},
+                       "blur": {"prob": 0.6, "sigma": [1, 2], "kernel": "full"}, "solarize": {"prob": 0.7, "threshold": 0.8}},
                       {"crop_size": 24}],
     "optimizer": {"name": "lars", "lr": 0.2, "lr_scaling": "linear", "lr_base_batch": 64, "weight_decay": 0,
                   "momentum": 0.8, "nesterov": true, "betas": [0.5, 0.25], "eps": 0.125, "trust_coefficient": 2,
@@ -116,7 +117,8 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
       "grayscale": 1.0,
       "blur": {
         "prob": 0.6,
-        "sigma": [1.0, 2.0]
+        "sigma": [1.0, 2.0],
+        "kernel": "full"
       },
       "solarize": {"prob": 0.7, "threshold": 0.8}
     },
@@ -128,7 +130,8 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
       "grayscale": 0.2,
       "blur": {
         "prob": 0.0,
-        "sigma": [0.1, 2.0]
+        "sigma": [0.1, 2.0],
+        "kernel": "tenth"
       },
       "solarize": {"prob": 0.0, "threshold": 0.5}
     }
@@ -155,6 +158,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
 )");
   EXPECT_EQ(c.optimizer.beta2, 0.25);
   EXPECT_EQ(c.augmentations[0].color_jitter.hue, 0.5);
+  EXPECT_EQ(c.augmentations[0].blur.kernel, BlurKernel::kFull);
   EXPECT_EQ(c.data.format, DataFormat::kCifar100);
 }
 
@@ -184,6 +188,16 @@ TEST(Config, LightningsNamesOfPrecisionsAreTaken) {
   for (const auto& [theirs, ours] : {std::pair("32-true", "fp32"), {"16-mixed", "fp16-mixed"}}) {
     const ExperimentConfig c = load_text(small_config(cat(R"("precision": ")", theirs, "\"")));
     EXPECT_NE(to_resolved_json(c).find(cat("\"precision\": \"", ours, "\"")), std::string::npos);
+  }
+}
+
+TEST(Config, TheAdviceToShrinkABackboneIsAKeyThatItTakes) {
+  for (const BackboneSpec& family : backbone_families()) {
+    const std::string advice = how_to_shrink(family);
+    const bool takes_a_width = mistakes_of(small_config(), {"backbone.name=" + name_of(family),
+                                                            "backbone.width=1"}) == "accepted";
+    EXPECT_EQ(advice, takes_a_width ? "lower backbone.width" : "choose a smaller backbone.name")
+        << family_title(family);
   }
 }
 

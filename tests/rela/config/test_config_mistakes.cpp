@@ -69,6 +69,43 @@ TEST(ConfigMistakes, TheNearestMethodIsSuggested) {
             "(got \"byoll\") in --set; did you mean \"byol\"?");
 }
 
+TEST(ConfigMistakes, AKeyOfAnotherFamilyOfBackbonesIsNamedAsSuch) {
+  const std::string of_resnets =
+      "a key of ResNets and CIFAR ResNets, and vit_tiny_patch4_32 takes image_size and init; "
+      "remove it";
+  const std::string replace =
+      "backbone: its keys depend on backbone.name; to replace all of them at once: --set "
+      "'backbone={\"name\": \"vit_tiny_patch4_32\"}'\n";
+  const std::string file = small_config(R"("backbone": {"name": "resnet18", "width": 8})");
+  EXPECT_EQ(mistakes_of(file, {"backbone.name=vit_tiny_patch4_32", "backbone.cifar_stem=true"}),
+            cat("backbone.cifar_stem: ", of_resnets, " (got true) in --set\n", replace,
+                "backbone.width: ", of_resnets, " (got 8) at line 1"));
+  EXPECT_EQ(mistakes_of(small_config(), {"backbone.image_size=64"}),
+            "backbone.image_size: a key of vision transformers, and resnet18 takes cifar_stem, "
+            "width and init; remove it (got 64) in --set\n"
+            "backbone: its keys depend on backbone.name; to replace all of them at once: --set "
+            "'backbone={\"name\": \"resnet18\"}'");
+}
+
+TEST(ConfigMistakes, AKeyOfNoFamilyIsComparedWithThoseOfThePresentOne) {
+  EXPECT_EQ(mistakes_of(small_config(R"("backbone": {"widht": 8})")),
+            "backbone.widht: unknown key (got 8) at line 1; did you mean \"width\"?");
+  const std::string name = "backbone.name=vit_tiny_patch4_32", key = "backbone.widht=8";
+  for (const auto& settings : {std::vector{name, key}, std::vector{key, name}}) {
+    EXPECT_EQ(mistakes_of(small_config(), settings),
+              "backbone.widht: unknown key, this section knows name, image_size, init (got 8) in "
+              "--set");
+  }
+}
+
+TEST(ConfigMistakes, OnlyTheNameIsWrongWhereItBelongsToNoFamily) {
+  EXPECT_THAT(
+      mistakes_of(small_config(R"("backbone": {"name": "vit_tiny_patch4_31", "image_size": 8})")),
+      testing::AllOf(testing::StartsWith("backbone.name: must be one of \"resnet18\""),
+                     testing::HasSubstr("did you mean \"vit_tiny_patch4_32\"?"),
+                     testing::Not(testing::HasSubstr("image_size"))));
+}
+
 TEST(ConfigMistakes, APriorAndItsWeightsGoTogether) {
   EXPECT_EQ(mistakes_of(small_config(R"("rela": {"prior": {"weights": "w.safetensors"}})")),
             "rela.prior.weights: must be null for the model \"random\"; name the model that the "
@@ -140,6 +177,10 @@ TEST(ConfigMistakes, EveryTypeIsCheckedStrictly) {
       {R"("augmentations": [{"blur": {"sigma": [0, 1]}}])",
        "augmentations.0.blur.sigma: must be [a, b], two numbers in (0, 100], a <= b (got [0,1]) at "
        "line 1"},
+      {R"("augmentations": [{"blur": {"kernel": "ful"}}])",
+       "augmentations.0.blur.kernel: must be one of \"tenth\", \"full\" (got \"ful\") at line 1; "
+       "did "
+       "you mean \"full\"?"},
       {R"("optimizer": {"lr": 0})", "optimizer.lr: must be a number > 0 (got 0) at line 1"},
       {R"("optimizer": {"lr": true})", "optimizer.lr: must be a number > 0 (got true) at line 1"},
       {R"("optimizer": {"betas": [0.9]})",

@@ -81,6 +81,16 @@ TEST(ConfigResume, EveryKeyIsFreeOrBound) {
   EXPECT_GT(keys, 60);
 }
 
+TEST(ConfigResume, TheBlurKernelIsBound) {
+  const auto resolved = [](const std::vector<std::string>& settings) {
+    return parse_json(to_resolved_json(load_text(small_config(), settings)));
+  };
+  const std::string differences =
+      config_differences(resolved({}), resolved({"augmentations.0.blur.kernel=full"}));
+  EXPECT_THAT(differences, testing::StartsWith("\n  augmentations: "));
+  EXPECT_THAT(differences, testing::HasSubstr(R"("kernel":"full")"));
+}
+
 TEST(ConfigResume, AKeyThatTheCheckpointLacksDiffers) {
   const JsonValue before = parse_json(R"({"seed": 1, "retired": 2, "eval": {"knn_k": 3}})");
   const JsonValue now =

@@ -49,6 +49,44 @@ TEST(ConfigSchema, RequiresWhatTheReaderRequiresAndForbidsUnknownKeys) {
   }
 }
 
+/// Keys of an object in the schema, but for the remark.
+std::vector<std::string> keys_at(const std::string& path) {
+  const JsonValue schema = parse_json(config_schema());
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : *value_at(schema, path)->as<JsonValue::Object>())
+    if (key != "_comment") keys.push_back(key);
+  return keys;
+}
+
+TEST(ConfigSchema, EachFamilyOfBackbonesHasKeysOfItsOwn) {
+  using testing::ElementsAre;
+  const std::string families = "properties.backbone.oneOf.";
+  EXPECT_EQ(schema_at("properties.backbone.properties"), "nothing");
+  EXPECT_EQ(schema_at(families + "0.title"), R"("ResNets")");
+  EXPECT_THAT(keys_at(families + "0.properties"),
+              ElementsAre("name", "cifar_stem", "width", "init"));
+  EXPECT_THAT(keys_at(families + "1.properties"),
+              ElementsAre("name", "cifar_stem", "width", "init"));
+  EXPECT_EQ(schema_at(families + "2.title"), R"("vision transformers")");
+  EXPECT_THAT(keys_at(families + "2.properties"), ElementsAre("name", "image_size", "init"));
+  for (const char* family : {"0.", "1.", "2."})
+    EXPECT_EQ(schema_at(families + family + "additionalProperties"), "false");
+}
+
+TEST(ConfigSchema, ABackbonesNameSaysItsFamily) {
+  const std::string families = "properties.backbone.oneOf.";
+  EXPECT_EQ(schema_at(families + "0.properties.name"),
+            R"({"description":"network to train","enum":["resnet18","resnet34","resnet50",)"
+            R"("resnet101"],"default":"resnet18"})");
+  EXPECT_EQ(schema_at(families + "0.required"), "nothing");  // the default
+  EXPECT_EQ(schema_at(families + "1.required"), R"(["name"])");
+  EXPECT_EQ(schema_at(families + "2.required"), R"(["name"])");
+  EXPECT_EQ(schema_at(families + "2.properties.name"),
+            R"({"description":"network to train","enum":["vit_tiny_patch16_224",)"
+            R"("vit_small_patch16_224","vit_base_patch16_224","vit_tiny_patch4_32"]})");
+  EXPECT_EQ(schema_at(families + "3"), "nothing");
+}
+
 /// Every key of the resolved config, lists by their first element.
 void expect_documented(const JsonValue& value, const std::string& prefix, const std::string& text) {
   for (const auto& [key, member] : *value.as<JsonValue::Object>()) {

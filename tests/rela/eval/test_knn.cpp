@@ -188,5 +188,31 @@ TEST(Knn, RefusesWhatMakesNoSense) {
   expect_error<NonFiniteError>([&] { knn_predict(train, test.features); }, "NaN or infinite");
 }
 
+/// One process that counts how often it talks to the others.
+class CountingRanks : public Communicator {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void sum(const WireBuffer&) override { ++calls; }
+  void begin_sum(const WireBuffer&) override { ++calls; }
+  void finish_sums() override { ++calls; }
+  std::vector<std::string> gather(std::string_view message) override {
+    ++calls;
+    return {std::string(message)};
+  }
+  void sum_on_host(std::span<double>) override { ++calls; }
+  void barrier() override { ++calls; }
+
+  int calls = 0;
+};
+
+TEST(Knn, TheRanksAgreeOnTheSizeOfTheTrainingSetOnce) {
+  const FeatureSet set = blobs({.rows = 40, .width = 8, .classes = 4, .noise = 1, .seed = 1});
+  CountingRanks ranks;
+  const EvalResult result = knn_evaluate(set, set, {.k = 3, .ranks = &ranks});
+  EXPECT_EQ(ranks.calls, 1);
+  EXPECT_EQ(result.total, 40);
+}
+
 }  // namespace
 }  // namespace rela
