@@ -1,7 +1,5 @@
 #include "rela/train/gradient_sums.h"
 
-#include <utility>
-
 namespace rela {
 
 GradientSums::GradientSums(Communicator& ranks, std::span<const TrainedPart> parts,
@@ -37,6 +35,7 @@ void GradientSums::add_buckets(const TrainedPart& part, int64_t bucket_bytes) {
                     [this, index](Tensor&) { this->count(index); });
     first = last + 1;
   }
+  waiting_ = buckets_.size();
 }
 
 void GradientSums::arm() {
@@ -46,18 +45,18 @@ void GradientSums::arm() {
 
 void GradientSums::count(size_t bucket) {
   if (!armed_ || --buckets_[bucket].missing > 0) return;
-  buckets_[bucket].begun = true;
-  begin(buckets_[bucket]);
+  while (waiting_ > 0 && buckets_[waiting_ - 1].missing == 0) begin_next();
 }
 
-void GradientSums::begin(Bucket& bucket) { ranks_.begin_sum(wire_buffer(bucket.gradients)); }
+void GradientSums::begin_next() {
+  ranks_.begin_sum(wire_buffer(buckets_[--waiting_].gradients));
+}
 
 void GradientSums::finish() {
   for (const TrainedPart& part : parts_) part.arena->finish_gradients();
-  for (Bucket& bucket : buckets_) {
-    if (!std::exchange(bucket.begun, false)) begin(bucket);
-  }
+  while (waiting_ > 0) begin_next();
   ranks_.finish_sums();
+  waiting_ = buckets_.size();
   armed_ = false;
 }
 

@@ -3,7 +3,9 @@
 // others.
 //
 // Each arena is cut into buckets of neighbouring segments; backward() finishes them roughly from
-// the last to the first. A bucket is summed as soon as all of its segments have their gradients.
+// the last to the first. A bucket is summed as soon as all of its segments, and all buckets behind
+// it, have their gradients: so all ranks sum in the same order, even if backward() reaches other
+// segments on one of them.
 
 #include <cstdint>
 #include <span>
@@ -37,15 +39,15 @@ class GradientSums {
     Tensor gradients;  // of the arena
     int64_t segments = 0;
     int64_t missing = 0;  // segments without a gradient in this step
-    bool begun = false;
   };
   void add_buckets(const TrainedPart& part, int64_t bucket_bytes);
   void count(size_t bucket);
-  void begin(Bucket& bucket);
+  void begin_next();
 
   Communicator& ranks_;
   std::vector<TrainedPart> parts_;
   std::vector<Bucket> buckets_;
+  size_t waiting_ = 0;  // buckets whose sums have not begun: the first ones
   bool armed_ = false;
 };
 

@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Runs of several processes, started by mpirun: they equal a run of one, and end together."""
+"""Runs of several processes, started by mpirun: they equal a run of one, and end together.
+
+The environment variable RELA_RANKS_DEVICE names the device, "cpu" or "cuda"; with "cuda", emulated, only what
+depends on it is tested, at the smallest sizes.
+"""
 
 import array
 import math
@@ -15,15 +19,17 @@ import unittest
 from programs import (APPS, DATA, DONE, STOPPED, USAGE, TIMEOUT_S, ProgramTest, Run, environment, read_safetensors)
 
 DISTRIBUTED = 7
-STEPS = 20
 DEVICE = os.environ.get("RELA_RANKS_DEVICE", "cpu")
+IS_CPU = DEVICE == "cpu"
+STEPS, BATCH, IMAGES = (20, 32, 128) if IS_CPU else (6, 16, 32)
 
 # Rectifiers and small batches amplify a rounding tenfold per step; small steps and a batch of 32 keep it
 # small for twenty of them. What is compared is how the weights changed.
-PARITY = {"device": DEVICE, "max_steps": STEPS, "batch_size": 32, "optimizer.name": "sgd", "optimizer.lr": 1e-5,
-          "data.synthetic_images": 128, "checkpoint.every_steps": 1, "checkpoint.keep_last": STEPS,
+PARITY = {"device": DEVICE, "max_steps": STEPS, "batch_size": BATCH, "optimizer.name": "sgd", "optimizer.lr": 1e-5,
+          "data.synthetic_images": IMAGES, "checkpoint.every_steps": 1, "checkpoint.keep_last": STEPS,
           "distributed.bucket_mb": 0.0625, "eval.knn_every_epochs": 1, "eval.knn_k": 5}
 RELA = {"method": "rela_byol", "rela.switch": {"mode": "fixed", "fraction": 0.5}}
+on_the_cpu = unittest.skipUnless(IS_CPU, "the same on every device")
 
 
 def mpirun(*groups):
@@ -107,7 +113,7 @@ class Parity(RanksTest):
             change = math.dist(values, before[name]) if name in before else 0
             self.assertLessEqual(math.dist(values, mine[name]), 0.02 * change + 1e-6, name)
 
-    def assert_ranks_equal_one(self, changes, ranks=(2, 4)):
+    def assert_ranks_equal_one(self, changes, ranks=(2, 4) if IS_CPU else (2,)):
         changes = {**PARITY, **changes}
         whole = self.trained("whole", changes=changes)
         for count in ranks:
@@ -123,9 +129,11 @@ class Parity(RanksTest):
     def test_rela_through_the_switch(self):
         self.assert_ranks_equal_one({**RELA, "rela.train_map": True})
 
+    @on_the_cpu
     def test_supervised_with_accumulated_steps(self):
         self.assert_ranks_equal_one({"method": "supervised", "accum_steps": 2, "batch_size": 16}, ranks=(2,))
 
+    @on_the_cpu
     def test_without_shared_statistics_it_is_another_run(self):
         changes = {**PARITY, "max_steps": 2, "distributed.sync_batchnorm": False}
         whole = self.trained("whole", changes=changes)
@@ -134,12 +142,32 @@ class Parity(RanksTest):
 
     def test_a_run_goes_on_with_other_numbers_of_ranks(self):
         whole = self.trained("whole", changes=PARITY)
-        self.trained_ranks(2, "run", "--max-steps", 6, changes=PARITY)
-        self.trained_ranks(4, "run", "--max-steps", 13, "--resume", "auto", changes=PARITY)
+        self.trained_ranks(2, "run", "--max-steps", STEPS // 3, changes=PARITY)
+        self.trained_ranks(4, "run", "--max-steps", STEPS * 2 // 3, "--resume", "auto", changes=PARITY)
         run = self.trained("run", "--resume", "auto", changes=PARITY)
         self.assert_same(run, whole)
 
+    def test_it_goes_on_with_the_same_bits(self):
+        changes = {**PARITY, "eval.knn_every_epochs": 0, "max_steps": 8}
+        whole = self.trained_ranks(2, "whole", changes=changes)
+        self.trained_ranks(2, "cut", "--max-steps", 5, changes=changes)
+        cut = self.trained_ranks(2, "cut", "--resume", "auto", changes=changes)
+        self.assertEqual(cut.results(8), whole.results(8))
+        self.assertEqual(cut.losses(), whole.losses())
 
+    @unittest.skipIf(IS_CPU, "recordings are the GPU's")
+    def test_recorded_steps_give_the_bits_of_those_that_are_not(self):
+        changes = {**PARITY, "eval.knn_every_epochs": 0, "checkpoint.every_steps": 0}
+        runs = {}
+        for graph in ("on", "off"):
+            runs[graph] = self.trained_ranks(2, graph, changes={**changes, "cuda_graph": graph})
+            log = (runs[graph] / "train.log").read_text()
+            self.assertEqual("recorded as a graph" in log, graph == "on")
+        self.assertEqual(runs["on"].losses(), runs["off"].losses())
+        self.assertEqual(runs["on"].results(STEPS), runs["off"].results(STEPS))
+
+
+@on_the_cpu
 class Refusals(RanksTest):
     def test_a_batch_that_the_ranks_do_not_divide(self):
         result = self.train_ranks(3, "run", changes={"batch_size": 32})
@@ -169,7 +197,8 @@ class Refusals(RanksTest):
 
 
 class Faults(RanksTest):
-    ENDLESS = {"device": DEVICE, "max_steps": 1_000_000, "batch_size": 16}
+    ENDLESS = {"device": DEVICE, "max_steps": 1_000_000, "batch_size": 16 if IS_CPU else 4}
+    KILLS = int(os.environ.get("RELA_RANK_KILLS", "4" if IS_CPU else "1"))
 
     def wait_for_steps(self, process, run, steps=3):
         self.wait_until(lambda: len(run.events("train")) >= steps, process)
@@ -187,7 +216,7 @@ class Faults(RanksTest):
     def test_killed_ranks_end_the_run_and_it_goes_on(self):
         rng = random.Random(4)
         changes = {**self.ENDLESS, "checkpoint.every_steps": 1}
-        for _ in range(int(os.environ.get("RELA_RANK_KILLS", "4"))):
+        for _ in range(self.KILLS):
             process, run = self.start_ranks(2, "run", "--resume", "auto", changes=changes)
             steps = len(run.events("train"))
             self.wait_for_steps(process, run, steps + 1)
