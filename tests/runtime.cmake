@@ -21,6 +21,7 @@ rela_tests(runtime_tests
     runtime/test_cpu_limit.cpp
     runtime/test_gpu_facts.cpp
     runtime/test_kernel_table.cpp
+    runtime/test_launch.cpp
     runtime/test_tape.cpp
     runtime/test_tensor.cpp
   LINKS

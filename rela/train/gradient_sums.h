@@ -18,9 +18,16 @@ namespace rela {
 
 class GradientSums {
  public:
+  struct Options {
+    int64_t bucket_bytes = 8 << 20;  // least size of a bucket, as f32
+    /// What travels. bf16 is half as much, and each element of a sum over n ranks is then off by at
+    /// most about (n + 1) / 256 times the sum of the ranks' magnitudes, or 1 / 128 over MPI, which
+    /// rounds twice (Communicator::sum).
+    Dtype wire = Dtype::kF32;
+  };
   /// For parts that are updated once per step. They and `ranks` must outlive this object; only one
-  /// object at a time has an arena. `bucket_bytes`: least size of a bucket.
-  GradientSums(Communicator& ranks, std::span<const TrainedPart> parts, int64_t bucket_bytes);
+  /// object at a time has an arena.
+  GradientSums(Communicator& ranks, std::span<const TrainedPart> parts, const Options& options);
   ~GradientSums();
   GradientSums(const GradientSums&) = delete;
   GradientSums& operator=(const GradientSums&) = delete;
@@ -37,10 +44,13 @@ class GradientSums {
  private:
   struct Bucket {
     Tensor gradients;  // of the arena
+    Tensor wire;       // what is summed: the gradients themselves if it has their type
     int64_t segments = 0;
     int64_t missing = 0;  // segments without a gradient in this step
+
+    bool is_converted() const { return wire.dtype() != gradients.dtype(); }
   };
-  void add_buckets(const TrainedPart& part, int64_t bucket_bytes);
+  void add_buckets(const TrainedPart& part, const Options& options);
   void count(size_t bucket);
   void begin_next();
 

@@ -16,7 +16,9 @@ import sys
 import time
 import unittest
 
-from programs import (APPS, DATA, DONE, STOPPED, USAGE, TIMEOUT_S, ProgramTest, Run, environment, read_safetensors)
+import programs
+from programs import (APPS, DATA, DONE, STOPPED, USAGE, WEIGHTS, TIMEOUT_S, ProgramTest, Run, environment,
+                      read_safetensors)
 
 DISTRIBUTED = 7
 DEVICE = os.environ.get("RELA_RANKS_DEVICE", "cpu")
@@ -40,9 +42,9 @@ def mpirun(*groups):
     return command
 
 
-def mpi_environment():
+def mpi_environment(**variables):
     return dict(environment(), OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                OMPI_MCA_orte_abort_print_stack="0")
+                OMPI_MCA_orte_abort_print_stack="0", **variables)
 
 
 def weights(run, step):
@@ -59,8 +61,8 @@ class RanksTest(ProgramTest):
     def words(self, out, *args):
         return [APPS / "train_byol", self.top / "config.json", "--out", self.top / out, *args]
 
-    def run_ranks(self, groups):
-        return subprocess.run(mpirun(*groups), env=mpi_environment(), text=True, stdin=subprocess.DEVNULL,
+    def run_ranks(self, groups, **variables):
+        return subprocess.run(mpirun(*groups), env=mpi_environment(**variables), text=True, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
 
     def train_ranks(self, ranks, out, *args, changes=None):
@@ -147,6 +149,18 @@ class Parity(RanksTest):
         run = self.trained("run", "--resume", "auto", changes=PARITY)
         self.assert_same(run, whole)
 
+    def test_gradients_that_travel_in_16_bits_change_the_run_by_their_rounding(self):
+        changes = {**PARITY, "eval.knn_every_epochs": 0, "checkpoint.keep_last": 2}
+        in_fp32 = self.trained_ranks(2, "fp32", changes=changes)
+        changes["distributed.reduce_dtype"] = "bf16"
+        in_bf16 = self.trained_ranks(2, "bf16", changes=changes)
+        for (step, loss), (_, other) in zip(in_bf16.losses(), in_fp32.losses(), strict=True):
+            self.assertAlmostEqual(loss, other, delta=1e-4 * abs(other), msg=f"step {step}")
+        self.assertNotEqual(in_bf16.results(STEPS), in_fp32.results(STEPS))
+        refused = self.train_ranks(2, "bf16", "--resume", "auto", "--max-steps", STEPS + 1, changes={
+            **changes, "distributed.reduce_dtype": "fp32"})
+        self.assertFails(refused, WEIGHTS, "distributed.reduce_dtype")
+
     def test_it_goes_on_with_the_same_bits(self):
         changes = {**PARITY, "eval.knn_every_epochs": 0, "max_steps": 8}
         whole = self.trained_ranks(2, "whole", changes=changes)
@@ -191,9 +205,41 @@ class Refusals(RanksTest):
         self.assertExit(result, USAGE)
         self.assertEqual(result.stderr.count("optimizer.lr"), 1, result.stderr)
 
+    def test_launchers_that_contradict_each_other(self):
+        self.write_config()
+        result = self.run_ranks([(2, self.words("run"))], RANK="0", WORLD_SIZE="8")
+        self.assertFails(result, DISTRIBUTED, "Open MPI says process 0 of 2", "torchrun says process 0 of 8")
+        self.assertFalse((self.top / "run").exists())
+
+    def test_processes_that_know_nothing_of_each_other_do_not_share_a_folder(self):
+        self.write_config({"max_steps": 1_000_000})
+        unknown = ["env", *[f"--unset={name}" for name in ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK")]]
+        result = self.run_ranks([(2, [*unknown, *self.words("run")])])
+        self.assertFails(result, USAGE, "run is in use by process", "use mpirun or srun")
+
+    def test_half_of_a_launchers_variables(self):
+        self.write_config()
+        unknown = ["env", "--unset=OMPI_COMM_WORLD_SIZE"]
+        result = self.run_ranks([(2, [*unknown, *self.words("run")])])
+        self.assertFails(result, DISTRIBUTED, "OMPI_COMM_WORLD_RANK is set and OMPI_COMM_WORLD_SIZE is not")
+
     def test_programs_of_one_process(self):
         result = self.run_ranks([(2, [APPS / "evaluate", "knn", "--run", self.top])])
         self.assertFails(result, USAGE, "evaluate runs as one process, and Open MPI started 2")
+
+
+@unittest.skipIf(IS_CPU, "GPUs, emulated")
+class Gpus(RanksTest):
+    def test_more_processes_than_gpus(self):
+        self.write_config({"device": "cuda"})
+        result = self.run_ranks([(4, self.words("run"))], RELA_SIMT_DEVICES="2")
+        self.assertFails(result, programs.DEVICE, "4 processes of this host share 2 visible GPUs", "ppr:2:node")
+
+    def test_processes_whose_launcher_gives_each_a_gpu_of_its_own(self):
+        self.write_config({"device": "cuda", "max_steps": 1})
+        own = ["bash", "-c", 'CUDA_VISIBLE_DEVICES=$OMPI_COMM_WORLD_LOCAL_RANK exec "$@"', "-"]
+        result = self.run_ranks([(2, [*own, *self.words("run")])])
+        self.assertExit(result, DONE)
 
 
 class Faults(RanksTest):

@@ -57,8 +57,8 @@ struct Part {
   std::vector<TrainedPart> parts;
 };
 
-constexpr int64_t kSmallBucket = 16;   // bytes: every segment is a bucket of its own
-constexpr int64_t kPairBucket = 300;   // a weight and its bias
+constexpr int64_t kSmallBucket = 16;  // bytes: every segment is a bucket of its own
+constexpr int64_t kPairBucket = 300;  // a weight and its bias
 constexpr int64_t kLargeBucket = 1 << 20;
 
 class GradientSumsOverRanks : public testing::TestWithParam<int64_t> {};
@@ -69,7 +69,7 @@ INSTANTIATE_TEST_SUITE_P(Buckets, GradientSumsOverRanks,
 TEST_P(GradientSumsOverRanks, AddWhatEachHasAndZerosWhereOneHasNothing) {
   run_in_threads({.ranks = 3}, [](Communicator& ranks) {
     Part part;
-    GradientSums sums(ranks, part.parts, GetParam());
+    GradientSums sums(ranks, part.parts, {.bucket_bytes = GetParam()});
     const auto mine = static_cast<float>(ranks.rank() + 1);
     for (int step = 0; step < 3; ++step) {
       part.arena.zero_grad();
@@ -90,7 +90,7 @@ TEST_P(GradientSumsOverRanks, AddWhatEachHasAndZerosWhereOneHasNothing) {
 TEST_P(GradientSumsOverRanks, AddAccumulatedMicroStepsOnce) {
   run_in_threads({.ranks = 2}, [](Communicator& ranks) {
     Part part;
-    GradientSums sums(ranks, part.parts, GetParam());
+    GradientSums sums(ranks, part.parts, {.bucket_bytes = GetParam()});
     part.arena.zero_grad();
     Part::backward_of_sum(part.layers.second, 1);
     sums.arm();
@@ -103,11 +103,11 @@ TEST_P(GradientSumsOverRanks, AddAccumulatedMicroStepsOnce) {
 TEST(GradientSums, CutTheArenaIntoBucketsAndLeaveFrozenSegmentsOut) {
   run_in_threads({.ranks = 2}, [](Communicator& ranks) {
     Part part;
-    EXPECT_EQ(GradientSums(ranks, part.parts, kSmallBucket).buckets(), 6u);
-    EXPECT_EQ(GradientSums(ranks, part.parts, kPairBucket).buckets(), 3u);
-    EXPECT_EQ(GradientSums(ranks, part.parts, kLargeBucket).buckets(), 1u);
+    EXPECT_EQ(GradientSums(ranks, part.parts, {.bucket_bytes = kSmallBucket}).buckets(), 6u);
+    EXPECT_EQ(GradientSums(ranks, part.parts, {.bucket_bytes = kPairBucket}).buckets(), 3u);
+    EXPECT_EQ(GradientSums(ranks, part.parts, {.bucket_bytes = kLargeBucket}).buckets(), 1u);
     part.parts[0].frozen_from = 2;
-    GradientSums sums(ranks, part.parts, kSmallBucket);
+    GradientSums sums(ranks, part.parts, {.bucket_bytes = kSmallBucket});
     EXPECT_EQ(sums.buckets(), 2u);
     part.arena.zero_grad();
     sums.arm();
@@ -118,7 +118,41 @@ TEST(GradientSums, CutTheArenaIntoBucketsAndLeaveFrozenSegmentsOut) {
     EXPECT_THAT(part.gradient(3), Each(1.0f));
   });
   Part alone;
-  EXPECT_EQ(GradientSums(single_communicator(), alone.parts, kSmallBucket).buckets(), 0u);
+  EXPECT_EQ(
+      GradientSums(single_communicator(), alone.parts, {.bucket_bytes = kSmallBucket}).buckets(),
+      0u);
+}
+
+TEST(GradientSums, In16BitsAreOffByNoMoreThanTheirRoundings) {
+  constexpr int kRanks = 3;
+  std::vector<std::vector<float>> got(kRanks);
+  std::vector<std::vector<float>> given(kRanks);
+  run_in_threads({.ranks = kRanks}, [&](Communicator& ranks) {
+    const auto me = static_cast<size_t>(ranks.rank());
+    Part part;
+    GradientSums sums(ranks, part.parts, {.bucket_bytes = kPairBucket, .wire = Dtype::kBf16});
+    part.arena.zero_grad();
+    sums.arm();
+    const float factor = 0.37f * static_cast<float>(ranks.rank()) - 0.35f;  // some cancel
+    Part::backward_of_sum(part.layers.first, factor);
+    given[me] = part.gradient(0);
+    sums.finish();
+    got[me] = part.gradient(0);
+  });
+  bool is_rounded = false;
+  for (size_t i = 0; i < got[0].size(); ++i) {
+    double sum = 0;
+    double magnitudes = 0;
+    for (const std::vector<float>& gradient : given) {
+      sum += gradient[i];
+      magnitudes += std::abs(gradient[i]);
+    }
+    EXPECT_NEAR(got[0][i], sum, (kRanks + 1) / 256.0 * magnitudes);
+    is_rounded = is_rounded || got[0][i] != static_cast<float>(sum);
+  }
+  EXPECT_TRUE(is_rounded);
+  EXPECT_EQ(got[1], got[0]);
+  EXPECT_EQ(got[2], got[0]);
 }
 
 // ---- whole steps ----
@@ -160,7 +194,7 @@ Trained train(Communicator& ranks, int64_t steps) {
                          .state = byol->state()});
   phase.parts.push_back(classifier.part());
   LossScale scale(std::nullopt, ranks.size(), Device::kCpu);
-  TrainingStep step(phase, scale, {.ranks = &ranks, .bucket_bytes = 4096});
+  TrainingStep step(phase, scale, {.ranks = &ranks, .sums = {.bucket_bytes = 4096}});
   Trained trained;
   for (int64_t i = 1; i <= steps; ++i) {
     const StepResult result = step.run(i, loader, {.lr = 1e-4f, .tau = 0.9f});
@@ -209,6 +243,21 @@ TEST(TrainingStepOverRanks, EqualsOneProcessAndAllRanksHaveTheSameBits) {
   }
 }
 
+/// What rela/README.md says of the last bits: other numbers of ranks sum in other pieces.
+TEST(TrainingStepOverRanks, DiffersFromOneProcessByRoundingAlone) {
+  const Trained before = train(single_communicator(), 0);
+  const Trained whole = train(single_communicator(), 1);
+  for (const int count : {2, 4}) {
+    std::vector<Trained> ranks(static_cast<size_t>(count));
+    run_in_threads({.ranks = count}, [&](Communicator& all) {
+      ranks[static_cast<size_t>(all.rank())] = train(all, 1);
+    });
+    const double difference = distance(ranks[0].weights, whole.weights);
+    EXPECT_LT(difference, 1e-3 * distance(whole.weights, before.weights));
+    RecordProperty(cat("ranks_", count), cat(difference));
+  }
+}
+
 // ---- features ----
 
 TEST(SharedFeatures, ArePartsThatJoinToTheWhole) {
@@ -230,14 +279,14 @@ TEST(SharedFeatures, ArePartsThatJoinToTheWhole) {
 }
 
 TEST(SharedFeatures, NeedAnImageForEachRank) {
-  EXPECT_THROW(run_in_threads({.ranks = 3},
-                              [&](Communicator& ranks) {
-                                const auto images = open_dataset({.format = DataFormat::kSynthetic,
-                                                                  .path = {},
-                                                                  .synthetic_size = 2});
-                                part_of_rank(*images, ranks);
-                              }),
-               DataError);
+  EXPECT_THROW(
+      run_in_threads({.ranks = 3},
+                     [&](Communicator& ranks) {
+                       const auto images = open_dataset(
+                           {.format = DataFormat::kSynthetic, .path = {}, .synthetic_size = 2});
+                       part_of_rank(*images, ranks);
+                     }),
+      DataError);
 }
 
 TEST(SharedFeatures, NeighboursOverRanksAreThoseOfTheWholeToTheBit) {
@@ -250,8 +299,8 @@ TEST(SharedFeatures, NeighboursOverRanksAreThoseOfTheWholeToTheBit) {
       for (int64_t i = train.size() * ranks.rank() / count;
            i < train.size() * (ranks.rank() + 1) / count; ++i)
         rows.push_back(i);
-      EXPECT_EQ(
-          knn_predict(select_rows(train, rows), test.features, {.k = 9, .ranks = &ranks}), want);
+      EXPECT_EQ(knn_predict(select_rows(train, rows), test.features, {.k = 9, .ranks = &ranks}),
+                want);
     });
   }
 }
