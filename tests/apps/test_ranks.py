@@ -23,13 +23,13 @@ from programs import (APPS, DATA, DONE, STOPPED, USAGE, WEIGHTS, TIMEOUT_S, Prog
 DISTRIBUTED = 7
 DEVICE = os.environ.get("RELA_RANKS_DEVICE", "cpu")
 IS_CPU = DEVICE == "cpu"
-STEPS, BATCH, IMAGES = (20, 32, 128) if IS_CPU else (6, 16, 32)
+STEPS, BATCH, IMAGES = (20, 32, 128) if IS_CPU else (4, 8, 16)
 
 # Rectifiers and small batches amplify a rounding tenfold per step; small steps and a batch of 32 keep it
 # small for twenty of them. What is compared is how the weights changed.
 PARITY = {"device": DEVICE, "max_steps": STEPS, "batch_size": BATCH, "optimizer.name": "sgd", "optimizer.lr": 1e-5,
           "data.synthetic_images": IMAGES, "checkpoint.every_steps": 1, "checkpoint.keep_last": STEPS,
-          "distributed.bucket_mb": 0.0625, "eval.knn_every_epochs": 1, "eval.knn_k": 5}
+          "distributed.bucket_mb": 0.0625, "eval.knn_every_epochs": 1 if IS_CPU else 0, "eval.knn_k": 5}
 RELA = {"method": "rela_byol", "rela.switch": {"mode": "fixed", "fraction": 0.5}}
 on_the_cpu = unittest.skipUnless(IS_CPU, "the same on every device")
 
@@ -121,12 +121,14 @@ class Parity(RanksTest):
         for count in ranks:
             run = self.trained_ranks(count, f"ranks{count}", changes=changes)
             self.assert_same(run, whole)
+            if not changes["eval.knn_every_epochs"]:
+                continue
             # The untrained network is the same to the bit: so are its neighbours.
             first = [(e["step"], e["correct"], e["total"]) for e in whole.events("eval")][0]
             self.assertEqual([(e["step"], e["correct"], e["total"]) for e in run.events("eval")][0], first)
 
     def test_byol(self):
-        self.assert_ranks_equal_one({})
+        self.assert_ranks_equal_one({"eval.knn_every_epochs": 1 if IS_CPU else 100})
 
     def test_rela_through_the_switch(self):
         self.assert_ranks_equal_one({**RELA, "rela.train_map": True})
@@ -171,14 +173,15 @@ class Parity(RanksTest):
 
     @unittest.skipIf(IS_CPU, "recordings are the GPU's")
     def test_recorded_steps_give_the_bits_of_those_that_are_not(self):
-        changes = {**PARITY, "eval.knn_every_epochs": 0, "checkpoint.every_steps": 0}
+        steps = 7  # of which the last ones are replayed
+        changes = {**PARITY, "eval.knn_every_epochs": 0, "checkpoint.every_steps": 0, "max_steps": steps}
         runs = {}
         for graph in ("on", "off"):
             runs[graph] = self.trained_ranks(2, graph, changes={**changes, "cuda_graph": graph})
             log = (runs[graph] / "train.log").read_text()
             self.assertEqual("recorded as a graph" in log, graph == "on")
         self.assertEqual(runs["on"].losses(), runs["off"].losses())
-        self.assertEqual(runs["on"].results(STEPS), runs["off"].results(STEPS))
+        self.assertEqual(runs["on"].results(steps), runs["off"].results(steps))
 
 
 @on_the_cpu
@@ -282,7 +285,9 @@ class Faults(RanksTest):
         text = process.stderr.read()
         self.assertEqual(code, DISTRIBUTED, text)
         self.assertIn("rank 0 of 2", text)
-        self.assertIn("no answer from the other processes in 2 s", text)
+        # On a GPU, the host's wait and the watch over the GPU's sums end at about the same time.
+        self.assertRegex(text, "no answer from the other processes in 2 s" if IS_CPU else
+                         "no answer from the other processes in 2 s|the GPUs' sums have not ended in 2 s")
 
 
 if __name__ == "__main__":

@@ -76,12 +76,13 @@ TEST(Loopback, SumsBesideTheWorkRunInOrderWhileOthersAreMade) {
 }
 
 TEST(Loopback, RefusesCallsThatDifferAndNamesBoth) {
-  EXPECT_THAT(failure_of([](Communicator& ranks) {
-                Tensor t = Tensor::zeros({ranks.rank() == 1 ? 4 : 5}, Dtype::kF32);
-                ranks.sum(wire_buffer(t));
-              }),
-              testing::AnyOf(HasSubstr("rank 0 calls sum of 5 f32, and rank 1 calls sum of 4 f32"),
-                             HasSubstr("rank 1 calls sum of 4 f32, and rank 2 calls sum of 5 f32")));
+  EXPECT_THAT(
+      failure_of([](Communicator& ranks) {
+        Tensor t = Tensor::zeros({ranks.rank() == 1 ? 4 : 5}, Dtype::kF32);
+        ranks.sum(wire_buffer(t));
+      }),
+      testing::AnyOf(HasSubstr("rank 0 calls sum of 5 f32, and rank 1 calls sum of 4 f32"),
+                     HasSubstr("rank 1 calls sum of 4 f32, and rank 2 calls sum of 5 f32")));
   EXPECT_THAT(failure_of([](Communicator& ranks) {
                 Tensor t = Tensor::zeros({5}, ranks.rank() == 1 ? Dtype::kBf16 : Dtype::kF32);
                 ranks.begin_sum(wire_buffer(t));

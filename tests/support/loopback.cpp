@@ -185,9 +185,8 @@ class LoopbackRank : public Communicator {
 
  private:
   void sum(Meeting& meeting, const WireBuffer& b) const {
-    meeting.meet(
-        rank_, cat("sum of ", b.count, " ", wire_name(b.type)), b.data,
-        [&](const Meeting::Places& places) { add_all(places, b.count, b.type); });
+    meeting.meet(rank_, cat("sum of ", b.count, " ", wire_name(b.type)), b.data,
+                 [&](const Meeting::Places& places) { add_all(places, b.count, b.type); });
   }
 
   Loopback& all_;

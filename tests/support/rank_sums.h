@@ -15,8 +15,8 @@
 
 namespace rela::test {
 
-/// One of two ranks on cuda whose sums of f64 are replayed: each sum is noted, and what the other rank
-/// noted for it in an earlier round, if anything, is added.
+/// One of two ranks on cuda whose sums of f64 are replayed: each sum is noted, and what the other
+/// rank noted for it in an earlier round, if anything, is added.
 class ReplayedRank : public Communicator {
  public:
   /// Starts a round in which the other rank says these.
