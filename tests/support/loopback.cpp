@@ -211,6 +211,7 @@ void run_in_threads(const LoopbackOptions& options,
   Loopback all(options);
   std::vector<std::exception_ptr> failures(static_cast<size_t>(options.ranks));
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(options.ranks));
   for (int rank = 0; rank < options.ranks; ++rank) {
     threads.emplace_back([&, rank] {
       try {
