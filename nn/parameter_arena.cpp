@@ -1,15 +1,12 @@
 #include "nn/parameter_arena.h"
 
-#include "kernels/elementwise/cast.h"
 #include "runtime/allocator.h"
-#include "runtime/kernel_table.h"
+#include "runtime/ops/cast.h"
 
 namespace rela {
 namespace {
 
 constexpr int64_t kAlignment = 16;  // elements
-
-const KernelTable<CastFn> kCast{"cast", cast_cpu, RELA_CUDA_KERNEL(cast_cuda)};
 
 }  // namespace
 
@@ -52,11 +49,7 @@ void ParameterArena::finish_gradients() {
 
 void ParameterArena::refresh_compute_copy() {
   if (!compute_copy_.defined()) return;
-  const CastArgs args{.x = values_.raw(),
-                      .from = Dtype::kF32,
-                      .y = compute_copy_.raw(),
-                      .to = compute_copy_.dtype()};
-  kCast.launch(values_.device(), args, size());
+  convert(values_, compute_copy_);
 }
 
 bool ParameterArena::is_prefix_of(const ParameterArena& larger) const {

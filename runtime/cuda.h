@@ -12,13 +12,14 @@
 #include "kernels/simt/device.h"
 #include "kernels/types.h"
 #include "runtime/device.h"
+#include "runtime/gpu_facts.h"
 #include "runtime/memory_source.h"
 
 namespace rela {
 
-/// Which of the visible GPUs this process uses, from 0; call before anything else. With fewer GPUs
-/// than that, open_cuda() throws DeviceError.
-void choose_gpu(int index);
+/// Which of the visible GPUs this process uses; call before anything else. With fewer GPUs than
+/// processes, open_cuda() throws DeviceError.
+void choose_gpu(const GpuTurn& turn);
 
 /// Starts the GPU, once per process. Throws UnsupportedError in a build without CUDA, DeviceError
 /// with the reason if no GPU can be used: runtime/gpu_facts.h. Everything below calls it

@@ -13,7 +13,7 @@ namespace {
 
 GpuFacts gpu_facts() { return {}; }
 
-void choose_gpu(int /*index*/) {}
+void choose_gpu(const GpuTurn& /*turn*/) {}
 void open_cuda() { refuse(); }
 bool cuda_is_ready() noexcept { return false; }
 MemorySource& cuda_memory() { refuse(); }

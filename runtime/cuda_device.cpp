@@ -102,20 +102,18 @@ struct OpenGpu {
   Stream sum;
 };
 
-int chosen_gpu = 0;
+GpuTurn chosen_gpu;
 std::once_flag opened;
 const OpenGpu* open_gpu = nullptr;  // lives as long as the process
 
 const OpenGpu& gpu() {
   std::call_once(opened, [] {
-    const std::string complaint = gpu_complaint(gpu_facts());
-    RELA_CHECK(complaint.empty(), DeviceError, complaint);
-    const int visible = simt::device_count();
-    RELA_CHECK(chosen_gpu < visible || simt::is_emulated(), DeviceError, "cuda: this is process ",
-               chosen_gpu, " of its host, from 0, and ", visible,
-               " GPUs are visible; start one process for each GPU");
+    const GpuFacts facts = gpu_facts();
+    for (const std::string& complaint :
+         {gpu_complaint(facts), gpu_turn_complaint(chosen_gpu, facts)})
+      RELA_CHECK(complaint.empty(), DeviceError, complaint);
     open_gpu = checked([] {
-      simt::set_device(simt::is_emulated() ? 0 : chosen_gpu);  // emulated, each has one to itself
+      simt::set_device(simt::is_emulated() ? 0 : chosen_gpu.index);  // each has one to itself
       return new OpenGpu{simt::stream_create(), simt::stream_create(), simt::stream_create()};
     });
   });
@@ -156,7 +154,7 @@ GpuFacts gpu_facts() {
   return facts;
 }
 
-void choose_gpu(int index) { chosen_gpu = index; }
+void choose_gpu(const GpuTurn& turn) { chosen_gpu = turn; }
 void open_cuda() { gpu(); }
 bool cuda_is_ready() noexcept { return open_gpu != nullptr; }
 

@@ -57,6 +57,19 @@ std::string gpu_complaint(const GpuFacts& facts) {
   return "";
 }
 
+std::string gpu_turn_complaint(const GpuTurn& turn, const GpuFacts& facts) {
+  const auto visible = static_cast<int>(facts.gpus.size());
+  // Emulated, each process has a GPU to itself, unless a test claims several.
+  const bool has_own = facts.build == CudaBuild::kEmulated && visible == 1;
+  if (turn.processes <= visible || has_own) return "";
+  return cat("device: ", turn.processes, " processes of this host share ", visible,
+             visible == 1 ? " visible GPU" : " visible GPUs",
+             facts.visible_devices ? " (CUDA_VISIBLE_DEVICES=" + *facts.visible_devices + ")" : "",
+             "; start at most one for each GPU (mpirun --map-by ppr:", visible,
+             ":node); a launcher that gives each process a GPU of its own must not hide the others "
+             "(srun --gpu-bind=none)");
+}
+
 std::string describe_build(const GpuFacts& facts) {
   switch (facts.build) {
     case CudaBuild::kNone:

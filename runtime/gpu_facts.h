@@ -36,6 +36,14 @@ GpuFacts gpu_facts();
 /// Why the first GPU cannot be used, and what to do; empty when it can.
 std::string gpu_complaint(const GpuFacts& facts);
 
+/// The turn of a process among those of its host that see the same GPUs.
+struct GpuTurn {
+  int index = 0;  // which of the GPUs it takes
+  int processes = 1;
+};
+/// Why there are too many processes for so many GPUs, and what to do; empty if there are not.
+std::string gpu_turn_complaint(const GpuTurn& turn, const GpuFacts& facts);
+
 /// "none", "CUDA 13.0", "emulated on the CPU"
 std::string describe_build(const GpuFacts& facts);
 /// "NVIDIA H100, compute capability 9.0, 132 multiprocessors, 79.1 GiB"

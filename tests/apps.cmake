@@ -34,6 +34,9 @@ if(Python3_FOUND)
   add_test(NAME bench.gpu_report
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_gpu_report.py)
   set_tests_properties(bench.gpu_report PROPERTIES LABELS slow TIMEOUT 300)
+  add_test(NAME bench.scaling
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_scaling.py)
+  set_tests_properties(bench.scaling PROPERTIES TIMEOUT 120)
   add_test(NAME apps.readme_commands
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/readme_commands.py
                    ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
@@ -42,17 +45,30 @@ if(Python3_FOUND)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_published.py)
   set_tests_properties(apps.published PROPERTIES LABELS "apps;slow" TIMEOUT 300
     ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:evaluate>;OMP_WAIT_POLICY=passive")
-  set(tests_of_programs evaluate experiment idx install knn machine neighbours photos pictures ranks rela resume training transport usage vit)
+  set(tests_of_programs evaluate experiment hosts idx install knn machine neighbours photos pictures ranks rela resume training transport usage vit)
   if(NOT RELA_CUDA STREQUAL "OFF")
     list(APPEND tests_of_programs cuda cuda_evaluation cuda_mixed)
   endif()
-  foreach(name ${tests_of_programs})
+  # rela_program_test(<name> <script> [VARIABLES <name=value>...] [ARGS <argument>...])
+  function(rela_program_test name script)
+    cmake_parse_arguments(ARG "" "" "VARIABLES;ARGS" ${ARGN})
     add_test(NAME apps.${name}
-             COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_${name}.py)
+             COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_${script}.py ${ARG_ARGS})
     set_tests_properties(apps.${name} PROPERTIES LABELS apps TIMEOUT 300
-      ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:train_byol>;RELA_BUILD=${CMAKE_BINARY_DIR};OMP_WAIT_POLICY=passive;RELA_SANITIZE=${RELA_SANITIZE};RELA_CUDA=${RELA_CUDA}")
+      ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:train_byol>;RELA_BUILD=${CMAKE_BINARY_DIR};OMP_WAIT_POLICY=passive;RELA_SANITIZE=${RELA_SANITIZE};RELA_CUDA=${RELA_CUDA};${ARG_VARIABLES}")
+  endfunction()
+  foreach(name ${tests_of_programs})
+    rela_program_test(${name} ${name})
   endforeach()
+  rela_program_test(ranks_killed ranks VARIABLES RELA_RANK_KILLS=20
+                    ARGS Faults.test_killed_ranks_end_the_run_and_it_goes_on)
+  set_tests_properties(apps.ranks_killed PROPERTIES LABELS "apps;slow")
+  set_tests_properties(apps.ranks PROPERTIES TIMEOUT 600)
   if(NOT RELA_CUDA STREQUAL "OFF")
     set_tests_properties(apps.cuda apps.cuda_evaluation apps.cuda_mixed PROPERTIES LABELS "apps;cuda")
+    if(RELA_CUDA STREQUAL "SIMT")  # ranks on GPUs would need as many
+      rela_program_test(ranks_cuda ranks VARIABLES RELA_RANKS_DEVICE=cuda)
+      set_tests_properties(apps.ranks_cuda PROPERTIES LABELS "apps;cuda")
+    endif()
   endif()
 endif()

@@ -220,12 +220,13 @@ cuda_headers() {
 }
 
 # Under a sanitizer, a process per test would mostly start and stop: use one per binary and core.
-check_sanitized() {  # <build folder>
-  local binary shard process processes status=0
-  for binary in simt_emulator_tests cuda_kernel_tests; do
+check_sanitized() {  # <build folder> <test binary>...
+  local folder=$1 binary shard process processes status=0
+  shift
+  for binary in "$@"; do
     processes=()
     for ((shard = 0; shard < jobs; ++shard)); do
-      GTEST_TOTAL_SHARDS=$jobs GTEST_SHARD_INDEX=$shard timeout 900 "$1/tests/$binary" --gtest_brief=1 &
+      GTEST_TOTAL_SHARDS=$jobs GTEST_SHARD_INDEX=$shard timeout 900 "$folder/tests/$binary" --gtest_brief=1 &
       processes+=($!)
     done
     for process in "${processes[@]}"; do wait "$process" || status=$?; done
@@ -253,6 +254,7 @@ check_mutations() {
 }
 
 check_cuda() {
+  local emulated=(simt_emulator_tests cuda_kernel_tests)
   step "simt: configure" configure simt
   if $passed; then step "simt: build" build build-simt --target cuda_tests; fi
   if $passed; then step "simt: tests" run_tests build-simt -L cuda; fi
@@ -267,18 +269,18 @@ check_cuda() {
   if ! $sanitizers; then return; fi
   if $passed; then step "simt-asan: configure" configure simt-asan; fi
   if $passed; then
-    step "simt-asan: build" build build-simt-asan --target cuda_kernel_tests simt_emulator_tests
+    step "simt-asan: build" build build-simt-asan --target "${emulated[@]}"
   fi
   find build-simt-asan -name '*.gcda' -delete 2>/dev/null || true
-  if $passed; then step "simt-asan: tests" check_sanitized build-simt-asan; fi
+  if $passed; then step "simt-asan: tests" check_sanitized build-simt-asan "${emulated[@]}"; fi
   if $passed; then
     step "kernel coverage" python3 tests/tools/kernel_coverage.py --build-dir build-simt-asan
   fi
   if $passed; then step "simt-tsan: configure" configure simt-tsan; fi
   if $passed; then
-    step "simt-tsan: build" build build-simt-tsan --target cuda_kernel_tests simt_emulator_tests
+    step "simt-tsan: build" build build-simt-tsan --target "${emulated[@]}" rank_thread_tests
   fi
-  if $passed; then step "simt-tsan: tests" check_sanitized build-simt-tsan; fi
+  if $passed; then step "simt-tsan: tests" check_sanitized build-simt-tsan "${emulated[@]}" rank_thread_tests; fi
   if $passed; then step "simt: barriers dropped" check_mutations; fi
 }
 

@@ -66,3 +66,5 @@ rela_tests(kernels_data_tests LIGHT
 
 add_custom_target(kernel_tests DEPENDS kernels_data_tests kernels_norm_tests kernels_op_tests
                                        kernels_optimizer_tests similarity_tests tuning_tests)
+
+rela_rank_tests(mpi_group_tests SOURCES kernels/test_mpi_group.cpp LINKS kernels RANKS 3 LABELS ranks)

@@ -84,3 +84,14 @@ rela_tests(targets_tests
     rela/targets/test_whitening.cpp
   LINKS
     rela)
+
+# Ranks as threads of one process: small enough for the thread sanitizer, under which check.sh runs it too.
+rela_tests(rank_thread_tests
+  SOURCES
+    rela/train/test_rank_threads.cpp
+    runtime/test_loopback.cpp
+  LINKS
+    rela)
+if(RELA_SANITIZE MATCHES "thread")
+  target_sources(rank_thread_tests PRIVATE support/tsan_options.cpp)
+endif()

@@ -247,6 +247,10 @@ void describe(ConfigTable& table, DistributedConfig& c) {
   table.boolean("sync_batchnorm", c.sync_batchnorm,
                 "batch norm's statistics are those of all processes' images together, as if one "
                 "process had them; false: each process has its own");
+  table.choice<Dtype>("reduce_dtype", c.reduce_dtype,
+                      {{"fp32", Dtype::kF32}, {"bf16", Dtype::kBf16}},
+                      "what gradients travel as when they are summed over the processes; `bf16` is "
+                      "half as much, and rounds them");
   table
       .real("bucket_mb", c.bucket_mb, Limits::between(0.0625, 1024),
             "gradients are summed over the processes in pieces of this many MiB, each as soon as "

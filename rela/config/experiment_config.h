@@ -95,9 +95,10 @@ struct CheckpointConfig {
 
 /// Runs of several processes.
 struct DistributedConfig {
-  bool sync_batchnorm = true;  // batch statistics of all ranks' batches together
-  double bucket_mb = 8;        // gradients that are summed at once
-  double timeout_s = 600;      // of a rank that does not answer
+  bool sync_batchnorm = true;        // batch statistics of all ranks' batches together
+  Dtype reduce_dtype = Dtype::kF32;  // of gradients while they are summed
+  double bucket_mb = 8;              // gradients that are summed at once
+  double timeout_s = 600;            // of a rank that does not answer
 };
 
 inline constexpr double kMaxLossScale = 0x1p24;  // a gradient of .004 overflows f16 there

@@ -15,7 +15,7 @@ namespace rela {
 
 Device open_device(DeviceRequest request, const ComputeSettings& settings) {
   const World& here = world();
-  choose_gpu(here.local_rank);
+  choose_gpu({.index = here.gpu_rank, .processes = here.gpu_sharers});
   const DeviceChoice choice = choose_device(request);
   const bool on_gpu = choice.device == Device::kCuda && !choice.is_emulated;
   RELA_CHECK(settings.dtype != Dtype::kF16 || choice.device == Device::kCuda, UnsupportedError,

@@ -99,7 +99,8 @@ RunDirectory::Trace::~Trace() {
     if (is_noted) undo();
   } catch (const std::exception&) {  // the next start puts back what is left in .moving
   }
-  if (!had_lock) fs::remove(folder / kLock, failure);
+  // Another process that started at the same time may hold it.
+  if (has_taken_lock && !had_lock) fs::remove(folder / kLock, failure);
   if (made_from.empty()) return;
   for (fs::path at = folder; fs::remove(at, failure) && at != made_from;) at = at.parent_path();
 }
@@ -157,8 +158,10 @@ void RunDirectory::drop_replaced() const { remove_tree((path_ / kReplaced).strin
 void RunDirectory::take_lock() {
   if (!lock_.try_take()) {
     throw UsageError(cat("out: ", path_.string(), " is in use by process ", lock_.owner().text(),
-                         "; wait for it, stop it, or pass --out for another folder"));
+                         "; wait for it, stop it, or pass --out for another folder; if one command "
+                         "started both, its launcher is none that rela knows: use mpirun or srun"));
   }
+  trace_.has_taken_lock = true;
   lock_.write_owner();
 }
 

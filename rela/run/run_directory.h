@@ -56,6 +56,7 @@ class RunDirectory {
     std::filesystem::path folder;
     std::filesystem::path made_from;  // the outermost folder that had to be made; empty: none
     bool had_lock = false;
+    bool has_taken_lock = false;
     std::vector<std::string> found;  // files of a run
     bool is_noted = false;
     bool is_kept = false;

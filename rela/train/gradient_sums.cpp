@@ -2,13 +2,16 @@
 
 #include <utility>
 
+#include "runtime/allocator.h"
+#include "runtime/ops/cast.h"
+
 namespace rela {
 
 GradientSums::GradientSums(Communicator& ranks, std::span<const TrainedPart> parts,
-                           int64_t bucket_bytes)
+                           const Options& options)
     : ranks_(ranks), parts_(parts.begin(), parts.end()) {
   if (ranks.is_alone()) return;
-  for (const TrainedPart& part : parts_) add_buckets(part, bucket_bytes);
+  for (const TrainedPart& part : parts_) add_buckets(part, options);
 }
 
 GradientSums::~GradientSums() {
@@ -19,7 +22,7 @@ GradientSums::~GradientSums() {
 }
 
 /// Frozen segments get no gradients: nobody needs their sums.
-void GradientSums::add_buckets(const TrainedPart& part, int64_t bucket_bytes) {
+void GradientSums::add_buckets(const TrainedPart& part, const Options& options) {
   const std::span<const ArenaSegment> all = part.arena->segments();
   const auto count = static_cast<size_t>(part.frozen_from.value_or(std::ssize(all)));
   for (size_t first = 0; first < count;) {
@@ -28,15 +31,22 @@ void GradientSums::add_buckets(const TrainedPart& part, int64_t bucket_bytes) {
     const auto bytes = [&] {
       return (end_of(last) - all[first].offset) * static_cast<int64_t>(sizeof(float));
     };
-    while (last + 1 < count && bytes() < bucket_bytes) ++last;
+    while (last + 1 < count && bytes() < options.bucket_bytes) ++last;
     const size_t index = buckets_.size();
-    buckets_.push_back({.gradients = part.arena->gradients().slice(all[first].offset, end_of(last)),
+    Tensor gradients = part.arena->gradients().slice(all[first].offset, end_of(last));
+    const MemoryUseGuard use(MemoryUse::kParameters);
+    Tensor wire = options.wire == gradients.dtype()
+                      ? gradients
+                      : Tensor::empty(gradients.shape(), options.wire, gradients.device());
+    buckets_.push_back({.gradients = std::move(gradients),
+                        .wire = std::move(wire),
                         .segments = static_cast<int64_t>(last - first + 1)});
     for (size_t i = first; i <= last; ++i)
       set_grad_hook(part.arena->parameters()[i].var,
                     [this, index](Tensor&) { this->count(index); });
     first = last + 1;
   }
+  waiting_ = buckets_.size();
 }
 
 void GradientSums::arm() {
@@ -46,18 +56,23 @@ void GradientSums::arm() {
 
 void GradientSums::count(size_t bucket) {
   if (!armed_ || --buckets_[bucket].missing > 0) return;
-  buckets_[bucket].begun = true;
-  begin(buckets_[bucket]);
+  while (waiting_ > 0 && buckets_[waiting_ - 1].missing == 0) begin_next();
 }
 
-void GradientSums::begin(Bucket& bucket) { ranks_.begin_sum(wire_buffer(bucket.gradients)); }
+void GradientSums::begin_next() {
+  Bucket& bucket = buckets_[--waiting_];
+  if (bucket.is_converted()) convert(bucket.gradients, bucket.wire);
+  ranks_.begin_sum(wire_buffer(bucket.wire));
+}
 
 void GradientSums::finish() {
   for (const TrainedPart& part : parts_) part.arena->finish_gradients();
-  for (Bucket& bucket : buckets_) {
-    if (!std::exchange(bucket.begun, false)) begin(bucket);
-  }
+  while (waiting_ > 0) begin_next();
   ranks_.finish_sums();
+  for (Bucket& bucket : buckets_) {
+    if (bucket.is_converted()) convert(bucket.wire, bucket.gradients);
+  }
+  waiting_ = buckets_.size();
   armed_ = false;
 }
 

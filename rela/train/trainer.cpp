@@ -13,8 +13,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-int64_t bucket_bytes(const ExperimentConfig& config) {
-  return static_cast<int64_t>(config.distributed.bucket_mb * (1 << 20));
+GradientSums::Options sum_options(const DistributedConfig& config) {
+  return {.bucket_bytes = static_cast<int64_t>(config.bucket_mb * (1 << 20)),
+          .wire = config.reduce_dtype};
 }
 
 }  // namespace
@@ -118,7 +119,7 @@ void Trainer::begin_phase(size_t index) {
                          TrainingStep::Options{.accum_steps = config_.accum_steps,
                                                .graph = config_.cuda_graph,
                                                .ranks = &ranks_,
-                                               .bucket_bytes = bucket_bytes(config_)});
+                                               .sums = sum_options(config_.distributed)});
 }
 
 void Trainer::begin_next_phase() {

@@ -37,7 +37,7 @@ TrainingStep::TrainingStep(Phase& phase, LossScale& scale, const Options& option
     (part.probe == nullptr ? main_ : probes_).push_back(part);
   }
   const auto sums_of = [&](std::span<const TrainedPart> parts) {
-    return std::make_unique<GradientSums>(*options.ranks, parts, options.bucket_bytes);
+    return std::make_unique<GradientSums>(*options.ranks, parts, options.sums);
   };
   main_sums_ = sums_of(main_);
   for (const TrainedPart& part : probes_) probe_sums_.push_back(sums_of({&part, 1}));

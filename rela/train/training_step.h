@@ -32,7 +32,7 @@ class TrainingStep {
     ExperimentConfig::CudaGraph graph = ExperimentConfig::CudaGraph::kOff;
     /// Share the images of a step; the loss scale is for all of their micro-steps.
     Communicator* ranks = &single_communicator();
-    int64_t bucket_bytes = 8 << 20;  // of gradients that are summed over the ranks at once
+    GradientSums::Options sums = {};  // over the ranks
   };
   /// Begins the phase: freezes what rests in it. Phase, scale and ranks must outlive this object.
   TrainingStep(Phase& phase, LossScale& scale, const Options& options);

@@ -39,7 +39,8 @@ class Communicator {
   bool is_alone() const { return size() == 1; }
   bool is_first() const { return rank() == 0; }
 
-  /// Adds the elements over all ranks, in place. All ranks get the same bits.
+  /// Adds the elements over all ranks, in place. All ranks get the same bits. Over MPI, bf16 and
+  /// f16 are added in f32 and rounded once; NCCL may round after each addition.
   virtual void sum(const WireBuffer& buffer) = 0;
   /// The same, beside the work that is launched from now on: the buffer must not be touched before
   /// finish_sums(). Sums run one after the other.

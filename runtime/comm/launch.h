@@ -20,8 +20,13 @@ struct Launch {
 using Environment = std::function<std::optional<std::string>(const char* name)>;
 
 /// Reads what launchers leave in the environment: Open MPI, MPICH (PMI), PMIx, Slurm's srun,
-/// torchrun, in this order; the first that is there counts. Throws DistributedError for numbers
-/// that do not fit together.
+/// torchrun, in this order; the first that is there counts. Throws DistributedError, which names
+/// the variables, for numbers that do not fit together, for launchers that contradict each other
+/// (except srun, with which others start their helpers), and if there is but half of one's
+/// variables.
+///
+/// There are no flags for rank and size: MPI finds the other processes through its launcher alone,
+/// so that flags could only repeat what the launcher says, or contradict it.
 Launch detect_launch(const Environment& environment);
 /// The same for this process.
 Launch detect_launch();

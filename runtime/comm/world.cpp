@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
+#include <cstring>
 #include <set>
 
 #include "kernels/libraries/mpi/group.h"
@@ -24,6 +26,7 @@ constexpr double kJoinTimeoutS = 600;
 struct Place {
   std::array<char, 256> host{};
   std::array<unsigned char, 1024> cores{};  // a bit each: the affinity mask
+  std::array<char, 256> gpus{};             // CUDA_VISIBLE_DEVICES
 };
 
 Place this_place() {
@@ -31,6 +34,8 @@ Place this_place() {
   gethostname(place.host.data(), place.host.size() - 1);
   // The kernel's call, because glibc's wants to know the number of cores beforehand.
   (void)syscall(SYS_sched_getaffinity, 0, place.cores.size(), place.cores.data());
+  if (const char* gpus = std::getenv("CUDA_VISIBLE_DEVICES"))
+    std::strncpy(place.gpus.data(), gpus, place.gpus.size() - 1);
   return place;
 }
 
@@ -55,6 +60,7 @@ World find_world(const Launch& launch) {
               .size = launch.size,
               .local_size = 0,
               .core_sharers = 0,
+              .gpu_sharers = 0,
               .host = mine.host.data(),
               .launcher = launch.launcher};
   std::set<std::string> hosts;
@@ -65,6 +71,9 @@ World find_world(const Launch& launch) {
     ++found.local_size;
     if (i < launch.rank) ++found.local_rank;
     if (share_cores(place, mine)) ++found.core_sharers;
+    if (place.gpus != mine.gpus) continue;
+    ++found.gpu_sharers;
+    if (i < launch.rank) ++found.gpu_rank;
   }
   found.hosts = static_cast<int>(hosts.size());
   return found;

@@ -14,6 +14,8 @@ struct World {
   int local_rank = 0;  // among the processes of the same host
   int local_size = 1;
   int core_sharers = 1;    // processes that may run on cores that this one may run on
+  int gpu_sharers = 1;     // processes of the host that see the same GPUs (CUDA_VISIBLE_DEVICES)
+  int gpu_rank = 0;        // among those
   std::string host{};      // this one's name
   int hosts = 1;           // that take part
   std::string launcher{};  // "Open MPI"; empty: this process is alone

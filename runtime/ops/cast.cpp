@@ -1,5 +1,6 @@
-#include "kernels/elementwise/cast.h"
+#include "runtime/ops/cast.h"
 
+#include "kernels/elementwise/cast.h"
 #include "runtime/error.h"
 #include "runtime/kernel_table.h"
 #include "runtime/ops/ops.h"
@@ -9,13 +10,13 @@ namespace {
 
 const KernelTable<CastFn> kCast{"cast", cast_cpu, RELA_CUDA_KERNEL(cast_cuda)};
 
+}  // namespace
+
 void convert(const Tensor& from, Tensor& to, Write mode) {
   const CastArgs args{
       .x = from.raw(), .from = from.dtype(), .y = to.raw(), .to = to.dtype(), .mode = mode};
   kCast.launch(from.device(), args, from.numel());
 }
-
-}  // namespace
 
 Var cast(const Var& x, Dtype dtype) {
   RELA_CHECK(is_floating(x.dtype()) && is_floating(dtype), DtypeError,

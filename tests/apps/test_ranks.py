@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Runs of several processes, started by mpirun: they equal a run of one, and end together."""
+"""Runs of several processes, started by mpirun: they equal a run of one, and end together.
+
+The environment variable RELA_RANKS_DEVICE names the device, "cpu" or "cuda"; with "cuda", emulated, only what
+depends on it is tested, at the smallest sizes.
+"""
 
 import array
 import math
@@ -12,18 +16,22 @@ import sys
 import time
 import unittest
 
-from programs import (APPS, DATA, DONE, STOPPED, USAGE, TIMEOUT_S, ProgramTest, Run, environment, read_safetensors)
+import programs
+from programs import (APPS, DATA, DONE, STOPPED, USAGE, WEIGHTS, TIMEOUT_S, ProgramTest, Run, environment,
+                      read_safetensors)
 
 DISTRIBUTED = 7
-STEPS = 20
 DEVICE = os.environ.get("RELA_RANKS_DEVICE", "cpu")
+IS_CPU = DEVICE == "cpu"
+STEPS, BATCH, IMAGES = (20, 32, 128) if IS_CPU else (4, 8, 16)
 
 # Rectifiers and small batches amplify a rounding tenfold per step; small steps and a batch of 32 keep it
 # small for twenty of them. What is compared is how the weights changed.
-PARITY = {"device": DEVICE, "max_steps": STEPS, "batch_size": 32, "optimizer.name": "sgd", "optimizer.lr": 1e-5,
-          "data.synthetic_images": 128, "checkpoint.every_steps": 1, "checkpoint.keep_last": STEPS,
-          "distributed.bucket_mb": 0.0625, "eval.knn_every_epochs": 1, "eval.knn_k": 5}
+PARITY = {"device": DEVICE, "max_steps": STEPS, "batch_size": BATCH, "optimizer.name": "sgd", "optimizer.lr": 1e-5,
+          "data.synthetic_images": IMAGES, "checkpoint.every_steps": 1, "checkpoint.keep_last": STEPS,
+          "distributed.bucket_mb": 0.0625, "eval.knn_every_epochs": 1 if IS_CPU else 0, "eval.knn_k": 5}
 RELA = {"method": "rela_byol", "rela.switch": {"mode": "fixed", "fraction": 0.5}}
+on_the_cpu = unittest.skipUnless(IS_CPU, "the same on every device")
 
 
 def mpirun(*groups):
@@ -34,9 +42,9 @@ def mpirun(*groups):
     return command
 
 
-def mpi_environment():
+def mpi_environment(**variables):
     return dict(environment(), OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                OMPI_MCA_orte_abort_print_stack="0")
+                OMPI_MCA_orte_abort_print_stack="0", **variables)
 
 
 def weights(run, step):
@@ -53,8 +61,8 @@ class RanksTest(ProgramTest):
     def words(self, out, *args):
         return [APPS / "train_byol", self.top / "config.json", "--out", self.top / out, *args]
 
-    def run_ranks(self, groups):
-        return subprocess.run(mpirun(*groups), env=mpi_environment(), text=True, stdin=subprocess.DEVNULL,
+    def run_ranks(self, groups, **variables):
+        return subprocess.run(mpirun(*groups), env=mpi_environment(**variables), text=True, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
 
     def train_ranks(self, ranks, out, *args, changes=None):
@@ -107,25 +115,29 @@ class Parity(RanksTest):
             change = math.dist(values, before[name]) if name in before else 0
             self.assertLessEqual(math.dist(values, mine[name]), 0.02 * change + 1e-6, name)
 
-    def assert_ranks_equal_one(self, changes, ranks=(2, 4)):
+    def assert_ranks_equal_one(self, changes, ranks=(2, 4) if IS_CPU else (2,)):
         changes = {**PARITY, **changes}
         whole = self.trained("whole", changes=changes)
         for count in ranks:
             run = self.trained_ranks(count, f"ranks{count}", changes=changes)
             self.assert_same(run, whole)
+            if not changes["eval.knn_every_epochs"]:
+                continue
             # The untrained network is the same to the bit: so are its neighbours.
             first = [(e["step"], e["correct"], e["total"]) for e in whole.events("eval")][0]
             self.assertEqual([(e["step"], e["correct"], e["total"]) for e in run.events("eval")][0], first)
 
     def test_byol(self):
-        self.assert_ranks_equal_one({})
+        self.assert_ranks_equal_one({"eval.knn_every_epochs": 1 if IS_CPU else 100})
 
     def test_rela_through_the_switch(self):
         self.assert_ranks_equal_one({**RELA, "rela.train_map": True})
 
+    @on_the_cpu
     def test_supervised_with_accumulated_steps(self):
         self.assert_ranks_equal_one({"method": "supervised", "accum_steps": 2, "batch_size": 16}, ranks=(2,))
 
+    @on_the_cpu
     def test_without_shared_statistics_it_is_another_run(self):
         changes = {**PARITY, "max_steps": 2, "distributed.sync_batchnorm": False}
         whole = self.trained("whole", changes=changes)
@@ -134,12 +146,45 @@ class Parity(RanksTest):
 
     def test_a_run_goes_on_with_other_numbers_of_ranks(self):
         whole = self.trained("whole", changes=PARITY)
-        self.trained_ranks(2, "run", "--max-steps", 6, changes=PARITY)
-        self.trained_ranks(4, "run", "--max-steps", 13, "--resume", "auto", changes=PARITY)
+        self.trained_ranks(2, "run", "--max-steps", STEPS // 3, changes=PARITY)
+        self.trained_ranks(4, "run", "--max-steps", STEPS * 2 // 3, "--resume", "auto", changes=PARITY)
         run = self.trained("run", "--resume", "auto", changes=PARITY)
         self.assert_same(run, whole)
 
+    def test_gradients_that_travel_in_16_bits_change_the_run_by_their_rounding(self):
+        changes = {**PARITY, "eval.knn_every_epochs": 0, "checkpoint.keep_last": 2}
+        in_fp32 = self.trained_ranks(2, "fp32", changes=changes)
+        changes["distributed.reduce_dtype"] = "bf16"
+        in_bf16 = self.trained_ranks(2, "bf16", changes=changes)
+        for (step, loss), (_, other) in zip(in_bf16.losses(), in_fp32.losses(), strict=True):
+            self.assertAlmostEqual(loss, other, delta=1e-4 * abs(other), msg=f"step {step}")
+        self.assertNotEqual(in_bf16.results(STEPS), in_fp32.results(STEPS))
+        refused = self.train_ranks(2, "bf16", "--resume", "auto", "--max-steps", STEPS + 1, changes={
+            **changes, "distributed.reduce_dtype": "fp32"})
+        self.assertFails(refused, WEIGHTS, "distributed.reduce_dtype")
 
+    def test_it_goes_on_with_the_same_bits(self):
+        changes = {**PARITY, "eval.knn_every_epochs": 0, "max_steps": 8}
+        whole = self.trained_ranks(2, "whole", changes=changes)
+        self.trained_ranks(2, "cut", "--max-steps", 5, changes=changes)
+        cut = self.trained_ranks(2, "cut", "--resume", "auto", changes=changes)
+        self.assertEqual(cut.results(8), whole.results(8))
+        self.assertEqual(cut.losses(), whole.losses())
+
+    @unittest.skipIf(IS_CPU, "recordings are the GPU's")
+    def test_recorded_steps_give_the_bits_of_those_that_are_not(self):
+        steps = 7  # of which the last ones are replayed
+        changes = {**PARITY, "eval.knn_every_epochs": 0, "checkpoint.every_steps": 0, "max_steps": steps}
+        runs = {}
+        for graph in ("on", "off"):
+            runs[graph] = self.trained_ranks(2, graph, changes={**changes, "cuda_graph": graph})
+            log = (runs[graph] / "train.log").read_text()
+            self.assertEqual("recorded as a graph" in log, graph == "on")
+        self.assertEqual(runs["on"].losses(), runs["off"].losses())
+        self.assertEqual(runs["on"].results(steps), runs["off"].results(steps))
+
+
+@on_the_cpu
 class Refusals(RanksTest):
     def test_a_batch_that_the_ranks_do_not_divide(self):
         result = self.train_ranks(3, "run", changes={"batch_size": 32})
@@ -163,6 +208,24 @@ class Refusals(RanksTest):
         self.assertExit(result, USAGE)
         self.assertEqual(result.stderr.count("optimizer.lr"), 1, result.stderr)
 
+    def test_launchers_that_contradict_each_other(self):
+        self.write_config()
+        result = self.run_ranks([(2, self.words("run"))], RANK="0", WORLD_SIZE="8")
+        self.assertFails(result, DISTRIBUTED, "Open MPI says process 0 of 2", "torchrun says process 0 of 8")
+        self.assertFalse((self.top / "run").exists())
+
+    def test_processes_that_know_nothing_of_each_other_do_not_share_a_folder(self):
+        self.write_config({"max_steps": 1_000_000})
+        unknown = ["env", *[f"--unset={name}" for name in ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMIX_RANK")]]
+        result = self.run_ranks([(2, [*unknown, *self.words("run")])])
+        self.assertFails(result, USAGE, "run is in use by process", "use mpirun or srun")
+
+    def test_half_of_a_launchers_variables(self):
+        self.write_config()
+        unknown = ["env", "--unset=OMPI_COMM_WORLD_SIZE"]
+        result = self.run_ranks([(2, [*unknown, *self.words("run")])])
+        self.assertFails(result, DISTRIBUTED, "OMPI_COMM_WORLD_RANK is set and OMPI_COMM_WORLD_SIZE is not")
+
     def test_programs_of_one_process(self):
         for program, *args in (("evaluate", "knn", "--run", self.top), ("embed", "--run", self.top),
                                ("transport", "--all", self.top), ("experiment", "table.json"),
@@ -171,8 +234,23 @@ class Refusals(RanksTest):
             self.assertFails(result, USAGE, f"{program} runs as one process, and Open MPI started 2")
 
 
+@unittest.skipIf(IS_CPU, "GPUs, emulated")
+class Gpus(RanksTest):
+    def test_more_processes_than_gpus(self):
+        self.write_config({"device": "cuda"})
+        result = self.run_ranks([(4, self.words("run"))], RELA_SIMT_DEVICES="2")
+        self.assertFails(result, programs.DEVICE, "4 processes of this host share 2 visible GPUs", "ppr:2:node")
+
+    def test_processes_whose_launcher_gives_each_a_gpu_of_its_own(self):
+        self.write_config({"device": "cuda", "max_steps": 1})
+        own = ["bash", "-c", 'CUDA_VISIBLE_DEVICES=$OMPI_COMM_WORLD_LOCAL_RANK exec "$@"', "-"]
+        result = self.run_ranks([(2, [*own, *self.words("run")])])
+        self.assertExit(result, DONE)
+
+
 class Faults(RanksTest):
-    ENDLESS = {"device": DEVICE, "max_steps": 1_000_000, "batch_size": 16}
+    ENDLESS = {"device": DEVICE, "max_steps": 1_000_000, "batch_size": 16 if IS_CPU else 4}
+    KILLS = int(os.environ.get("RELA_RANK_KILLS", "4" if IS_CPU else "1"))
 
     def wait_for_steps(self, process, run, steps=3):
         self.wait_until(lambda: len(run.events("train")) >= steps, process)
@@ -190,7 +268,7 @@ class Faults(RanksTest):
     def test_killed_ranks_end_the_run_and_it_goes_on(self):
         rng = random.Random(4)
         changes = {**self.ENDLESS, "checkpoint.every_steps": 1}
-        for _ in range(int(os.environ.get("RELA_RANK_KILLS", "4"))):
+        for _ in range(self.KILLS):
             process, run = self.start_ranks(2, "run", "--resume", "auto", changes=changes)
             steps = len(run.events("train"))
             self.wait_for_steps(process, run, steps + 1)
@@ -210,7 +288,9 @@ class Faults(RanksTest):
         text = process.stderr.read()
         self.assertEqual(code, DISTRIBUTED, text)
         self.assertIn("rank 0 of 2", text)
-        self.assertIn("no answer from the other processes in 2 s", text)
+        # On a GPU, the host's wait and the watch over the GPU's sums end at about the same time.
+        self.assertRegex(text, "no answer from the other processes in 2 s" if IS_CPU else
+                         "no answer from the other processes in 2 s|the GPUs' sums have not ended in 2 s")
 
 
 if __name__ == "__main__":

@@ -93,5 +93,39 @@ TEST(GpuFacts, AreDescribedInOneLine) {
   EXPECT_EQ(describe_build({}), "none");
 }
 
+GpuFacts machine_with_gpus(size_t count) {
+  GpuFacts facts = good_machine();
+  facts.gpus.resize(count, facts.gpus.front());
+  return facts;
+}
+
+TEST(GpuTurnComplaint, IsEmptyWithAGpuForEachProcess) {
+  EXPECT_EQ(gpu_turn_complaint({}, machine_with_gpus(1)), "");
+  EXPECT_EQ(gpu_turn_complaint({.index = 3, .processes = 4}, machine_with_gpus(4)), "");
+  EXPECT_EQ(gpu_turn_complaint({.index = 1, .processes = 2}, machine_with_gpus(8)), "");
+}
+
+TEST(GpuTurnComplaint, NamesProcessesAndGpusToEachOfThem) {
+  for (const int index : {0, 3}) {
+    EXPECT_THAT(gpu_turn_complaint({.index = index, .processes = 4}, machine_with_gpus(2)),
+                AllOf(HasSubstr("4 processes of this host share 2 visible GPUs;"),
+                      HasSubstr("ppr:2:node")));
+  }
+  GpuFacts facts = machine_with_gpus(1);
+  facts.visible_devices = "5";
+  EXPECT_THAT(gpu_turn_complaint({.index = 0, .processes = 2}, facts),
+              AllOf(HasSubstr("2 processes"), HasSubstr("1 visible GPU (CUDA_VISIBLE_DEVICES=5)"),
+                    HasSubstr("--gpu-bind=none")));
+}
+
+TEST(GpuTurnComplaint, EmulatedComesOnlyWhereSeveralGpusAreClaimed) {
+  GpuFacts facts = machine_with_gpus(1);
+  facts.build = CudaBuild::kEmulated;
+  EXPECT_EQ(gpu_turn_complaint({.index = 1, .processes = 2}, facts), "");
+  facts = machine_with_gpus(2);
+  facts.build = CudaBuild::kEmulated;
+  EXPECT_NE(gpu_turn_complaint({.index = 1, .processes = 4}, facts), "");
+}
+
 }  // namespace
 }  // namespace rela

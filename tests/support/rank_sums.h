@@ -2,7 +2,6 @@
 // Batch norm over the rows of two ranks, computed by one process.
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,14 +11,14 @@
 #include "runtime/cuda.h"
 #include "runtime/ops/ops.h"
 #include "tests/support/array.h"
+#include "tests/support/loopback.h"
 
 namespace rela::test {
 
-/// One of two ranks whose sums of f64 are replayed: each sum is noted, and what the other rank
-/// noted for it in an earlier round, if anything, is added.
+/// One of two ranks on cuda whose sums of f64 are replayed: each sum is noted, and what the other
+/// rank noted for it in an earlier round, if anything, is added.
 class ReplayedRank : public Communicator {
  public:
-  explicit ReplayedRank(Device device) : device_(device) {}
   /// Starts a round in which the other rank says these.
   void start(std::vector<std::vector<double>> theirs) {
     theirs_ = std::move(theirs);
@@ -47,15 +46,10 @@ class ReplayedRank : public Communicator {
   void barrier() override {}
 
  private:
-  void copy(void* to, const void* from, size_t count, CopyKind kind) const {
-    if (device_ == Device::kCpu) {
-      std::memcpy(to, from, count * sizeof(double));
-    } else {
-      cuda_copy(to, from, count * sizeof(double), kind);
-    }
+  static void copy(void* to, const void* from, size_t count, CopyKind kind) {
+    cuda_copy(to, from, count * sizeof(double), kind);
   }
 
-  Device device_;
   std::vector<std::vector<double>> mine_;
   std::vector<std::vector<double>> theirs_;
 };
@@ -125,19 +119,29 @@ inline Tensor join_ranks(const Tensor& first, const Tensor& second) {
   return all;
 }
 
-/// What two ranks with different data get.
-inline std::vector<NormResults> run_ranks(const RankNormCase& c,
-                                          const std::vector<std::vector<Tensor>>& data,
-                                          Device device) {
+/// What two ranks with different data get: threads of this process.
+inline std::vector<NormResults> run_rank_threads(const RankNormCase& c,
+                                                 const std::vector<std::vector<Tensor>>& data) {
+  std::vector<NormResults> got(2);
+  run_in_threads({.ranks = 2}, [&](Communicator& ranks) {
+    const auto me = static_cast<size_t>(ranks.rank());
+    got[me] = run_norm(c, data[me][0], data[me][1], data[me][2], Device::kCpu, &ranks);
+  });
+  return got;
+}
+
+/// The same on cuda, where one thread does all: each rank's sums are noted, then replayed.
+inline std::vector<NormResults> replay_ranks(const RankNormCase& c,
+                                             const std::vector<std::vector<Tensor>>& data) {
   std::vector<std::vector<std::vector<double>>> said(2);
   std::vector<NormResults> got(2);
   for (size_t round = 0; round < 3; ++round) {  // sums of forward, sums of backward, results
     auto heard = said;
     for (size_t r = 0; r < 2; ++r) {
-      ReplayedRank rank(device);
+      ReplayedRank rank;
       heard[1 - r].resize(std::min(heard[1 - r].size(), round));
       rank.start(heard[1 - r]);
-      got[r] = run_norm(c, data[r][0], data[r][1], data[r][2], device, &rank);
+      got[r] = run_norm(c, data[r][0], data[r][1], data[r][2], Device::kCuda, &rank);
       said[r] = rank.mine();
     }
   }
@@ -155,7 +159,8 @@ inline std::string check_norm_over_ranks(const RankNormCase& c, Device device) {
   }
   const auto joined = [&](size_t which) { return join_ranks(data[0][which], data[1][which]); };
   const NormResults whole = run_norm(c, joined(0), joined(1), joined(2), device, nullptr);
-  const std::vector<NormResults> got = run_ranks(c, data, device);
+  const std::vector<NormResults> got =
+      device == Device::kCpu ? run_rank_threads(c, data) : replay_ranks(c, data);
   std::string text;
   const auto compare = [&](const char* what, Dtype dtype, const Array& mine, const Array& want) {
     // Both sides are rounded to the dtype.

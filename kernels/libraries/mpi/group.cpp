@@ -7,7 +7,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
 #include <thread>
+#include <vector>
 
 #include "kernels/libraries/mpi/library.h"
 #include "kernels/simt/error.h"
@@ -30,46 +32,31 @@ void check(int status, const char* call) {
   throw simt::Error(std::string("mpi: ") + call + ": " + std::string(text, length));
 }
 
-template <class T>
-void add_16_bit(void* in, void* in_out, int* count, MPI_Datatype* /*type*/) {
-  const T* a = static_cast<const T*>(in);
-  T* b = static_cast<T*>(in_out);
-  for (int i = 0; i < *count; ++i) b[i] = store_as<T>(to_float(a[i]) + to_float(b[i]));
-}
-
-/// How MPI adds elements of a type.
-struct Addition {
-  MPI_Datatype type;
-  MPI_Op op;
-};
-
-template <class T>
-MPI_Op op_of_16_bit() {
-  static const MPI_Op op = [] {
-    MPI_Op made = nullptr;
-    check(RELA_MPI(MPI_Op_create)(add_16_bit<T>, /*commute=*/1, &made), "MPI_Op_create");
-    return made;
-  }();
-  return op;
-}
-
-Addition addition_of(WireType type) {
-  const MPI_Op sum = mpi_constant<MPI_Op>("ompi_mpi_op_sum");
+MPI_Datatype type_of(WireType type) {
   switch (type) {
     case WireType::kF32:
-      return {mpi_constant<MPI_Datatype>("ompi_mpi_float"), sum};
+      return mpi_constant<MPI_Datatype>("ompi_mpi_float");
     case WireType::kF64:
-      return {mpi_constant<MPI_Datatype>("ompi_mpi_double"), sum};
+      return mpi_constant<MPI_Datatype>("ompi_mpi_double");
     case WireType::kI64:
-      return {mpi_constant<MPI_Datatype>("ompi_mpi_int64_t"), sum};
+      return mpi_constant<MPI_Datatype>("ompi_mpi_int64_t");
     case WireType::kBf16:
-      return {mpi_constant<MPI_Datatype>("ompi_mpi_uint16_t"), op_of_16_bit<Bf16>()};
     case WireType::kF16:
-      return {mpi_constant<MPI_Datatype>("ompi_mpi_uint16_t"), op_of_16_bit<F16>()};
+      return mpi_constant<MPI_Datatype>("ompi_mpi_uint16_t");
     case WireType::kBytes:
       break;
   }
   throw simt::Error("mpi: bytes cannot be summed");
+}
+
+/// all: [processes, part], added in the order of the processes, in f32.
+template <class T>
+void add_rows(const std::vector<T>& all, std::span<T> sums) {
+  for (size_t i = 0; i < sums.size(); ++i) {
+    float sum = 0;
+    for (size_t at = i; at < all.size(); at += sums.size()) sum += to_float(all[at]);
+    sums[i] = store_as<T>(sum);
+  }
 }
 
 /// MPI counts in int.
@@ -109,6 +96,37 @@ struct MpiGroup::Impl {
   MPI_Comm comm = nullptr;
   std::chrono::duration<double> timeout{};
 
+  void sum(std::byte* data, int count, WireType type) const {
+    MPI_Request request = nullptr;
+    check(RELA_MPI(MPI_Iallreduce)(MPI_IN_PLACE, data, count, type_of(type),
+                                   mpi_constant<MPI_Op>("ompi_mpi_op_sum"), comm, &request),
+          "MPI_Iallreduce");
+    wait(request, "MPI_Iallreduce");
+  }
+
+  /// As many bytes as a ring would send; but each process adds a part of the elements of all, and
+  /// rounds once, where MPI's own sum rounds at every addition.
+  template <class T>
+  void sum_16_bit(T* data, int count, WireType type, int processes) const {
+    const int part = (count + processes - 1) / processes;
+    const MPI_Datatype wire = type_of(type);
+    std::vector<T> mine(static_cast<size_t>(part) * static_cast<size_t>(processes));
+    std::copy(data, data + count, mine.begin());
+    std::vector<T> theirs(mine.size());
+    MPI_Request request = nullptr;
+    check(
+        RELA_MPI(MPI_Ialltoall)(mine.data(), part, wire, theirs.data(), part, wire, comm, &request),
+        "MPI_Ialltoall");
+    wait(request, "MPI_Ialltoall");
+    std::vector<T> sums(static_cast<size_t>(part));
+    add_rows<T>(theirs, sums);
+    check(
+        RELA_MPI(MPI_Iallgather)(sums.data(), part, wire, mine.data(), part, wire, comm, &request),
+        "MPI_Iallgather");
+    wait(request, "MPI_Iallgather");
+    std::copy_n(mine.begin(), count, data);
+  }
+
   /// Waits for a request: first awake, because most are done at once; then asleep in between, to
   /// leave the core to whoever computes.
   void wait(MPI_Request request, const char* call) const {
@@ -142,15 +160,17 @@ MpiGroup::MpiGroup(double timeout_s) : impl_(std::make_unique<Impl>()) {
 MpiGroup::~MpiGroup() = default;
 
 void MpiGroup::sum(void* data, int64_t count, WireType type) {
-  const Addition add = addition_of(type);
   auto* at = static_cast<std::byte*>(data);
   for (int64_t left = count; left > 0;) {
     const int64_t now = std::min(left, kMostAtOnce);
-    MPI_Request request = nullptr;
-    check(RELA_MPI(MPI_Iallreduce)(MPI_IN_PLACE, at, static_cast<int>(now), add.type, add.op,
-                                   impl_->comm, &request),
-          "MPI_Iallreduce");
-    impl_->wait(request, "MPI_Iallreduce");
+    const int elements = static_cast<int>(now);
+    if (type == WireType::kBf16) {
+      impl_->sum_16_bit(reinterpret_cast<Bf16*>(at), elements, type, size_);
+    } else if (type == WireType::kF16) {
+      impl_->sum_16_bit(reinterpret_cast<F16*>(at), elements, type, size_);
+    } else {
+      impl_->sum(at, elements, type);
+    }
     at += static_cast<size_t>(now) * wire_bytes(type);
     left -= now;
   }

@@ -35,7 +35,8 @@ class MpiGroup {
   int rank() const { return rank_; }
   int size() const { return size_; }
 
-  /// Adds `count` elements over all processes, in place.
+  /// Adds `count` elements over all processes, in place. bf16 and f16 are added in f32 and rounded
+  /// once.
   void sum(void* data, int64_t count, WireType type);
   /// Copies root's bytes to all.
   void broadcast(void* data, int64_t bytes, int root);

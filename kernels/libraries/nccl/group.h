@@ -28,7 +28,8 @@ class NcclGroup {
   NcclGroup(const NcclGroup&) = delete;
   NcclGroup& operator=(const NcclGroup&) = delete;
 
-  /// Adds `count` elements of device memory over all processes, in place. Can be captured in a
+  /// Adds `count` elements of device memory over all processes, in place. bf16 and f16 are rounded
+  /// after each addition, or fewer times: as NCCL pleases. Can be captured in a
   /// graph. Throws simt::Error if it cannot be queued; what goes wrong later is in error().
   void sum(void* data, int64_t count, WireType type, Stream stream);
 

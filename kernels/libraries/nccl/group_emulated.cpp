@@ -30,8 +30,7 @@ void compare(MpiGroup& group, const Call& mine) {
   group.all_gather(&mine, all.data(), sizeof(Call));
   for (size_t i = 0; i < all.size(); ++i) {
     if (all[i] == mine) continue;
-    throw simt::Error("nccl: rank " + std::to_string(group.rank()) + " calls " + describe(mine) +
-                      ", and rank " + std::to_string(i) + " calls " + describe(all[i]) +
+    throw simt::Error("rank " + std::to_string(i) + " calls " + describe(all[i]) +
                       "; all ranks must make the same calls in the same order");
   }
 }
@@ -46,12 +45,14 @@ struct NcclGroup::Impl {
   /// In the stream: nobody there could catch what is thrown.
   void run(void* data, int64_t count, WireType type) {
     if (!error_text().empty()) return;
+    const Call call{calls++, count, static_cast<int64_t>(type)};
     try {
-      compare(group, {calls++, count, static_cast<int64_t>(type)});
+      compare(group, call);
       group.sum(data, count, type);
     } catch (const simt::Error& e) {
       const std::lock_guard lock(mutex);
-      text = e.what();
+      text = "nccl: rank " + std::to_string(group.rank()) + " calls " + describe(call) + ": " +
+             e.what();
     }
   }
   std::string error_text() const {

@@ -25,10 +25,6 @@ EventState& state(Event event) {
   return *static_cast<EventState*>(event.handle);
 }
 
-void check_device(int device, const char* call) {
-  if (device != 0) throw Error(std::string(call) + ": the emulator has device 0 only");
-}
-
 /// Page-locked memory of the host, by address.
 class PinnedMemory {
  public:
@@ -85,7 +81,9 @@ std::string device_problem() {
   return device_count() > 0 ? "" : "no CUDA-capable device is detected";
 }
 DeviceFacts device_facts(int device) {
-  check_device(device, "device_facts");
+  if (device >= options().device.count)
+    throw Error("device_facts: the emulator claims " + std::to_string(options().device.count) +
+                " devices");
   DeviceFacts facts;
   facts.name = "SIMT emulator on the CPU";
   facts.major = options().device.major;
@@ -97,7 +95,9 @@ DeviceFacts device_facts(int device) {
   return facts;
 }
 Versions versions() { return {CUDART_VERSION, options().device.driver}; }
-void set_device(int device) { check_device(device, "set_device"); }
+void set_device(int device) {
+  if (device != 0) throw Error("set_device: of all that it claims, the emulator has device 0 only");
+}
 int current_device() { return 0; }
 bool is_emulated() { return true; }
 
