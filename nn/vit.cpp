@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "kernels/attention/attention.h"
 #include "runtime/error.h"
 
 namespace rela {
@@ -54,9 +53,6 @@ VisionTransformer::VisionTransformer(const Spec& spec) : spec_(spec), norm_(spec
   RELA_CHECK(spec.patch >= 1 && spec.image_size >= spec.patch && spec.image_size % spec.patch == 0,
              ConfigError, "backbone: images of ", spec.image_size, " pixels in patches of ",
              spec.patch, "; the side must be a multiple of the patch");
-  RELA_CHECK(spec.tokens() <= kAttentionTokens, ConfigError, "backbone: images of ",
-             spec.image_size, " pixels in patches of ", spec.patch, " are ", spec.tokens(),
-             " tokens; at most ", kAttentionTokens, " are allowed");
   RELA_CHECK(spec.heads >= 1 && spec.width % spec.heads == 0, ConfigError, "backbone: a width of ",
              spec.width, " in ", spec.heads, " heads; the width must be a multiple of the heads");
   const int64_t width = spec.width;

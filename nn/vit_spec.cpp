@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/attention/attention.h"
 #include "nn/vit.h"
 #include "runtime/error.h"
 #include "runtime/io/config_table.h"
@@ -22,11 +21,6 @@ constexpr Member kMembers[] = {
     {"vit_base_patch16_224", {.image_size = 224, .patch = 16, .width = 768, .heads = 12}},
     {"vit_tiny_patch4_32", {.image_size = 32, .patch = 4, .width = 192, .heads = 3}},
 };
-
-/// The class token is one of the tokens.
-int64_t largest_side(int64_t patch) {
-  return static_cast<int64_t>(std::sqrt(static_cast<double>(kAttentionTokens - 1))) * patch;
-}
 
 VisionTransformer::Spec spec_of(const VitSpec& vit) {
   VisionTransformer::Spec spec = std::ranges::find(kMembers, vit.name, &Member::name)->spec;
@@ -67,9 +61,6 @@ std::string VitSpec::fit_images(int64_t side) {
   if (side % patch != 0)
     return cat(name, " cuts images into patches of ", patch, " pixels; views of ", side,
                " pixels are no multiple of it");
-  if (side > largest_side(patch))
-    return cat(name, " takes images of at most ", largest_side(patch), " pixels, ",
-               kAttentionTokens, " tokens; got views of ", side);
   image_size = side;
   return "";
 }

@@ -77,8 +77,8 @@ struct AttentionOptions {
 };
 /// softmax(Q K^T / sqrt(D)) V of every head over the tokens of an image, without a mask.
 /// qkv [N, T, 3 * H * D] -> [N, T, H * D]: the output of one linear layer, which holds for each
-/// token the queries of all heads, then their keys, then their values. T is at most 256, D a
-/// multiple of 16 up to 128, and the keys of a head take at most 64 KiB.
+/// token the queries of all heads, then their keys, then their values. D is a multiple of 16
+/// up to 128.
 Var attention(const Var& qkv, const AttentionOptions& options);
 
 Var add(const Var& a, const Var& b);

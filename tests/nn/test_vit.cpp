@@ -77,10 +77,6 @@ TEST(Vit, ImpossibleSpecsAreRefused) {
   EXPECT_THAT([] { VisionTransformer({.image_size = 30, .patch = 8}); },
               testing::ThrowsMessage<ConfigError>("backbone: images of 30 pixels in patches of 8; "
                                                   "the side must be a multiple of the patch"));
-  EXPECT_THAT([] { VisionTransformer({.image_size = 256}); },
-              testing::ThrowsMessage<ConfigError>(
-                  "backbone: images of 256 pixels in patches of 16 are 257 tokens; at most 256 are "
-                  "allowed"));
   EXPECT_THAT([] { VisionTransformer({.width = 100, .heads = 3}); },
               testing::ThrowsMessage<ConfigError>("backbone: a width of 100 in 3 heads; the width "
                                                   "must be a multiple of the heads"));
