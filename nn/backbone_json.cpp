@@ -27,6 +27,11 @@ ConfigTable config_keys(BackboneSpec& spec) {
       [&](auto& model) {
         table.name("name", model.name, backbone_names(), "network to train");
         describe_shape(table, model);
+        if constexpr (requires { model.frozen_patch_embedding; }) {
+          table.boolean("frozen_patch_embedding", model.frozen_patch_embedding,
+                        "a vision transformer's patch embedding keeps its random weights: learning "
+                        "without labels is then stabler (MoCo v3)");
+        }
         describe_init(table, model.init);
       },
       spec);

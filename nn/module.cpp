@@ -87,7 +87,7 @@ namespace {
 Init init_of(const NamedParameter& p, ConvInit conv, bool is_first_convolution) {
   const bool plain =
       conv == ConvInit::kFanInUniform || (conv == ConvInit::kFanInStem && is_first_convolution);
-  if (p.kind != ParameterKind::kConvWeight || !plain) return p.init;
+  if (!is_conv_weight(p.kind) || !plain) return p.init;
   const Shape& shape = p.var.shape();  // [K, R, S, C]
   return fan_in_uniform(shape.numel() / shape[0]);
 }
@@ -98,7 +98,7 @@ void initialize(const Module& module, uint64_t seed, ConvInit conv) {
   bool seen_convolution = false;
   for (const NamedParameter& p : module.parameters()) {
     const Init init = init_of(p, conv, !seen_convolution);
-    seen_convolution |= p.kind == ParameterKind::kConvWeight;
+    seen_convolution |= is_conv_weight(p.kind);
     RandomStream random({.seed = seed, .sample = stream_index(p.name), .op = RandomOp::kInit});
     for (float& x : p.var.node().value.span<float>()) {
       switch (init.kind) {

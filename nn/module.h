@@ -10,7 +10,23 @@
 
 namespace rela {
 
-enum class ParameterKind : uint8_t { kConvWeight, kLinearWeight, kBias, kNormWeight, kNormBias };
+enum class ParameterKind : uint8_t {
+  kConvWeight,
+  kLinearWeight,
+  kBias,
+  kNormWeight,
+  kNormBias,
+  kFrozenConvWeight,  // keeps its initial values: no gradient flows into it, no decay shrinks it
+  kFrozenBias,
+};
+
+/// [K, R, S, C] in memory.
+constexpr bool is_conv_weight(ParameterKind kind) {
+  return kind == ParameterKind::kConvWeight || kind == ParameterKind::kFrozenConvWeight;
+}
+constexpr bool is_frozen(ParameterKind kind) {
+  return kind == ParameterKind::kFrozenConvWeight || kind == ParameterKind::kFrozenBias;
+}
 
 /// Biases and the parameters of normalisation layers: excluded from weight decay and from LARS's
 /// adaptation.

@@ -175,7 +175,7 @@ template <class T, int kWidth>
 __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
     attention_backward_kernel(const AttentionShape d, const Problem<T> p) {
   SIMT_DYN_SHARED(T, first_operand);
-  const StagedTokens all{0, d.padded()};
+  const StagedTokens all{0, d.padded};
   T* const second_operand = first_operand + all.count * staged_pitch<T>(d.width);
   float* const lse =
       reinterpret_cast<float*>(second_operand + all.count * staged_pitch<T>(d.width));
@@ -281,7 +281,7 @@ template <class T, int kWidth>
 void launch_whole(const Problem<T>& problem, const AttentionDims& dims, Stream stream) {
   const AttentionShape shape(dims);
   const size_t bytes =
-      staged_bytes<T>(shape.padded(), shape.width) + statistics_bytes(shape.padded());
+      staged_bytes<T>(shape.padded, shape.width) + statistics_bytes(shape.padded);
   simt::launch(attention_backward_kernel<T, kWidth>,
                {attention_grid(dims, shape), kAttentionThreads, bytes}, stream, shape, problem);
 }

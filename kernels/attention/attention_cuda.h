@@ -38,17 +38,15 @@ struct AttentionShape {
   /// that what one has read is in the cache for the next.
   explicit AttentionShape(const AttentionDims& d, int64_t block_count = 1)
       : tokens(static_cast<int>(d.tokens)),
+        padded(static_cast<int>(ceil_div(d.tokens, kAttentionChunk)) * kAttentionChunk),
         blocks(static_cast<int>(block_count)),
         heads(static_cast<int>(d.heads)),
         width(static_cast<int>(d.width)) {}
   int tokens;
+  int padded;  // tokens in shared memory if they all are: those beyond the last are zero
   int blocks;
   int heads, width;
 
-  /// Tokens in shared memory if they all are: those beyond the last are zero.
-  __host__ __device__ int padded() const {
-    return (tokens + kAttentionChunk - 1) / kAttentionChunk * kAttentionChunk;
-  }
   __device__ int64_t part() const { return int64_t{heads} * width; }  // queries, keys or values
   __device__ unsigned place() const { return blockIdx.x / static_cast<unsigned>(blocks); }
   __device__ int64_t image() const { return place() / static_cast<unsigned>(heads); }

@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
                              float* __restrict__ lse) {
   SIMT_DYN_SHARED(T, keys);
   const int pitch = staged_pitch<T>(d.width);
-  const StagedTokens all{0, d.padded()};
+  const StagedTokens all{0, d.padded};
   T* const values = keys + all.count * pitch;
   stage_rows(packed_rows(qkv, d, Operand::kKey), d, all, keys);
   stage_rows(packed_rows(qkv, d, Operand::kValue), d, all, values);
@@ -163,7 +163,7 @@ void attention_forward_kernel_cuda(const AttentionForwardArgs& args, const Atten
   const AttentionShape shape = is_short ? AttentionShape(dims) : shared_rows(dims);
   with_attention_types(dtype, dims.width, [&]<class T>(T*, auto width) {
     constexpr int kWidth = decltype(width)::value;
-    const size_t bytes = staged_bytes<T>(is_short ? shape.padded() : kAttentionTile, shape.width);
+    const size_t bytes = staged_bytes<T>(is_short ? shape.padded : kAttentionTile, shape.width);
     simt::launch(is_short ? attention_forward_kernel<T, kWidth>
                           : attention_streamed_forward_kernel<T, kWidth>,
                  {attention_grid(dims, shape), kAttentionThreads, bytes}, stream, shape,

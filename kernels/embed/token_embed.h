@@ -13,6 +13,9 @@ struct TokenEmbedDims {
   int64_t width = 0;            // D
   int64_t registers = 0;        // R
   int64_t class_positions = 1;  // P: 1, or 0 if the class token has no position
+  /// The class token is the mean of the image's patches, as where CLIP's ResNets pool by attention
+  /// (Radford et al. 2021, section 2.4). Needs patches.
+  bool class_is_mean = false;
 
   constexpr int64_t tokens() const { return 1 + registers + patches; }
   constexpr int64_t positions() const { return class_positions + patches; }
@@ -20,7 +23,7 @@ struct TokenEmbedDims {
 
 struct TokenEmbedForwardArgs {
   const void* x = nullptr;             // [N, T, D]
-  const float* class_token = nullptr;  // [D]
+  const float* class_token = nullptr;  // [D]; null if it is a mean
   const float* registers = nullptr;    // [R, D]; null if R is 0
   const float* position = nullptr;     // [P + T, D]
   void* y = nullptr;                   // [N, 1 + R + T, D] like x; no overlap
@@ -40,10 +43,10 @@ struct TokenEmbedBackwardArgs {
   GradOut dregisters{};      // [R, D] f32
   GradOut dposition{};       // [P + T, D] f32
 };
-/// dx[n, t] = dy[n, 1 + R + t]; the parameters' gradients are the sums over n of dy at the tokens
-/// that they are added to.
-/// The sums run over the images in order: kTokenEmbedPart of them in f32, these partial sums in
-/// f64. Deterministic. No images: the sums are 0 when overwritten.
+/// dx[n, t] = dy[n, 1 + R + t], plus dy[n, 0] / T if the class token is the mean; the parameters'
+/// gradients are the sums over n of dy at the tokens that they are added to. The sums run over the
+/// images in order: kTokenEmbedPart of them in f32, these partial sums in f64. Deterministic. No
+/// images: the sums are 0 when overwritten.
 using TokenEmbedBackwardFn = void(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& dims,
                                   Dtype dtype, Stream stream);
 TokenEmbedBackwardFn token_embed_backward_cpu;

@@ -28,7 +28,17 @@ void forward(const TokenEmbedForwardArgs& args, const TokenEmbedDims& d) {
         lanes.store(y + c, v);
       });
     };
-    if (token == 0) {
+    if (token == 0 && d.class_is_mean) {
+      for_lanes(0, d.width, [&](int64_t c, auto lanes) {
+        F32x16 sum{};
+        for (int64_t t = 0; t < d.patches; ++t) {
+          sum += lanes.load(x + (image * d.patches + t) * d.width + c);
+        }
+        F32x16 v = sum / static_cast<float>(d.patches);
+        if (position >= 0) v += lanes.load(args.position + position * d.width + c);
+        lanes.store(y + c, v);
+      });
+    } else if (token == 0) {
       add(args.class_token);
     } else if (token <= d.registers) {
       add(args.registers + (token - 1) * d.width);
@@ -42,10 +52,12 @@ template <class T>
 void backward_patches(const TokenEmbedBackwardArgs& args, const TokenEmbedDims& d) {
   parallel_rows({d.n * d.patches, d.width}, [&](int64_t row) {
     const int64_t image = row / d.patches, token = row % d.patches + 1 + d.registers;
-    const T* dy = static_cast<const T*>(args.dy) + (image * d.tokens() + token) * d.width;
+    const T* dclass = static_cast<const T*>(args.dy) + image * d.tokens() * d.width;
+    const T* dy = dclass + token * d.width;
     T* dx = static_cast<T*>(args.dx.data) + row * d.width;
     for_lanes(0, d.width, [&](int64_t c, auto lanes) {
       F32x16 v = lanes.load(dy + c);
+      if (d.class_is_mean) v += lanes.load(dclass + c) / static_cast<float>(d.patches);
       if (args.dx.mode == Write::kAccumulate) v += lanes.load(dx + c);
       lanes.store(dx + c, v);
     });

@@ -14,8 +14,12 @@ struct TokenShape {
         tokens(static_cast<int>(d.tokens())),
         width(static_cast<int>(d.width)),
         registers(static_cast<int>(d.registers)),
-        class_positions(static_cast<int>(d.class_positions)) {}
+        class_positions(static_cast<int>(d.class_positions)),
+        class_is_mean(d.class_is_mean) {}
   int n, tokens, width, registers, class_positions;
+  bool class_is_mean;
+
+  __device__ int patches() const { return tokens - 1 - registers; }
 
   __device__ bool is_register(int token) const { return token > 0 && token <= registers; }
   __device__ bool is_patch(int token) const { return token > registers; }
@@ -26,9 +30,24 @@ struct TokenShape {
   }
   /// Row of a patch in [N, T, D].
   __device__ int64_t patch(int64_t image, int token) const {
-    return image * (tokens - 1 - registers) + token - 1 - registers;
+    return image * patches() + token - 1 - registers;
   }
 };
+
+/// Eight features of the mean over an image's patches.
+template <Rows kRows, class T>
+__device__ F32x8 mean_of_patches(const TokenShape& d, const T* x, const PoolPlace& at) {
+  F32x8 mean{};
+  const T* const first = x + at.image * d.patches() * d.width + at.channel;
+  for (int t = 0; t < d.patches(); ++t) {
+    const F32x8 patch = load_upto8<kRows>(first + t * d.width, at.channels);
+#pragma unroll
+    for (int k = 0; k < kVector; ++k) mean.v[k] += patch.v[k];
+  }
+#pragma unroll
+  for (int k = 0; k < kVector; ++k) mean.v[k] /= static_cast<float>(d.patches());
+  return mean;
+}
 
 template <Rows kRows, class T>
 __global__ void __launch_bounds__(kPoolThreads)
@@ -44,6 +63,8 @@ __global__ void __launch_bounds__(kPoolThreads)
   if (d.is_patch(at.column)) {
     const int64_t row = d.patch(at.image, at.column) * d.width;
     x = load_upto8<kRows>(static_cast<const T*>(args.x) + row + at.channel, at.channels);
+  } else if (at.column == 0 && d.class_is_mean) {
+    x = mean_of_patches<kRows>(d, static_cast<const T*>(args.x), at);
   } else {
     const float* const token =
         at.column == 0 ? args.class_token : args.registers + (at.column - 1) * d.width;
@@ -78,12 +99,17 @@ __global__ void __launch_bounds__(kPoolThreads)
     F32x8 part{};
     const int end = min(begin + static_cast<int>(kTokenEmbedPart), d.n);
     for (int image = begin; image < end; ++image) {
-      const F32x8 dy = load_upto8<kRows>(
-          static_cast<const T*>(args.dy) + int64_t{image} * d.tokens * d.width + in_image,
-          at.channels);
+      const T* const dimage = static_cast<const T*>(args.dy) + int64_t{image} * d.tokens * d.width;
+      F32x8 dy = load_upto8<kRows>(dimage + in_image, at.channels);
 #pragma unroll
       for (int k = 0; k < kVector; ++k) part.v[k] += dy.v[k];
       if (is_patch) {
+        if (d.class_is_mean) {
+          const F32x8 dmean = load_upto8<kRows>(dimage + at.channel, at.channels);
+          const auto count = static_cast<float>(d.patches());
+#pragma unroll
+          for (int k = 0; k < kVector; ++k) dy.v[k] += dmean.v[k] / count;
+        }
         const int64_t row = d.patch(image, at.column) * d.width;
         write_upto8<kRows>(static_cast<T*>(args.dx.data) + row + at.channel, dy, at.channels,
                            args.dx.mode);

@@ -122,7 +122,8 @@ Var patch_embed(const Var& x, const Var& weight, const std::optional<Var>& bias 
 
 /// The parameters that a vision transformer adds to the patch tokens.
 struct TokenEmbedParams {
-  Var class_token;  // [D] f32; also with leading axes of 1, as timm keeps it
+  /// [D] f32; also with leading axes of 1, as timm keeps it. Undefined: the mean of the patches
+  Var class_token;
   Var position;     // [T + 1, D] f32, the class token's first; likewise
   Var registers{};  // [R, D] f32; likewise. Undefined: there are none
   /// Otherwise the class token has no position, and `position` is [T, D].

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <map>
+#include <ostream>
 
 #include "nn/state.h"
 #include "runtime/error.h"
@@ -23,23 +24,52 @@ constexpr double kGradient = 1e-5;
 const VisionTransformer::Spec kSmall{
     .image_size = 32, .patch = 8, .width = 48, .depth = 3, .heads = 3};
 
+struct GoldenCase {
+  const char* file;
+  VisionTransformer::Spec spec;
+};
+void PrintTo(const GoldenCase& c, std::ostream* out) { *out << c.file; }
+
 /// Against timm: see tests/golden/make_vit_golden.py.
-class GoldenVit : public testing::Test {
+class GoldenVit : public testing::TestWithParam<GoldenCase> {
  protected:
   GoldenVit() { test::fill_from_formula(state_of(model_)); }
 
   Var features() { return model_.forward(test::golden_images(), {}); }
 
-  test::GoldenFile golden_{"vit"};
-  VisionTransformer model_{kSmall};
+  test::GoldenFile golden_{GetParam().file};
+  VisionTransformer model_{GetParam().spec};
 };
+INSTANTIATE_TEST_SUITE_P(Models, GoldenVit,
+                         testing::Values(GoldenCase{"vit", kSmall},
+                                         GoldenCase{"vit_dinov2",
+                                                    {.image_size = 32,
+                                                     .patch = 8,
+                                                     .width = 48,
+                                                     .depth = 2,
+                                                     .heads = 3,
+                                                     .layer_scale = true,
+                                                     .registers = 2,
+                                                     .class_position = false}},
+                                         GoldenCase{"vit_clip",
+                                                    {.image_size = 32,
+                                                     .patch = 8,
+                                                     .width = 48,
+                                                     .depth = 2,
+                                                     .heads = 3,
+                                                     .eps = 1e-5f,
+                                                     .activation = Gelu::kQuick,
+                                                     .patch_bias = false,
+                                                     .pre_norm = true,
+                                                     .projection = 20}}),
+                         [](const auto& info) { return info.param.file; });
 
-TEST_F(GoldenVit, FeaturesAgree) {
+TEST_P(GoldenVit, FeaturesAgree) {
   EXPECT_THAT(golden_.miss("features", test::torch_order({"features", features().value()})),
               Le(kForward));
 }
 
-TEST_F(GoldenVit, GradientsAgree) {
+TEST_P(GoldenVit, GradientsAgree) {
   EXPECT_EQ(test::gradient_misses(golden_, model_, features(), kGradient), "");
   EXPECT_EQ(golden_.tensor_count(), model_.parameters().size() + 1);
 }
@@ -80,6 +110,14 @@ TEST(Vit, ImpossibleSpecsAreRefused) {
   EXPECT_THAT([] { VisionTransformer({.width = 100, .heads = 3}); },
               testing::ThrowsMessage<ConfigError>("backbone: a width of 100 in 3 heads; the width "
                                                   "must be a multiple of the heads"));
+}
+
+/// More tokens than fit in one block of a GPU.
+TEST(Vit, TakesLargeImages) {
+  VisionTransformer model({.image_size = 68, .patch = 4, .width = 16, .depth = 1, .heads = 1});
+  initialize(model, 1);
+  const Var features = model.forward(Var(Tensor::full({1, 68, 68, 3}, 1.0f)), {});
+  EXPECT_EQ(features.shape(), (Shape{1, 16}));
 }
 
 TEST(Vit, StartsAsTimmDoes) {

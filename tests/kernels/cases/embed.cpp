@@ -73,16 +73,16 @@ OpCase patch_embed_case(const std::string& variant, const Shape& x, int64_t patc
 OpCase token_embed_case(const std::string& variant, const TokenEmbedDims& d) {
   OpCase c;
   c.name = "token_embed/" + variant;
-  c.inputs = {{.shape = {d.n, d.patches, d.width}},
-              {.role = Role::kParameter, .shape = {d.width}},
-              {.role = Role::kParameter, .shape = {d.positions(), d.width}}};
-  if (d.registers > 0) {
-    c.inputs.push_back({.role = Role::kParameter, .shape = {d.registers, d.width}});
-  }
+  const auto parameter = [](const Shape& shape) {
+    return OpInput{.role = Role::kParameter, .shape = shape};
+  };
+  c.inputs = {{.shape = {d.n, d.patches, d.width}}, parameter({d.positions(), d.width})};
+  if (!d.class_is_mean) c.inputs.push_back(parameter({d.width}));
+  if (d.registers > 0) c.inputs.push_back(parameter({d.registers, d.width}));
   c.product = [=](std::span<const Var> in) {
-    return token_embed(in[0], {.class_token = in[1],
-                               .position = in[2],
-                               .registers = d.registers > 0 ? in[3] : Var(),
+    return token_embed(in[0], {.class_token = d.class_is_mean ? Var() : in[2],
+                               .position = in[1],
+                               .registers = d.registers > 0 ? in.back() : Var(),
                                .class_position = d.class_positions == 1});
   };
   c.forward = [=](std::span<const Array> in) { return token_embed_oracle(d, in); };
@@ -95,6 +95,11 @@ OpCase token_embed_case(const std::string& variant, const TokenEmbedDims& d) {
   };
   c.reduction = std::max(d.n, int64_t{1});
   return c;
+}
+
+TokenEmbedDims with_mean(TokenEmbedDims d) {
+  d.class_is_mean = true;
+  return d;
 }
 
 OpCase class_token_case(const std::string& variant, const Shape& x) {
@@ -143,6 +148,9 @@ std::vector<OpCase> embed_cases() {
       token_embed_case("class_token_alone", token_dims({3, 0, 5})),
       token_embed_case("registers", token_dims({3, 5, 24}, 4)),
       token_embed_case("registers_many_images", token_dims({67, 2, 33}, 2)),
+      token_embed_case("mean", with_mean(token_dims({3, 5, 24}))),
+      token_embed_case("mean_registers", with_mean(token_dims({2, 49, 33}, 2))),
+      token_embed_case("mean_many_images", with_mean(token_dims({67, 3, 9}, 0, 0))),
       token_embed_case("no_class_position", token_dims({3, 5, 24}, 4, 0)),
       token_embed_case("no_class_position_nor_registers", token_dims({2, 3, 9}, 0, 0)),
       token_embed_case("no_images", token_dims({0, 4, 8})),
