@@ -31,6 +31,9 @@ ConfigTable config_keys(BackboneSpec& spec) {
           table.boolean("frozen_patch_embedding", model.frozen_patch_embedding,
                         "a vision transformer's patch embedding keeps its random weights: learning "
                         "without labels is then stabler (MoCo v3)");
+          table.boolean("fixed_positions", model.fixed_positions,
+                        "a vision transformer's position embedding is of sines and cosines instead "
+                        "of learned (MoCo v3)");
         }
         describe_init(table, model.init);
       },

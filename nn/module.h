@@ -36,9 +36,11 @@ constexpr bool is_bias_or_norm(ParameterKind kind) {
 
 /// How a parameter is initialised.
 struct Init {
-  enum class Kind : uint8_t { kNormal, kUniform, kConstant };
+  enum class Kind : uint8_t { kNormal, kUniform, kConstant, kSinCos };
   Kind kind = Kind::kConstant;
-  float value = 0;  // standard deviation | bound of a symmetric interval | the constant
+  /// Standard deviation | bound of a symmetric interval | the constant | the temperature of a
+  /// position embedding of sines and cosines (nn/position_grid.h).
+  float value = 0;
 };
 /// N(0, 2 / fan_out): He et al. 2015, eq. 10, backward case; torchvision's choice for convolutions.
 Init kaiming_normal_fan_out(int64_t fan_out);

@@ -54,6 +54,26 @@ std::optional<PositionGrid> position_grid(int64_t rows) {
   return std::nullopt;
 }
 
+std::vector<float> sin_cos_positions(const Shape& shape, double temperature) {
+  const int64_t width = shape.back(), quarter = width / 4;
+  const PositionGrid grid = *position_grid(shape.numel() / width);
+  std::vector<float> values(static_cast<size_t>(shape.numel()));
+  for (int64_t patch = 0; patch < grid.side * grid.side; ++patch) {
+    float* const to = values.data() + (grid.class_rows + patch) * width;
+    for (int64_t i = 0; i < quarter; ++i) {
+      const double omega =
+          std::pow(temperature, -static_cast<double>(i) / static_cast<double>(quarter));
+      const double down = static_cast<double>(patch / grid.side) * omega;
+      const double across = static_cast<double>(patch % grid.side) * omega;
+      to[i] = static_cast<float>(std::sin(down));
+      to[quarter + i] = static_cast<float>(std::cos(down));
+      to[2 * quarter + i] = static_cast<float>(std::sin(across));
+      to[3 * quarter + i] = static_cast<float>(std::cos(across));
+    }
+  }
+  return values;
+}
+
 std::vector<float> resample_grid(const std::vector<float>& from, int64_t side, int64_t new_side) {
   if (side == new_side) return from;
   const AxisWeights weights(side, new_side);

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "runtime/shape.h"
+
 namespace rela {
 
 /// Rows of a position embedding: one for the class token or none, then those of a square grid.
@@ -15,6 +17,12 @@ struct PositionGrid {
   int64_t rows() const { return class_rows + side * side; }
   bool operator==(const PositionGrid&) const = default;
 };
+/// A fixed embedding [1, rows, width] of sines and cosines, as MoCo v3 has it (Chen et al. 2021,
+/// arXiv 2104.02057): a quarter of the features each for the sine and cosine of the patch's row and
+/// of its column, times temperature^(-4 i / width). That of the class token is 0. `shape` has a
+/// grid, and a width that is a multiple of 4.
+std::vector<float> sin_cos_positions(const Shape& shape, double temperature);
+
 /// The grid with that many rows; none if there is no such grid.
 std::optional<PositionGrid> position_grid(int64_t rows);
 

@@ -11,6 +11,7 @@ namespace {
 /// a hundred deviations away.
 constexpr Init kSmall{Init::Kind::kNormal, 0.02f};
 constexpr Init kTiny{Init::Kind::kNormal, 1e-6f};
+constexpr Init kSinCos{Init::Kind::kSinCos, 10000.0f};
 constexpr Init kZero{Init::Kind::kConstant, 0.0f};
 /// DINOv2's layer scale starts near 0, so that a block starts as the identity.
 constexpr Init kLayerScale{Init::Kind::kConstant, 1e-5f};
@@ -63,6 +64,8 @@ VisionTransformer::VisionTransformer(const Spec& spec) : spec_(spec), norm_(spec
              spec.patch, "; the side must be a multiple of the patch");
   RELA_CHECK(spec.heads >= 1 && spec.width % spec.heads == 0, ConfigError, "backbone: a width of ",
              spec.width, " in ", spec.heads, " heads; the width must be a multiple of the heads");
+  RELA_CHECK(!spec.fixed_positions || spec.width % 4 == 0, ConfigError, "backbone: a width of ",
+             spec.width, " with fixed positions; it must be a multiple of 4");
   add_tokens();
   add_patch_embedding();
   if (spec.pre_norm) {
@@ -89,10 +92,13 @@ VisionTransformer::VisionTransformer(const Spec& spec) : spec_(spec), norm_(spec
 void VisionTransformer::add_tokens() {
   const int64_t width = spec_.width, class_rows = spec_.class_position ? 1 : 0;
   const auto add = [&](const char* name, int64_t rows, const Init& init) {
-    return add_parameter(name, {1, rows, width}, ParameterKind::kBias, init);
+    const bool is_fixed = init.kind == Init::Kind::kSinCos;
+    return add_parameter(name, {1, rows, width},
+                         is_fixed ? ParameterKind::kFrozenBias : ParameterKind::kBias, init);
   };
   tokens_.class_token = add("cls_token", 1, kTiny);
-  tokens_.position = add("pos_embed", class_rows + spec_.patches(), kSmall);
+  tokens_.position =
+      add("pos_embed", class_rows + spec_.patches(), spec_.fixed_positions ? kSinCos : kSmall);
   if (spec_.registers > 0) tokens_.registers = add("reg_token", spec_.registers, kTiny);
   tokens_.class_position = spec_.class_position;
 }
@@ -101,9 +107,9 @@ void VisionTransformer::add_patch_embedding() {
   const int64_t width = spec_.width, patch = spec_.patch;
   const Init init = fan_in_uniform(3 * patch * patch);
   const bool frozen = spec_.frozen_patches;
-  patch_weight_ = add_parameter(
-      "patch_embed.proj.weight", {width, patch, patch, 3},
-      frozen ? ParameterKind::kFrozenConvWeight : ParameterKind::kConvWeight, init);
+  patch_weight_ =
+      add_parameter("patch_embed.proj.weight", {width, patch, patch, 3},
+                    frozen ? ParameterKind::kFrozenConvWeight : ParameterKind::kConvWeight, init);
   if (!spec_.patch_bias) return;
   patch_bias_ = add_parameter("patch_embed.proj.bias", {width},
                               frozen ? ParameterKind::kFrozenBias : ParameterKind::kBias, init);
@@ -116,7 +122,9 @@ Var VisionTransformer::forward(const Var& images, const ForwardContext& /*contex
              "; its position embedding is for [N, ", spec_.image_size, ", ", spec_.image_size,
              ", 3]");
   const Var embedded = patch_embed(images, patch_weight_, patch_bias_);
-  const Var tokens = token_embed(spec_.frozen_patches ? embedded.detach() : embedded, tokens_);
+  TokenEmbedParams added = tokens_;
+  if (spec_.fixed_positions) added.position = tokens_.position.detach();
+  const Var tokens = token_embed(spec_.frozen_patches ? embedded.detach() : embedded, added);
   TransformerBlock::Stream stream{norm_pre_ ? norm_pre_->forward(tokens) : tokens, {}};
   for (const auto& block : blocks_) stream = block->forward(stream);
   const Var features = class_token(stream.norm(norm_).y);

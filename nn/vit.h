@@ -66,9 +66,10 @@ class VisionTransformer : public Backbone {
     int64_t registers = 0;       // tokens beside the class token, without positions
     bool class_position = true;  // the class token has a row of the position embedding
     bool patch_bias = true;
-    bool frozen_patches = false;  // the patch embedding keeps its random weights
-    bool pre_norm = false;   // a norm before the first block
-    int64_t projection = 0;  // width of the features if a linear map is last; 0: no such map
+    bool fixed_positions = false;  // sines and cosines instead of a learned position embedding
+    bool frozen_patches = false;   // the patch embedding keeps its random weights
+    bool pre_norm = false;         // a norm before the first block
+    int64_t projection = 0;        // width of the features if a linear map is last; 0: no such map
 
     int64_t patches() const { return image_size / patch * (image_size / patch); }
   };

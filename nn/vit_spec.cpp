@@ -46,6 +46,7 @@ VisionTransformer::Spec spec_of(const VitSpec& vit) {
   VisionTransformer::Spec spec = member(vit).spec;
   if (vit.image_size) spec.image_size = *vit.image_size;
   spec.frozen_patches = vit.frozen_patch_embedding;
+  spec.fixed_positions = vit.fixed_positions;
   return spec;
 }
 
@@ -71,7 +72,9 @@ std::string VitSpec::description() const {
   return cat(name, " of ", usual_image_size(), "-pixel images");
 }
 
-std::string VitSpec::identity() const { return cat(name, '\n', usual_image_size()); }
+std::string VitSpec::identity() const {
+  return cat(name, '\n', usual_image_size(), fixed_positions ? "\nfixed positions" : "");
+}
 
 Normalization VitSpec::usual_normalization() const {
   return member(*this).is_dinov2 ? imagenet_normalization() : half_normalization();

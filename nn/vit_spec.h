@@ -23,8 +23,11 @@ struct VitSpec {
   std::string name = "vit_small_patch16_224";
   /// Side of the images, which the position embedding is made for. None: that of the name.
   std::optional<int64_t> image_size{};
-  /// The patch embedding keeps its random weights (Chen et al. 2021, arXiv 2104.02057, section 4.2).
+  /// The patch embedding keeps its random weights (Chen et al. 2021, arXiv 2104.02057,
+  /// section 4.2).
   bool frozen_patch_embedding = false;
+  /// Positions are sines and cosines rather than learned (likewise).
+  bool fixed_positions = false;
   ConvInit init = ConvInit::kFanOutNormal;  // has no effect: timm's own initialisation is used
 
   static std::vector<std::string> names();

@@ -1,7 +1,6 @@
 #include "nn/weight_names.h"
 
-#include <algorithm>
-
+#include "runtime/error.h"
 #include "runtime/io/safetensors.h"
 
 namespace rela {
@@ -57,7 +56,7 @@ StoredTensor WeightNames::find(const std::string& model_name) const {
 NameRule rule_of_block(const std::string& block, const std::string& model,
                        const std::vector<std::string>& file) {
   NameRule rule{.model = "blocks.#." + model, .file = {}};
-  for (const std::string& name : file) rule.file.push_back(block + "." + name);
+  for (const std::string& name : file) rule.file.push_back(cat(block, ".", name));
   return rule;
 }
 

@@ -280,8 +280,7 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
 template <class T, int kWidth>
 void launch_whole(const Problem<T>& problem, const AttentionDims& dims, Stream stream) {
   const AttentionShape shape(dims);
-  const size_t bytes =
-      staged_bytes<T>(shape.padded, shape.width) + statistics_bytes(shape.padded);
+  const size_t bytes = staged_bytes<T>(shape.padded, shape.width) + statistics_bytes(shape.padded);
   simt::launch(attention_backward_kernel<T, kWidth>,
                {attention_grid(dims, shape), kAttentionThreads, bytes}, stream, shape, problem);
 }

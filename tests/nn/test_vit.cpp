@@ -2,9 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
 #include <ostream>
+#include <utility>
 
+#include "nn/optimizer.h"
+#include "nn/parameter_arena.h"
 #include "nn/state.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
@@ -110,6 +114,32 @@ TEST(Vit, ImpossibleSpecsAreRefused) {
   EXPECT_THAT([] { VisionTransformer({.width = 100, .heads = 3}); },
               testing::ThrowsMessage<ConfigError>("backbone: a width of 100 in 3 heads; the width "
                                                   "must be a multiple of the heads"));
+}
+
+/// Strong decay and no gradient: what is frozen stays to the bit, everything else moves.
+TEST(Vit, WhatIsFrozenKeepsItsWeights) {
+  for (const bool frozen : {true, false}) {
+    VisionTransformer::Spec spec = kSmall;
+    spec.frozen_patches = spec.fixed_positions = frozen;
+    VisionTransformer model(spec);
+    initialize(model, 1);
+    ParameterArena arena(model.parameters(), Dtype::kF32);
+    const Tensor before = arena.values().clone();
+    Optimizer optimizer({.weight_decay = 0.5, .exclude_bias_and_norm = false}, arena, nullptr);
+    const Var features = model.forward(test::golden_images(), {});
+    backward(features,
+             Tensor::from(test::formula("functional", features.value().numel()), features.shape()));
+    arena.finish_gradients();
+    optimizer.step(0.1f, 0);
+    for (const ArenaSegment& s : arena.segments()) {
+      const auto begin = static_cast<size_t>(s.offset), size = static_cast<size_t>(s.size);
+      const bool is_same =
+          std::ranges::equal(std::as_const(before).span<float>().subspan(begin, size),
+                             std::as_const(arena.values()).span<float>().subspan(begin, size));
+      EXPECT_EQ(is_same, frozen && (s.name.starts_with("patch_embed") || s.name == "pos_embed"))
+          << s.name;
+    }
+  }
 }
 
 /// More tokens than fit in one block of a GPU.

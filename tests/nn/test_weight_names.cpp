@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <ostream>
 
 #include "nn/backbone.h"
@@ -71,9 +72,7 @@ std::vector<NamedCase> named_cases() {
   };
 }
 
-std::string path_of(const std::string& name) {
-  return test::GoldenFile::path_of("names_" + name);
-}
+std::string path_of(const std::string& name) { return test::GoldenFile::path_of("names_" + name); }
 
 LoadOptions options_for(const BackboneSpec& family, const SafetensorsReader& file) {
   return std::visit([&](const auto& model) { return model.load_options(file); }, family);
@@ -212,6 +211,23 @@ TEST(PositionGrid, IsFoundFromItsRows) {
   EXPECT_EQ(position_grid(2), (PositionGrid{1, 1}));
   EXPECT_FALSE(position_grid(12).has_value());
   EXPECT_FALSE(position_grid(0).has_value());
+}
+
+/// MoCo v3's function build_2d_sincos_position_embedding, at width 8: frequencies 1 and 1/100.
+TEST(PositionGrid, HasSinesAndCosinesOfRowsAndColumns) {
+  const std::vector<float> values = sin_cos_positions({1, 5, 8}, 1e4);
+  const auto row = [&](size_t i) {
+    return std::vector<float>(values.begin() + static_cast<std::ptrdiff_t>(8 * i),
+                              values.begin() + static_cast<std::ptrdiff_t>(8 * i + 8));
+  };
+  const float s = std::sin(1.0f), c = std::cos(1.0f), t = std::sin(.01f), d = std::cos(.01f);
+  const auto all = [](std::initializer_list<float> want) {
+    return testing::Pointwise(testing::FloatEq(), std::vector<float>(want));
+  };
+  EXPECT_THAT(row(0), testing::Each(0.0f));  // the class token
+  EXPECT_THAT(row(1), all({0, 0, 1, 1, 0, 0, 1, 1}));
+  EXPECT_THAT(row(2), all({0, 0, 1, 1, s, t, c, d}));  // the second column
+  EXPECT_THAT(row(3), all({s, t, c, d, 0, 0, 1, 1}));  // the second row
 }
 
 TEST(PositionGrid, IsResampledAsTimmDoes) {

@@ -230,6 +230,8 @@ TEST(Config, VisionTransformersMayKeepTheirPatchEmbedding) {
   };
   EXPECT_FALSE(spec({}).frozen_patch_embedding);
   EXPECT_TRUE(spec({"backbone.frozen_patch_embedding=true"}).frozen_patch_embedding);
+  EXPECT_FALSE(spec({}).fixed_positions);
+  EXPECT_TRUE(spec({"backbone.fixed_positions=true"}).fixed_positions);
 }
 
 TEST(Config, NormalisationsGoByTheirNames) {
