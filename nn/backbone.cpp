@@ -58,7 +58,7 @@ std::vector<std::string> backbone_names() {
 BackboneSpec backbone_named(const std::string& name) {
   for (BackboneSpec& spec : backbone_families()) {
     if (!is_named(spec, name)) continue;
-    std::visit([&](auto& model) { model.name = name; }, spec);
+    std::visit([&](auto& model) { model.take_name(name); }, spec);
     return spec;
   }
   fail_unknown(name);
@@ -83,6 +83,14 @@ std::string describe(const BackboneSpec& spec) {
 
 std::string global_pool_of(const BackboneSpec& spec) {
   return std::visit([](const auto& model) { return std::string(model.global_pool()); }, spec);
+}
+
+std::string mistake_of(const BackboneSpec& spec) {
+  return std::visit([](const auto& model) { return model.mistake(); }, spec);
+}
+
+std::string what_weights_do_not_show(const BackboneSpec& spec) {
+  return std::visit([](const auto& model) { return model.what_weights_do_not_show(); }, spec);
 }
 
 std::string fit_images(BackboneSpec& spec, int64_t side) {

@@ -10,8 +10,11 @@
 
 #include "kernels/augment/normalize.h"
 #include "nn/cifar_resnet_spec.h"
+#include "nn/clip_resnet_spec.h"
+#include "nn/clip_vit_spec.h"
 #include "nn/module.h"
 #include "nn/resnet_spec.h"
+#include "nn/state.h"
 #include "nn/vit_spec.h"
 
 namespace rela {
@@ -40,18 +43,25 @@ concept BackboneFamily = requires(F spec, const F model, ConfigTable& table,
   // Of the images that published weights were trained on.
   { model.usual_normalization() } -> std::same_as<Normalization>;
   { model.usual_image_size() } -> std::convertible_to<int64_t>;  // side of what it is trained on
-  { model.description() } -> std::same_as<std::string>;          // "resnet18 of width 64"
-  { model.identity() } -> std::same_as<std::string>;  // differs where networks do; names files
+  { model.usual_filter() } -> std::same_as<ResizeFilter>;  // kBicubic: and no margin is cut off
+  { model.description() } -> std::same_as<std::string>;    // "resnet18 of width 64"
+  { model.identity() } -> std::same_as<std::string>;       // differs where networks do; names files
   // Takes the side of the images it will be trained on; what is wrong with it, or nothing.
   { spec.fit_images(int64_t{}) } -> std::same_as<std::string>;
-  spec.read_shape(weights);     // what a file of weights reveals; the rest stays as it is
+  spec.take_name(std::string());  // of one of its models, and what that says of the rest
+  // What the function depends on beside weights and image size; part of what targets are named by.
+  { model.what_weights_do_not_show() } -> std::same_as<std::string>;
+  { model.mistake() } -> std::same_as<std::string>;  // of `activation`, or nothing
+  spec.read_shape(weights);  // what a file of weights reveals; the rest stays as it is
+  { model.load_options(weights) } -> std::same_as<LoadOptions>;  // how such a file names them
   describe_shape(table, spec);  // the keys of its shape, in configs and in exports
 };
 
 template <BackboneFamily... F>
 using OneOfFamilies = std::variant<F...>;
 /// Which network: all families there are.
-using BackboneSpec = OneOfFamilies<ResNetSpec, CifarResNetSpec, VitSpec>;
+using BackboneSpec =
+    OneOfFamilies<ResNetSpec, CifarResNetSpec, VitSpec, ClipVitSpec, ClipResNetSpec>;
 
 /// One model of each family, with its defaults.
 std::vector<BackboneSpec> backbone_families();
@@ -74,6 +84,10 @@ ConvInit init_of(const BackboneSpec& spec);
 std::string describe(const BackboneSpec& spec);
 /// "avg", "token"
 std::string global_pool_of(const BackboneSpec& spec);
+/// What is wrong with a network's activation, or nothing.
+std::string mistake_of(const BackboneSpec& spec);
+/// What its function depends on beside weights and image size: "quick_gelu", or nothing.
+std::string what_weights_do_not_show(const BackboneSpec& spec);
 /// Fits a network to images of that side. What is wrong with the size, or nothing.
 std::string fit_images(BackboneSpec& spec, int64_t side);
 /// Text that differs between networks that differ. Names files: may not change.

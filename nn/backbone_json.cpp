@@ -34,6 +34,14 @@ ConfigTable config_keys(BackboneSpec& spec, const NameRule& rule = {}) {
         table.name("name", model.name, rule.names, "network to train").is_required =
             rule.is_required;
         describe_shape(table, model);
+        if constexpr (requires { model.frozen_patch_embedding; }) {
+          table.boolean("frozen_patch_embedding", model.frozen_patch_embedding,
+                        "a vision transformer's patch embedding keeps its random weights: learning "
+                        "without labels is then stabler (MoCo v3)");
+          table.boolean("fixed_positions", model.fixed_positions,
+                        "a vision transformer's position embedding is of sines and cosines instead "
+                        "of learned (MoCo v3)");
+        }
         describe_init(table, model.init);
       },
       spec);

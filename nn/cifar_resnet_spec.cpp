@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/resnet.h"
+#include "nn/state.h"
 #include "runtime/error.h"
 #include "runtime/io/config_table.h"
 
@@ -36,6 +37,10 @@ std::unique_ptr<Backbone> CifarResNetSpec::make() const {
                                                  .width = kWidth,
                                                  .cifar_stem = kCifarStem,
                                                  .shortcut = Shortcut::kPadding});
+}
+
+LoadOptions CifarResNetSpec::load_options(const SafetensorsReader&) const {
+  return {.ignored_prefixes = {cat(classifier(), ".")}};
 }
 
 std::string CifarResNetSpec::description() const { return cat(name, " of width ", kWidth); }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/augment/normalize.h"
+#include "kernels/augment/resize.h"
 #include "nn/module.h"
 
 namespace rela {
@@ -15,6 +16,7 @@ namespace rela {
 class Backbone;
 class ConfigTable;
 class SafetensorsReader;
+struct LoadOptions;
 
 struct CifarResNetSpec {
   std::string name = "resnet20_cifar";
@@ -23,12 +25,17 @@ struct CifarResNetSpec {
   static std::vector<std::string> names();
   static const char* title() { return "CIFAR ResNets"; }
   static const char* how_to_shrink() { return "choose a smaller backbone.name"; }
+  void take_name(const std::string& model) { name = model; }
   std::unique_ptr<Backbone> make() const;
   const char* classifier() const { return "linear"; }
   Normalization usual_normalization() const { return imagenet_normalization(); }
+  ResizeFilter usual_filter() const { return ResizeFilter::kBilinear; }
   const char* global_pool() const { return "avg"; }
   int64_t usual_image_size() const { return 32; }
   std::string fit_images(int64_t /*side*/) { return ""; }  // any size will do
+  std::string what_weights_do_not_show() const { return ""; }
+  std::string mistake() const { return ""; }
+  LoadOptions load_options(const SafetensorsReader& weights) const;
   std::string description() const;
   std::string identity() const;
   /// The name says it all.

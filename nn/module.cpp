@@ -1,9 +1,11 @@
 #include "nn/module.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/fnv1a.h"
 #include "kernels/random/random_stream.h"
+#include "nn/position_grid.h"
 #include "runtime/allocator.h"
 
 namespace rela {
@@ -87,7 +89,7 @@ namespace {
 Init init_of(const NamedParameter& p, ConvInit conv, bool is_first_convolution) {
   const bool plain =
       conv == ConvInit::kFanInUniform || (conv == ConvInit::kFanInStem && is_first_convolution);
-  if (p.kind != ParameterKind::kConvWeight || !plain) return p.init;
+  if (!is_conv_weight(p.kind) || !plain) return p.init;
   const Shape& shape = p.var.shape();  // [K, R, S, C]
   return fan_in_uniform(shape.numel() / shape[0]);
 }
@@ -98,8 +100,13 @@ void initialize(const Module& module, uint64_t seed, ConvInit conv) {
   bool seen_convolution = false;
   for (const NamedParameter& p : module.parameters()) {
     const Init init = init_of(p, conv, !seen_convolution);
-    seen_convolution |= p.kind == ParameterKind::kConvWeight;
+    seen_convolution |= is_conv_weight(p.kind);
     RandomStream random({.seed = seed, .sample = stream_index(p.name), .op = RandomOp::kInit});
+    if (init.kind == Init::Kind::kSinCos) {
+      const std::vector<float> values = sin_cos_positions(p.var.shape(), init.value);
+      std::ranges::copy(values, p.var.node().value.span<float>().begin());
+      continue;
+    }
     for (float& x : p.var.node().value.span<float>()) {
       switch (init.kind) {
         case Init::Kind::kNormal:
@@ -109,6 +116,7 @@ void initialize(const Module& module, uint64_t seed, ConvInit conv) {
           x = random.uniform(-init.value, init.value);
           break;
         case Init::Kind::kConstant:
+        case Init::Kind::kSinCos:
           x = init.value;
           break;
       }

@@ -10,7 +10,23 @@
 
 namespace rela {
 
-enum class ParameterKind : uint8_t { kConvWeight, kLinearWeight, kBias, kNormWeight, kNormBias };
+enum class ParameterKind : uint8_t {
+  kConvWeight,
+  kLinearWeight,
+  kBias,
+  kNormWeight,
+  kNormBias,
+  kFrozenConvWeight,  // keeps its initial values: no gradient flows into it, no decay shrinks it
+  kFrozenBias,
+};
+
+/// [K, R, S, C] in memory.
+constexpr bool is_conv_weight(ParameterKind kind) {
+  return kind == ParameterKind::kConvWeight || kind == ParameterKind::kFrozenConvWeight;
+}
+constexpr bool is_frozen(ParameterKind kind) {
+  return kind == ParameterKind::kFrozenConvWeight || kind == ParameterKind::kFrozenBias;
+}
 
 /// Biases and the parameters of normalisation layers: excluded from weight decay and from LARS's
 /// adaptation.
@@ -20,9 +36,11 @@ constexpr bool is_bias_or_norm(ParameterKind kind) {
 
 /// How a parameter is initialised.
 struct Init {
-  enum class Kind : uint8_t { kNormal, kUniform, kConstant };
+  enum class Kind : uint8_t { kNormal, kUniform, kConstant, kSinCos };
   Kind kind = Kind::kConstant;
-  float value = 0;  // standard deviation | bound of a symmetric interval | the constant
+  /// Standard deviation | bound of a symmetric interval | the constant | the temperature of a
+  /// position embedding of sines and cosines (nn/position_grid.h).
+  float value = 0;
 };
 /// N(0, 2 / fan_out): He et al. 2015, eq. 10, backward case; torchvision's choice for convolutions.
 Init kaiming_normal_fan_out(int64_t fan_out);

@@ -56,7 +56,8 @@ Optimizer::Optimizer(const OptimizerSpec& spec, ParameterArena& arena, MovingAve
              "optimizer: the target is the average of other parameters");
   for (const ArenaSegment& s : arena.segments()) {
     segments_.push_back(
-        {s.offset, s.size, !(spec.exclude_bias_and_norm && is_bias_or_norm(s.kind))});
+        {s.offset, s.size,
+         !is_frozen(s.kind) && !(spec.exclude_bias_and_norm && is_bias_or_norm(s.kind))});
   }
   const MemoryUseGuard use(MemoryUse::kOptimizer);
   const Device device = arena.device();

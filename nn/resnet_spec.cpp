@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/resnet.h"
+#include "nn/state.h"
 #include "runtime/error.h"
 #include "runtime/io/config_table.h"
 #include "runtime/io/safetensors.h"
@@ -38,6 +39,10 @@ std::unique_ptr<Backbone> ResNetSpec::make() const {
   const Member& member = *std::ranges::find(members(), name, &Member::name);
   return std::make_unique<ResNet>(ResNet::Layout{
       .blocks = member.blocks, .width = width, .cifar_stem = cifar_stem, .block = member.block});
+}
+
+LoadOptions ResNetSpec::load_options(const SafetensorsReader&) const {
+  return {.ignored_prefixes = {cat(classifier(), ".")}};
 }
 
 std::string ResNetSpec::description() const { return cat(name, " of width ", width); }

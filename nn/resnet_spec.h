@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/augment/normalize.h"
+#include "kernels/augment/resize.h"
 #include "nn/module.h"
 
 namespace rela {
@@ -14,6 +15,7 @@ namespace rela {
 class Backbone;
 class ConfigTable;
 class SafetensorsReader;
+struct LoadOptions;
 
 struct ResNetSpec {
   std::string name = "resnet18";
@@ -24,13 +26,18 @@ struct ResNetSpec {
   static std::vector<std::string> names();
   static const char* title() { return "ResNets"; }
   static const char* how_to_shrink() { return "lower backbone.width"; }
+  void take_name(const std::string& model) { name = model; }
   /// Throws ConfigError for a width below 1.
   std::unique_ptr<Backbone> make() const;
   const char* classifier() const { return "fc"; }
   Normalization usual_normalization() const { return imagenet_normalization(); }
+  ResizeFilter usual_filter() const { return ResizeFilter::kBilinear; }
   const char* global_pool() const { return "avg"; }
   int64_t usual_image_size() const { return cifar_stem ? 32 : 224; }
   std::string fit_images(int64_t /*side*/) { return ""; }  // any size will do
+  std::string what_weights_do_not_show() const { return ""; }
+  std::string mistake() const { return ""; }
+  LoadOptions load_options(const SafetensorsReader& weights) const;
   std::string description() const;
   std::string identity() const;
   /// Stem and width, from the first convolution.

@@ -1,10 +1,12 @@
 #include "nn/state.h"
 
 #include <algorithm>
-#include <cstring>
+#include <optional>
 #include <set>
 #include <utility>
 
+#include "nn/position_grid.h"
+#include "nn/stored_weights.h"
 #include "runtime/error.h"
 
 namespace rela {
@@ -43,20 +45,77 @@ Tensor to_file_layout(const StateTensor& t) {
   return out;
 }
 
-void read_tensor(const SafetensorsReader& file, const std::string& name, StateTensor& t) {
+StoredTensor stored_as(const LoadOptions& options, const std::string& name) {
+  StoredTensor stored = options.names.find(name);
+  if (options.file_prefix.empty()) return stored;
+  for (std::string& n : stored.names) n.insert(0, options.file_prefix + ".");
+  return stored;
+}
+
+std::optional<PositionGrid> grid_of(const Shape& shape) {
+  return shape.rank() < 2 ? std::nullopt : position_grid(shape.numel() / shape.back());
+}
+
+/// What the file's position embedding has to become; none unless both are grids of one width, and
+/// the file's has what the model's needs.
+struct GridFit {
+  PositionGrid from, to;
+};
+std::optional<GridFit> fit_of_grids(const Shape& file, const Shape& model) {
+  const std::optional<PositionGrid> from = grid_of(file), to = grid_of(model);
+  const bool fits = from && to && file.back() == model.back() && from->class_rows >= to->class_rows;
+  return fits ? std::optional(GridFit{*from, *to}) : std::nullopt;
+}
+
+bool fits(const StateTensor& t, const Shape& stored, const LoadOptions& options) {
+  const Shape needed = file_shape(t);
+  if (stored == needed) return true;
+  if (!options.position.empty() && t.name == options.position)
+    return fit_of_grids(stored, needed).has_value();
+  return !options.names.rules.empty() &&
+         without_leading_ones(stored) == without_leading_ones(needed);
+}
+
+/// Adds the class token's own position, if the file has one and the model nothing to keep it in.
+void add_class_position(const SafetensorsReader& file, const LoadOptions& options,
+                        std::vector<float>& class_token) {
+  const StoredTensor stored = stored_as(options, options.position);
+  const std::optional<PositionGrid> grid = grid_of(*stored_shape(file, stored));
+  if (!grid || grid->class_rows == 0) return;
+  const std::vector<float> positions = read_stored(file, stored);
+  for (size_t c = 0; c < class_token.size(); ++c) class_token[c] += positions[c];
+}
+
+/// The values of a tensor of the model, in the file's layout.
+std::vector<float> values_for(const SafetensorsReader& file, const StateTensor& t,
+                              const LoadOptions& options) {
+  const StoredTensor stored = stored_as(options, t.name);
+  std::vector<float> values = read_stored(file, stored);
+  if (!options.position.empty() && t.name == options.position) {
+    const auto fit = fit_of_grids(*stored_shape(file, stored), t.value.shape());
+    return fit ? fit_positions(values, fit->from, fit->to) : values;
+  }
+  values.resize(static_cast<size_t>(t.value.numel()), 0.0f);  // none stored: zeros
+  if (t.name == options.class_token) add_class_position(file, options, values);
+  return values;
+}
+
+void read_tensor(const SafetensorsReader& file, const LoadOptions& options, StateTensor& t) {
   const bool on_host = t.value.device() == Device::kCpu;
   Tensor value = on_host ? t.value : Tensor::empty(t.value.shape(), t.value.dtype());
   if (value.dtype() == Dtype::kI64) {
-    file.read_into(name, value.data<int64_t>(), static_cast<int64_t>(value.bytes()));
-  } else if (!t.conv_weight) {
-    file.read_as_f32(name, value.data<float>(), value.numel());
+    file.read_into(stored_as(options, t.name).names.front(), value.data<int64_t>(),
+                   static_cast<int64_t>(value.bytes()));
   } else {
-    Tensor staged = Tensor::empty(file_shape(t), Dtype::kF32);
-    file.read_as_f32(name, staged.data<float>(), staged.numel());
-    const float* from = staged.data<float>();
-    ConvLayout(value.shape()).for_each([&, to = value.data<float>()](int64_t m, int64_t f) {
-      to[m] = from[f];
-    });
+    const std::vector<float> from = values_for(file, t, options);
+    float* const to = value.data<float>();
+    if (t.conv_weight) {
+      ConvLayout(value.shape()).for_each([&](int64_t m, int64_t f) {
+        to[m] = from[static_cast<size_t>(f)];
+      });
+    } else {
+      std::copy(from.begin(), from.end(), to);
+    }
   }
   if (!on_host) t.value.copy_from(value);
 }
@@ -75,10 +134,6 @@ struct Mismatch {
     return out;
   }
 };
-
-std::string file_name(const LoadOptions& options, const std::string& name) {
-  return options.file_prefix.empty() ? name : options.file_prefix + "." + name;
-}
 
 /// Counters are I64; everything else converts from any floating type that read_as_f32() takes.
 bool can_read_as(WireDtype file, Dtype model) {
@@ -105,6 +160,28 @@ std::string common_prefix(const std::vector<std::string>& missing,
   return "";
 }
 
+struct Findings {
+  Mismatch &missing, &types;
+};
+/// Whether the shape of a tensor remains to be checked: it is stored, all parts are there, and in
+/// types that can be read.
+bool check_presence(const SafetensorsReader& file, const StateTensor& t, const StoredTensor& stored,
+                    const Findings& found) {
+  bool is_usable = !stored.names.empty();
+  for (const std::string& name : stored.names) {
+    const SafetensorsEntry* entry = file.find(name);
+    if (entry == nullptr) {
+      is_usable = false;
+      if (t.value.dtype() != Dtype::kI64) found.missing.names.push_back(name);
+    } else if (!can_read_as(entry->dtype, t.value.dtype())) {
+      is_usable = false;
+      found.types.names.push_back(cat(name, ": model ", dtype_name(t.value.dtype()), ", file ",
+                                      wire_dtype_name(entry->dtype)));
+    }
+  }
+  return is_usable;
+}
+
 void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state,
                const LoadOptions& options) {
   Mismatch missing{"missing", {}};
@@ -112,16 +189,15 @@ void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state
   Mismatch shapes{"wrong shape or type", {}};
   std::set<std::string> known;
   for (const StateTensor& t : state) {
-    const std::string name = file_name(options, t.name);
-    known.insert(name);
-    const SafetensorsEntry* entry = file.find(name);
-    if (entry == nullptr) {
-      if (t.value.dtype() != Dtype::kI64) missing.names.push_back(name);
-    } else if (!can_read_as(entry->dtype, t.value.dtype())) {
-      shapes.names.push_back(cat(name, ": model ", dtype_name(t.value.dtype()), ", file ",
-                                 wire_dtype_name(entry->dtype)));
-    } else if (entry->shape != file_shape(t)) {
-      shapes.names.push_back(cat(name, ": model ", file_shape(t), ", file ", entry->shape));
+    const StoredTensor stored = stored_as(options, t.name);
+    known.insert(stored.names.begin(), stored.names.end());
+    if (!check_presence(file, t, stored, {missing, shapes})) continue;
+    const std::optional<Shape> shape = stored_shape(file, stored);
+    if (!shape || !fits(t, *shape, options)) {
+      const std::string& name = stored.names.front();
+      shapes.names.push_back(cat(name, stored.names.size() > 1 ? " and those stacked on it" : "",
+                                 ": model ", file_shape(t), ", file ",
+                                 shape ? *shape : file.find(name)->shape));
     }
   }
   for (const SafetensorsEntry& entry : file.entries()) {
@@ -147,7 +223,7 @@ void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state
 std::vector<StateTensor> state_of(const Module& module, std::string_view prefix) {
   std::vector<StateTensor> state;
   for (const NamedParameter& p : module.parameters(prefix)) {
-    state.push_back({p.name, p.var.value(), p.kind == ParameterKind::kConvWeight});
+    state.push_back({p.name, p.var.value(), is_conv_weight(p.kind)});
   }
   for (const NamedBuffer& b : module.buffers(prefix)) state.push_back({b.name, b.value, false});
   return state;
@@ -172,8 +248,10 @@ void load_state(const SafetensorsReader& file, std::span<StateTensor> state,
                 const LoadOptions& options) {
   check_fit(file, state, options);
   for (StateTensor& t : state) {
-    const std::string name = file_name(options, t.name);
-    if (file.find(name) != nullptr) read_tensor(file, name, t);
+    const StoredTensor stored = stored_as(options, t.name);
+    const bool has_all = std::ranges::all_of(
+        stored.names, [&](const std::string& name) { return file.find(name) != nullptr; });
+    if (has_all) read_tensor(file, options, t);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nn/module.h"
+#include "nn/weight_names.h"
 #include "runtime/io/safetensors.h"
 
 namespace rela {
@@ -29,12 +30,19 @@ struct LoadOptions {
   std::string file_prefix = {};  // names in the file start with "<file_prefix>."
   /// Prefixes of extra names in the file to ignore, e.g. "fc.".
   std::vector<std::string> ignored_prefixes = {};
+  WeightNames names = {};  // behind file_prefix; by default, those of the model
+  /// A vision transformer's position embedding [1, rows, D] (nn/position_grid.h): that of another
+  /// grid is resampled. Empty: there is none.
+  std::string position = {};
+  /// A class token without a row there: the row that the file may have is added to it. Empty: the
+  /// class token has a row, or there is none.
+  std::string class_token = {};
 };
 
-/// Fills the tensors from a file. Strict: every tensor of `state` must be present with its shape,
-/// and nothing else may be. Throws WeightsError that counts and lists (ten of each) missing,
-/// unexpected and mismatched names; then nothing is changed. Counters that a file lacks are left
-/// unchanged.
+/// Fills the tensors from a file. Strict: every tensor of `state` must be present with its shape
+/// (under others' names, axes of 1 in front do not count), and nothing else may be. Throws
+/// WeightsError that counts and lists (ten of each) missing, unexpected and mismatched names; then
+/// nothing is changed. Counters that a file lacks are left unchanged.
 void load_state(const SafetensorsReader& file, std::span<StateTensor> state,
                 const LoadOptions& options = {});
 

@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "kernels/attention/attention.h"
 #include "runtime/error.h"
 
 namespace rela {
@@ -12,8 +11,10 @@ namespace {
 /// a hundred deviations away.
 constexpr Init kSmall{Init::Kind::kNormal, 0.02f};
 constexpr Init kTiny{Init::Kind::kNormal, 1e-6f};
+constexpr Init kSinCos{Init::Kind::kSinCos, 10000.0f};
 constexpr Init kZero{Init::Kind::kConstant, 0.0f};
-constexpr float kEps = 1e-6f;
+/// DINOv2's layer scale starts near 0, so that a block starts as the identity.
+constexpr Init kLayerScale{Init::Kind::kConstant, 1e-5f};
 
 Linear::Spec linear_of(int64_t in, int64_t out) {
   return {.in = in, .out = out, .weight = kSmall, .bias = kZero};
@@ -27,11 +28,11 @@ NormedSum TransformerBlock::Stream::norm(const LayerNorm& norm) const {
 }
 
 TransformerBlock::TransformerBlock(const Spec& spec)
-    : heads_(spec.heads),
-      norm1_(spec.width, kEps),
+    : spec_(spec),
+      norm1_(spec.width, spec.eps),
       qkv_(linear_of(spec.width, 3 * spec.width)),
       proj_(linear_of(spec.width, spec.width)),
-      norm2_(spec.width, kEps),
+      norm2_(spec.width, spec.eps),
       fc1_(linear_of(spec.width, spec.mlp_width)),
       fc2_(linear_of(spec.mlp_width, spec.width)) {
   add_child("norm1", norm1_);
@@ -40,39 +41,78 @@ TransformerBlock::TransformerBlock(const Spec& spec)
   add_child("norm2", norm2_);
   add_child("mlp.fc1", fc1_);
   add_child("mlp.fc2", fc2_);
+  if (!spec.layer_scale) return;
+  // Like a norm's factors, these are not decayed.
+  scale1_ = add_parameter("ls1.gamma", {spec.width}, ParameterKind::kNormWeight, kLayerScale);
+  scale2_ = add_parameter("ls2.gamma", {spec.width}, ParameterKind::kNormWeight, kLayerScale);
 }
 
 TransformerBlock::Stream TransformerBlock::forward(const Stream& in) const {
+  const auto scaled = [](const Var& x, const Var& gamma) {
+    return gamma.defined() ? layer_scale(x, gamma) : x;
+  };
   const NormedSum before = in.norm(norm1_);
-  const Var mixed = proj_.forward(attention(qkv_.forward(before.y), {.heads = heads_}));
-  const NormedSum after = Stream{before.sum, mixed}.norm(norm2_);
-  const Var hidden = gelu(fc1_.product(after.y), Gelu::kErf, fc1_.bias());
-  return {after.sum, fc2_.forward(hidden)};
+  const Var mixed = proj_.forward(attention(qkv_.forward(before.y), {.heads = spec_.heads}));
+  const NormedSum after = Stream{before.sum, scaled(mixed, scale1_)}.norm(norm2_);
+  const Var hidden = gelu(fc1_.product(after.y), spec_.activation, fc1_.bias());
+  return {after.sum, scaled(fc2_.forward(hidden), scale2_)};
 }
 
-VisionTransformer::VisionTransformer(const Spec& spec) : spec_(spec), norm_(spec.width, kEps) {
+VisionTransformer::VisionTransformer(const Spec& spec) : spec_(spec), norm_(spec.width, spec.eps) {
   RELA_CHECK(spec.patch >= 1 && spec.image_size >= spec.patch && spec.image_size % spec.patch == 0,
              ConfigError, "backbone: images of ", spec.image_size, " pixels in patches of ",
              spec.patch, "; the side must be a multiple of the patch");
-  RELA_CHECK(spec.tokens() <= kAttentionTokens, ConfigError, "backbone: images of ",
-             spec.image_size, " pixels in patches of ", spec.patch, " are ", spec.tokens(),
-             " tokens; at most ", kAttentionTokens, " are allowed");
   RELA_CHECK(spec.heads >= 1 && spec.width % spec.heads == 0, ConfigError, "backbone: a width of ",
              spec.width, " in ", spec.heads, " heads; the width must be a multiple of the heads");
-  const int64_t width = spec.width;
-  const Init patch_init = fan_in_uniform(3 * spec.patch * spec.patch);
-  tokens_.class_token = add_parameter("cls_token", {1, 1, width}, ParameterKind::kBias, kTiny);
-  tokens_.position =
-      add_parameter("pos_embed", {1, spec.tokens(), width}, ParameterKind::kBias, kSmall);
-  patch_weight_ = add_parameter("patch_embed.proj.weight", {width, spec.patch, spec.patch, 3},
-                                ParameterKind::kConvWeight, patch_init);
-  patch_bias_ = add_parameter("patch_embed.proj.bias", {width}, ParameterKind::kBias, patch_init);
+  RELA_CHECK(!spec.fixed_positions || spec.width % 4 == 0, ConfigError, "backbone: a width of ",
+             spec.width, " with fixed positions; it must be a multiple of 4");
+  add_tokens();
+  add_patch_embedding();
+  if (spec.pre_norm) {
+    norm_pre_ = std::make_unique<LayerNorm>(spec.width, spec.eps);
+    add_child("norm_pre", *norm_pre_);
+  }
   for (int64_t i = 0; i < spec.depth; ++i) {
-    blocks_.push_back(std::make_unique<TransformerBlock>(TransformerBlock::Spec{
-        .width = width, .heads = spec.heads, .mlp_width = spec.mlp_ratio * width}));
+    blocks_.push_back(std::make_unique<TransformerBlock>(
+        TransformerBlock::Spec{.width = spec.width,
+                               .heads = spec.heads,
+                               .mlp_width = spec.mlp_ratio * spec.width,
+                               .eps = spec.eps,
+                               .activation = spec.activation,
+                               .layer_scale = spec.layer_scale}));
     add_child("blocks." + std::to_string(i), *blocks_.back());
   }
   add_child("norm", norm_);
+  if (spec.projection > 0) {
+    head_ = std::make_unique<Linear>(linear_of(spec.width, spec.projection));
+    add_child("head", *head_);
+  }
+}
+
+void VisionTransformer::add_tokens() {
+  const int64_t width = spec_.width, class_rows = spec_.class_position ? 1 : 0;
+  const auto add = [&](const char* name, int64_t rows, const Init& init) {
+    const bool is_fixed = init.kind == Init::Kind::kSinCos;
+    return add_parameter(name, {1, rows, width},
+                         is_fixed ? ParameterKind::kFrozenBias : ParameterKind::kBias, init);
+  };
+  tokens_.class_token = add("cls_token", 1, kTiny);
+  tokens_.position =
+      add("pos_embed", class_rows + spec_.patches(), spec_.fixed_positions ? kSinCos : kSmall);
+  if (spec_.registers > 0) tokens_.registers = add("reg_token", spec_.registers, kTiny);
+  tokens_.class_position = spec_.class_position;
+}
+
+void VisionTransformer::add_patch_embedding() {
+  const int64_t width = spec_.width, patch = spec_.patch;
+  const Init init = fan_in_uniform(3 * patch * patch);
+  const bool frozen = spec_.frozen_patches;
+  patch_weight_ =
+      add_parameter("patch_embed.proj.weight", {width, patch, patch, 3},
+                    frozen ? ParameterKind::kFrozenConvWeight : ParameterKind::kConvWeight, init);
+  if (!spec_.patch_bias) return;
+  patch_bias_ = add_parameter("patch_embed.proj.bias", {width},
+                              frozen ? ParameterKind::kFrozenBias : ParameterKind::kBias, init);
 }
 
 Var VisionTransformer::forward(const Var& images, const ForwardContext& /*context*/) {
@@ -81,10 +121,14 @@ Var VisionTransformer::forward(const Var& images, const ForwardContext& /*contex
              "vision transformer: images ", describe(images.value()),
              "; its position embedding is for [N, ", spec_.image_size, ", ", spec_.image_size,
              ", 3]");
-  TransformerBlock::Stream stream{
-      token_embed(patch_embed(images, patch_weight_, patch_bias_), tokens_), {}};
+  const Var embedded = patch_embed(images, patch_weight_, patch_bias_);
+  TokenEmbedParams added = tokens_;
+  if (spec_.fixed_positions) added.position = tokens_.position.detach();
+  const Var tokens = token_embed(spec_.frozen_patches ? embedded.detach() : embedded, added);
+  TransformerBlock::Stream stream{norm_pre_ ? norm_pre_->forward(tokens) : tokens, {}};
   for (const auto& block : blocks_) stream = block->forward(stream);
-  return class_token(stream.norm(norm_).y);
+  const Var features = class_token(stream.norm(norm_).y);
+  return head_ ? head_->forward(features) : features;
 }
 
 }  // namespace rela

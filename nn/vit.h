@@ -1,8 +1,11 @@
 #pragma once
 // Vision transformers (Dosovitskiy et al. 2021, arXiv 2010.11929) without the classifier, under
-// timm's names: pre-norm blocks, erf GELU, eps 1e-6, one projection for queries, keys and values.
+// timm's names: pre-norm blocks, one projection for queries, keys and values. Those of DINOv2
+// (Oquab et al. 2023, arXiv 2304.07193) and CLIP (Radford et al. 2021, arXiv 2103.00020) differ in
+// what the Spec says.
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "nn/backbone.h"
@@ -12,6 +15,7 @@ namespace rela {
 
 /// One block. With LN for a layer norm:
 ///   sum = x + attention(LN1(x))      y = sum + mlp(LN2(sum))
+/// where layer scale multiplies what is added to x and to sum by a factor for each feature.
 /// Additions are fused with the norm that follows them, so a block takes and returns its stream as
 /// two terms that are yet to be added.
 class TransformerBlock : public Module {
@@ -20,6 +24,9 @@ class TransformerBlock : public Module {
     int64_t width = 0;  // D
     int64_t heads = 0;
     int64_t mlp_width = 0;
+    float eps = 1e-6f;  // of the norms
+    Gelu activation = Gelu::kErf;
+    bool layer_scale = false;
   };
   explicit TransformerBlock(const Spec& spec);
 
@@ -33,13 +40,15 @@ class TransformerBlock : public Module {
   Stream forward(const Stream& in) const;
 
  private:
-  int64_t heads_;
+  Spec spec_;
   LayerNorm norm1_;
   Linear qkv_;   // attn.qkv: [3 D, D], the rows of Q, K and V, each split by head
   Linear proj_;  // attn.proj
   LayerNorm norm2_;
   Linear fc1_;  // mlp.fc1
   Linear fc2_;  // mlp.fc2
+  Var scale1_;  // ls1.gamma [D] and ls2.gamma, with layer scale
+  Var scale2_;
 };
 
 class VisionTransformer : public Backbone {
@@ -51,24 +60,42 @@ class VisionTransformer : public Backbone {
     int64_t depth = 12;
     int64_t heads = 12;
     int64_t mlp_ratio = 4;
+    float eps = 1e-6f;
+    Gelu activation = Gelu::kErf;
+    bool layer_scale = false;
+    int64_t registers = 0;       // tokens beside the class token, without positions
+    bool class_position = true;  // the class token has a row of the position embedding
+    bool patch_bias = true;
+    bool fixed_positions = false;  // sines and cosines instead of a learned position embedding
+    bool frozen_patches = false;   // the patch embedding keeps its random weights
+    bool pre_norm = false;         // a norm before the first block
+    int64_t projection = 0;        // width of the features if a linear map is last; 0: no such map
 
-    int64_t tokens() const { return image_size / patch * (image_size / patch) + 1; }
+    int64_t patches() const { return image_size / patch * (image_size / patch); }
   };
   /// Throws ConfigError if the image's side is no multiple of the patch or the width none of the
   /// heads.
   explicit VisionTransformer(const Spec& spec);
 
-  /// images [N, S, S, 3], S the spec's image size -> the class token after the last norm, [N, D].
+  /// images [N, S, S, 3], S the spec's image size -> the class token after the last norm and the
+  /// projection, if there is one, [N, feature_width()].
   Var forward(const Var& images, const ForwardContext& context) override;
-  int64_t feature_width() const override { return spec_.width; }
+  int64_t feature_width() const override {
+    return spec_.projection > 0 ? spec_.projection : spec_.width;
+  }
 
  private:
+  void add_tokens();
+  void add_patch_embedding();
+
   Spec spec_;
+  TokenEmbedParams tokens_;  // cls_token [1, 1, D], pos_embed [1, rows, D], reg_token [1, R, D]
   Var patch_weight_;         // patch_embed.proj.weight [D, patch, patch, 3]
-  Var patch_bias_;           // patch_embed.proj.bias [D]
-  TokenEmbedParams tokens_;  // cls_token [1, 1, D], pos_embed [1, T, D]
+  std::optional<Var> patch_bias_;        // patch_embed.proj.bias [D]
+  std::unique_ptr<LayerNorm> norm_pre_;  // null without
   std::vector<std::unique_ptr<TransformerBlock>> blocks_;
   LayerNorm norm_;
+  std::unique_ptr<Linear> head_;  // the projection, null without
 };
 
 }  // namespace rela

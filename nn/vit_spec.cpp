@@ -1,13 +1,14 @@
 #include "nn/vit_spec.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "kernels/attention/attention.h"
+#include "nn/dinov2_names.h"
+#include "nn/position_grid.h"
+#include "nn/state.h"
+#include "nn/stored_weights.h"
 #include "nn/vit.h"
 #include "runtime/error.h"
 #include "runtime/io/config_table.h"
-#include "runtime/io/safetensors.h"
 
 namespace rela {
 namespace {
@@ -15,23 +16,42 @@ namespace {
 struct Member {
   const char* name;
   VisionTransformer::Spec spec;
+  bool is_dinov2 = false;
 };
+constexpr VisionTransformer::Spec kDinov2Small{
+    .image_size = 518, .patch = 14, .width = 384, .heads = 6, .layer_scale = true};
+constexpr VisionTransformer::Spec kDinov2Base{
+    .image_size = 518, .patch = 14, .width = 768, .heads = 12, .layer_scale = true};
+constexpr VisionTransformer::Spec with_registers(VisionTransformer::Spec spec) {
+  spec.registers = 4;
+  spec.class_position = false;
+  return spec;
+}
 constexpr Member kMembers[] = {
     {"vit_tiny_patch16_224", {.image_size = 224, .patch = 16, .width = 192, .heads = 3}},
     {"vit_small_patch16_224", {.image_size = 224, .patch = 16, .width = 384, .heads = 6}},
     {"vit_base_patch16_224", {.image_size = 224, .patch = 16, .width = 768, .heads = 12}},
     {"vit_tiny_patch4_32", {.image_size = 32, .patch = 4, .width = 192, .heads = 3}},
+    {"vit_small_patch14_dinov2", kDinov2Small, true},
+    {"vit_base_patch14_dinov2", kDinov2Base, true},
+    {"vit_small_patch14_reg4_dinov2", with_registers(kDinov2Small), true},
+    {"vit_base_patch14_reg4_dinov2", with_registers(kDinov2Base), true},
 };
 
-/// The class token is one of the tokens.
-int64_t largest_side(int64_t patch) {
-  return static_cast<int64_t>(std::sqrt(static_cast<double>(kAttentionTokens - 1))) * patch;
+const Member& member(const VitSpec& vit) {
+  return *std::ranges::find(kMembers, vit.name, &Member::name);
 }
 
 VisionTransformer::Spec spec_of(const VitSpec& vit) {
-  VisionTransformer::Spec spec = std::ranges::find(kMembers, vit.name, &Member::name)->spec;
+  VisionTransformer::Spec spec = member(vit).spec;
   if (vit.image_size) spec.image_size = *vit.image_size;
+  spec.frozen_patches = vit.frozen_patch_embedding;
+  spec.fixed_positions = vit.fixed_positions;
   return spec;
+}
+
+WeightNames names_in(const SafetensorsReader& weights, const VitSpec& vit) {
+  return member(vit).is_dinov2 ? dinov2_names(weights) : WeightNames{};
 }
 
 }  // namespace
@@ -52,13 +72,31 @@ std::string VitSpec::description() const {
   return cat(name, " of ", usual_image_size(), "-pixel images");
 }
 
-std::string VitSpec::identity() const { return cat(name, '\n', usual_image_size()); }
+std::string VitSpec::identity() const {
+  return cat(name, '\n', usual_image_size(), fixed_positions ? "\nfixed positions" : "");
+}
+
+Normalization VitSpec::usual_normalization() const {
+  return member(*this).is_dinov2 ? imagenet_normalization() : half_normalization();
+}
+
+ResizeFilter VitSpec::usual_filter() const {
+  return member(*this).is_dinov2 ? ResizeFilter::kBicubic : ResizeFilter::kBilinear;
+}
 
 void VitSpec::read_shape(const SafetensorsReader& weights) {
-  const SafetensorsEntry* positions = weights.find("pos_embed");  // [1, tokens, width]
-  if (positions == nullptr || positions->shape.rank() != 3 || positions->shape[1] < 2) return;
-  const auto patches = static_cast<double>(positions->shape[1] - 1);
-  image_size = std::llround(std::sqrt(patches)) * spec_of(*this).patch;
+  const auto shape = stored_shape(weights, names_in(weights, *this).find("pos_embed"));
+  if (!shape || shape->rank() != 3) return;  // [1, rows, width]
+  const std::optional<PositionGrid> grid = position_grid((*shape)[1]);
+  if (grid) image_size = grid->side * spec_of(*this).patch;
+}
+
+LoadOptions VitSpec::load_options(const SafetensorsReader& weights) const {
+  LoadOptions options{.names = names_in(weights, *this), .position = "pos_embed"};
+  options.ignored_prefixes = options.names.ignored;
+  options.ignored_prefixes.push_back(cat(classifier(), "."));
+  if (!spec_of(*this).class_position) options.class_token = "cls_token";
+  return options;
 }
 
 std::string VitSpec::fit_images(int64_t side) {
@@ -67,9 +105,6 @@ std::string VitSpec::fit_images(int64_t side) {
   if (side % patch != 0)
     return cat(name, " cuts images into patches of ", patch, " pixels; views of ", side,
                " pixels are no multiple of it");
-  if (side > largest_side(patch))
-    return cat(name, " takes images of at most ", largest_side(patch), " pixels, ",
-               kAttentionTokens, " tokens; got views of ", side);
   image_size = side;
   return "";
 }

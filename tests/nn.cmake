@@ -11,4 +11,5 @@ rela_tests(nn_tests
     nn/test_schedule.cpp
     nn/test_state.cpp
     nn/test_vit.cpp
+    nn/test_weight_names.cpp
   LINKS rela)

@@ -1,12 +1,13 @@
 #pragma once
-// Self-attention of short sequences: softmax(Q K^T / sqrt(D)) V of every head (Vaswani et al. 2017,
-// eq. 1), as a vision transformer needs it. No mask, no dropout.
+// Self-attention: softmax(Q K^T / sqrt(D)) V of every head (Vaswani et al. 2017, eq. 1), as a
+// vision transformer needs it, for any number of tokens. No mask, no dropout.
 //
-// No matrix of T x T is stored on a GPU: the backward pass recomputes the weights from lse. The
-// kernels keep the keys and values of one image and head in shared memory. Forward, 16-bit values
-// go to cuDNN where it has a plan (kernels/libraries/cudnn/attention.h); the built-in kernel
-// handles f32 and everything else, and is the reference that cuDNN is tested against. The backward
-// pass is always built in.
+// No matrix of T x T is stored: the backward pass recomputes the weights from lse. On a GPU, the
+// kernels keep the keys and values of one image and head in shared memory when they fit (up to 256
+// tokens), and otherwise stream them through it in tiles. Forward, 16-bit values go to cuDNN where
+// it has a plan (kernels/libraries/cudnn/attention.h); the built-in kernels handle f32 and
+// everything else, and are the reference that cuDNN is tested against. The backward pass is always
+// built in.
 
 #include <compare>
 
@@ -16,17 +17,13 @@ namespace rela {
 
 struct AttentionDims {
   int64_t images = 0;  // N
-  int64_t tokens = 0;  // T: per image, at most kAttentionTokens
+  int64_t tokens = 0;  // T: per image
   int64_t heads = 0;   // H
   int64_t width = 0;   // D: per head, a multiple of 16, at most kAttentionWidth
   auto operator<=>(const AttentionDims&) const = default;
 };
-inline constexpr int64_t kAttentionTokens = 256;
 inline constexpr int64_t kAttentionWidth = 128;
 inline constexpr int64_t kAttentionWidthStep = 16;
-/// Bytes of all keys of a head, T * D elements of the dtype: the limit, so that keys and values fit
-/// in the shared memory of any supported GPU.
-inline constexpr int64_t kAttentionOperandBytes = 64 << 10;
 
 struct AttentionForwardArgs {
   /// [N, T, 3, H, D], 16-byte aligned: the output of one projection
@@ -45,15 +42,15 @@ AttentionWorkspaceFn attention_workspace_bytes_cuda;
 /// With s[i, j] = q[i] . k[j] / sqrt(D) within an image and head:
 ///   lse[i] = log sum_j exp(s[i, j])      out[i] = sum_j exp(s[i, j] - lse[i]) v[j]
 /// Arithmetic in f32, safe for any finite s; on a GPU, weights of 16-bit values are rounded to
-/// their type before they are multiplied with v (cuDNN rounds before dividing by their sum, the
-/// built-in kernel after). NaN and infinities stay within their image and head. Empty input does
-/// nothing. Deterministic: nondeterministic cuDNN engines are rejected.
-/// kernels/libraries/tuning/tuning.h decides which engine runs.
+/// their type before they are multiplied with v (cuDNN and the built-in kernel for long sequences
+/// round before dividing by their sum, the one for short sequences after). NaN and infinities stay
+/// within their image and head. Empty input does nothing. Deterministic: nondeterministic cuDNN
+/// engines are rejected. kernels/libraries/tuning/tuning.h decides which engine runs.
 using AttentionForwardFn = void(const AttentionForwardArgs& args, const AttentionDims& dims,
                                 Dtype dtype, Workspace workspace, Stream stream);
 AttentionForwardFn attention_forward_cpu;
 AttentionForwardFn attention_forward_cuda;
-/// The built-in kernel, which supports every dtype and shape and needs no workspace.
+/// The built-in kernels, which support every dtype and shape and need no workspace.
 void attention_forward_kernel_cuda(const AttentionForwardArgs& args, const AttentionDims& dims,
                                    Dtype dtype, Stream stream);
 

@@ -3,6 +3,10 @@
 // the tokens in shared memory (its columns). 16-bit types use tensor cores, f32 uses multiply-adds.
 // Only .cu files include this.
 //
+// There are two sets of kernels. Of a short sequence, a block holds all columns and computes all
+// rows. Of a long one, blocks share the rows of an image and head, and the columns stream through
+// shared memory in tiles; its size does not depend on the number of tokens.
+//
 // A warp's scores, 16 rows by 32 columns, are laid out as tensor cores produce them, in both types:
 // with g = lane / 4 and t = lane % 4, a lane holds rows g and g + 8 at columns 2 t and 2 t + 1 of
 // every eight. The layout of the sums over weighted columns differs by type: see weigh_columns().
@@ -18,26 +22,48 @@ inline constexpr int kAttentionWarps = 4;
 inline constexpr int kAttentionThreads = 32 * kAttentionWarps;
 inline constexpr int kAttentionRows = 16;   // that a warp handles at a time
 inline constexpr int kAttentionChunk = 32;  // columns whose scores a warp holds at a time
+inline constexpr int kAttentionTile = 64;   // columns in shared memory at a time, if they stream
+inline constexpr int kAttentionBlockRows = kAttentionWarps * kAttentionRows;
+
+/// Whether a block holds all tokens: 64 KiB of keys and as much of values fit in any supported GPU.
+inline bool is_short_sequence(const AttentionDims& d, Dtype dtype) {
+  constexpr int64_t kTokens = 256, kBytes = 64 << 10;
+  return d.tokens <= kTokens &&
+         d.tokens * d.width * static_cast<int64_t>(dtype_bytes(dtype)) <= kBytes;
+}
 
 /// The dims plus values that the kernels derive from them.
 struct AttentionShape {
-  explicit AttentionShape(const AttentionDims& d)
+  /// `block_count`: blocks that share the rows of an image and head; they follow one another, so
+  /// that what one has read is in the cache for the next.
+  explicit AttentionShape(const AttentionDims& d, int64_t block_count = 1)
       : tokens(static_cast<int>(d.tokens)),
         padded(static_cast<int>(ceil_div(d.tokens, kAttentionChunk)) * kAttentionChunk),
+        blocks(static_cast<int>(block_count)),
         heads(static_cast<int>(d.heads)),
         width(static_cast<int>(d.width)) {}
   int tokens;
-  int padded;  // tokens in shared memory: those beyond the last are zero
+  int padded;  // tokens in shared memory if they all are: those beyond the last are zero
+  int blocks;
   int heads, width;
 
   __device__ int64_t part() const { return int64_t{heads} * width; }  // queries, keys or values
-  __device__ int64_t image() const { return blockIdx.x / static_cast<unsigned>(heads); }
-  __device__ int64_t head() const { return blockIdx.x % static_cast<unsigned>(heads); }
+  __device__ unsigned place() const { return blockIdx.x / static_cast<unsigned>(blocks); }
+  __device__ int64_t image() const { return place() / static_cast<unsigned>(heads); }
+  __device__ int64_t head() const { return place() % static_cast<unsigned>(heads); }
+  __device__ int64_t lse() const { return int64_t{place()} * tokens; }  // offset in [N, H, T]
   __device__ float scale() const { return 1.0f / sqrtf(static_cast<float>(width)); }
+  /// The first of this warp's rows when blocks share them.
+  __device__ int first_row() const {
+    const int block = static_cast<int>(blockIdx.x % static_cast<unsigned>(blocks));
+    return block * kAttentionBlockRows + static_cast<int>(threadIdx.x) / 32 * kAttentionRows;
+  }
 };
-/// A block takes one image and head.
-inline dim3 attention_grid(const AttentionDims& d) {
-  return dim3(static_cast<unsigned>(d.images * d.heads));
+inline AttentionShape shared_rows(const AttentionDims& d) {
+  return AttentionShape(d, ceil_div(d.tokens, kAttentionBlockRows));
+}
+inline dim3 attention_grid(const AttentionDims& d, const AttentionShape& shape) {
+  return dim3(static_cast<unsigned>(d.images * d.heads * shape.blocks));
 }
 
 /// Elements from one token to the next in shared memory: 16 bytes keep tokens apart in the banks.
@@ -45,10 +71,10 @@ template <class T>
 __host__ __device__ constexpr int staged_pitch(int width) {
   return width + 16 / static_cast<int>(sizeof(T));
 }
-/// Bytes of the two operands that a block holds.
+/// Bytes of two operands of that many tokens.
 template <class T>
-size_t staged_bytes(const AttentionShape& d) {
-  return size_t{2} * static_cast<size_t>(d.padded * staged_pitch<T>(d.width)) * sizeof(T);
+size_t staged_bytes(int tokens, int width) {
+  return size_t{2} * static_cast<size_t>(tokens * staged_pitch<T>(width)) * sizeof(T);
 }
 
 /// The tokens of one image and head in global memory.
@@ -72,16 +98,21 @@ __device__ inline TokenRows<T> output_rows(T* out, const AttentionShape& d) {
   return {out + d.image() * d.tokens * d.part() + d.head() * d.width, d.part()};
 }
 
-/// Starts the copy of an operand to shared memory, [padded, pitch].
+/// The tokens that shared memory holds: `count`, a multiple of kAttentionChunk, from `first` on.
+struct StagedTokens {
+  int first, count;
+};
+/// Starts the copy of an operand to shared memory, [count, pitch]; beyond the last token are zeros.
 template <class T>
-__device__ inline void stage_rows(const TokenRows<const T>& from, const AttentionShape& d, T* to) {
+__device__ inline void stage_rows(const TokenRows<const T>& from, const AttentionShape& d,
+                                  const StagedTokens& tokens, T* to) {
   constexpr int kCopied = 16 / static_cast<int>(sizeof(T));
   const int copies = d.width / kCopied;
-  for (int i = static_cast<int>(threadIdx.x); i < d.padded * copies; i += kAttentionThreads) {
-    const int token = i / copies, column = i % copies * kCopied;
-    T* const place = to + token * staged_pitch<T>(d.width) + column;
-    if (token < d.tokens) {
-      simt::cp_async16(place, from.at(token) + column);
+  for (int i = static_cast<int>(threadIdx.x); i < tokens.count * copies; i += kAttentionThreads) {
+    const int row = i / copies, column = i % copies * kCopied;
+    T* const place = to + row * staged_pitch<T>(d.width) + column;
+    if (tokens.first + row < d.tokens) {
+      simt::cp_async16(place, from.at(tokens.first + row) + column);
     } else {
       simt::store16(place, make_uint4(0, 0, 0, 0));
     }
@@ -96,6 +127,12 @@ struct ScoreLane {
 __device__ inline ScoreLane score_lane() {
   const int lane = static_cast<int>(threadIdx.x) % 32;
   return {lane / 4, lane % 4};
+}
+
+/// The sum over the four lanes that hold a row's scores.
+__device__ inline float quad_sum(float x) {
+  x += __shfl_xor_sync(0xffffffffu, x, 1);
+  return x + __shfl_xor_sync(0xffffffffu, x, 2);
 }
 
 struct Scores {
@@ -200,6 +237,11 @@ template <int kWidth>
 struct WidthSums {
   float v[kWidth / 16][8] = {};
 };
+/// Which row the k-th of every eight sums belongs to: 0 for row g, 1 for row g + 8.
+template <class T>
+__device__ constexpr int row_of_sum(int k) {
+  return sizeof(T) == 4 ? k / 4 : k / 2 % 2;
+}
 
 /// Each lane takes rows g and g + 8 (four elements each) at columns 4 t to 4 t + 3 of every
 /// sixteen, and gets the scores of the other lanes of its rows by shuffles.

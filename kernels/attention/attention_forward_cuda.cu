@@ -1,6 +1,9 @@
-// The built-in kernel. For every sixteen queries, a warp sweeps over the keys twice: the first
-// sweep finds lse, the second weighs the values with exactly the weights that the backward pass
-// will recompute.
+// The built-in kernels. For every sixteen queries, a warp sweeps over the keys.
+//
+// Of a short sequence it does so twice: the first sweep finds lse, the second weighs the values
+// with exactly the weights that the backward pass will recompute. Of a long one it sweeps once,
+// with weights relative to the largest score so far, and rescales its sums whenever a larger one
+// comes (Milakov and Gimelshein 2018, arXiv 1805.02867).
 
 #include "kernels/attention/attention_cuda.h"
 
@@ -10,10 +13,6 @@ namespace {
 __device__ float quad_max(float x) {
   x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
   return fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2));
-}
-__device__ float quad_sum(float x) {
-  x += __shfl_xor_sync(0xffffffffu, x, 1);
-  return x + __shfl_xor_sync(0xffffffffu, x, 2);
 }
 
 /// Scales the scores of the chunk from `first` on; those past the last token get weight zero.
@@ -35,21 +34,36 @@ struct RunningLse {
 
   /// While every score is minus infinity, exponents are relative to 0.
   __device__ float origin() const { return largest == -INFINITY ? 0.0f : largest; }
-  /// `half`: 0 for row g, 1 for row g + 8.
-  __device__ void add(const Scores& s, int half) {
+  /// Turns the scores into weights relative to the origin. Returns what weights relative to the
+  /// origin before are to be multiplied by. `half`: 0 for row g, 1 for row g + 8.
+  __device__ float add(Scores& s, int half) {
     float most = largest;
 #pragma unroll
     for (const auto& eight : s.v) most = fmaxf(most, fmaxf(eight[2 * half], eight[2 * half + 1]));
     const float before = largest;
     largest = quad_max(most);
-    sum *= __expf(before - origin());
+    const float rescaled = __expf(before - origin());
+    sum *= rescaled;
 #pragma unroll
-    for (const auto& eight : s.v) {
-      sum += __expf(eight[2 * half] - origin()) + __expf(eight[2 * half + 1] - origin());
+    for (auto& eight : s.v) {
+      eight[2 * half] = __expf(eight[2 * half] - origin());
+      eight[2 * half + 1] = __expf(eight[2 * half + 1] - origin());
+      sum += eight[2 * half] + eight[2 * half + 1];
     }
+    return rescaled;
   }
-  __device__ float lse() const { return origin() + logf(quad_sum(sum)); }
+  __device__ float total() const { return quad_sum(sum); }
+  __device__ float lse() const { return origin() + logf(total()); }
 };
+
+__device__ void write_lse(const float (&row_lse)[2], int first, const AttentionShape& d,
+                          float* lse) {
+  const ScoreLane lane = score_lane();
+  for (int half = 0; half < 2; ++half) {
+    const int token = first + lane.row + 8 * half;
+    if (lane.pair == 0 && token < d.tokens) lse[d.lse() + token] = row_lse[half];
+  }
+}
 
 template <class T, int kWidth>
 __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
@@ -57,16 +71,16 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
                              float* __restrict__ lse) {
   SIMT_DYN_SHARED(T, keys);
   const int pitch = staged_pitch<T>(d.width);
-  T* const values = keys + d.padded * pitch;
-  stage_rows(packed_rows(qkv, d, Operand::kKey), d, keys);
-  stage_rows(packed_rows(qkv, d, Operand::kValue), d, values);
+  const StagedTokens all{0, d.padded};
+  T* const values = keys + all.count * pitch;
+  stage_rows(packed_rows(qkv, d, Operand::kKey), d, all, keys);
+  stage_rows(packed_rows(qkv, d, Operand::kValue), d, all, values);
   simt::cp_async_commit();
   simt::cp_async_wait<0>();  // this thread's copies
   __syncthreads();           // all threads' copies
   const TokenRows<const T> queries = packed_rows(qkv, d, Operand::kQuery);
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  for (int first = warp * kAttentionRows; first < d.tokens;
-       first += kAttentionWarps * kAttentionRows) {
+  for (int first = warp * kAttentionRows; first < d.tokens; first += kAttentionBlockRows) {
     const RowPair<T> rows(queries, first, d.tokens);
     Scores s;
     RunningLse running[2];
@@ -91,14 +105,53 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
       weigh_columns(s, values + column * pitch, d.width, sums);
     }
     write_rows(sums, output_rows(out, d), first, d, Write::kOverwrite);
-    const ScoreLane lane = score_lane();
-    for (int half = 0; half < 2; ++half) {
-      const int token = first + lane.row + 8 * half;
-      if (lane.pair == 0 && token < d.tokens) {
-        lse[int64_t{blockIdx.x} * d.tokens + token] = row_lse[half];
-      }
-    }
+    write_lse(row_lse, first, d, lse);
   }
+}
+
+/// Multiplies the sums of row g by factor[0], those of row g + 8 by factor[1].
+template <class T, int kWidth>
+__device__ void scale_rows(WidthSums<kWidth>& sums, const float (&factor)[2]) {
+#pragma unroll
+  for (auto& sixteen : sums.v) {
+#pragma unroll
+    for (int k = 0; k < 8; ++k) sixteen[k] *= factor[row_of_sum<T>(k)];
+  }
+}
+
+template <class T, int kWidth>
+__global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
+    attention_streamed_forward_kernel(const AttentionShape d, const T* __restrict__ qkv,
+                                      T* __restrict__ out, float* __restrict__ lse) {
+  SIMT_DYN_SHARED(T, keys);
+  const int pitch = staged_pitch<T>(d.width);
+  T* const values = keys + kAttentionTile * pitch;
+  const int first = d.first_row();
+  const RowPair<T> rows(packed_rows(qkv, d, Operand::kQuery), first, d.tokens);
+  RunningLse running[2];
+  WidthSums<kWidth> sums;
+  for (int tile = 0; tile < d.tokens; tile += kAttentionTile) {
+    stage_rows(packed_rows(qkv, d, Operand::kKey), d, {tile, kAttentionTile}, keys);
+    stage_rows(packed_rows(qkv, d, Operand::kValue), d, {tile, kAttentionTile}, values);
+    simt::cp_async_commit();
+    simt::cp_async_wait<0>();  // this thread's copies of a tile
+    __syncthreads();           // all threads' copies of a tile
+    const int columns = first < d.tokens ? min(d.tokens - tile, kAttentionTile) : 0;
+#pragma unroll 1
+    for (int column = 0; column < columns; column += kAttentionChunk) {
+      Scores s;
+      multiply_scores(rows, keys + column * pitch, d.width, s);
+      scale_scores(s, tile + column, d);
+      const float rescaled[2] = {running[0].add(s, 0), running[1].add(s, 1)};
+      scale_rows<T>(sums, rescaled);
+      weigh_columns(s, values + column * pitch, d.width, sums);
+    }
+    __syncthreads();  // the tile has been read
+  }
+  const float share[2] = {1.0f / running[0].total(), 1.0f / running[1].total()};
+  scale_rows<T>(sums, share);
+  write_rows(sums, output_rows(out, d), first, d, Write::kOverwrite);
+  write_lse({running[0].lse(), running[1].lse()}, first, d, lse);
 }
 
 }  // namespace
@@ -106,10 +159,14 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
 void attention_forward_kernel_cuda(const AttentionForwardArgs& args, const AttentionDims& dims,
                                    Dtype dtype, Stream stream) {
   if (dims.images * dims.tokens * dims.heads * dims.width == 0) return;
-  const AttentionShape shape(dims);
+  const bool is_short = is_short_sequence(dims, dtype);
+  const AttentionShape shape = is_short ? AttentionShape(dims) : shared_rows(dims);
   with_attention_types(dtype, dims.width, [&]<class T>(T*, auto width) {
-    simt::launch(attention_forward_kernel<T, decltype(width)::value>,
-                 {attention_grid(dims), kAttentionThreads, staged_bytes<T>(shape)}, stream, shape,
+    constexpr int kWidth = decltype(width)::value;
+    const size_t bytes = staged_bytes<T>(is_short ? shape.padded : kAttentionTile, shape.width);
+    simt::launch(is_short ? attention_forward_kernel<T, kWidth>
+                          : attention_streamed_forward_kernel<T, kWidth>,
+                 {attention_grid(dims, shape), kAttentionThreads, bytes}, stream, shape,
                  static_cast<const T*>(args.qkv), static_cast<T*>(args.out), args.lse);
   });
 }

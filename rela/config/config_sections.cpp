@@ -56,6 +56,13 @@ void describe(ConfigTable& table, PriorSource& c) {
              "safetensors file of the model's weights; a finished run's folder for `exported`");
   table.field("normalize", make_normalize_field(c.normalize),
               "of the prior's images; null: what it was trained with");
+  table.integer(
+      "image_size", c.image_size, Unset::kNull, Limits::between(1, 4096),
+      "side of the prior's images; a vision transformer's position embedding is resampled "
+      "for it. null: what it was trained with");
+  table.choice<ClipActivation>("activation", c.activation, clip_activations(),
+                               "of CLIP's vision transformers, where the name does not say it: "
+                               "timm's names without `quickgelu`");
 }
 
 void describe(ConfigTable& table, SwitchConfig& c) {

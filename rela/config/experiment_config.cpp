@@ -116,6 +116,10 @@ void check_rela(const RelaConfig& rela, const JsonValue& document, ConfigIssues&
   } else if (model != kRandomPrior && !has_weights) {
     complain("rela.prior.weights", cat("missing; the model \"", model, "\" needs its weights"));
   }
+  if (model == kRandomPrior && rela.prior.image_size) {
+    complain("rela.prior.image_size",
+             "must be null for the model \"random\", which sees what the student does");
+  }
   const bool is_fixed = rela.phase_switch.mode == SwitchConfig::Mode::kFixed;
   if (is_fixed && !rela.phase_switch.fraction) {
     complain("rela.switch.fraction", "missing; the mode \"fixed\" needs it, a number in [0, 1]");
@@ -127,6 +131,9 @@ void check_rela(const RelaConfig& rela, const JsonValue& document, ConfigIssues&
 /// The network is made for the views that it is trained on.
 void fit_backbone(ExperimentConfig& c, const JsonValue& document, ConfigIssues& issues) {
   if (c.augmentations.empty()) return;  // a mistake that is reported already
+  if (const std::string mistake = mistake_of(c.backbone); !mistake.empty()) {
+    issues.add("backbone.activation", {mistake}, value_at(document, "backbone.activation"));
+  }
   const std::string complaint = fit_images(c.backbone, c.view(0).crop_size);
   if (complaint.empty()) return;
   const bool by_key = value_at(document, "backbone.image_size") != nullptr;

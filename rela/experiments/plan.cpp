@@ -48,19 +48,32 @@ std::string key_of(const std::string& assignment) {
   return assignment.substr(0, assignment.find('='));
 }
 
+/// What tells apart priors of one name and file; empty for a prior as it was trained.
+std::string prior_variant(const PriorSource& prior) {
+  std::string text;
+  if (prior.image_size) text += cat('\n', *prior.image_size);
+  if (prior.activation != ClipActivation::kUnstated) {
+    text += cat('\n', choice_name(clip_activations(), prior.activation));
+  }
+  return text;
+}
+
 /// The file of a cell's targets: cells with the same targets share it.
 std::string targets_path(const std::string& out, const ExperimentConfig& c) {
   const PriorSource& prior = c.rela.prior;
   const bool is_random = prior.model == kRandomPrior;
-  const std::string what = cat(
-      prior.model, '\n', prior.weights, '\n',
-      prior.normalize ? to_json_text(to_json(*prior.normalize), JsonLayout::kCompact) : "", '\n',
-      c.rela.pca_dim.value_or(0), '\n', identity_of(c.backbone), '\n',
-      is_random ? c.view(0).crop_size : 0, '\n',
-      is_random ? static_cast<int>(init_of(c.backbone)) : 0, '\n', static_cast<int>(c.data.format),
-      '\n', c.data.train_path, '\n', c.data.synthetic_images, '\n', is_random ? c.seed : -1);
+  const std::string what =
+      cat(prior.model, '\n', prior.weights, '\n',
+          prior.normalize ? to_json_text(to_json(*prior.normalize), JsonLayout::kCompact) : "",
+          '\n', c.rela.pca_dim.value_or(0), '\n', identity_of(c.backbone), '\n',
+          is_random ? c.view(0).crop_size : 0, '\n',
+          is_random ? static_cast<int>(init_of(c.backbone)) : 0, '\n',
+          static_cast<int>(c.data.format), '\n', c.data.train_path, '\n', c.data.synthetic_images,
+          '\n', is_random ? c.seed : -1, prior_variant(prior));
   const uint64_t hash = content_hash(what.data(), static_cast<int64_t>(what.size()));
-  const std::string name = cat("targets-", prior.model, "-", to_hex(hash).substr(0, 8), ".bin");
+  std::string model = prior.model;
+  std::ranges::replace(model, '/', '-');  // as in ViT-B/32
+  const std::string name = cat("targets-", model, "-", to_hex(hash).substr(0, 8), ".bin");
   return (fs::path(out) / name).string();
 }
 

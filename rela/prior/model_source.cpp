@@ -33,7 +33,10 @@ std::array<float, 3> channels(const JsonValue* value, const std::array<float, 3>
 ModelInput usual_input(const BackboneSpec& spec) {
   return std::visit(
       [](const auto& model) {
-        return ModelInput{model.usual_image_size(), model.usual_normalization()};
+        ModelInput input{model.usual_image_size(), model.usual_normalization()};
+        if (model.usual_filter() == ResizeFilter::kBicubic)
+          input.photos = {1, ResizeFilter::kBicubic};
+        return input;
       },
       spec);
 }
@@ -91,7 +94,46 @@ ModelSource read_export(const fs::path& folder) {
            described_resize(config, usual.photos)}};
 }
 
+/// Beside the weights, transformers writes the activation as `hidden_act`.
+ClipActivation described_activation(const JsonValue& config) {
+  const JsonValue* vision = config.find("vision_config");
+  const auto name = member_or<std::string>(vision == nullptr ? config : *vision, "hidden_act");
+  for (const Choice<ClipActivation>& c : clip_activations()) {
+    if (name == c.name) return c.value;
+  }
+  return ClipActivation::kUnstated;
+}
+
+/// What the weights do not show: as it was given, else as the file beside them says.
+void state_activation(ModelSource& source, ClipActivation given, const JsonValue& config) {
+  auto* clip = std::get_if<ClipVitSpec>(&source.spec);
+  RELA_CHECK(clip != nullptr || given == ClipActivation::kUnstated, ConfigError,
+             "activation: ", name_of(source.spec),
+             " has one only; it is for CLIP's vision "
+             "transformers");
+  if (clip == nullptr) return;
+  const ClipActivation described = described_activation(config);
+  if (given != ClipActivation::kUnstated) {
+    clip->activation = given;
+  } else if (described != ClipActivation::kUnstated) {
+    clip->activation = described;
+  }
+  const std::string wrong = mistake_of(source.spec);
+  RELA_CHECK(wrong.empty(), ConfigError, source.weights_file, ": activation: ", wrong);
+}
+
 }  // namespace
+
+std::string resize_images(ModelSource& source, int64_t side) {
+  std::visit(
+      [&](auto& model) {
+        if constexpr (requires { model.image_size; }) model.image_size.reset();
+      },
+      source.spec);
+  std::string complaint = fit_images(source.spec, side);
+  if (complaint.empty()) source.input.image_size = side;
+  return complaint;
+}
 
 ModelSource exported_model(const std::string& folder) {
   const fs::path run(folder);
@@ -107,7 +149,8 @@ ModelSource exported_model(const std::string& folder) {
   return read_export(exported);
 }
 
-ModelSource named_model(const std::string& name, const std::string& weights_file) {
+ModelSource named_model(const std::string& name, const std::string& weights_file,
+                        ClipActivation activation) {
   const fs::path file(weights_file);
   const fs::path beside = file.parent_path() / kConfigFile;
   JsonValue config;
@@ -121,6 +164,7 @@ ModelSource named_model(const std::string& name, const std::string& weights_file
   ModelSource source{.spec = backbone_named(name), .weights_file = weights_file, .input = {}};
   const SafetensorsReader reader(weights_file);
   std::visit([&](auto& model) { model.read_shape(reader); }, source.spec);
+  state_activation(source, activation, config);
   source.input = usual_input(source.spec);  // its image size is that of these weights
   source.input.normalization = described_normalization(config, source.input.normalization);
   source.input.photos = described_resize(config, source.input.photos);
@@ -130,8 +174,10 @@ ModelSource named_model(const std::string& name, const std::string& weights_file
 std::unique_ptr<Backbone> load_backbone(const ModelSource& source) {
   std::unique_ptr<Backbone> backbone = make_backbone(source.spec);
   std::vector<StateTensor> state = state_of(*backbone);
-  load_state(SafetensorsReader(source.weights_file), state,
-             {.file_prefix = "", .ignored_prefixes = {classifier_name(source.spec) + "."}});
+  const SafetensorsReader reader(source.weights_file);
+  load_state(
+      reader, state,
+      std::visit([&](const auto& model) { return model.load_options(reader); }, source.spec));
   return backbone;
 }
 

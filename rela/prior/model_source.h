@@ -31,9 +31,16 @@ ModelSource exported_model(const std::string& folder);
 
 /// A model whose weights are in a safetensors file. Its shape is derived from the file's tensors;
 /// for an exported file, its config.json is used. Images are as wide as the model is usually
-/// trained on, normalised by ImageNet's constants (the published CIFAR nets use them too). Throws
-/// ConfigError for an unknown name, WeightsError if the file is the export of another model.
-ModelSource named_model(const std::string& name, const std::string& weights_file);
+/// trained on, normalised by ImageNet's constants (the published CIFAR nets use them too). CLIP's
+/// `activation`, which weights do not show, is that of the name, of transformers' config.json
+/// beside the file, or as given. Throws ConfigError for an unknown name, and without an activation;
+/// WeightsError if the file is the export of another model.
+ModelSource named_model(const std::string& name, const std::string& weights_file,
+                        ClipActivation activation = ClipActivation::kUnstated);
+
+/// Has the model take images of another side: the position embedding of a vision transformer is
+/// resampled when it is loaded. What is wrong with the side, or nothing.
+std::string resize_images(ModelSource& source, int64_t side);
 
 /// The backbone with its weights; a classifier in the file is ignored. Throws WeightsError, which
 /// lists missing, unexpected and mismatched names.

@@ -39,18 +39,24 @@ std::string sha256_of(const Module& module) {
 }  // namespace
 
 Prior::Prior(const PriorSpec& spec, Device device) : device_(device) {
-  const auto& [model, weights, normalize] = spec.source;
+  const auto& [model, weights, normalize, image_size, activation] = spec.source;
   if (model == kRandomPrior) {
     backbone_ = make_backbone(spec.student);
     initialize(*backbone_, spec.seed, init_of(spec.student));
     input_.image_size = spec.student_image_size;
     description_ = cat("random ", name_of(spec.student), " of seed ", spec.seed);
   } else {
-    const ModelSource source =
-        model == kExportedPrior ? exported_model(weights) : named_model(model, weights);
+    ModelSource source =
+        model == kExportedPrior ? exported_model(weights) : named_model(model, weights, activation);
+    if (image_size) {
+      const std::string complaint = resize_images(source, *image_size);
+      RELA_CHECK(complaint.empty(), ConfigError, "rela.prior.image_size: ", complaint);
+    }
     backbone_ = load_backbone(source);
     input_ = source.input;
-    description_ = cat(name_of(source.spec), ", ", source.weights_file);
+    variant_ = what_weights_do_not_show(source.spec);
+    description_ = cat(name_of(source.spec), variant_.empty() ? "" : " with " + variant_, ", ",
+                       source.weights_file);
   }
   if (normalize) input_.normalization = *normalize;
   weights_sha256_ = sha256_of(*backbone_);

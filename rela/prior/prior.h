@@ -39,8 +39,10 @@ class Prior {
 
   /// Human-readable: "resnet56_cifar, prior.safetensors".
   const std::string& description() const { return description_; }
+  /// What the function depends on beside weights and images: "quick_gelu", or nothing.
+  const std::string& variant() const { return variant_; }
   /// SHA-256 of all parameters and buffers with their names: equal for the same function, whatever
-  /// its source.
+  /// its source, but for the variant.
   const std::string& weights_sha256() const { return weights_sha256_; }
 
  private:
@@ -48,6 +50,7 @@ class Prior {
   std::unique_ptr<Backbone> backbone_;
   ModelInput input_;
   std::string description_;
+  std::string variant_;
   std::string weights_sha256_;
 };
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/augment/normalize.h"
+#include "nn/clip_activation.h"
 
 namespace rela {
 
@@ -19,7 +20,9 @@ struct PriorSource {
   /// File of a named model's weights; folder of the finished run, or its `exported`, for
   /// `exported`; empty for `random`. Width and stem come from the weights.
   std::string weights{};
-  std::optional<Normalization> normalize{};  // none: what the prior was trained with
+  std::optional<Normalization> normalize{};               // none: what the prior was trained with
+  std::optional<int64_t> image_size{};                    // likewise; not for `random`
+  ClipActivation activation = ClipActivation::kUnstated;  // of CLIP's, if the name does not say it
 };
 
 }  // namespace rela

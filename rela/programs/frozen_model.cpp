@@ -44,13 +44,16 @@ void describe_data(CommandLine& app, FrozenModelArguments& a) {
 
 void describe_arguments(CommandLine& app, FrozenModelArguments& a) {
   app.add_option("--run", a.run, "folder of a finished run: its exported backbone");
-  app.add_option("--weights", a.weights, "safetensors file with torchvision's names");
+  app.add_option("--weights", a.weights, "safetensors file, under the names of torchvision, timm or who published it");
   app.add_option("--model", a.model, "model of --weights, e.g. resnet18");
   app.add_option("--width", a.width,
                  "channels of the first stage of --model; otherwise as the weights show");
   app.add_flag("--cifar-stem", a.cifar_stem,
                "--model begins with a 3x3 convolution and no max-pool; otherwise as the weights "
                "show");
+  app.add_option(
+      "--activation", a.activation,
+      "quick_gelu or gelu: of a vision transformer of CLIP's, if --model does not say it");
   describe_data(app, a);
   app.add_option("--image-size", a.image_size,
                  "side of the images that the model sees; otherwise as it was trained")
@@ -79,12 +82,25 @@ Tensor FrozenModel::embed(const Tensor& images) const {
   return backbone->forward(Var(images), {.norm = NormMode::kEval}).value();
 }
 
+namespace {
+
+ClipActivation activation_of(const FrozenModelArguments& a) {
+  if (a.activation.empty()) return ClipActivation::kUnstated;
+  for (const Choice<ClipActivation>& c : clip_activations()) {
+    if (a.activation == c.name && c.value != ClipActivation::kUnstated) return c.value;
+  }
+  throw UsageError(cat("--activation: ", a.activation, "; quick_gelu or gelu is allowed"));
+}
+
+}  // namespace
+
 ModelSource model_source(const FrozenModelArguments& a) {
   RELA_CHECK(a.run.empty() != a.weights.empty(), UsageError,
              "--run, --weights: exactly one of them says which model to load");
   RELA_CHECK(a.weights.empty() || !a.model.empty(), UsageError,
              "--model: --weights needs the model's name, e.g. resnet18");
-  ModelSource source = a.run.empty() ? named_model(a.model, a.weights) : exported_model(a.run);
+  ModelSource source =
+      a.run.empty() ? named_model(a.model, a.weights, activation_of(a)) : exported_model(a.run);
   if (auto* resnet = std::get_if<ResNetSpec>(&source.spec)) {  // the others come in one shape
     if (a.width) resnet->width = *a.width;
     if (a.cifar_stem) resnet->cifar_stem = true;
@@ -93,11 +109,8 @@ ModelSource model_source(const FrozenModelArguments& a) {
                name_of(source.spec), " has one shape only; the option is for resnet18 to 101");
   }
   if (a.image_size) {
-    const std::string complaint = fit_images(source.spec, *a.image_size);
-    RELA_CHECK(complaint.empty(), UsageError, "--image-size: ", *a.image_size, "; ",
-               name_of(source.spec), " of ", source.weights_file, " takes images of ",
-               source.input.image_size, " pixels only");
-    source.input.image_size = *a.image_size;
+    const std::string complaint = resize_images(source, *a.image_size);
+    RELA_CHECK(complaint.empty(), UsageError, "--image-size: ", *a.image_size, "; ", complaint);
   }
   if (!a.normalize.empty()) source.input.normalization = parse_normalization(a.normalize);
   return source;

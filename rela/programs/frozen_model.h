@@ -20,6 +20,7 @@ struct FrozenModelArguments {
   std::string model;        // ... and the model's name
   bool cifar_stem = false;  // stem and width: override those derived from the file's shapes
   std::optional<int64_t> width;
+  std::string activation;  // of CLIP's; empty: as the name says
   std::string data;
   std::string test_data;  // if the test split is elsewhere
   std::string format = "cifar10";

@@ -1,5 +1,7 @@
 #include "rela/run/exported_backbone.h"
 
+#include <algorithm>
+
 #include "nn/backbone_json.h"
 #include "rela/config/normalize_field.h"
 #include "runtime/io/file.h"
@@ -18,6 +20,13 @@ JsonValue input_json(const ModelInput& input) {
       {"std", channels_to_json(input.normalization.std)}};
 }
 
+/// Rows of what timm calls the classifier: the projection of CLIP's models; else a backbone has
+/// none.
+int64_t class_count(const std::vector<StateTensor>& state) {
+  const auto head = std::ranges::find(state, "head.weight", &StateTensor::name);
+  return head == state.end() ? 0 : head->value.shape()[0];
+}
+
 }  // namespace
 
 void write_exported_backbone(const fs::path& folder, const ExportedBackbone& backbone) {
@@ -25,7 +34,7 @@ void write_exported_backbone(const fs::path& folder, const ExportedBackbone& bac
   save_state((folder / "backbone.safetensors").string(), backbone.state,
              {{"step", std::to_string(backbone.step)}});
   JsonValue::Object json = backbone_to_json(backbone.spec);
-  json.emplace_back("num_classes", int64_t{0});
+  json.emplace_back("num_classes", class_count(backbone.state));
   json.emplace_back("num_features", backbone.feature_width);
   json.emplace_back("global_pool", global_pool_of(backbone.spec));
   json.emplace_back("step", backbone.step);

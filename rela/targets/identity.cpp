@@ -24,7 +24,9 @@ std::map<std::string, std::string> lines_of(const std::string& identity) {
 
 std::string target_identity(const Prior& prior, const ImageDataset& dataset, int64_t wanted_width) {
   const ModelInput& input = prior.input();
-  return cat("prior: ", prior.weights_sha256(), "\npreprocessing: ", input.image_size, " pixels, ",
+  const std::string& variant = prior.variant();
+  return cat("prior: ", prior.weights_sha256(), variant.empty() ? "" : "\nactivation: " + variant,
+             "\npreprocessing: ", input.image_size, " pixels, ",
              to_json_text(to_json(input.normalization), JsonLayout::kCompact),
              "\ndata set: ", to_hex(dataset.fingerprint()), ", ", dataset.size(),
              " images\nwidth: ", wanted_width, " of ", prior.width(), "\n");

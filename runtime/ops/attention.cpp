@@ -34,13 +34,6 @@ AttentionDims checked_dims(const Tensor& qkv, int64_t heads) {
   RELA_CHECK(d.width % kAttentionWidthStep == 0 && d.width <= kAttentionWidth, ShapeError,
              "attention: heads ", d.width, " wide in qkv ", describe(qkv), "; multiples of ",
              kAttentionWidthStep, " up to ", kAttentionWidth, " are allowed; change their number");
-  RELA_CHECK(d.tokens <= kAttentionTokens, ShapeError, "attention: ", d.tokens, " tokens in qkv ",
-             describe(qkv), "; at most ", kAttentionTokens,
-             " are allowed; take larger patches or smaller images");
-  const int64_t bytes = d.tokens * d.width * static_cast<int64_t>(dtype_bytes(qkv.dtype()));
-  RELA_CHECK(bytes <= kAttentionOperandBytes, ShapeError, "attention: ", bytes,
-             " bytes of keys a head in qkv ", describe(qkv), "; at most ", kAttentionOperandBytes,
-             " are allowed; use narrower heads or bf16");
   return d;
 }
 

@@ -69,6 +69,8 @@ NormedSum add_layer_norm(const Var& x, const Var& residual, const LayerNormParam
 Var relu(const Var& x);
 /// gelu(x + bias).  x [..., C], bias [C] f32 -> like x.
 Var gelu(const Var& x, Gelu kind, const std::optional<Var>& bias = std::nullopt);
+/// gamma x, a factor for every feature.  x [..., C], gamma [C] f32 -> like x.
+Var layer_scale(const Var& x, const Var& gamma);
 /// Softmax over the last axis; no mask.
 Var softmax(const Var& x);
 
@@ -77,8 +79,8 @@ struct AttentionOptions {
 };
 /// softmax(Q K^T / sqrt(D)) V of every head over the tokens of an image, without a mask.
 /// qkv [N, T, 3 * H * D] -> [N, T, H * D]: the output of one linear layer, which holds for each
-/// token the queries of all heads, then their keys, then their values. T is at most 256, D a
-/// multiple of 16 up to 128, and the keys of a head take at most 64 KiB.
+/// token the queries of all heads, then their keys, then their values. D is a multiple of 16
+/// up to 128.
 Var attention(const Var& qkv, const AttentionOptions& options);
 
 Var add(const Var& a, const Var& b);
@@ -120,11 +122,15 @@ Var patch_embed(const Var& x, const Var& weight, const std::optional<Var>& bias 
 
 /// The parameters that a vision transformer adds to the patch tokens.
 struct TokenEmbedParams {
-  Var class_token;  // [D] f32; also with leading axes of 1, as timm keeps it
+  /// [D] f32; also with leading axes of 1, as timm keeps it. Undefined: the mean of the patches
+  Var class_token;
   Var position;     // [T + 1, D] f32, the class token's first; likewise
+  Var registers{};  // [R, D] f32; likewise. Undefined: there are none
+  /// Otherwise the class token has no position, and `position` is [T, D].
+  bool class_position = true;
 };
-/// y[n, 0] = class_token + position[0],  y[n, 1 + t] = x[n, t] + position[1 + t].
-/// x [N, T, D] -> [N, T + 1, D].
+/// y[n, 0] = class_token + position[0], then the R registers, which have no position, then
+/// y[n, 1 + R + t] = x[n, t] + position[1 + t].  x [N, T, D] -> [N, 1 + R + T, D].
 Var token_embed(const Var& x, const TokenEmbedParams& params);
 /// The first token of each image.  x [N, T, D] -> [N, D].
 Var class_token(const Var& x);

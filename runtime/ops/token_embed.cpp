@@ -16,7 +16,7 @@ const KernelTable<TokenEmbedBackwardFn> kBackward{"token_embed backward", token_
                                                   RELA_CUDA_KERNEL(token_embed_backward_cuda)};
 
 // Order of the inputs on the tape.
-enum Input : uint8_t { kX, kClassToken, kPosition };
+enum Input : uint8_t { kX, kPosition, kClassToken, kRegisters };
 
 /// Whether a shape is `needed`, or that behind axes of 1.
 bool is_or_ends_in(const Shape& shape, const Shape& needed) {
@@ -38,17 +38,27 @@ TokenEmbedDims checked_dims(const Tensor& x, const TokenEmbedParams& params) {
   check_activation("token_embed", x);
   RELA_CHECK(x.shape().rank() == 3, ShapeError, "token_embed: x ", describe(x),
              "; embedded patches are [N, T, D]");
-  const TokenEmbedDims d{.n = x.shape()[0], .patches = x.shape()[1], .width = x.shape()[2]};
-  check_embedding("class_token", params.class_token.value(), {d.width}, x);
-  check_embedding("position", params.position.value(), {d.tokens(), d.width}, x);
+  TokenEmbedDims d{.n = x.shape()[0],
+                   .patches = x.shape()[1],
+                   .width = x.shape()[2],
+                   .class_positions = params.class_position ? 1 : 0};
+  d.class_is_mean = !params.class_token.defined();
+  RELA_CHECK(!d.class_is_mean || d.patches > 0, ShapeError, "token_embed: x ", describe(x),
+             " has no patches whose mean could be the class token");
+  if (!d.class_is_mean) check_embedding("class_token", params.class_token.value(), {d.width}, x);
+  check_embedding("position", params.position.value(), {d.positions(), d.width}, x);
+  if (params.registers.defined()) {
+    const Tensor& registers = params.registers.value();
+    d.registers = d.width == 0 ? 0 : registers.numel() / d.width;
+    check_embedding("registers", registers, {d.registers, d.width}, x);
+  }
   return d;
 }
 
 void backward(const TokenEmbedDims& d, const Tensor& dy, GradSink& to) {
-  const TokenEmbedBackwardArgs args{.dy = dy.raw(),
-                                    .dx = to.out(kX),
-                                    .dclass_token = to.out(kClassToken),
-                                    .dposition = to.out(kPosition)};
+  TokenEmbedBackwardArgs args{.dy = dy.raw(), .dx = to.out(kX), .dposition = to.out(kPosition)};
+  if (!d.class_is_mean) args.dclass_token = to.out(kClassToken);
+  if (d.registers > 0) args.dregisters = to.out(d.class_is_mean ? kClassToken : kRegisters);
   kBackward.launch(dy.device(), args, d, dy.dtype());
 }
 
@@ -57,12 +67,19 @@ void backward(const TokenEmbedDims& d, const Tensor& dy, GradSink& to) {
 Var token_embed(const Var& x, const TokenEmbedParams& params) {
   const TokenEmbedDims d = checked_dims(x.value(), params);
   Tensor y = Tensor::empty({d.n, d.tokens(), d.width}, x.dtype(), x.device());
-  const TokenEmbedForwardArgs args{.x = x.value().raw(),
-                                   .class_token = params.class_token.value().ptr<float>(),
-                                   .position = params.position.value().ptr<float>(),
-                                   .y = y.raw()};
+  TokenEmbedForwardArgs args{
+      .x = x.value().raw(), .position = params.position.value().ptr<float>(), .y = y.raw()};
+  std::vector<Var> inputs{x, params.position};
+  if (!d.class_is_mean) {
+    args.class_token = params.class_token.value().ptr<float>();
+    inputs.push_back(params.class_token);
+  }
+  if (params.registers.defined()) {
+    args.registers = params.registers.value().ptr<float>();
+    inputs.push_back(params.registers);
+  }
   kForward.launch(x.device(), args, d, x.dtype());
-  return record("token_embed", std::move(y), {x, params.class_token, params.position},
+  return record("token_embed", std::move(y), std::move(inputs),
                 [d](const Tensor& dy, GradSink& to) { backward(d, dy, to); });
 }
 

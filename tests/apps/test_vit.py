@@ -81,8 +81,8 @@ class Vit(ProgramTest):
         (self.top / "hub/config.json").write_text("{")
         self.assertFails(run_program("embed", *args), WEIGHTS, "hub/config.json: not JSON")
         (self.top / "hub/config.json").unlink()
-        self.assertFails(run_program("embed", *args, "--image-size", 16), USAGE, "--image-size: 16",
-                         "takes images of 8 pixels only")
+        self.assertFails(run_program("embed", *args, "--image-size", 18), USAGE, "--image-size: 18",
+                         "patches of 4 pixels; views of 18 pixels are no multiple")
 
 
 if __name__ == "__main__":

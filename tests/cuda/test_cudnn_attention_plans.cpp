@@ -28,7 +28,9 @@ struct VitCase {
 };
 constexpr VitCase kVits[] = {{"ViT-B/16 at 224", 197, 12, 128},
                              {"ViT-S/16 at 224", 197, 6, 256},
-                             {"ViT-S/4 at 32", 65, 6, 512}};
+                             {"ViT-S/4 at 32", 65, 6, 512},
+                             {"DINOv2's ViT-S/14 at 224", 257, 6, 256},
+                             {"ViT-B/16 at 384", 577, 12, 64}};
 
 struct PlanCase {
   VitCase vit;

@@ -76,6 +76,18 @@ TEST(TokenEmbed, SaysWhatDoesNotFit) {
                                           "f32 [5, 8]")));
   EXPECT_THAT(
       [&] {
+        token_embed(zeros({2, 0, 8}), {.class_token = {}, .position = zeros({1, 8})});
+      },
+      ThrowsMessage<ShapeError>(HasSubstr("has no patches whose mean")));
+  EXPECT_THAT(
+      [&] {
+        token_embed(
+            x, {.class_token = zeros({8}), .position = zeros({5, 8}), .registers = zeros({2, 4})});
+      },
+      ThrowsMessage<ShapeError>(
+          HasSubstr("registers is f32 [2, 4]; x f32 [2, 4, 8] needs f32 [1, 8]")));
+  EXPECT_THAT(
+      [&] {
         token_embed(zeros({4, 8}), {.class_token = zeros({8}), .position = zeros({5, 8})});
       },
       ThrowsMessage<ShapeError>(HasSubstr("x f32 [4, 8]; embedded patches are [N, T, D]")));

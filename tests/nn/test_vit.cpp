@@ -2,8 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
+#include <ostream>
+#include <utility>
 
+#include "nn/optimizer.h"
+#include "nn/parameter_arena.h"
 #include "nn/state.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
@@ -23,23 +28,52 @@ constexpr double kGradient = 1e-5;
 const VisionTransformer::Spec kSmall{
     .image_size = 32, .patch = 8, .width = 48, .depth = 3, .heads = 3};
 
+struct GoldenCase {
+  const char* file;
+  VisionTransformer::Spec spec;
+};
+void PrintTo(const GoldenCase& c, std::ostream* out) { *out << c.file; }
+
 /// Against timm: see tests/golden/make_vit_golden.py.
-class GoldenVit : public testing::Test {
+class GoldenVit : public testing::TestWithParam<GoldenCase> {
  protected:
   GoldenVit() { test::fill_from_formula(state_of(model_)); }
 
   Var features() { return model_.forward(test::golden_images(), {}); }
 
-  test::GoldenFile golden_{"vit"};
-  VisionTransformer model_{kSmall};
+  test::GoldenFile golden_{GetParam().file};
+  VisionTransformer model_{GetParam().spec};
 };
+INSTANTIATE_TEST_SUITE_P(Models, GoldenVit,
+                         testing::Values(GoldenCase{"vit", kSmall},
+                                         GoldenCase{"vit_dinov2",
+                                                    {.image_size = 32,
+                                                     .patch = 8,
+                                                     .width = 48,
+                                                     .depth = 2,
+                                                     .heads = 3,
+                                                     .layer_scale = true,
+                                                     .registers = 2,
+                                                     .class_position = false}},
+                                         GoldenCase{"vit_clip",
+                                                    {.image_size = 32,
+                                                     .patch = 8,
+                                                     .width = 48,
+                                                     .depth = 2,
+                                                     .heads = 3,
+                                                     .eps = 1e-5f,
+                                                     .activation = Gelu::kQuick,
+                                                     .patch_bias = false,
+                                                     .pre_norm = true,
+                                                     .projection = 20}}),
+                         [](const auto& info) { return info.param.file; });
 
-TEST_F(GoldenVit, FeaturesAgree) {
+TEST_P(GoldenVit, FeaturesAgree) {
   EXPECT_THAT(golden_.miss("features", test::torch_order({"features", features().value()})),
               Le(kForward));
 }
 
-TEST_F(GoldenVit, GradientsAgree) {
+TEST_P(GoldenVit, GradientsAgree) {
   EXPECT_EQ(test::gradient_misses(golden_, model_, features(), kGradient), "");
   EXPECT_EQ(golden_.tensor_count(), model_.parameters().size() + 1);
 }
@@ -77,13 +111,43 @@ TEST(Vit, ImpossibleSpecsAreRefused) {
   EXPECT_THAT([] { VisionTransformer({.image_size = 30, .patch = 8}); },
               testing::ThrowsMessage<ConfigError>("backbone: images of 30 pixels in patches of 8; "
                                                   "the side must be a multiple of the patch"));
-  EXPECT_THAT([] { VisionTransformer({.image_size = 256}); },
-              testing::ThrowsMessage<ConfigError>(
-                  "backbone: images of 256 pixels in patches of 16 are 257 tokens; at most 256 are "
-                  "allowed"));
   EXPECT_THAT([] { VisionTransformer({.width = 100, .heads = 3}); },
               testing::ThrowsMessage<ConfigError>("backbone: a width of 100 in 3 heads; the width "
                                                   "must be a multiple of the heads"));
+}
+
+/// Strong decay and no gradient: what is frozen stays to the bit, everything else moves.
+TEST(Vit, WhatIsFrozenKeepsItsWeights) {
+  for (const bool frozen : {true, false}) {
+    VisionTransformer::Spec spec = kSmall;
+    spec.frozen_patches = spec.fixed_positions = frozen;
+    VisionTransformer model(spec);
+    initialize(model, 1);
+    ParameterArena arena(model.parameters(), Dtype::kF32);
+    const Tensor before = arena.values().clone();
+    Optimizer optimizer({.weight_decay = 0.5, .exclude_bias_and_norm = false}, arena, nullptr);
+    const Var features = model.forward(test::golden_images(), {});
+    backward(features,
+             Tensor::from(test::formula("functional", features.value().numel()), features.shape()));
+    arena.finish_gradients();
+    optimizer.step(0.1f, 0);
+    for (const ArenaSegment& s : arena.segments()) {
+      const auto begin = static_cast<size_t>(s.offset), size = static_cast<size_t>(s.size);
+      const bool is_same =
+          std::ranges::equal(std::as_const(before).span<float>().subspan(begin, size),
+                             std::as_const(arena.values()).span<float>().subspan(begin, size));
+      EXPECT_EQ(is_same, frozen && (s.name.starts_with("patch_embed") || s.name == "pos_embed"))
+          << s.name;
+    }
+  }
+}
+
+/// More tokens than fit in one block of a GPU.
+TEST(Vit, TakesLargeImages) {
+  VisionTransformer model({.image_size = 68, .patch = 4, .width = 16, .depth = 1, .heads = 1});
+  initialize(model, 1);
+  const Var features = model.forward(Var(Tensor::full({1, 68, 68, 3}, 1.0f)), {});
+  EXPECT_EQ(features.shape(), (Shape{1, 16}));
 }
 
 TEST(Vit, StartsAsTimmDoes) {

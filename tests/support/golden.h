@@ -40,11 +40,11 @@ class GoldenFile {
   /// of it.
   double miss_of_move(const std::string& name, std::vector<float> got,
                       std::vector<float> start) const;
+  static std::string path_of(const std::string& name);
   /// Number of tensors in the file, without their norms.
   size_t tensor_count() const;
 
  private:
-  static std::string path_of(const std::string& name);
   SafetensorsReader file_;
 };
 

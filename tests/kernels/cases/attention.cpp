@@ -49,6 +49,11 @@ AttentionDims vit_attention(int64_t images) {
 std::vector<OpCase> attention_cases() {
   return {
       attention_case("vit", {.images = 1, .tokens = 197, .heads = 1, .width = 64}),
+      attention_case("tokens:31", {.images = 1, .tokens = 31, .heads = 2, .width = 32}),
+      attention_case("tokens:256", {.images = 1, .tokens = 256, .heads = 1, .width = 64}),
+      attention_case("tokens:257", {.images = 1, .tokens = 257, .heads = 1, .width = 64}),
+      attention_case("tokens:300", {.images = 2, .tokens = 300, .heads = 1, .width = 32}),
+      attention_case("tokens:577", {.images = 1, .tokens = 577, .heads = 1, .width = 32}),
       attention_case("heads", {.images = 2, .tokens = 17, .heads = 3, .width = 32}),
       attention_case("ragged", {.images = 1, .tokens = 33, .heads = 2, .width = 48}),
       attention_case("wide", {.images = 1, .tokens = 65, .heads = 1, .width = 128}),
@@ -57,6 +62,8 @@ std::vector<OpCase> attention_cases() {
       attention_case("no_images", {.images = 0, .tokens = 5, .heads = 2, .width = 16}),
       benchmark_case(attention_case("images:4", vit_attention(4))),
       gpu_benchmark_case(in_every_dtype(attention_case("images:256", vit_attention(256)))),
+      gpu_benchmark_case(in_every_dtype(attention_case(
+          "tokens:577/images:64", {.images = 64, .tokens = 577, .heads = 12, .width = 64}))),
   };
 }
 

@@ -70,17 +70,22 @@ OpCase patch_embed_case(const std::string& variant, const Shape& x, int64_t patc
   return c;
 }
 
-OpCase token_embed_case(const std::string& variant, const Shape& x) {
-  const TokenEmbedDims d = token_dims(x);
+OpCase token_embed_case(const std::string& variant, const TokenEmbedDims& d) {
   OpCase c;
   c.name = "token_embed/" + variant;
-  c.inputs = {{.shape = x},
-              {.role = Role::kParameter, .shape = {d.width}},
-              {.role = Role::kParameter, .shape = {d.tokens(), d.width}}};
-  c.product = [](std::span<const Var> in) {
-    return token_embed(in[0], {.class_token = in[1], .position = in[2]});
+  const auto parameter = [](const Shape& shape) {
+    return OpInput{.role = Role::kParameter, .shape = shape};
   };
-  c.forward = [](std::span<const Array> in) { return token_embed_oracle(in[0], in[1], in[2]); };
+  c.inputs = {{.shape = {d.n, d.patches, d.width}}, parameter({d.positions(), d.width})};
+  if (!d.class_is_mean) c.inputs.push_back(parameter({d.width}));
+  if (d.registers > 0) c.inputs.push_back(parameter({d.registers, d.width}));
+  c.product = [=](std::span<const Var> in) {
+    return token_embed(in[0], {.class_token = d.class_is_mean ? Var() : in[2],
+                               .position = in[1],
+                               .registers = d.registers > 0 ? in.back() : Var(),
+                               .class_position = d.class_positions == 1});
+  };
+  c.forward = [=](std::span<const Array> in) { return token_embed_oracle(d, in); };
   c.backward = [=](std::span<const Array>, const Array& dy) {
     return token_embed_backward_oracle(d, dy);
   };
@@ -90,6 +95,11 @@ OpCase token_embed_case(const std::string& variant, const Shape& x) {
   };
   c.reduction = std::max(d.n, int64_t{1});
   return c;
+}
+
+TokenEmbedDims with_mean(TokenEmbedDims d) {
+  d.class_is_mean = true;
+  return d;
 }
 
 OpCase class_token_case(const std::string& variant, const Shape& x) {
@@ -132,22 +142,29 @@ std::vector<OpCase> embed_cases() {
       patch_embed_case("ragged", {3, 9, 6, 3}, 3, 5),
       patch_embed_case("no_images", {0, 4, 4, 3}, 2, 5),
       benchmark_case(patch_embed_case("n:64/hw:224/patch:16/k:192", {64, 224, 224, 3}, 16, 192)),
-      token_embed_case("tokens", {2, 196, 16}),
-      token_embed_case("many_images", {67, 2, 33}),
-      token_embed_case("two_parts", {33, 1, 8}),
-      token_embed_case("class_token_alone", {3, 0, 5}),
-      token_embed_case("no_images", {0, 4, 8}),
+      token_embed_case("tokens", token_dims({2, 196, 16})),
+      token_embed_case("many_images", token_dims({67, 2, 33})),
+      token_embed_case("two_parts", token_dims({33, 1, 8})),
+      token_embed_case("class_token_alone", token_dims({3, 0, 5})),
+      token_embed_case("registers", token_dims({3, 5, 24}, 4)),
+      token_embed_case("registers_many_images", token_dims({67, 2, 33}, 2)),
+      token_embed_case("mean", with_mean(token_dims({3, 5, 24}))),
+      token_embed_case("mean_registers", with_mean(token_dims({2, 49, 33}, 2))),
+      token_embed_case("mean_many_images", with_mean(token_dims({67, 3, 9}, 0, 0))),
+      token_embed_case("no_class_position", token_dims({3, 5, 24}, 4, 0)),
+      token_embed_case("no_class_position_nor_registers", token_dims({2, 3, 9}, 0, 0)),
+      token_embed_case("no_images", token_dims({0, 4, 8})),
       class_token_case("tokens", {3, 5, 24}),
       class_token_case("one_token", {2, 1, 7}),
       class_token_case("no_images", {0, 4, 8}),
       benchmark_case(class_token_case("n:64/tokens:197/d:192", {64, 197, 192})),
-      benchmark_case(token_embed_case("n:64/tokens:197/d:192", {64, 196, 192})),
+      benchmark_case(token_embed_case("n:64/tokens:197/d:192", token_dims({64, 196, 192}))),
       // ViT-B/16.
       gpu_benchmark_case(patches_case("n:256/hw:224/patch:16", {256, 224, 224, 3}, 16)),
       gpu_benchmark_case(
           patch_embed_case("n:256/hw:224/patch:16/k:768", {256, 224, 224, 3}, 16, 768)),
       gpu_benchmark_case(class_token_case("n:256/tokens:197/d:768", {256, 197, 768})),
-      gpu_benchmark_case(token_embed_case("n:256/tokens:197/d:768", {256, 196, 768})),
+      gpu_benchmark_case(token_embed_case("n:256/tokens:197/d:768", token_dims({256, 196, 768}))),
   };
 }
 

@@ -1,4 +1,4 @@
-// Layer norm, GELU and softmax.
+// Layer norm, layer scale, GELU and softmax.
 
 #include "runtime/ops/ops.h"
 #include "tests/kernels/op_cases.h"
@@ -62,6 +62,31 @@ OpCase residual_case(const std::string& name, const Shape& shape) {
   return c;
 }
 
+OpCase layer_scale_case(const std::string& name, const Shape& shape) {
+  const int64_t cols = shape.back();
+  OpCase c;
+  c.name = "layer_scale/" + name;
+  c.inputs = {{.role = Role::kActivation, .shape = shape},
+              {.role = Role::kParameter, .shape = {cols}}};
+  c.product = [](std::span<const Var> in) { return layer_scale(in[0], in[1]); };
+  c.forward = [=](std::span<const Array> in) {
+    Array y = in[0];
+    for (int64_t i = 0; i < y.numel(); ++i) y[i] *= in[1][i % cols];
+    return y;
+  };
+  c.backward = [=](std::span<const Array> in, const Array& dy) {
+    Array dx = dy, dgamma({cols});
+    for (int64_t i = 0; i < dy.numel(); ++i) {
+      dx[i] *= in[1][i % cols];
+      dgamma[i % cols] += dy[i] * in[0][i];
+    }
+    return std::vector<Array>{dx, dgamma};
+  };
+  c.passes = [n = count(shape)](double e) { return memory_passes(2 * n * e, 3 * n * e); };
+  c.reduction = std::max(shape.rows(), int64_t{1});
+  return c;
+}
+
 OpCase gelu_case(const std::string& name, Gelu kind, const Shape& shape) {
   OpCase c;
   c.name = "gelu/" + name;
@@ -114,6 +139,7 @@ std::vector<OpCase> gpu_step_cases() {
     residual.dtypes = {Dtype::kF32, Dtype::kBf16};
     cases.push_back(residual);
     cases.push_back(layer_norm_case(size, {kRows, cols}));
+    cases.push_back(layer_scale_case(size, {kRows, cols}));
     cases.push_back(softmax_case(size, {kRows, cols}));
     cases.back().dtypes = residual.dtypes;
   }
@@ -142,6 +168,12 @@ std::vector<OpCase> transformer_cases() {
       layer_norm_case("wide_ragged", {2, 1035}),
       layer_norm_case("no_rows", {0, 8}),
       residual_case("residual", {9, 40}),
+      layer_scale_case("tokens", {2, 5, 192}),
+      layer_scale_case("ragged", {67, 33}),
+      layer_scale_case("five_columns", {6, 5}),
+      layer_scale_case("many_rows", {131, 16}),
+      layer_scale_case("two_blocks", {2, 264}),
+      layer_scale_case("no_rows", {0, 8}),
       gelu_case("erf", Gelu::kErf, {7, 33}),
       gelu_case("tanh", Gelu::kTanh, {7, 33}),
       gelu_case("quick", Gelu::kQuick, {197}),
@@ -158,6 +190,7 @@ std::vector<OpCase> transformer_cases() {
       softmax_case("empty", {0, 4}),
       // A vision transformer of width 192 on 64 images.
       benchmark_case(layer_norm_case("rows:12608/cols:192", {64 * 197, 192})),
+      benchmark_case(layer_scale_case("rows:12608/cols:192", {64 * 197, 192})),
       benchmark_case(bias_gelu_case("erf/rows:12608/cols:768", Gelu::kErf, {64 * 197, 768})),
       benchmark_case(bias_gelu_case("quick/rows:12608/cols:768", Gelu::kQuick, {64 * 197, 768})),
       benchmark_case(softmax_case("rows:12608/cols:197", {64 * 197, 197})),

@@ -51,7 +51,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
     "backbone": {"_comment": "here too", "name": "resnet34", "cifar_stem": false, "width": 16},
     "byol": {"proj_hidden_dim": 8, "proj_output_dim": 9, "pred_hidden_dim": 10, "loss_reduction": "mean"},
     "momentum": {"base_tau": 0, "final_tau": 1},
-    "rela": {"prior": {"model": "resnet34", "weights": "/priors/x/", "normalize": {"std": [0.1, 2, 3], "mean": [0, -1, 0.3]}},
+    "rela": {"prior": {"model": "resnet34", "weights": "/priors/x/", "image_size": 96, "activation": "gelu", "normalize": {"std": [0.1, 2, 3], "mean": [0, -1, 0.3]}},
              "pca_dim": 11, "train_map": true, "switch": {"mode": "fixed", "fraction": 0.75},
              "view": {"crop_scale": [0.25, 0.5], "hflip": 0.1, "grayscale": 0.3,
                       "color_jitter": {"prob": 0.6, "brightness": 0.5, "contrast": 0.4, "saturation": 0.3, "hue": 0.1}},
@@ -95,7 +95,9 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
       "normalize": {
         "mean": [0.0, -1.0, 0.3],
         "std": [0.1, 2.0, 3.0]
-      }
+      },
+      "image_size": 96,
+      "activation": "gelu"
     },
     "pca_dim": 11,
     "train_map": true,
@@ -216,6 +218,35 @@ TEST(Config, CifarResNetsComeInOneShape) {
                                    "backbone.cifar_stem=false"}),
       "backbone.cifar_stem: must be true or left out for resnet20_cifar (got false) in --set\n"
       "backbone.width: must be 16 or left out for resnet20_cifar (got 64) in --set");
+}
+
+TEST(Config, ClipsNamesSayWhichActivationTheyMean) {
+  const auto resolved = [&](const std::vector<std::string>& overrides) {
+    return to_resolved_json(load_text(small_config(), overrides));
+  };
+  EXPECT_THAT(resolved({"backbone.name=ViT-B/32"}),
+              testing::HasSubstr(R"("backbone": {"name": "ViT-B/32", "image_size": 32, )"
+                                 R"("activation": "quick_gelu", "projection": false,)"));
+  EXPECT_THAT(resolved({"backbone.name=vit_base_patch32_clip_224", "backbone.activation=gelu"}),
+              testing::HasSubstr(R"("activation": "gelu")"));
+  EXPECT_THAT(mistakes_of(small_config(), {"backbone.name=vit_base_patch32_clip_224"}),
+              testing::StartsWith("backbone.activation: missing; there are weights of "
+                                  "vit_base_patch32_clip_224 of either kind"));
+  EXPECT_THAT(
+      mistakes_of(small_config(), {"backbone.name=ViT-B/32", "backbone.activation=gelu"}),
+      testing::StartsWith("backbone.activation: must be quick_gelu or left out for ViT-B/32"));
+}
+
+TEST(Config, VisionTransformersMayKeepTheirPatchEmbedding) {
+  const auto spec = [](const std::vector<std::string>& more) {
+    std::vector<std::string> overrides{"backbone.name=vit_tiny_patch4_32"};
+    overrides.insert(overrides.end(), more.begin(), more.end());
+    return std::get<VitSpec>(load_text(small_config(), overrides).backbone);
+  };
+  EXPECT_FALSE(spec({}).frozen_patch_embedding);
+  EXPECT_TRUE(spec({"backbone.frozen_patch_embedding=true"}).frozen_patch_embedding);
+  EXPECT_FALSE(spec({}).fixed_positions);
+  EXPECT_TRUE(spec({"backbone.fixed_positions=true"}).fixed_positions);
 }
 
 TEST(Config, NormalisationsGoByTheirNames) {

@@ -115,6 +115,9 @@ TEST(ConfigMistakes, APriorAndItsWeightsGoTogether) {
             "rela.prior.weights: missing; the model \"resnet18\" needs its weights");
   EXPECT_EQ(mistakes_of(small_config(R"("rela": {"prior": {"model": "exported"}})")),
             "rela.prior.weights: missing; the model \"exported\" needs a finished run's folder");
+  EXPECT_EQ(mistakes_of(small_config(R"("rela": {"prior": {"image_size": 64}})")),
+            "rela.prior.image_size: must be null for the model \"random\", which sees what the "
+            "student does (got 64) at line 1");
   EXPECT_THAT(
       mistakes_of(small_config(R"("rela": {"prior": {"model": "resnet19", "weights": "w"}})")),
       testing::AllOf(testing::StartsWith("rela.prior.model: must be one of \"random\", "

@@ -1,6 +1,9 @@
 #pragma once
 // Patches and tokens of a vision transformer in double, from their definitions.
 
+#include <span>
+#include <vector>
+
 #include "kernels/embed/patches.h"
 #include "kernels/embed/token_embed.h"
 #include "tests/support/array.h"
@@ -34,35 +37,69 @@ inline Array patches_backward_oracle(const PatchDims& d, const Array& dy) {
   return dx;
 }
 
-inline TokenEmbedDims token_dims(const Shape& x) {
-  return {.n = x[0], .patches = x[1], .width = x[2]};
+inline TokenEmbedDims token_dims(const Shape& x, int64_t registers = 0,
+                                 int64_t class_positions = 1) {
+  return {.n = x[0],
+          .patches = x[1],
+          .width = x[2],
+          .registers = registers,
+          .class_positions = class_positions};
 }
-inline Array token_embed_oracle(const Array& x, const Array& class_token, const Array& position) {
-  const TokenEmbedDims d = token_dims(x.shape);
+/// Calls body(token, position) for every token that has a position.
+template <class Body>
+void for_each_position(const TokenEmbedDims& d, Body&& body) {
+  if (d.class_positions == 1) body(int64_t{0}, int64_t{0});
+  for (int64_t t = 0; t < d.patches; ++t) body(1 + d.registers + t, d.class_positions + t);
+}
+/// in: x, class token (not used if it is the mean), positions and, unless there are none,
+/// registers.
+inline Array token_embed_oracle(const TokenEmbedDims& d, std::span<const Array> in) {
   Array y({d.n, d.tokens(), d.width});
+  const size_t registers = d.class_is_mean ? 2 : 3;
   for (int64_t n = 0; n < d.n; ++n)
-    for (int64_t t = 0; t < d.tokens(); ++t)
-      for (int64_t c = 0; c < d.width; ++c) {
-        const double token = t == 0 ? class_token[c] : x[(n * d.patches + t - 1) * d.width + c];
-        y[(n * d.tokens() + t) * d.width + c] = token + position[t * d.width + c];
-      }
-  return y;
-}
-/// {dx, dclass_token, dposition}
-inline std::vector<Array> token_embed_backward_oracle(const TokenEmbedDims& d, const Array& dy) {
-  std::vector<Array> gradients{Array({d.n, d.patches, d.width}), Array({d.width}),
-                               Array({d.tokens(), d.width})};
-  for (int64_t n = 0; n < d.n; ++n)
-    for (int64_t t = 0; t < d.tokens(); ++t)
-      for (int64_t c = 0; c < d.width; ++c) {
-        const double g = dy[(n * d.tokens() + t) * d.width + c];
-        gradients[2][t * d.width + c] += g;
-        if (t == 0) {
-          gradients[1][c] += g;
-        } else {
-          gradients[0][(n * d.patches + t - 1) * d.width + c] = g;
+    for (int64_t c = 0; c < d.width; ++c) {
+      const auto at = [&](int64_t token) { return (n * d.tokens() + token) * d.width + c; };
+      if (!d.class_is_mean) {
+        y[at(0)] = in[2][c];
+      } else {
+        for (int64_t t = 0; t < d.patches; ++t) {
+          y[at(0)] += in[0][(n * d.patches + t) * d.width + c] / static_cast<double>(d.patches);
         }
       }
+      for (int64_t r = 0; r < d.registers; ++r) {
+        y[at(1 + r)] = in[registers][r * d.width + c];
+      }
+      for (int64_t t = 0; t < d.patches; ++t) {
+        y[at(1 + d.registers + t)] = in[0][(n * d.patches + t) * d.width + c];
+      }
+      for_each_position(d, [&](int64_t token, int64_t position) {
+        y[at(token)] += in[1][position * d.width + c];
+      });
+    }
+  return y;
+}
+/// Gradients in the order of the inputs.
+inline std::vector<Array> token_embed_backward_oracle(const TokenEmbedDims& d, const Array& dy) {
+  std::vector<Array> gradients{Array({d.n, d.patches, d.width}), Array({d.positions(), d.width})};
+  const size_t registers = d.class_is_mean ? 2 : 3;
+  if (!d.class_is_mean) gradients.emplace_back(Shape{d.width});
+  if (d.registers > 0) gradients.emplace_back(Shape{d.registers, d.width});
+  for (int64_t n = 0; n < d.n; ++n)
+    for (int64_t c = 0; c < d.width; ++c) {
+      const auto g = [&](int64_t token) { return dy[(n * d.tokens() + token) * d.width + c]; };
+      if (!d.class_is_mean) gradients[2][c] += g(0);
+      for (int64_t r = 0; r < d.registers; ++r) {
+        gradients[registers][r * d.width + c] += g(1 + r);
+      }
+      for (int64_t t = 0; t < d.patches; ++t) {
+        gradients[0][(n * d.patches + t) * d.width + c] =
+            g(1 + d.registers + t) +
+            (d.class_is_mean ? g(0) / static_cast<double>(d.patches) : 0.0);
+      }
+      for_each_position(d, [&](int64_t token, int64_t position) {
+        gradients[1][position * d.width + c] += g(token);
+      });
+    }
   return gradients;
 }
 
