@@ -27,6 +27,7 @@ Device open_device(DeviceRequest request, const ComputeSettings& settings) {
   use_cpu_threads(static_cast<int>(settings.threads.value_or(share)));
   tuning().search = settings.search;
   tuning().warn = [](const std::string& text) { log_warning(text); };
+  tuning().inform = [](const std::string& text) { log_info("device: ", text); };
   if (!here.is_alone()) {
     log_info(here.size, " ranks on ", here.hosts, here.hosts == 1 ? " host" : " hosts",
              ", started by ", here.launcher);
