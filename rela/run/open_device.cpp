@@ -8,6 +8,7 @@
 #include "runtime/cpu_limit.h"
 #include "runtime/cuda.h"
 #include "runtime/error.h"
+#include "runtime/float32_matmul.h"
 #include "runtime/log.h"
 
 namespace rela {
@@ -25,6 +26,7 @@ Device open_device(DeviceRequest request, const ComputeSettings& settings) {
              "choose \"fp32\"");
   const int share = std::max(cpu_limit().threads / here.core_sharers, 1);
   use_cpu_threads(static_cast<int>(settings.threads.value_or(share)));
+  set_float32_matmul(settings.float32_matmul);
   tuning().search = settings.search;
   tuning().warn = [](const std::string& text) { log_warning(text); };
   tuning().inform = [](const std::string& text) { log_info("device: ", text); };
