@@ -172,7 +172,7 @@ std::vector<float> products() {
   const Tensor odd = Tensor::full({1, 2, 2, 8}, 1.0f + 0x1p-11f + 0x1p-20f, Device::kCuda);
   const Var x = make_parameter(odd);
   const Var w = make_parameter(Tensor::full({8, 1, 1, 8}, 1.0f, Device::kCuda));
-  const Var y = conv2d(x, w);
+  const Var y = conv2d(x, w, {});
   backward(y, odd);
   const Var rows = make_parameter(Tensor::full({4, 8}, 1.0f + 0x1p-20f, Device::kCuda));
   const Var linear_y = linear(rows, make_parameter(Tensor::full({3, 8}, 1.0f, Device::kCuda)));
