@@ -4,22 +4,41 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "runtime/block_size.h"
+#include "runtime/memory_limit.h"
 
 namespace rela {
 namespace {
 
+constexpr size_t kLarge = size_t{16} << 20;
 constexpr size_t kAlignment = 64;  // one cache line, one AVX-512 register
 
 class SystemMemory : public MemorySource {
  public:
   const char* name() const override { return "cpu memory"; }
   void* allocate(size_t bytes) noexcept override {
+    if (bytes >= kLarge && exceeds_available(bytes)) return nullptr;
     return std::aligned_alloc(bytes >= kHugePage ? kHugePage : kAlignment, bytes);
   }
   void deallocate(void* data) noexcept override { std::free(data); }
   void poison(void* data, size_t bytes) override { std::memset(data, 0xff, bytes); }
+  std::string situation(size_t) const override {
+    const size_t available = memory_available();
+    return available == 0 ? "" : ", " + format_bytes(available) + " of the machine's are available";
+  }
+
+ private:
+  /// The system promises more memory than it has, and ends processes when they come to use it.
+  static bool exceeds_available(size_t bytes) noexcept {
+    try {
+      const size_t available = memory_available();
+      return available != 0 && bytes > available;
+    } catch (const std::bad_alloc&) {
+      return true;
+    }
+  }
 };
 
 }  // namespace
