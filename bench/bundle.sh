@@ -13,7 +13,7 @@ need and gpu_report.sh into one relocatable folder. Not included: glibc (2.36 or
 and the libraries that programs load on demand: cuBLASLt of CUDA 13 and cuDNN 9.
 
   --out DIR     default: build-bundle/rela-gpu; DIR.tar.gz is written next to it
-  --arch A;B    GPU architectures, as CMake names them; default: 90a-real (H100, H200)
+  --arch A;B    GPU architectures, as CMake names them; default: 90-real (H100, H200)
   --cpu NAME    processor, as gcc's -march names it; default: x86-64-v3; native: this one
   --jobs N      parallel jobs; default: the number of cores
   --no-build    pack what build-bundle holds
@@ -27,7 +27,7 @@ HELP
 say() { echo "bundle: $*" >&2; }
 need_value() { [[ $# -ge 2 ]] || { say "$1 needs a value; see --help"; exit 2; }; }
 
-build=$root/build-bundle out='' arch=90a-real cpu=x86-64-v3 jobs=$(nproc) compile=true
+build=$root/build-bundle out='' arch=90-real cpu=x86-64-v3 jobs=$(nproc) compile=true
 while [[ $# -gt 0 ]]; do
   case $1 in
     --out) need_value "$@"; out=$2; shift ;;

@@ -90,7 +90,8 @@ class Allocator {
 
   AllocatorStats stats() const;
   void reset_peak();
-  /// Upper bound of reserved_bytes; 0 means none. Lets tests simulate an exhausted device.
+  /// Upper bound of reserved_bytes, so that what cannot fit is an error before the system runs out
+  /// of memory and ends the process; 0 means none.
   void set_limit(size_t bytes);
   /// Lets tests detect elements that were never written.
   void set_fresh_memory(FreshMemory fresh);

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <fstream>
 #include <future>
-#include <sstream>
 #include <thread>
 #include <vector>
 
 #include "kernels/cpu/parallel.h"
+#include "runtime/cgroup.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 #include "runtime/thread.h"
@@ -17,90 +17,6 @@ namespace rela {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
-  return parts;
-}
-
-bool holds(const std::string& list, const std::string& word) {
-  const std::vector<std::string> words = split(list, ',');
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-/// A hierarchy of control groups: v2, or v1's for the CPU.
-enum class Version : uint8_t { kV1, kV2 };
-
-/// A mount of /proc/self/mountinfo: proc(5).
-struct Mount {
-  std::string root;  // the group that is mounted
-  fs::path point;
-};
-
-std::optional<Mount> find_mount(const fs::path& root, Version version) {
-  std::ifstream lines(root / "proc/self/mountinfo");
-  for (std::string line; std::getline(lines, line);) {
-    const std::vector<std::string> fields = split(line, ' ');
-    const auto dash = std::find(fields.begin(), fields.end(), "-");
-    if (fields.size() < 5 || fields.end() - dash < 4) continue;
-    const std::string& type = dash[1];
-    const bool fits =
-        version == Version::kV2 ? type == "cgroup2" : type == "cgroup" && holds(dash[3], "cpu");
-    if (fits) return Mount{fields[3], root / fs::path(fields[4]).relative_path()};
-  }
-  return std::nullopt;
-}
-
-/// The group of this process in a hierarchy, by /proc/self/cgroup: "0::/a/b", "4:cpu,cpuacct:/a/b".
-std::optional<std::string> group_of_process(const fs::path& root, Version version) {
-  std::ifstream lines(root / "proc/self/cgroup");
-  for (std::string line; std::getline(lines, line);) {
-    const size_t first = line.find(':');
-    const size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const bool fits = version == Version::kV2 ? line.starts_with("0::") : holds(controllers, "cpu");
-    if (fits) return line.substr(second + 1);
-  }
-  return std::nullopt;
-}
-
-std::optional<double> quota_of_group(const fs::path& group, Version version) {
-  std::string quota;
-  double period = 0;
-  if (version == Version::kV2) {
-    std::ifstream(group / "cpu.max") >> quota >> period;
-  } else {
-    std::ifstream(group / "cpu.cfs_quota_us") >> quota;
-    std::ifstream(group / "cpu.cfs_period_us") >> period;
-  }
-  const double value = std::strtod(quota.c_str(), nullptr);  // 0 of "max", -1: no limit
-  if (!(value > 0) || !(period > 0)) return std::nullopt;
-  return value / period;
-}
-
-std::optional<double> smaller(std::optional<double> a, std::optional<double> b) {
-  return a && b ? std::optional(std::min(*a, *b)) : a ? a : b;
-}
-
-std::optional<double> quota_of(const fs::path& root, Version version) {
-  const std::optional<Mount> mount = find_mount(root, version);
-  const std::optional<std::string> group = group_of_process(root, version);
-  if (!mount || !group) return std::nullopt;
-  // Inside a container, the mounted group is not the root of the hierarchy.
-  std::string below = *group;
-  if (mount->root != "/" && below.starts_with(mount->root))
-    below = below.substr(mount->root.size());
-  std::optional<double> quota;
-  fs::path at = mount->point / fs::path(below).relative_path();
-  if (!fs::exists(at)) at = mount->point;
-  for (;; at = at.parent_path()) {
-    quota = smaller(quota, quota_of_group(at, version));
-    if (at == mount->point || !at.has_relative_path()) return quota;
-  }
-}
 
 std::string cores(int count) { return cat(count, count == 1 ? " core" : " cores"); }
 
@@ -125,7 +41,19 @@ void check_threads_start(int count) {
 }  // namespace
 
 std::optional<double> cgroup_cpu_quota(const fs::path& root) {
-  return smaller(quota_of(root, Version::kV2), quota_of(root, Version::kV1));
+  const auto quota_v2 = [](const fs::path& group) -> std::optional<double> {
+    const std::optional<double> quota = cgroup_number(group / "cpu.max");
+    std::string ignored;
+    double period = 0;
+    std::ifstream(group / "cpu.max") >> ignored >> period;
+    return quota && period > 0 ? std::optional(*quota / period) : std::nullopt;
+  };
+  const auto quota_v1 = [](const fs::path& group) -> std::optional<double> {
+    const std::optional<double> quota = cgroup_number(group / "cpu.cfs_quota_us");
+    const std::optional<double> period = cgroup_number(group / "cpu.cfs_period_us");
+    return quota && period ? std::optional(*quota / *period) : std::nullopt;
+  };
+  return cgroup_limit(root, {.controller = "cpu", .v2 = quota_v2, .v1 = quota_v1});
 }
 
 CpuLimit cpu_limit() {

@@ -136,6 +136,9 @@ void throw_device_error(const char* what) {
 GpuFacts gpu_facts() {
   GpuFacts facts;
   facts.build = simt::is_emulated() ? CudaBuild::kEmulated : CudaBuild::kGpu;
+#ifdef RELA_CUDA_ARCHITECTURES
+  facts.architectures = RELA_CUDA_ARCHITECTURES;
+#endif
   facts.visible_devices = environment_variable("CUDA_VISIBLE_DEVICES");
   try {
     const simt::Versions versions = simt::versions();

@@ -1,5 +1,7 @@
 #include "runtime/gpu_facts.h"
 
+#include <sstream>
+
 #include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/memory_source.h"
@@ -8,6 +10,35 @@ namespace rela {
 namespace {
 
 constexpr int kLeastComputeMajor = 8;  // bf16 and asynchronous copies
+
+/// One entry of CMAKE_CUDA_ARCHITECTURES.
+struct Architecture {
+  int major = 0, minor = 0;
+  char suffix = '\0';  // 'a', 'f' or none
+  bool machine_code = true, ptx = true;
+};
+
+Architecture parse_architecture(const std::string& text) {
+  Architecture a;
+  const size_t digits = text.find_first_not_of("0123456789");
+  const int number = std::stoi(text.substr(0, digits));
+  a.major = number / 10;
+  a.minor = number % 10;
+  const std::string rest = digits == std::string::npos ? "" : text.substr(digits);
+  if (rest.starts_with('a') || rest.starts_with('f')) a.suffix = rest[0];
+  a.ptx = !rest.ends_with("-real");
+  a.machine_code = !rest.ends_with("-virtual");
+  return a;
+}
+
+bool serves(const std::string& name, int major, int minor) {
+  if (name.find_first_of("0123456789") != 0) return true;  // "native", "all"
+  const Architecture a = parse_architecture(name);
+  if (a.suffix == 'a') return major == a.major && minor == a.minor;
+  const bool same_major = major == a.major && minor >= a.minor;
+  if (a.suffix == 'f' || !a.ptx) return same_major;
+  return same_major || major > a.major;
+}
 
 bool hides_every_gpu(const std::string& visible_devices) {
   return visible_devices.find_first_not_of(" ,") == std::string::npos ||
@@ -51,6 +82,12 @@ std::string gpu_complaint(const GpuFacts& facts) {
                ".0 or higher is needed; name another GPU with CUDA_VISIBLE_DEVICES, or ",
                kChooseCpu);
   }
+  if (facts.build == CudaBuild::kGpu &&
+      !architectures_serve(facts.architectures, gpu.compute_major, gpu.compute_minor)) {
+    return cat("device: ", describe_gpu(gpu), "; this build holds kernels for ",
+               facts.architectures, "; build with -DCMAKE_CUDA_ARCHITECTURES=", gpu.compute_major,
+               gpu.compute_minor, ", or ", kChooseCpu);
+  }
   if (!facts.missing_library.empty()) {
     return cat("device: ", facts.missing_library, ", or ", kChooseCpu);
   }
@@ -70,12 +107,20 @@ std::string gpu_turn_complaint(const GpuTurn& turn, const GpuFacts& facts) {
              "(srun --gpu-bind=none)");
 }
 
+bool architectures_serve(const std::string& architectures, int major, int minor) {
+  std::istringstream names(architectures);
+  for (std::string name; std::getline(names >> std::ws, name, ',');) {
+    if (serves(name, major, minor)) return true;
+  }
+  return false;
+}
+
 std::string describe_build(const GpuFacts& facts) {
   switch (facts.build) {
     case CudaBuild::kNone:
       return "none";
     case CudaBuild::kGpu:
-      return cat("CUDA ", cuda_version_text(facts.runtime_version));
+      return cat("CUDA ", cuda_version_text(facts.runtime_version), " for ", facts.architectures);
     case CudaBuild::kEmulated:
       return "emulated on the CPU";
   }

@@ -24,6 +24,8 @@ struct GpuFacts {
   CudaBuild build = CudaBuild::kNone;
   int runtime_version = 0;  // CUDA toolkit of the build: 13000 is 13.0
   int driver_version = 0;   // newest CUDA that the driver serves; 0: no driver
+  std::string
+      architectures{};  // what the build holds kernels for, "80-real, 120", as CMake names them
   std::optional<std::string> visible_devices = std::nullopt;  // CUDA_VISIBLE_DEVICES
   std::string error{};                                        // of counting the GPUs; empty: none
   std::vector<GpuProperties> gpus{};
@@ -44,7 +46,13 @@ struct GpuTurn {
 /// Why there are too many processes for so many GPUs, and what to do; empty if there are not.
 std::string gpu_turn_complaint(const GpuTurn& turn, const GpuFacts& facts);
 
-/// "none", "CUDA 13.0", "emulated on the CPU"
+/// Whether kernels built for `architectures` run on a GPU of this compute capability. "-real" names
+/// machine code, which runs on later GPUs of the same major version; "-virtual" PTX, which runs on
+/// every later GPU; without either, both. Code for "90a" runs on 9.0 alone, for "100f" within its
+/// major version. (CUDA C++ Programming Guide, "Compute capabilities".)
+bool architectures_serve(const std::string& architectures, int major, int minor);
+
+/// "none", "CUDA 13.0 for 80-real, 120", "emulated on the CPU"
 std::string describe_build(const GpuFacts& facts);
 /// "NVIDIA H100, compute capability 9.0, 132 multiprocessors, 79.1 GiB"
 std::string describe_gpu(const GpuProperties& gpu);

@@ -7,14 +7,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <optional>
 
 #include "runtime/block_size.h"
 #include "runtime/error.h"
+#include "runtime/memory_limit.h"
 
 namespace rela {
 namespace {
 
+constexpr size_t kLarge = size_t{16} << 20;
 constexpr size_t kAlignment = 64;  // one cache line, one AVX-512 register
 
 /// Bytes of address space that this process may have; none: no limit.
@@ -36,6 +39,7 @@ class SystemMemory : public MemorySource {
   const char* name() const override { return "cpu memory"; }
   /// oneDNN does not check its own allocations, and writes to address 0 where one of them fails.
   void* allocate(size_t bytes) noexcept override {
+    if (bytes >= kLarge && exceeds_available(bytes)) return nullptr;
     void* data = std::aligned_alloc(bytes >= kHugePage ? kHugePage : kAlignment, bytes);
     if (data == nullptr || !address_space_limit() || can_reserve(kLibraryBytes)) return data;
     std::free(data);
@@ -44,10 +48,23 @@ class SystemMemory : public MemorySource {
   void deallocate(void* data) noexcept override { std::free(data); }
   void poison(void* data, size_t bytes) override { std::memset(data, 0xff, bytes); }
   std::string situation(size_t) const override {
-    const std::optional<size_t> limit = address_space_limit();
-    if (!limit) return "";
-    return cat(", address space limited to ", format_bytes(*limit), " (ulimit -v), of which ",
-               format_bytes(kLibraryBytes), " are left to libraries");
+    if (const std::optional<size_t> limit = address_space_limit()) {
+      return cat(", address space limited to ", format_bytes(*limit), " (ulimit -v), of which ",
+                 format_bytes(kLibraryBytes), " are left to libraries");
+    }
+    const size_t available = memory_available();
+    return available == 0 ? "" : cat(", ", format_bytes(available), " available on this machine");
+  }
+
+ private:
+  /// The system promises more memory than it has, and ends processes when they come to use it.
+  static bool exceeds_available(size_t bytes) noexcept {
+    try {
+      const size_t available = memory_available();
+      return available != 0 && bytes > available;
+    } catch (const std::bad_alloc&) {
+      return true;
+    }
   }
 };
 

@@ -47,6 +47,21 @@ rela_tests(tuning_tests LIGHT
     kernels
   LABELS kernels)
 
+
+# sums/<folder>/lib/libsums.so.9, one for each version, for tests of libraries that are loaded.
+function(rela_fake_library folder version)
+  add_library(sums_${folder} SHARED kernels/fakes/sums.cpp)
+  target_compile_definitions(sums_${folder} PRIVATE SUMS_VERSION=${version})
+  target_link_options(sums_${folder} PRIVATE ${ARGN})
+  set_target_properties(sums_${folder} PROPERTIES OUTPUT_NAME sums SUFFIX .so.9
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/sums/${folder}/lib)
+  add_dependencies(tuning_tests sums_${folder})
+endfunction()
+rela_fake_library(new 91900)
+rela_fake_library(old 90800)
+rela_fake_library(sticky 90800 -Wl,-z,nodelete)
+target_compile_definitions(tuning_tests PRIVATE RELA_FAKE_LIBRARIES="${CMAKE_CURRENT_BINARY_DIR}/sums")
+
 # The same operations as on a CPU without AVX-512: no bf16 arithmetic, no Winograd.
 add_test(NAME kernels_op_tests_on_avx2 COMMAND kernels_op_tests --gtest_filter=*onv2d*:*inear*:*ransport*)
 set_tests_properties(kernels_op_tests_on_avx2 PROPERTIES ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2"

@@ -19,6 +19,7 @@ rela_tests(runtime_tests
   SOURCES
     runtime/test_allocator.cpp
     runtime/test_cpu_limit.cpp
+    runtime/test_memory_limit.cpp
     runtime/test_gpu_facts.cpp
     runtime/test_kernel_table.cpp
     runtime/test_launch.cpp

@@ -9,6 +9,7 @@ namespace rela {
 struct LibraryVersion {
   std::string name;
   std::string version;
+  std::string file{};  // the one that was loaded, if it was loaded when it was first needed
 };
 std::vector<LibraryVersion> library_versions();
 

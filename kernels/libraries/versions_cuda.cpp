@@ -8,20 +8,16 @@
 namespace rela {
 namespace {
 
-/// 91900 -> "9.19.0"
-std::string dotted(size_t version) {
-  return std::to_string(version / 10000) + "." + std::to_string(version % 10000 / 100) + "." +
-         std::to_string(version % 100);
+LibraryVersion version_of(const char* name, const SharedLibrary& library, size_t (*version)()) {
+  if (!library.problem().empty()) return {name, "not found"};
+  return {name, dotted_version(version()), library.file()};
 }
 
 }  // namespace
 
-LibraryVersion cudnn_version() {
-  return {"cuDNN", cudnn_library().problem().empty() ? dotted(cudnnGetVersion()) : "not found"};
-}
+LibraryVersion cudnn_version() { return version_of("cuDNN", cudnn_library(), cudnnGetVersion); }
 LibraryVersion cublaslt_version() {
-  return {"cuBLASLt",
-          cublaslt_library().problem().empty() ? dotted(cublasLtGetVersion()) : "not found"};
+  return version_of("cuBLASLt", cublaslt_library(), cublasLtGetVersion);
 }
 
 std::vector<LibraryVersion> gpu_library_versions() { return {cudnn_version(), cublaslt_version()}; }

@@ -33,6 +33,10 @@ void describe_run(ConfigTable& table, ExperimentConfig& c) {
                            {"16-mixed", Precision::kFp16Mixed}},
                           "storage of activations; `fp16-mixed` on cuda only; `32-true` and "
                           "`16-mixed` are other names of `fp32` and `fp16-mixed`");
+  table.choice<F32Math>(
+      "float32_matmul", c.float32_matmul, {{"ieee", F32Math::kExact}, {"tf32", F32Math::kTf32}},
+      "with `fp32` on a GPU: `tf32` lets tensor cores multiply, which round factors to 10 bits of "
+      "mantissa and are many times faster; the CPU always multiplies as `ieee` says");
   table.section("loss_scale", c.loss_scale, "what the loss is multiplied by with `fp16-mixed`");
   table.boolean(
       "deterministic", c.deterministic,

@@ -123,6 +123,7 @@ struct ExperimentConfig {
   int64_t seed = 1;
   Device device = Device::kAuto;
   Precision precision = Precision::kFp32;
+  F32Math float32_matmul = F32Math::kExact;  // on cuda with kFp32
   LossScaleConfig loss_scale;
   bool deterministic = false;
   CudaGraph cuda_graph = CudaGraph::kAuto;  // whether steps on cuda are recorded and replayed

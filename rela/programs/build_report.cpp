@@ -27,8 +27,10 @@ std::string cuda_text(const GpuFacts& facts) {
 
 std::string libraries_text() {
   std::string text;
-  for (const LibraryVersion& library : library_versions())
+  for (const LibraryVersion& library : library_versions()) {
     text += (text.empty() ? "" : ", ") + library.name + " " + library.version;
+    if (!library.file.empty()) text += " (" + library.file + ")";
+  }
   return text;
 }
 

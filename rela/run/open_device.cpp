@@ -4,12 +4,15 @@
 
 #include "kernels/cpu/features.h"
 #include "kernels/cpu/parallel.h"
+#include "runtime/allocator.h"
 #include "runtime/comm/launch.h"
 #include "runtime/comm/world.h"
 #include "runtime/cpu_limit.h"
 #include "runtime/cuda.h"
 #include "runtime/error.h"
+#include "runtime/float32_matmul.h"
 #include "runtime/log.h"
+#include "runtime/memory_limit.h"
 
 namespace rela {
 
@@ -24,10 +27,18 @@ Device open_device(DeviceRequest request, const ComputeSettings& settings) {
   RELA_CHECK(settings.dtype != Dtype::kBf16 || on_gpu || cpu_has_bf16(), UnsupportedError,
              "precision: bf16-mixed needs a processor with AVX-512 BF16, and this one has none; "
              "choose \"fp32\"");
-  const int share = std::max(cpu_limit().threads / here.core_sharers, 1);
+  const int cores = cpu_limit().threads;
+  const int share = std::max(cores / here.core_sharers, 1);
   use_cpu_threads(static_cast<int>(settings.threads.value_or(share)));
+  if (cpu_threads() > cores) {
+    log_warning("threads: ", cpu_threads(), " on ", cpu_limit().reason,
+                ", which wait for each other; no more than ", cores, " are of use");
+  }
+  Allocator::of(Device::kCpu).set_limit(memory_limit());
+  set_float32_matmul(settings.float32_matmul);
   tuning().search = settings.search;
   tuning().warn = [](const std::string& text) { log_warning(text); };
+  tuning().inform = [](const std::string& text) { log_info("device: ", text); };
   if (!here.is_alone()) {
     log_info(here.size, " ranks on ", here.hosts, here.hosts == 1 ? " host" : " hosts",
              ", started by ", here.launcher);

@@ -12,6 +12,7 @@ struct ComputeSettings {
   Dtype dtype = Dtype::kF32;                // of activations
   PlanSearch search = PlanSearch::kRanked;  // on a GPU: kRanked gives the same bits every time
   std::optional<int64_t> threads{};         // of the CPU; none: cpu_limit()
+  F32Math float32_matmul = F32Math::kExact;
 };
 
 /// Starts the device that was asked for, and the CPU threads: choose_device(). Logs the choice.

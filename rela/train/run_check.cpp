@@ -43,6 +43,7 @@ RunCheck check_run(const ExperimentConfig& config) {
   const auto train = open_split(config, Split::kTrain);
   const auto test = open_test_split(fit_to_data(config, *train), *train);
   const RunLength length = run_length(config, train->size());
+  if (const std::string hint = unfinished_warmup(config, length); !hint.empty()) log_warning(hint);
   const auto learner = make_learner(config, train->num_classes(), device);
   if (config.has_rela_phase()) check_prior(config, *train, learner->feature_width());
   const int64_t bytes = checkpoint_bytes(config, *learner);

@@ -165,13 +165,28 @@ int64_t fixed_switch_step(const ExperimentConfig& config, const RunLength& lengt
   return epochs * length.batches_per_epoch / length.accum_steps;
 }
 
+namespace {
+
+int64_t warmup_steps(const ExperimentConfig& config, const RunLength& length) {
+  if (config.scheduler.name != LrSchedule::Shape::kWarmupCosine) return 0;
+  return std::llround(config.scheduler.warmup_epochs * length.steps_per_epoch());
+}
+
+}  // namespace
+
+std::string unfinished_warmup(const ExperimentConfig& config, const RunLength& length) {
+  const int64_t steps = warmup_steps(config, length);
+  if (steps <= length.total_steps) return "";
+  return cat("scheduler.warmup_epochs ", config.scheduler.warmup_epochs, " is ", steps,
+             " steps, and the run has ", length.total_steps, ": the learning rate reaches ",
+             rates_at(config, length, length.total_steps - 1).lr, " of ", config.resolved_lr());
+}
+
 StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step) {
-  const bool warms_up = config.scheduler.name == LrSchedule::Shape::kWarmupCosine;
-  const double warmup_steps = config.scheduler.warmup_epochs * length.steps_per_epoch();
   const LrSchedule lr{.shape = config.scheduler.name,
                       .peak = config.resolved_lr(),
                       .min = config.scheduler.min_lr,
-                      .warmup_steps = warms_up ? std::llround(warmup_steps) : 0,
+                      .warmup_steps = warmup_steps(config, length),
                       .total_steps = length.total_steps};
   const double tau = tau_at(config.momentum, step, length.total_steps);
   return {static_cast<float>(learning_rate_at(lr, step)), static_cast<float>(tau)};
@@ -181,7 +196,16 @@ Device open_device(const ExperimentConfig& config) {
   const Device device = open_device(
       config.device, {.dtype = compute_dtype(config),
                       .search = config.deterministic ? PlanSearch::kRanked : PlanSearch::kMeasured,
-                      .threads = config.threads});
+                      .threads = config.threads,
+                      .float32_matmul = config.float32_matmul});
+  const bool without_tensor_cores = config.precision == ExperimentConfig::Precision::kFp32 &&
+                                    config.float32_matmul == F32Math::kExact;
+  if (device == Device::kCuda && without_tensor_cores) {
+    log_info(
+        "device: fp32 is computed without tensor cores; \"precision\": \"bf16-mixed\" is many "
+        "times "
+        "faster on a GPU, \"float32_matmul\": \"tf32\" somewhat less so");
+  }
   if (config.eval.knn_every_epochs > 0) check_neighbour_count(config.eval.knn.k, device);
   return device;
 }

@@ -70,6 +70,9 @@ struct StepRates {
 };
 StepRates rates_at(const ExperimentConfig& config, const RunLength& length, int64_t step);
 
+/// What to tell of a warm-up that the run does not see the end of; empty if there is none.
+std::string unfinished_warmup(const ExperimentConfig& config, const RunLength& length);
+
 /// Starts the device that the config names, with the config's threads: rela/run/open_device.h.
 /// Throws UnsupportedError (exit code 8) also for an eval.knn_k that is too large for the device.
 Device open_device(const ExperimentConfig& config);

@@ -131,7 +131,9 @@ void Trainer::begin_next_phase() {
   loader_->switch_views(phase_.views);
   event.phase = phase_name();
   record_.progress().clear();
-  log_info("step ", step_, ": ", farewell, ", ", event.phase, " takes over");
+  const bool goes_on = step_ < length_.total_steps;
+  log_info("step ", step_, ": ", farewell, ", ",
+           goes_on ? cat(event.phase, " takes over") : "and so is the run");
   record_.write(position(), event);
 }
 

@@ -60,6 +60,9 @@ void Trainer::log_start() {
            learner_->parameters().size(), " parameters, ", train_set_->size(), " images, ",
            length_.total_steps, " steps of ", config_.effective_batch(),
            " images, peak learning rate ", config_.resolved_lr());
+  if (const std::string hint = unfinished_warmup(config_, length_); !hint.empty()) {
+    log_warning(hint);
+  }
 }
 
 void Trainer::check_collapse(double deviation) {

@@ -35,7 +35,8 @@ target_include_directories(rela_cuda_headers SYSTEM INTERFACE ${RELA_CUDA_INCLUD
 
 if(RELA_CUDA STREQUAL "ON")
   if(NOT CMAKE_CUDA_ARCHITECTURES)
-    set(CMAKE_CUDA_ARCHITECTURES "80;90a")
+    # Machine code for A100, RTX 30 and 40, H100 and H200, B200, RTX 50; PTX for what comes later.
+    set(CMAKE_CUDA_ARCHITECTURES "80-real;86-real;89-real;90-real;100-real;120")
   endif()
   find_program(CMAKE_CUDA_COMPILER nvcc
     HINTS ${CUDAToolkit_ROOT} ENV CUDAToolkit_ROOT ENV CUDA_HOME ENV CUDA_PATH /usr/local/cuda

@@ -70,6 +70,9 @@ class IntegerField : public ConfigField {
   IntegerField(int64_t& value, Limits limits) : value_(value), limits_(limits) {}
   ConfigComplaint read(const JsonValue& value, const std::string&) override {
     const auto* integer = value.as<int64_t>();
+    if (value.as<uint64_t>() != nullptr && limits_.hold(static_cast<double>(INT64_MAX))) {
+      return {cat("must be at most ", INT64_MAX)};
+    }
     if (integer == nullptr || !limits_.hold(static_cast<double>(*integer))) {
       return {"must be " + allowed()};
     }

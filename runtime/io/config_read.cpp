@@ -7,10 +7,15 @@ namespace rela {
 namespace {
 
 constexpr size_t kMaxShownValue = 60;  // bytes
+constexpr size_t kMaxShownPath = 200;
+constexpr size_t kMaxShownIssues = 20;
+
+std::string shortened(const std::string& text, size_t limit) {
+  return text.size() <= limit ? text : text.substr(0, limit) + "...";
+}
 
 std::string shown(const JsonValue& value) {
-  const std::string text = to_json_text(value, JsonLayout::kCompact);
-  return text.size() <= kMaxShownValue ? text : text.substr(0, kMaxShownValue) + "...";
+  return shortened(to_json_text(value, JsonLayout::kCompact), kMaxShownValue);
 }
 
 std::string joined(const std::string& path, const std::string& key) {
@@ -184,7 +189,7 @@ ConfigComplaint unknown_key_complaint(const ConfigTable& table, const std::strin
 
 void ConfigIssues::add(const std::string& path, const ConfigComplaint& complaint,
                        const JsonValue* value) {
-  std::string text = path + ": " + complaint.message;
+  std::string text = shortened(path, kMaxShownPath) + ": " + complaint.message;
   if (value != nullptr) {
     text += cat(" (got ", shown(*value), ")");
     text += value->line() > 0 ? cat(" at line ", value->line()) : std::string(" in --set");
@@ -197,8 +202,10 @@ std::string ConfigIssues::text() const {
   std::vector<Issue> sorted = issues_;
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const Issue& a, const Issue& b) { return a.line < b.line; });
+  const size_t shown = std::min(sorted.size(), kMaxShownIssues);
   std::string text;
-  for (const Issue& issue : sorted) text += (text.empty() ? "" : "\n") + issue.text;
+  for (size_t i = 0; i < shown; ++i) text += (i == 0 ? "" : "\n") + sorted[i].text;
+  if (shown < sorted.size()) text += cat("\nand ", sorted.size() - shown, " more");
   return text;
 }
 

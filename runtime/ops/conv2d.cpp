@@ -1,5 +1,6 @@
 #include "kernels/conv/conv2d.h"
 
+#include "runtime/float32_matmul.h"
 #include "runtime/kernel_table.h"
 #include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
@@ -55,7 +56,8 @@ Var conv2d(const Var& x, const Var& weight, const Conv2dOptions& options) {
   const Conv2dProblem problem{.dims = checked_dims(x.value(), w, options),
                               .dtype = x.dtype(),
                               .weight_dtype = w.dtype(),
-                              .algorithm = options.algorithm};
+                              .algorithm = options.algorithm,
+                              .f32_math = float32_matmul()};
   const Conv2dDims& d = problem.dims;
   const auto scratch_for = [problem, device](Conv2dPass pass, Write mode) {
     return Scratch(kWorkspaceBytes.at(device)(problem, pass, mode), device);

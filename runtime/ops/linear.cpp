@@ -1,5 +1,6 @@
 #include "kernels/matmul/linear.h"
 
+#include "runtime/float32_matmul.h"
 #include "runtime/kernel_table.h"
 #include "runtime/ops/checks.h"
 #include "runtime/ops/ops.h"
@@ -47,7 +48,8 @@ Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias) {
   const LinearProblem problem{.dims = checked_dims(x.value(), w, bias),
                               .dtype = x.dtype(),
                               .weight_dtype = w.dtype(),
-                              .bias = bias ? Bias::kPresent : Bias::kAbsent};
+                              .bias = bias ? Bias::kPresent : Bias::kAbsent,
+                              .f32_math = float32_matmul()};
   const auto scratch_for = [problem, device](LinearPass pass, Write mode) {
     return Scratch(kWorkspaceBytes.at(device)(problem, pass, mode), device);
   };

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import unittest
 
-from programs import APPS, DEVICE, DONE, TIMEOUT_S, ProgramTest, environment
+from programs import APPS, DEVICE, DONE, TIMEOUT_S, ProgramTest, environment, run_program
 
 
 class OpenMp(ProgramTest):
@@ -80,6 +80,14 @@ class Threads(ProgramTest):
             self.assertFails(done, DEVICE, "threads: the system starts no more", "data.workers", "ulimit -u, ulimit -v")
             if out.exists():
                 self.assertEqual(json.loads((out / "status.json").read_text())["state"], "failed")
+
+
+    def test_more_threads_than_cores_are_a_warning(self):
+        usable = len(os.sched_getaffinity(0))
+        config = self.write_config({"threads": usable + 1, "max_steps": 1})
+        done = run_program("train_byol", config, "--out", self.top / "many")
+        self.assertIn(f"warning: threads: {usable + 1} on ", done.stderr)
+        self.assertIn("are of use", done.stderr)
 
 
 class Memory(ProgramTest):

@@ -74,6 +74,12 @@ class Phases(RelaTest):
         self.assertIn("ended before the switch", result.stderr)
         self.assertFalse(Run(self.top / "run").events("phase_switch"))
 
+    def test_a_run_that_ends_with_the_switch_says_so(self):
+        result = self.train("run", changes={**RELA, "rela.switch": {"mode": "fixed", "fraction": 1.0}})
+        self.assertExit(result, 0)
+        self.assertIn("and so is the run", result.stderr)
+        self.assertNotIn("takes over", result.stderr)
+
     def test_a_fraction_of_no_epoch_is_plain_byol(self):
         byol = self.trained("byol", changes={"epochs": 2, "checkpoint.every_steps": 4})
         none = self.trained("none", changes={**RELA, "rela.switch": {"mode": "fixed", "fraction": 0.4}})

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 namespace rela::test {
 
 /// cuDNN 9's description of an H200. (To get that of another GPU, read the attribute
@@ -13,5 +15,7 @@ inline constexpr const char* kH200 =
     R"("supportCoopLaunch":1,"totalGlobalMem":150754820096,"smClockRateKHz":1980000,)"
     R"("memClockRateKHz":3201000,"l2CacheSize":62914560,"cudaDeviceId":0,"deviceVer":900,)"
     R"("driverVer":13000,"deviceName":"NVIDIA H200"})";
+
+inline constexpr size_t kH200MemoryBytes = 150754820096;
 
 }  // namespace rela::test

@@ -101,7 +101,7 @@ TEST_F(CudnnAttention, OfHeadsThatCudnnDoesNotTakeIsRefused) {
   const CudnnDescriptor h200 = cudnn_device_from_json(kH200);
   const AttentionCall call{{.images = 2, .tokens = 17, .heads = 2, .width = 12}};
   EXPECT_THAT(
-      [&] { attention_proposals(call, h200).ranked_plan(); },
+      [&] { attention_proposals(call, h200).ranked_plan(plan_workspace_limit(kH200MemoryBytes)); },
       testing::ThrowsMessage<simt::Error>(testing::HasSubstr("CUDNN_STATUS_NOT_SUPPORTED")));
 }
 

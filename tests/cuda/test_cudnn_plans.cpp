@@ -111,15 +111,35 @@ std::vector<ConvolutionCall> calls_of(const PlanCase& c) {
 
 class CudnnPlans : public ::testing::TestWithParam<PlanCase> {};
 
+constexpr size_t kWorkspaceLimit = plan_workspace_limit(kH200MemoryBytes);
+
+/// The engine without tensor cores that runs anything, slowly.
+bool is_engine_0(const EngineProposals& proposals, size_t i) {
+  return proposals.name(i).starts_with("engine 0,");
+}
+bool only_engine_0_fits(const EngineProposals& proposals) {
+  for (size_t i = 0; i < proposals.size(); ++i) {
+    if (is_engine_0(proposals, i)) continue;
+    try {
+      if (proposals.plan(i).workspace_bytes() <= kWorkspaceLimit) return false;
+    } catch (const CudnnError&) {  // refused after all
+    }
+  }
+  return true;
+}
+
 TEST_P(CudnnPlans, ServeEveryConvolution) {
   const CudnnDescriptor h200 = cudnn_device_from_json(kH200);
   size_t largest_workspace = 0;
   int planned = 0;
   for (const ConvolutionCall& call : calls_of(GetParam())) {
     try {
-      const EnginePlan plan = convolution_proposals(call, h200).ranked_plan();
-      largest_workspace = std::max(largest_workspace, plan.workspace_bytes());
+      const EngineProposals proposals = convolution_proposals(call, h200);
+      const EngineProposals::Ranked taken = proposals.ranked_plan(kWorkspaceLimit);
+      largest_workspace = std::max(largest_workspace, taken.plan.workspace_bytes());
       ++planned;
+      EXPECT_TRUE(!is_engine_0(proposals, taken.i) || only_engine_0_fits(proposals))
+          << describe(call);
     } catch (const CudnnError& refusal) {
       ADD_FAILURE() << describe(call) << ": " << refusal.what();
     }
@@ -129,6 +149,11 @@ TEST_P(CudnnPlans, ServeEveryConvolution) {
   EXPECT_GT(planned, 0);
 }
 INSTANTIATE_TEST_SUITE_P(ResNets, CudnnPlans, ::testing::ValuesIn(plan_cases()));
+
+TEST(CudnnPlan, WorkspacesGrowWithTheDevice) {
+  EXPECT_EQ(plan_workspace_limit(size_t{8} << 30), size_t{1} << 30);
+  EXPECT_EQ(plan_workspace_limit(size_t{80} << 30), size_t{80} << 25);
+}
 
 TEST(CudnnPlan, ARefusalGivesCudnnsReason) {
   const CudnnDescriptor h200 = cudnn_device_from_json(kH200);

@@ -10,6 +10,7 @@
 #include "runtime/allocator.h"
 #include "runtime/cuda.h"
 #include "runtime/error.h"
+#include "runtime/float32_matmul.h"
 #include "runtime/gpu_facts.h"
 #include "runtime/ops/ops.h"
 #include "runtime/tensor.h"
@@ -164,6 +165,38 @@ TEST_F(CudaOps, RunInTheComputeStreamForwardAndBackward) {
   EXPECT_THAT(values(y.value()), ElementsAre(0, 0, 3, 3));
   backward(y, Tensor::full({4}, 2.0f, Device::kCuda));
   EXPECT_THAT(values(parameter_grad(x)), ElementsAre(0, 0, 2, 2));
+}
+
+/// Values and gradients of a convolution and a linear layer whose factors need 24 bits of mantissa.
+std::vector<float> products() {
+  const Tensor odd = Tensor::full({1, 2, 2, 8}, 1.0f + 0x1p-11f + 0x1p-20f, Device::kCuda);
+  const Var x = make_parameter(odd);
+  const Var w = make_parameter(Tensor::full({8, 1, 1, 8}, 1.0f, Device::kCuda));
+  const Var y = conv2d(x, w, {});
+  backward(y, odd);
+  const Var rows = make_parameter(Tensor::full({4, 8}, 1.0f + 0x1p-20f, Device::kCuda));
+  const Var linear_y = linear(rows, make_parameter(Tensor::full({3, 8}, 1.0f, Device::kCuda)));
+  return {values(y.value())[0], values(parameter_grad(x))[0], values(parameter_grad(w))[0],
+          values(linear_y.value())[0]};
+}
+
+TEST_F(CudaOps, MultiplyInTf32OnlyWhenAllowed) {
+  const double odd = 1.0 + 0x1p-11 + 0x1p-20;
+  const std::vector<float> exact = products();
+  EXPECT_FLOAT_EQ(exact[0], 8 * odd);
+  EXPECT_FLOAT_EQ(exact[1], 8 * odd);
+  EXPECT_FLOAT_EQ(exact[2], 4 * odd * odd);
+  EXPECT_FLOAT_EQ(exact[3], 8 * (1.0 + 0x1p-20));
+  set_float32_matmul(F32Math::kTf32);
+  const std::vector<float> rounded = products();
+  set_float32_matmul(F32Math::kExact);
+  const double near = 1.0 + 0x1p-10;  // the nearest with 10 bits
+  for (const auto& [value, expected] : {std::pair(rounded[0], 8 * near),
+                                        {rounded[1], 8 * near},
+                                        {rounded[2], 4 * near * near},
+                                        {rounded[3], 8.0}}) {
+    EXPECT_FLOAT_EQ(value, static_cast<float>(expected));
+  }
 }
 
 #ifdef RELA_CUDA_SIMT

@@ -58,9 +58,48 @@ class PlanChoice : public testing::Test {
 };
 
 TEST_F(PlanChoice, IsTheFastestOfTheFirstFew) {
+  std::vector<std::optional<float>> times(kMeasuredAlgorithms, 3.0f);
+  times[1] = times[2] = 2.0f;  // a tie goes to the better rank
+  times.push_back(1.0f);
   ChoiceFile file = open();
-  EXPECT_EQ(choose_algorithm("call", algorithms({3.0f, 2.0f, 2.0f, 5.0f, 1.0f}), file), 1u);
-  EXPECT_THAT(measured_, ElementsAre(0, 1, 2, 3));  // a tie goes to the better rank
+  EXPECT_EQ(choose_algorithm("call", algorithms(times), file), 1u);
+  EXPECT_EQ(measured_.size(), kMeasuredAlgorithms);
+}
+
+TEST_F(PlanChoice, AlgorithmsThatCannotRunLeaveTheirPlacesToOthers) {
+  std::vector<std::optional<float>> times(kMeasuredAlgorithms + 3, std::nullopt);
+  times.back() = 1.0f;
+  ChoiceFile file = open();
+  EXPECT_EQ(choose_algorithm("call", algorithms(times), file), times.size() - 1);
+
+  measured_.clear();
+  const std::vector<std::optional<float>> refused(2 * kTriedAlgorithms, std::nullopt);
+  EXPECT_EQ(choose_algorithm("another", algorithms(refused), file), 0u);
+  EXPECT_EQ(measured_.size(), kTriedAlgorithms);
+}
+
+TEST_F(PlanChoice, MeasuringIsAnnouncedOnceAndOnlyWhenThereIsAny) {
+  std::vector<std::string> lines;
+  tuning().inform = [&](const std::string& text) { lines.push_back(text); };
+  tuning().folder = "/cache/rela";
+  ChoiceFile file = open();
+  file.put("known", "a");
+  choose_algorithm("known", algorithms({1.0f}), file);
+  EXPECT_THAT(lines, IsEmpty());
+  choose_algorithm("one", algorithms({1.0f}), file);
+  choose_algorithm("two", algorithms({1.0f}), file);
+  EXPECT_THAT(lines, ElementsAre(AllOf(HasSubstr("measuring"), HasSubstr("/cache/rela"))));
+}
+
+TEST(MeasuringProgress, IsToldEveryThreeSeconds) {
+  using std::chrono::milliseconds;
+  const MeasuringProgress::Clock::time_point start{};
+  MeasuringProgress progress;
+  EXPECT_THAT(progress.before_call(start, ""), HasSubstr("set RELA_CACHE_DIR"));
+  EXPECT_EQ(progress.before_call(start + milliseconds(2900), ""), "");
+  EXPECT_EQ(progress.before_call(start + milliseconds(3100), ""),
+            "measured the algorithms of 2 calls in 3 s");
+  EXPECT_EQ(progress.before_call(start + milliseconds(6000), ""), "");
 }
 
 TEST_F(PlanChoice, IsMeasuredOnceAndKeptForLaterProcesses) {

@@ -12,6 +12,7 @@ GpuFacts good_machine() {
   return {.build = CudaBuild::kGpu,
           .runtime_version = 13000,
           .driver_version = 13010,
+          .architectures = "80-real, 90-real, 120",
           .visible_devices = std::nullopt,
           .error = "",
           .gpus = {{"NVIDIA H100", 9, 0, 132, size_t{80} << 30}}};
@@ -85,10 +86,37 @@ TEST(GpuComplaint, OfAnOldGpuNamesItAndWhatIsNeeded) {
                                           HasSubstr("8.0 or higher is needed")));
 }
 
+TEST(GpuComplaint, OfAGpuThatNoKernelServesNamesTheSwitch) {
+  GpuFacts facts = good_machine();
+  facts.architectures = "90a-real";
+  EXPECT_EQ(gpu_complaint(facts), "");
+  facts.gpus.front() = {"NVIDIA B200", 10, 0, 148, size_t{180} << 30};
+  EXPECT_THAT(gpu_complaint(facts),
+              AllOf(HasSubstr("NVIDIA B200, compute capability 10.0"),
+                    HasSubstr("this build holds kernels for 90a-real"),
+                    HasSubstr("-DCMAKE_CUDA_ARCHITECTURES=100"), HasSubstr("--device cpu")));
+}
+
+TEST(Architectures, ServeWhatNvidiaPromises) {
+  // Machine code: later GPUs of its major version. PTX: all later ones.
+  EXPECT_TRUE(architectures_serve("80-real", 8, 9));
+  EXPECT_FALSE(architectures_serve("86-real", 8, 0));
+  EXPECT_FALSE(architectures_serve("80-real, 89-real", 9, 0));
+  EXPECT_TRUE(architectures_serve("80-virtual", 12, 0));
+  EXPECT_TRUE(architectures_serve("80-real, 90", 10, 3));
+  EXPECT_FALSE(architectures_serve("90", 8, 9));
+  // Code for features of one GPU: there alone, PTX included. For a family: its major version.
+  EXPECT_TRUE(architectures_serve("90a", 9, 0));
+  EXPECT_FALSE(architectures_serve("90a", 10, 0));
+  EXPECT_TRUE(architectures_serve("100f", 10, 3));
+  EXPECT_FALSE(architectures_serve("100f", 12, 0));
+  EXPECT_TRUE(architectures_serve("native", 8, 6));
+}
+
 TEST(GpuFacts, AreDescribedInOneLine) {
   EXPECT_EQ(describe_gpu(good_machine().gpus.front()),
             "NVIDIA H100, compute capability 9.0, 132 multiprocessors, 80.0 GiB");
-  EXPECT_EQ(describe_build(good_machine()), "CUDA 13.0");
+  EXPECT_EQ(describe_build(good_machine()), "CUDA 13.0 for 80-real, 90-real, 120");
   EXPECT_EQ(describe_build({.build = CudaBuild::kEmulated}), "emulated on the CPU");
   EXPECT_EQ(describe_build({}), "none");
 }

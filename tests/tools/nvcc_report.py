@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles every CUDA kernel for sm_80 and sm_90a and reads ptxas's report on its resources.
+"""Compiles every CUDA kernel for sm_80 and sm_90 and reads ptxas's report on its resources.
 
 Required of every kernel: no spills, registers times threads at most 65536, static shared memory at
 most 48 KiB, threads bounded by __launch_bounds__. Without nvcc it says so and passes.
@@ -24,7 +24,7 @@ import time
 import tidy
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ARCHITECTURES = ("sm_80", "sm_90a")
+ARCHITECTURES = ("sm_80", "sm_90")
 MAX_REGISTERS = 65536
 MAX_STATIC_SHARED = 48 * 1024
 

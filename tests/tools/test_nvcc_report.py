@@ -11,7 +11,7 @@ ptxas info    : Function properties for _Z4goodPf
     0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
 ptxas info    : Used 32 registers, used 1 barriers, 128 bytes smem, 380 bytes cmem[0]
 ptxas info    : Compile time = 3.1 ms
-ptxas info    : Compiling entry function '_Z5spillPf' for 'sm_90a'
+ptxas info    : Compiling entry function '_Z5spillPf' for 'sm_90'
 ptxas info    : Function properties for _Z5spillPf
     16 bytes stack frame, 12 bytes spill stores, 8 bytes spill loads
 ptxas info    : Used 255 registers, used 0 barriers
@@ -42,7 +42,7 @@ class NvccReport(unittest.TestCase):
         kernels = nvcc_report.parse_ptxas(PTXAS)
         self.assertEqual(kernels, {
             ("_Z4goodPf", "sm_80"): dict(registers=32, stack=0, spills=0, shared=128),
-            ("_Z5spillPf", "sm_90a"): dict(registers=255, stack=16, spills=20, shared=0)})
+            ("_Z5spillPf", "sm_90"): dict(registers=255, stack=16, spills=20, shared=0)})
 
     def test_reads_launch_bounds(self):
         self.assertEqual(nvcc_report.parse_bounds(PTX), {"_Z4goodPf": 256, "_Z5spillPf": 512})

@@ -2,6 +2,7 @@
 
 #include "kernels/elementwise/cast.h"
 #include "kernels/libraries/cublas/matmul.h"
+#include "kernels/libraries/tf32.h"
 #include "kernels/libraries/widened_product.h"
 #include "kernels/simt/device.h"
 
@@ -102,6 +103,13 @@ void run(const MatmulCall& call, const MatmulTensors& t, Workspace workspace) {
                         });
 }
 
+/// On a GPU tensor cores would round the factors.
+void run_in_tf32(const MatmulCall& call, const MatmulTensors& t, Workspace workspace) {
+  const std::vector<float> a = rounded_to_tf32(t.a, call.m * call.k);
+  const std::vector<float> b = rounded_to_tf32(t.b, call.k * call.n);
+  run(call, {.a = a.data(), .b = b.data(), .bias = t.bias, .c = t.c}, workspace);
+}
+
 size_t product_bytes(const MatmulCall& call) {
   return linear_workspace_bytes_cpu(problem_of(call), pass_of(call.layout), call.mode);
 }
@@ -118,7 +126,10 @@ void matmul(const MatmulCall& call, const MatmulTensors& tensors, Workspace work
             Stream stream) {
   simt::host_task_async(stream, [=] {
     MatmulTensors t = tensors;
-    for (int64_t i = 0; i < call.batch; ++i, t = next(call, t)) run(call, t, workspace);
+    const bool tf32 = call.in == Dtype::kF32 && call.f32_math == F32Math::kTf32;
+    for (int64_t i = 0; i < call.batch; ++i, t = next(call, t)) {
+      (tf32 ? run_in_tf32 : run)(call, t, workspace);
+    }
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "kernels/elementwise/cast.h"
 #include "kernels/libraries/cudnn/convolution.h"
+#include "kernels/libraries/tf32.h"
 #include "kernels/libraries/widened_product.h"
 #include "kernels/simt/device.h"
 
@@ -74,6 +75,14 @@ void run(const ConvolutionCall& call, const ConvolutionTensors& t, Workspace wor
   }
 }
 
+/// On a GPU tensor cores would round the factors.
+void run_in_tf32(const ConvolutionCall& call, const ConvolutionTensors& t, Workspace workspace) {
+  const ConvolutionSizes sizes = sizes_of(call);
+  const std::vector<float> first = rounded_to_tf32(t.first, sizes.first);
+  const std::vector<float> second = rounded_to_tf32(t.second, sizes.second);
+  run(call, {first.data(), second.data(), t.result}, workspace);
+}
+
 }  // namespace
 
 size_t convolution_workspace_bytes(const ConvolutionCall& call) {
@@ -87,7 +96,8 @@ size_t convolution_workspace_bytes(const ConvolutionCall& call) {
 
 void convolution(const ConvolutionCall& call, const ConvolutionTensors& tensors,
                  Workspace workspace, Stream stream) {
-  simt::host_task_async(stream, [=] { run(call, tensors, workspace); });
+  const bool tf32 = call.dtype == Dtype::kF32 && call.f32_math == F32Math::kTf32;
+  simt::host_task_async(stream, [=] { (tf32 ? run_in_tf32 : run)(call, tensors, workspace); });
 }
 
 }  // namespace rela

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <sstream>
 
 namespace rela {
@@ -41,6 +42,18 @@ CudnnDescriptor engine_of(const CudnnDescriptor& config) {
   auto engines =
       config.get_descriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR);
   return std::move(engines.at(0));
+}
+
+std::string name_of(const CudnnDescriptor& config) {
+  std::ostringstream text;
+  text << "engine " << engine_of(config).get_int64(CUDNN_ATTR_ENGINE_GLOBAL_INDEX) << ',';
+  for (const CudnnDescriptor& choice :
+       config.get_descriptors(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
+                              CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS)) {
+    text << ' ' << static_cast<int>(choice.knob_type()) << '='
+         << choice.get_int64(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE);
+  }
+  return text.str();
 }
 
 CudnnDescriptor finalised_plan(const CudnnDescriptor& config, const CudnnDescriptor& device) {
@@ -123,40 +136,31 @@ EngineProposals::EngineProposals(std::vector<CudnnDescriptor> graph, const Cudnn
                                  const std::function<bool(EngineNotes)>& accepts)
     : device_(device), first_(graph.size()) {
   std::vector<CudnnDescriptor> parts = std::move(graph);
-  for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+  std::set<std::string> seen;
+  for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK}) {
     for (CudnnDescriptor& config : proposals(parts[first_ - 1], device, mode)) {
-      if (accepts(engine_of(config).numerical_notes())) parts.push_back(std::move(config));
+      const bool fits = accepts(engine_of(config).numerical_notes());
+      if (fits && seen.insert(name_of(config)).second) parts.push_back(std::move(config));
     }
   }
   parts_ = std::make_shared<const std::vector<CudnnDescriptor>>(std::move(parts));
 }
 
-std::string EngineProposals::name(size_t i) const {
-  std::ostringstream text;
-  text << "engine " << engine_of(config(i)).get_int64(CUDNN_ATTR_ENGINE_GLOBAL_INDEX) << ',';
-  for (const CudnnDescriptor& choice :
-       config(i).get_descriptors(CUDNN_ATTR_ENGINECFG_KNOB_CHOICES,
-                                 CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, CUDNN_KNOB_TYPE_COUNTS)) {
-    text << ' ' << static_cast<int>(choice.knob_type()) << '='
-         << choice.get_int64(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE);
-  }
-  return text.str();
-}
+std::string EngineProposals::name(size_t i) const { return name_of(config(i)); }
 
 EnginePlan EngineProposals::plan(size_t i) const {
   return {parts_, finalised_plan(config(i), device_)};
 }
 
-EnginePlan EngineProposals::ranked_plan() const {
-  std::optional<EnginePlan> smallest;
+EngineProposals::Ranked EngineProposals::ranked_plan(size_t workspace_limit) const {
+  std::optional<Ranked> smallest;
   std::optional<CudnnError> refusal;
   for (size_t i = 0; i < size(); ++i) {
     try {
-      EnginePlan next = plan(i);
-      if (next.workspace_bytes() <= kPlanWorkspaceLimit) return next;
-      if (!smallest || next.workspace_bytes() < smallest->workspace_bytes()) {
-        smallest.emplace(std::move(next));
-      }
+      Ranked next{i, plan(i)};
+      const size_t bytes = next.plan.workspace_bytes();
+      if (bytes <= workspace_limit) return next;
+      if (!smallest || bytes < smallest->plan.workspace_bytes()) smallest.emplace(std::move(next));
     } catch (const CudnnError& e) {
       refusal = e;
     }

@@ -5,6 +5,18 @@
 #include <cudnn.h>
 
 namespace rela {
+namespace {
+
+/// The first release with the attributes that this code sets; RelaCudnn.cmake asks the same of the
+/// headers.
+constexpr size_t kOldest = 91300;
+
+std::string complaint(const SharedLibrarySource::Lookup& function) {
+  const auto version = reinterpret_cast<size_t (*)()>(function("cudnnGetVersion"));
+  return version == nullptr ? "is not cuDNN" : too_old(version(), kOldest);
+}
+
+}  // namespace
 
 const SharedLibrary& cudnn_library() {
   static const SharedLibrary library(
@@ -13,7 +25,9 @@ const SharedLibrary& cudnn_library() {
        .variable = "CUDNN_ROOT",
        .folder = RELA_CUDNN_FOLDER,
        .python = "nvidia/cudnn/lib",
-       .package = "NVIDIA's package cudnn9-cuda-13, or pip's nvidia-cudnn-cu13"});
+       .package = "NVIDIA's package cudnn9-cuda-13, or pip's nvidia-cudnn-cu13",
+       .family = "libcudnn",
+       .complaint = complaint});
   return library;
 }
 

@@ -16,9 +16,11 @@ struct DestroyHandle {
 };
 using OwnedHandle = std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, DestroyHandle>;
 
+size_t workspace_limit() { return plan_workspace_limit(simt::device_memory().total_bytes); }
+
 /// Empty if memory does not suffice.
 std::optional<float> milliseconds(const EnginePlan& plan, const MeasuringTensors& tensors) {
-  if (plan.workspace_bytes() > kPlanWorkspaceLimit) return std::nullopt;
+  if (plan.workspace_bytes() > workspace_limit()) return std::nullopt;
   MeasuringMemory memory;
   const GraphMemory call = tensors(memory);
   void* workspace = memory.take(plan.workspace_bytes());
@@ -42,11 +44,11 @@ EnginePlan measured_plan(const std::string& call, const EngineProposals& proposa
     const size_t algorithm = choose_algorithm(call, algorithms, file);
     if (algorithm < proposals.size()) {
       EnginePlan plan = proposals.plan(algorithm);
-      if (plan.workspace_bytes() <= kPlanWorkspaceLimit) return plan;
+      if (plan.workspace_bytes() <= workspace_limit()) return plan;
     }
   } catch (const CudnnError&) {  // the first one, unmeasured: fall back along the ranking
   }
-  return proposals.ranked_plan();
+  return proposals.ranked_plan(workspace_limit()).plan;
 }
 
 }  // namespace
@@ -70,7 +72,7 @@ cudnnHandle_t cudnn_handle(Stream stream) {
 
 EnginePlan chosen_plan(const std::string& call, const EngineProposals& proposals,
                        const MeasuringTensors& tensors) {
-  if (tuning().search == PlanSearch::kRanked) return proposals.ranked_plan();
+  if (tuning().search == PlanSearch::kRanked) return proposals.ranked_plan(workspace_limit()).plan;
   static std::mutex one_at_a_time;  // guards the file, and serialises measurements
   const std::lock_guard lock(one_at_a_time);
   return measured_plan(call, proposals, tensors,

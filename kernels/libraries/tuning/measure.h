@@ -13,7 +13,7 @@
 
 namespace rela {
 
-/// Zeroed device memory, while it lasts; freed by the destructor.
+/// Device memory, while it lasts; freed by the destructor.
 class MeasuringMemory {
  public:
   MeasuringMemory() = default;
@@ -21,11 +21,11 @@ class MeasuringMemory {
   MeasuringMemory(const MeasuringMemory&) = delete;
   MeasuringMemory& operator=(const MeasuringMemory&) = delete;
 
-  /// Null if there is not enough, and for 0 bytes.
+  /// Zeros, for scratch. Null if there is not enough, and for 0 bytes.
   void* take(size_t bytes);
-  void* take(int64_t elements, Dtype dtype) {
-    return take(static_cast<size_t>(elements) * dtype_bytes(dtype));
-  }
+  /// Random values from [-1, 1), for tensors: on zeros a GPU draws less power and clocks higher,
+  /// and some kernels leave early. Integers are zeros.
+  void* take(int64_t elements, Dtype dtype);
   /// True if no take() has failed.
   bool suffices() const { return suffices_; }
 

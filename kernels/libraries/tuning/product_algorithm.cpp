@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernels/libraries/plan_cache.h"
+#include "kernels/libraries/tuning/kernel_sources.h"
 #include "kernels/libraries/tuning/measure.h"
 #include "kernels/libraries/tuning/tuning.h"
 #include "kernels/simt/device.h"
@@ -15,7 +16,8 @@ ProductAlgorithm product_algorithm(const std::string& call, const ProductTimer& 
   static PlanCache<std::pair<int, std::string>, ProductAlgorithm> cache;
   return cache.get({simt::current_device(), call}, [&](const auto& key) {
     return std::make_unique<ProductAlgorithm>(
-        choose_product_algorithm(call, milliseconds, choice_file(key.first, cublaslt_version())));
+        choose_product_algorithm(std::string("kernels ") + kernel_sources_hash() + ", " + call,
+                                 milliseconds, choice_file(key.first, cublaslt_version())));
   });
 }
 

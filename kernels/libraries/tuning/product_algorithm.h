@@ -21,7 +21,8 @@ using ProductTimer = std::function<std::optional<float>(ProductAlgorithm)>;
 
 /// The algorithm for a call on the current device: kFused, or, where plans are measured
 /// (kernels/libraries/tuning/tuning.h), the faster one, measured the first time and stored with
-/// cuBLASLt's algorithms. `call` names op, type and sizes. Always kFused in the emulated build.
+/// cuBLASLt's algorithms, for as long as the sources of our kernels stay the same. `call` names op,
+/// type and sizes. Always kFused in the emulated build.
 ProductAlgorithm product_algorithm(const std::string& call, const ProductTimer& milliseconds);
 
 /// The algorithm that the file names for a call; otherwise the faster one, which is written to the

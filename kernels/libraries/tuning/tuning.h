@@ -6,6 +6,7 @@
 // two that are close noise may decide: a process that finds no file of choices may choose
 // differently from the one before.
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -18,10 +19,26 @@ namespace rela {
 
 enum class PlanSearch : uint8_t { kRanked, kMeasured };
 
+/// What measuring tells whoever waits for it: one line when it begins, then one every few seconds.
+class MeasuringProgress {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// A call is about to be measured. Returns the line to log; empty: none is due.
+  std::string before_call(Clock::time_point now, const std::string& folder);
+
+ private:
+  int64_t calls_ = 0;
+  Clock::time_point began_{}, told_{};
+};
+
 struct Tuning {
+  using Say = std::function<void(const std::string&)>;
   PlanSearch search = PlanSearch::kRanked;
   std::string folder = default_choice_folder();  // for files of choices; empty: none
-  std::function<void(const std::string&)> warn = [](const std::string&) {};
+  Say warn = [](const std::string&) {};
+  Say inform = [](const std::string&) {};
+  MeasuringProgress progress{};
 
   /// $RELA_CACHE_DIR, or rela/ in $XDG_CACHE_HOME, or in ~/.cache; empty without any.
   static std::string default_choice_folder();
@@ -37,8 +54,10 @@ struct RankedAlgorithms {
   std::function<std::optional<float>(size_t algorithm)> milliseconds;
 };
 
-/// How many algorithms are measured, from the top of the ranking.
-inline constexpr size_t kMeasuredAlgorithms = 4;
+/// How many algorithms are measured, from the top of the ranking; those that cannot run do not
+/// count, but no more than kTriedAlgorithms are tried.
+inline constexpr size_t kMeasuredAlgorithms = 8;
+inline constexpr size_t kTriedAlgorithms = 32;
 
 /// The algorithm for a call: the one that the file names; otherwise the fastest of the first few,
 /// which is written to the file; the first one if none could be measured. Ties go to the better

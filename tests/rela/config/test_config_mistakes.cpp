@@ -151,6 +151,16 @@ TEST(ConfigMistakes, ANormalisationIsANameOrThreeMeansAndThreePositiveDeviations
             cat(allowed, " (got \"imagnet\") in --set; did you mean \"imagenet\"?"));
 }
 
+TEST(ConfigMistakes, AreAsManyAsOneReads) {
+  std::string keys;
+  for (int i = 0; i < 100; ++i) keys += cat("\"wrong", i, "\": 1, ");
+  const std::string long_key(10'000, 'k');
+  const std::string text = mistakes_of(small_config(cat(keys, "\"", long_key, "\": 1")));
+  EXPECT_THAT(text, testing::EndsWith("\nand 81 more"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 20);
+  EXPECT_LT(mistakes_of(small_config(cat("\"", long_key, "\": 1"))).size(), 2000u);
+}
+
 struct Wrong {
   const char* json;
   const char* line;
@@ -163,7 +173,7 @@ TEST(ConfigMistakes, EveryTypeIsCheckedStrictly) {
       {R"("batch_size": 1)", "batch_size: must be an integer in [2, 1048576] (got 1) at line 1"},
       {R"("accum_steps": 0)", "accum_steps: must be an integer in [1, 1048576] (got 0) at line 1"},
       {R"("seed": 18446744073709551615)",
-       "seed: must be an integer >= 0 (got 18446744073709551615) at line 1"},
+       "seed: must be at most 9223372036854775807 (got 18446744073709551615) at line 1"},
       {R"("deterministic": 1)", "deterministic: must be true or false (got 1) at line 1"},
       {R"("threads": null)",
        "threads: must be an integer in [1, 4096] or \"auto\" (got null) at line 1"},
