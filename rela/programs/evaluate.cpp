@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <filesystem>
+#include <initializer_list>
 #include <optional>
+#include <string>
 
 #include "rela/config/normalize_field.h"
 #include "rela/data/subset.h"
@@ -162,11 +164,18 @@ void describe_knn(CommandLine& knn, Arguments& a) {
   knn.add_option("--neighbours", a.sheet.k, "training images for each of them").show_default();
 }
 
-/// Options of the picture that would change nothing.
-void check_picture_options(const CommandLine& knn, const Arguments& a) {
+/// Options that would change nothing.
+void check_idle_options(const CommandLine& knn, const Arguments& a) {
+  const auto is_one_of = [](const std::string& option, std::initializer_list<const char*> names) {
+    return std::ranges::find(names, option) != names.end();
+  };
   for (const std::string& option : knn.given_options()) {
-    RELA_CHECK(!a.sheet.picture.empty() || (option != "--queries" && option != "--neighbours"),
+    RELA_CHECK(!a.sheet.picture.empty() || !is_one_of(option, {"--queries", "--neighbours"}),
                UsageError, option, ": it is about the picture; name its file with --picture");
+    RELA_CHECK(!a.pixels || !is_one_of(option, {"--run", "--weights", "--model", "--width",
+                                                "--cifar-stem", "--normalize"}),
+               UsageError, option,
+               ": it is about a model, and --pixels has none; pass one of them");
   }
 }
 
@@ -197,7 +206,7 @@ ExitCode run(int argc, const char* const* argv) {
     draw_neighbours(neighbours, sheet);
     return ExitCode::kDone;
   }
-  check_picture_options(knn, a);
+  check_idle_options(knn, a);
   report(a, measure(a, classify.was_given() ? "classify" : knn.was_given() ? "knn" : "linear"));
   return ExitCode::kDone;
 }

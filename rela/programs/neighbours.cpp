@@ -93,12 +93,6 @@ void describe_neighbours(CommandLine& app, NeighboursArguments& a) {
   app.add_option("--out", a.sheet.picture, "the picture (PNG)");
 }
 
-void check_picture_file(const char* option, const std::string& file) {
-  RELA_CHECK(file.ends_with(".png"), UsageError, option, ": \"", file,
-             "\"; the picture is a PNG: a file that ends in .png");
-  check_writable(file);
-}
-
 NeighbourPicture::NeighbourPicture(const SheetArguments& arguments, const Subset& candidates,
                                    const ImageDataset& test, Device device)
     : file_(arguments.picture),

@@ -24,9 +24,6 @@ struct SheetArguments {
   uint64_t seed = 1;             // of the choice of queries
 };
 
-/// Throws UsageError unless the file ends in .png, and IoError if it cannot be written.
-void check_picture_file(const char* option, const std::string& file);
-
 /// A contact sheet, model by model. The data sets must outlive it.
 class NeighbourPicture {
  public:

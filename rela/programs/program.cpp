@@ -104,6 +104,12 @@ int run_single_program(const char* program, const std::function<ExitCode()>& bod
   });
 }
 
+void check_picture_file(const char* option, const std::string& file) {
+  RELA_CHECK(file.ends_with(".png"), UsageError, option, ": \"", file,
+             "\"; the picture is a PNG: a file that ends in .png");
+  check_writable(file);
+}
+
 void print_result(const JsonValue& result) {
   std::printf("%s\n", to_json_text(result, JsonLayout::kCompact).c_str());
   std::fflush(stdout);

@@ -15,6 +15,10 @@ int run_program(const std::function<ExitCode()>& body) noexcept;
 /// has started more than this one.
 int run_single_program(const char* program, const std::function<ExitCode()>& body) noexcept;
 
+/// For the file of a picture that an option names: throws UsageError unless it ends in .png, and
+/// IoError if it cannot be written.
+void check_picture_file(const char* option, const std::string& file);
+
 /// Prints a program's result as the last line of stdout, flushed: it is there whatever happens to
 /// the files that are written after it.
 void print_result(const JsonValue& result);

@@ -184,7 +184,7 @@ void check_only(const ExperimentConfig& config) {
 
 /// The views of the run's first phase.
 void draw_preview(const Arguments& a, const ExperimentConfig& config) {
-  check_writable(a.preview_file);
+  check_picture_file("--preview-file", a.preview_file);
   const auto train = open_split(config, Split::kTrain);
   LoaderOptions options = loader_options(config);
   if (config.has_rela_phase()) options.views.fill(rela_view(config));

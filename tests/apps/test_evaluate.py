@@ -73,6 +73,12 @@ class Evaluation(ProgramTest):
                                "--data", self.data)
             self.assertFails(done, USAGE, option[0], "vit_tiny_patch4_32 has one shape only")
 
+    def test_pixels_take_no_options_of_a_model(self):
+        for option in (("--run", self.run_folder.folder), ("--model", "resnet18"), ("--width", 8), ("--cifar-stem",),
+                       ("--normalize", "clip")):
+            done = run_program("evaluate", "knn", "--pixels", *option, "--data", self.data)
+            self.assertFails(done, USAGE, f"{option[0]}: it is about a model, and --pixels has none")
+
     def test_a_picture_is_not_written_under_another_kinds_name(self):
         done = run_program("evaluate", "neighbours", "--pixels", "--data", self.data, "--out", self.top / "sheet.jpg")
         self.assertFails(done, USAGE, "sheet.jpg", ".png")

@@ -148,6 +148,9 @@ class Photos(ProgramTest):
         self.assertEqual((width, height), (2 * 16 + 3 * (3 * 96 + 8) + 2 * 20, 2 * 16 + 24 + 2 * 96 + 4))
         self.assertFails(run_program("train_byol", self.write_config(self.changes(train_path=self.set)),
                                      "--preview", 13, "--preview-file", picture), USAGE, "1 to 12")
+        self.assertFails(run_program("train_byol", self.write_config(self.changes(train_path=self.set)),
+                                     "--preview", 5, "--preview-file", self.top / "views.jpg"), USAGE,
+                         "--preview-file", "views.jpg", ".png")
 
     def test_evaluate_and_embed_read_photographs(self):
         run = self.trained("run", "-q", changes=dict(self.changes(train_path=self.set), **{"eval.knn_k": 3}))

@@ -121,7 +121,7 @@ TEST_F(CudaMemory, ExhaustedSaysWhatIsWantedHeldAndFree) {
               ThrowsMessage<OutOfMemoryError>(AllOf(HasSubstr("cuda memory: wanted 32.0 MiB more"),
                                                     HasSubstr("of activations and their gradients"),
                                                     HasSubstr("of the GPU's"), HasSubstr("free"),
-                                                    HasSubstr("lower batch_size"))));
+                                                    HasSubstr("use fewer or smaller images"))));
   allocator.set_limit(0);
   EXPECT_NO_THROW((void)Tensor::empty({32 << 20}, Dtype::kU8, Device::kCuda));
 }
