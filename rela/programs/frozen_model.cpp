@@ -44,7 +44,8 @@ void describe_data(CommandLine& app, FrozenModelArguments& a) {
 
 void describe_arguments(CommandLine& app, FrozenModelArguments& a) {
   app.add_option("--run", a.run, "folder of a finished run: its exported backbone");
-  app.add_option("--weights", a.weights, "safetensors file, under the names of torchvision, timm or who published it");
+  app.add_option("--weights", a.weights,
+                 "safetensors file, under the names of torchvision, timm or who published it");
   app.add_option("--model", a.model, "model of --weights, e.g. resnet18");
   app.add_option("--width", a.width,
                  "channels of the first stage of --model; otherwise as the weights show");

@@ -81,6 +81,7 @@ class Vit(ProgramTest):
         (self.top / "hub/config.json").write_text("{")
         self.assertFails(run_program("embed", *args), WEIGHTS, "hub/config.json: not JSON")
         (self.top / "hub/config.json").unlink()
+        self.assertNotEqual(features("--image-size", 16), features())  # its positions are resampled
         self.assertFails(run_program("embed", *args, "--image-size", 18), USAGE, "--image-size: 18",
                          "patches of 4 pixels; views of 18 pixels are no multiple")
 
