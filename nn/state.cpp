@@ -77,7 +77,7 @@ bool fits(const StateTensor& t, const Shape& stored, const LoadOptions& options)
 }
 
 /// Adds the class token's own position, if the file has one and the model nothing to keep it in.
-void add_class_position(const SafetensorsReader& file, const LoadOptions& options,
+void add_class_position(const WeightsFile& file, const LoadOptions& options,
                         std::vector<float>& class_token) {
   const StoredTensor stored = stored_as(options, options.position);
   const std::optional<PositionGrid> grid = grid_of(*stored_shape(file, stored));
@@ -87,7 +87,7 @@ void add_class_position(const SafetensorsReader& file, const LoadOptions& option
 }
 
 /// The values of a tensor of the model, in the file's layout.
-std::vector<float> values_for(const SafetensorsReader& file, const StateTensor& t,
+std::vector<float> values_for(const WeightsFile& file, const StateTensor& t,
                               const LoadOptions& options) {
   const StoredTensor stored = stored_as(options, t.name);
   std::vector<float> values = read_stored(file, stored);
@@ -100,7 +100,7 @@ std::vector<float> values_for(const SafetensorsReader& file, const StateTensor& 
   return values;
 }
 
-void read_tensor(const SafetensorsReader& file, const LoadOptions& options, StateTensor& t) {
+void read_tensor(const WeightsFile& file, const LoadOptions& options, StateTensor& t) {
   const bool on_host = t.value.device() == Device::kCpu;
   Tensor value = on_host ? t.value : Tensor::empty(t.value.shape(), t.value.dtype());
   if (value.dtype() == Dtype::kI64) {
@@ -138,11 +138,10 @@ struct Mismatch {
 /// Counters are I64; everything else converts from any floating type that read_as_f32() takes.
 bool can_read_as(WireDtype file, Dtype model) {
   if (model == Dtype::kI64) return file == WireDtype::kI64;
-  return file == WireDtype::kF32 || file == WireDtype::kF16 || file == WireDtype::kBf16 ||
-         file == WireDtype::kF64;
+  return is_float(file);
 }
 
-bool is_wanted(const SafetensorsEntry& entry, const LoadOptions& options) {
+bool is_wanted(const WeightsEntry& entry, const LoadOptions& options) {
   if (!options.file_prefix.empty() && !entry.name.starts_with(options.file_prefix + "."))
     return false;
   return std::none_of(options.ignored_prefixes.begin(), options.ignored_prefixes.end(),
@@ -165,11 +164,11 @@ struct Findings {
 };
 /// Whether the shape of a tensor remains to be checked: it is stored, all parts are there, and in
 /// types that can be read.
-bool check_presence(const SafetensorsReader& file, const StateTensor& t, const StoredTensor& stored,
+bool check_presence(const WeightsFile& file, const StateTensor& t, const StoredTensor& stored,
                     const Findings& found) {
   bool is_usable = !stored.names.empty();
   for (const std::string& name : stored.names) {
-    const SafetensorsEntry* entry = file.find(name);
+    const WeightsEntry* entry = file.find(name);
     if (entry == nullptr) {
       is_usable = false;
       if (t.value.dtype() != Dtype::kI64) found.missing.names.push_back(name);
@@ -182,7 +181,7 @@ bool check_presence(const SafetensorsReader& file, const StateTensor& t, const S
   return is_usable;
 }
 
-void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state,
+void check_fit(const WeightsFile& file, std::span<const StateTensor> state,
                const LoadOptions& options) {
   Mismatch missing{"missing", {}};
   Mismatch unexpected{"unexpected", {}};
@@ -200,7 +199,7 @@ void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state
                                  shape ? *shape : file.find(name)->shape));
     }
   }
-  for (const SafetensorsEntry& entry : file.entries()) {
+  for (const WeightsEntry& entry : file.entries()) {
     if (is_wanted(entry, options) && !known.contains(entry.name))
       unexpected.names.push_back(entry.name);
   }
@@ -244,8 +243,7 @@ void save_state(const std::string& path, std::span<const StateTensor> state,
   write_safetensors(path, tensors, all);
 }
 
-void load_state(const SafetensorsReader& file, std::span<StateTensor> state,
-                const LoadOptions& options) {
+void load_state(const WeightsFile& file, std::span<StateTensor> state, const LoadOptions& options) {
   check_fit(file, state, options);
   for (StateTensor& t : state) {
     const StoredTensor stored = stored_as(options, t.name);

@@ -43,7 +43,7 @@ struct LoadOptions {
 /// (under others' names, axes of 1 in front do not count), and nothing else may be. Throws
 /// WeightsError that counts and lists (ten of each) missing, unexpected and mismatched names; then
 /// nothing is changed. Counters that a file lacks are left unchanged.
-void load_state(const SafetensorsReader& file, std::span<StateTensor> state,
+void load_state(const WeightsFile& file, std::span<StateTensor> state,
                 const LoadOptions& options = {});
 
 }  // namespace rela

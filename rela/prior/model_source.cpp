@@ -184,8 +184,8 @@ std::unique_ptr<Backbone> load_backbone(const ModelSource& source) {
 LoadedClassifier load_classifier(const ModelSource& source) {
   const SafetensorsReader reader(source.weights_file);
   const std::string name = classifier_name(source.spec) + ".weight";
-  const SafetensorsEntry* weight = reader.find(name);  // [classes, features]
-  for (const SafetensorsEntry& entry : reader.entries()) {
+  const WeightsEntry* weight = reader.find(name);  // [classes, features]
+  for (const WeightsEntry& entry : reader.entries()) {
     RELA_CHECK(weight != nullptr || !entry.name.ends_with("." + name), WeightsError,
                source.weights_file, ": the classifier in it is called ", entry.name, "; ", name,
                " is needed: write the tensors without what stands before that");
