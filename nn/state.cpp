@@ -181,40 +181,60 @@ bool check_presence(const WeightsFile& file, const StateTensor& t, const StoredT
   return is_usable;
 }
 
-void check_fit(const WeightsFile& file, std::span<const StateTensor> state,
-               const LoadOptions& options) {
+struct Fit {
   Mismatch missing{"missing", {}};
   Mismatch unexpected{"unexpected", {}};
   Mismatch shapes{"wrong shape or type", {}};
+  std::set<std::string> usable;  // tensors of the model
+
+  LoadReport report() const {
+    return {.loaded = static_cast<int64_t>(usable.size()),
+            .missing = static_cast<int64_t>(missing.names.size()),
+            .unexpected = static_cast<int64_t>(unexpected.names.size()),
+            .mismatched = static_cast<int64_t>(shapes.names.size()),
+            .mistakes = missing.text() + unexpected.text() + shapes.text()};
+  }
+};
+
+Fit fit_of(const WeightsFile& file, std::span<const StateTensor> state,
+           const LoadOptions& options) {
+  Fit fit;
   std::set<std::string> known;
   for (const StateTensor& t : state) {
     const StoredTensor stored = stored_as(options, t.name);
     known.insert(stored.names.begin(), stored.names.end());
-    if (!check_presence(file, t, stored, {missing, shapes})) continue;
+    if (stored.names.empty()) fit.usable.insert(t.name);  // zeros, whatever the file has
+    if (!check_presence(file, t, stored, {fit.missing, fit.shapes})) continue;
     const std::optional<Shape> shape = stored_shape(file, stored);
     if (!shape || !fits(t, *shape, options)) {
       const std::string& name = stored.names.front();
-      shapes.names.push_back(cat(name, stored.names.size() > 1 ? " and those stacked on it" : "",
-                                 ": model ", file_shape(t), ", file ",
-                                 shape ? *shape : file.find(name)->shape));
+      fit.shapes.names.push_back(
+          cat(name, stored.names.size() > 1 ? " and those stacked on it" : "", ": model ",
+              file_shape(t), ", file ", shape ? *shape : file.find(name)->shape));
+    } else {
+      fit.usable.insert(t.name);
     }
   }
   for (const WeightsEntry& entry : file.entries()) {
     if (is_wanted(entry, options) && !known.contains(entry.name))
-      unexpected.names.push_back(entry.name);
+      fit.unexpected.names.push_back(entry.name);
   }
-  const std::string prefix = common_prefix(missing.names, unexpected.names);
-  const bool fits = missing.names.empty() && unexpected.names.empty() && shapes.names.empty();
-  RELA_CHECK(fits, WeightsError, file.path(),
-             ": the weights do not fit this model: ", missing.names.size(), " missing, ",
-             unexpected.names.size(), " unexpected, ", shapes.names.size(),
-             " of wrong shape or type; ",
-             prefix.empty() ? "check that they are of the model that was named, in its shape"
-                            : cat("the file's names begin with \"", prefix,
-                                  "\": write them without it, e.g. in Python "
-                                  "{name.removeprefix(\"",
-                                  prefix, "\"): tensor for ...}"),
-             missing.text(), unexpected.text(), shapes.text());
+  return fit;
+}
+
+void check_fit(const WeightsFile& file, const Fit& fit, const LoadOptions& options) {
+  const LoadReport report = fit.report();
+  if (report.is_complete() || (options.allow_partial && report.loaded > 0)) return;
+  const std::string prefix = common_prefix(fit.missing.names, fit.unexpected.names);
+  throw WeightsError(
+      cat(file.path(), ": the weights do not fit this model: ", report.missing, " missing, ",
+          report.unexpected, " unexpected, ", report.mismatched, " of wrong shape or type; ",
+          prefix.empty() ? "check that they are of the model that was named, in its shape"
+                         : cat("the file's names begin with \"", prefix,
+                               "\": write them without it, e.g. in Python "
+                               "{name.removeprefix(\"",
+                               prefix, "\"): tensor for ...}"),
+          report.mistakes));
 }
 
 }  // namespace
@@ -243,14 +263,19 @@ void save_state(const std::string& path, std::span<const StateTensor> state,
   write_safetensors(path, tensors, all);
 }
 
-void load_state(const WeightsFile& file, std::span<StateTensor> state, const LoadOptions& options) {
-  check_fit(file, state, options);
+LoadReport compare_state(const WeightsFile& file, std::span<const StateTensor> state,
+                         const LoadOptions& options) {
+  return fit_of(file, state, options).report();
+}
+
+LoadReport load_state(const WeightsFile& file, std::span<StateTensor> state,
+                      const LoadOptions& options) {
+  const Fit fit = fit_of(file, state, options);
+  check_fit(file, fit, options);
   for (StateTensor& t : state) {
-    const StoredTensor stored = stored_as(options, t.name);
-    const bool has_all = std::ranges::all_of(
-        stored.names, [&](const std::string& name) { return file.find(name) != nullptr; });
-    if (has_all) read_tensor(file, options, t);
+    if (fit.usable.contains(t.name)) read_tensor(file, options, t);
   }
+  return fit.report();
 }
 
 }  // namespace rela

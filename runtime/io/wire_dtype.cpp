@@ -63,6 +63,7 @@ void convert_each(const void* in, float* to, int64_t count, Convert convert) {
 
 std::vector<WireDtype> all_wire_dtypes() {
   std::vector<WireDtype> all;
+  all.reserve(kWireDtypes.size());
   for (const WireDtypeFacts& facts : kWireDtypes) all.push_back(facts.dtype);
   return all;
 }
