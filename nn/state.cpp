@@ -34,17 +34,6 @@ struct ConvLayout {
   }
 };
 
-Tensor to_file_layout(const StateTensor& t) {
-  Tensor value = t.value.to(Device::kCpu);
-  if (!t.conv_weight) return value;
-  Tensor out = Tensor::empty(file_shape(t), Dtype::kF32);
-  const float* in = std::as_const(value).data<float>();
-  ConvLayout(t.value.shape()).for_each([&, to = out.data<float>()](int64_t m, int64_t f) {
-    to[f] = in[m];
-  });
-  return out;
-}
-
 StoredTensor stored_as(const LoadOptions& options, const std::string& name) {
   StoredTensor stored = options.names.find(name);
   if (options.file_prefix.empty()) return stored;
@@ -80,7 +69,8 @@ bool fits(const StateTensor& t, const Shape& stored, const LoadOptions& options)
 void add_class_position(const WeightsFile& file, const LoadOptions& options,
                         std::vector<float>& class_token) {
   const StoredTensor stored = stored_as(options, options.position);
-  const std::optional<PositionGrid> grid = grid_of(*stored_shape(file, stored));
+  const std::optional<Shape> shape = stored_shape(file, stored);  // none: of a part of the weights
+  const std::optional<PositionGrid> grid = shape ? grid_of(*shape) : std::nullopt;
   if (!grid || grid->class_rows == 0) return;
   const std::vector<float> positions = read_stored(file, stored);
   for (size_t c = 0; c < class_token.size(); ++c) class_token[c] += positions[c];
@@ -248,12 +238,23 @@ std::vector<StateTensor> state_of(const Module& module, std::string_view prefix)
   return state;
 }
 
+Tensor tensor_in_file(const StateTensor& t) {
+  Tensor value = t.value.to(Device::kCpu);
+  if (!t.conv_weight) return value;
+  Tensor out = Tensor::empty(file_shape(t), Dtype::kF32);
+  const float* in = std::as_const(value).data<float>();
+  ConvLayout(t.value.shape()).for_each([&, to = out.data<float>()](int64_t m, int64_t f) {
+    to[f] = in[m];
+  });
+  return out;
+}
+
 void save_state(const std::string& path, std::span<const StateTensor> state,
                 const SafetensorsMetadata& metadata) {
   std::vector<Tensor> staged;  // keeps permuted copies alive until they are written
   std::vector<SafetensorsTensor> tensors;
   for (const StateTensor& t : state) {
-    staged.push_back(to_file_layout(t));
+    staged.push_back(tensor_in_file(t));
     tensors.push_back({t.name, t.value.dtype() == Dtype::kI64 ? WireDtype::kI64 : WireDtype::kF32,
                        file_shape(t), staged.back().raw()});
   }

@@ -23,6 +23,9 @@ struct StateTensor {
 /// Parameters and buffers of a module, names prefixed with "<prefix>." unless it is empty.
 std::vector<StateTensor> state_of(const Module& module, std::string_view prefix = "");
 
+/// The tensor as files have it, on the host: convolution weights [K, C, R, S].
+Tensor tensor_in_file(const StateTensor& tensor);
+
 /// Writes the tensors under their names. Equal states give equal bytes.
 void save_state(const std::string& path, std::span<const StateTensor> state,
                 const SafetensorsMetadata& metadata = {});

@@ -4,7 +4,6 @@
 #include <array>
 #include <optional>
 
-#include "rela/config/normalize_field.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 
@@ -90,12 +89,6 @@ ModelInput described_input(const fs::path& folder, const JsonValue& config,
   const fs::path preprocessor = folder / kPreprocessorFile;
   if (!fs::exists(preprocessor)) return usual;
   return from_preprocessor(read_config_file(preprocessor.string()), usual);
-}
-
-JsonValue::Object timm_input(const ModelInput& input) {
-  return {{"input_size", JsonValue::Array{int64_t{3}, input.image_size, input.image_size}},
-          {"mean", channels_to_json(input.normalization.mean)},
-          {"std", channels_to_json(input.normalization.std)}};
 }
 
 JsonValue read_config_file(const std::string& file) {

@@ -26,9 +26,6 @@ ModelInput usual_input(const BackboneSpec& spec);
 ModelInput described_input(const std::filesystem::path& folder, const JsonValue& config,
                            const ModelInput& usual);
 
-/// Size and normalisation under timm's keys, as described_input() reads them.
-JsonValue::Object timm_input(const ModelInput& input);
-
 /// A JSON file. Throws WeightsError if it is none.
 JsonValue read_config_file(const std::string& file);
 

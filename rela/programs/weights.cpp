@@ -2,13 +2,14 @@
 #include <filesystem>
 #include <optional>
 
+#include "rela/onnx/export_onnx.h"
 #include "rela/prior/model_source.h"
 #include "rela/programs/command_line.h"
 #include "rela/programs/program.h"
 #include "rela/weights/hub_folder.h"
 #include "rela/weights/inspect.h"
 #include "runtime/io/file.h"
-#include "runtime/io/open_weights.h"
+#include "runtime/io/hash.h"
 
 namespace rela {
 namespace {
@@ -20,6 +21,7 @@ struct Arguments {
   std::string prefix;
   std::string model;
   std::string layout = "timm";
+  std::string to = "safetensors";
   bool json = false;
   bool allow_partial = false;
   bool overwrite = false;
@@ -45,7 +47,10 @@ void describe_inspect(CommandLine& app, Arguments& a) {
 
 void describe_convert(CommandLine& app, Arguments& a) {
   describe_input(app, a);
-  app.add_option("OUT", a.out, "folder to write: model.safetensors and config.json").required();
+  app.add_option("OUT", a.out,
+                 "folder to write, with model.safetensors and config.json; file for --to onnx")
+      .required();
+  app.add_option("--to", a.to, "safetensors or onnx").show_default();
   app.add_option("--model", a.model, "the model's name; otherwise recognised by its tensors");
   app.add_option("--layout", a.layout, "whose names: timm or torchvision").show_default();
   app.add_flag("--allow-partial", a.allow_partial,
@@ -78,18 +83,25 @@ ModelSource source_of(const Arguments& a, const BackboneWeights& weights) {
 
 ExitCode convert(const Arguments& a) {
   const NameLayout layout = layout_of(a);
-  const fs::path file = fs::path(a.out) / "model.safetensors";
+  RELA_CHECK(a.to == "safetensors" || a.to == "onnx", UsageError, "--to: \"", a.to,
+             "\"; allowed: safetensors, onnx");
+  const bool is_onnx = a.to == "onnx";
+  const fs::path file = is_onnx ? fs::path(a.out) : fs::path(a.out) / "model.safetensors";
   RELA_CHECK(a.overwrite || !fs::exists(file), IoError, file.string(),
              ": exists; name another folder or pass --overwrite");
   const auto weights = open_backbone_weights(a.in, a.chosen_prefix());
   const ModelSource source = source_of(a, *weights);
   const auto backbone = load_backbone(source, *weights);
-  write_hub_folder(a.out, source, *backbone, layout);
+  if (is_onnx) {
+    export_onnx(a.out, source, *backbone);
+  } else {
+    write_hub_folder(a.out, source, *backbone, layout);
+  }
   print_result(JsonValue::Object{{"out", file.string()},
                                  {"model", name_of(source.spec)},
                                  {"layout", weights->layout()},
                                  {"width", backbone->feature_width()},
-                                 {"sha256", sha256_of(*open_weights(file.string()))}});
+                                 {"sha256", sha256_file(file.string())}});
   return ExitCode::kDone;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/backbone_json.h"
+#include "rela/weights/timm_input.h"
 #include "runtime/io/file.h"
 #include "runtime/io/json.h"
 

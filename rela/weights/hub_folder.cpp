@@ -1,6 +1,7 @@
 #include "rela/weights/hub_folder.h"
 
 #include "nn/backbone_json.h"
+#include "rela/weights/timm_input.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 
@@ -13,10 +14,7 @@ std::string in_layout(const std::string& name, const BackboneSpec& spec, NameLay
 }
 
 JsonValue::Object pretrained_cfg(const ModelSource& source) {
-  JsonValue::Object json = timm_input(source.input);
-  json.emplace_back("interpolation",
-                    source.input.photos.filter == ResizeFilter::kBicubic ? "bicubic" : "bilinear");
-  json.emplace_back("crop_pct", 1 / source.input.photos.ratio);
+  JsonValue::Object json = timm_input_and_resize(source.input);
   json.emplace_back("num_classes", int64_t{0});
   json.emplace_back("classifier", classifier_name(source.spec));
   return json;

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <vector>
 
-#include "rela/config/normalize_field.h"
 #include "rela/prior/model_source.h"
+#include "rela/weights/timm_input.h"
 #include "runtime/io/open_weights.h"
 #include "runtime/io/quoted.h"
 
@@ -43,14 +43,6 @@ JsonValue::Array tensors_of(const WeightsFile& file) {
   return tensors;
 }
 
-JsonValue::Object input_of(const ModelInput& input) {
-  JsonValue::Object json = timm_input(input);
-  json.emplace_back("crop_pct", 1 / input.photos.ratio);
-  json.emplace_back("interpolation",
-                    input.photos.filter == ResizeFilter::kBicubic ? "bicubic" : "bilinear");
-  return json;
-}
-
 /// Adds which model the tensors are of, or why that is not known.
 void add_model(const std::string& path, const std::optional<std::string>& prefix,
                JsonValue::Object& json) {
@@ -66,7 +58,7 @@ void add_model(const std::string& path, const std::optional<std::string>& prefix
     json.emplace_back("unexpected", fit.unexpected);
     json.emplace_back("mismatched", fit.mismatched);
     json.emplace_back("mistakes", fit.mistakes);
-    json.emplace_back("input", input_of(source.input));
+    json.emplace_back("input", timm_input_and_resize(source.input));
   } catch (const WeightsError& error) {
     json.emplace_back("model", nullptr);
     json.emplace_back("problem", error.what());
