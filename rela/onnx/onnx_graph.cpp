@@ -106,7 +106,7 @@ const void* OnnxGraph::Constant::data() const {
 
 OnnxValue OnnxGraph::node(const std::string& op, const std::vector<OnnxValue>& inputs,
                           const std::vector<OnnxAttribute>& attributes) {
-  const OnnxValue name = cat(op, "_", ++count_);
+  OnnxValue name = cat(op, "_", ++count_);
   ProtobufMessage message;
   for (const OnnxValue& value : inputs) message.add(node_field::kInput, std::string_view(value));
   message.add(node_field::kOutput, std::string_view(name));
