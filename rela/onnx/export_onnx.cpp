@@ -19,7 +19,7 @@ void export_onnx(const std::string& path, const ModelSource& source, const Backb
   if (const auto* vit = dynamic_cast<const VisionTransformer*>(&backbone)) {
     const int64_t side = vit->spec().image_size;
     const OnnxValue images = graph.input("images", {kBatch, int64_t{3}, side, side});
-    features = vit_nodes(graph, weights, images, {.heads = vit->spec().heads});
+    features = vit_nodes(graph, weights, images, {.image_size = side, .heads = vit->spec().heads});
   } else {
     const OnnxValue images = graph.input("images", {kBatch, int64_t{3}, "height", "width"});
     features = resnet_nodes(graph, weights, images);

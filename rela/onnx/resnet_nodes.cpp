@@ -13,7 +13,8 @@ class ResNetNodes {
   ResNetNodes(OnnxGraph& graph, OnnxWeights& weights) : graph_(graph), weights_(weights) {}
 
   OnnxValue all(const OnnxValue& images) {
-    const bool is_large_stem = weights_.shape("conv1.weight")[2] == 7;
+    constexpr int64_t kLargeSide = 7;  // of the stem for large images
+    const bool is_large_stem = weights_.shape("conv1.weight")[2] == kLargeSide;
     OnnxValue x = relu(conv_norm(images, "conv1", "bn1", is_large_stem ? 2 : 1));
     if (is_large_stem) {
       x = graph_.node(
