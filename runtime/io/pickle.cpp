@@ -13,7 +13,7 @@ namespace {
 
 using namespace pickle_input;
 
-constexpr size_t kMaxValues = 4'000'000;  // a network has some ten for each tensor
+constexpr size_t kMaxValues = 1'000'000;  // a network has some ten for each tensor
 constexpr size_t kMaxDepth = 10'000;      // of marks; Python itself stops at a thousand
 constexpr uint8_t kNewestProtocol = 5;
 constexpr PickleId kNone = 0;
