@@ -22,7 +22,7 @@ namespace {
 
 Tensor read_images(const std::string& path, Dtype dtype) {
   const SafetensorsReader file(path);
-  const SafetensorsEntry* entry = file.find("images");
+  const WeightsEntry* entry = file.find("images");
   RELA_CHECK(entry != nullptr, WeightsError, path, ": no tensor \"images\"");
   Tensor images = Tensor::empty(entry->shape, Dtype::kF32);
   file.read_as_f32("images", images.data<float>(), images.numel());

@@ -30,7 +30,7 @@ class Backbone : public Module {
 /// What a family states about its models: a plain struct whose members describe one of them.
 template <class F>
 concept BackboneFamily = requires(F spec, const F model, ConfigTable& table,
-                                  const SafetensorsReader& weights) {
+                                  const WeightsFile& weights) {
   { F::names() } -> std::same_as<std::vector<std::string>>;  // of its models
   { F::title() } -> std::convertible_to<std::string>;        // "vision transformers"
   // How a config makes its models smaller: "lower backbone.width".

@@ -39,7 +39,7 @@ std::unique_ptr<Backbone> CifarResNetSpec::make() const {
                                                  .shortcut = Shortcut::kPadding});
 }
 
-LoadOptions CifarResNetSpec::load_options(const SafetensorsReader&) const {
+LoadOptions CifarResNetSpec::load_options(const WeightsFile&) const {
   return {.ignored_prefixes = {cat(classifier(), ".")}};
 }
 

@@ -15,7 +15,7 @@ namespace rela {
 
 class Backbone;
 class ConfigTable;
-class SafetensorsReader;
+class WeightsFile;
 struct LoadOptions;
 
 struct CifarResNetSpec {
@@ -35,11 +35,11 @@ struct CifarResNetSpec {
   std::string fit_images(int64_t /*side*/) { return ""; }  // any size will do
   std::string what_weights_do_not_show() const { return ""; }
   std::string mistake() const { return ""; }
-  LoadOptions load_options(const SafetensorsReader& weights) const;
+  LoadOptions load_options(const WeightsFile& weights) const;
   std::string description() const;
   std::string identity() const;
   /// The name says it all.
-  void read_shape(const SafetensorsReader&) {}
+  void read_shape(const WeightsFile&) {}
 };
 /// The stem and the width, which a config may name and not change.
 void describe_shape(ConfigTable& table, CifarResNetSpec& spec);

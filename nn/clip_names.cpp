@@ -1,6 +1,6 @@
 #include "nn/clip_names.h"
 
-#include "runtime/io/safetensors.h"
+#include "runtime/io/weights_file.h"
 
 namespace rela {
 namespace {
@@ -76,7 +76,7 @@ std::vector<std::string> openai_names_beside(const std::string& prefix) {
 
 }  // namespace
 
-WeightNames clip_vit_names(const SafetensorsReader& file) {
+WeightNames clip_vit_names(const WeightsFile& file) {
   if (const auto prefix = prefix_of(file, "embeddings.class_embedding")) {
     const std::string outer = without_end(*prefix, "vision_model.");
     return {"Hugging Face", outer, hugging_face_clip_rules(prefix->substr(outer.size())),
@@ -91,7 +91,7 @@ WeightNames clip_vit_names(const SafetensorsReader& file) {
   return {"timm", "", {}, {"head."}};
 }
 
-WeightNames clip_resnet_names(const SafetensorsReader& file) {
+WeightNames clip_resnet_names(const WeightsFile& file) {
   const auto prefix = prefix_of(file, "attnpool.q_proj.weight");
   if (!prefix) return {"this program", "", {}, {}};
   return {"OpenAI",

@@ -6,10 +6,10 @@
 namespace rela {
 
 /// Hugging Face's CLIPModel and CLIPVisionModel, OpenAI's and open_clip's `visual`, or timm's.
-WeightNames clip_vit_names(const SafetensorsReader& file);
+WeightNames clip_vit_names(const WeightsFile& file);
 
 /// OpenAI's and open_clip's `visual`, or this program's, which are the same without that prefix but
 /// for the attention pool's queries, keys and values.
-WeightNames clip_resnet_names(const SafetensorsReader& file);
+WeightNames clip_resnet_names(const WeightsFile& file);
 
 }  // namespace rela

@@ -28,14 +28,14 @@ std::string ClipResNetSpec::description() const {
 
 std::string ClipResNetSpec::identity() const { return cat(name, '\n', usual_image_size()); }
 
-void ClipResNetSpec::read_shape(const SafetensorsReader& weights) {
+void ClipResNetSpec::read_shape(const WeightsFile& weights) {
   const auto shape = stored_shape(weights, clip_resnet_names(weights).find(kPositions));
   if (!shape || shape->rank() != 2) return;  // [rows, width]
   const std::optional<PositionGrid> grid = position_grid((*shape)[0]);
   if (grid) image_size = grid->side * kClipResNetStride;
 }
 
-LoadOptions ClipResNetSpec::load_options(const SafetensorsReader& weights) const {
+LoadOptions ClipResNetSpec::load_options(const WeightsFile& weights) const {
   LoadOptions options{.names = clip_resnet_names(weights), .position = kPositions};
   options.ignored_prefixes = options.names.ignored;
   options.ignored_prefixes.push_back(cat(classifier(), "."));

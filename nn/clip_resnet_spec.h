@@ -15,7 +15,7 @@ namespace rela {
 
 class Backbone;
 class ConfigTable;
-class SafetensorsReader;
+class WeightsFile;
 struct LoadOptions;
 
 struct ClipResNetSpec {
@@ -40,8 +40,8 @@ struct ClipResNetSpec {
   std::string description() const;
   std::string identity() const;
   /// The image size, from the number of positions.
-  void read_shape(const SafetensorsReader& weights);
-  LoadOptions load_options(const SafetensorsReader& weights) const;
+  void read_shape(const WeightsFile& weights);
+  LoadOptions load_options(const WeightsFile& weights) const;
   std::string fit_images(int64_t side);
 };
 void describe_shape(ConfigTable& table, ClipResNetSpec& spec);

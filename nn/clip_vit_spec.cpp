@@ -100,7 +100,7 @@ std::string ClipVitSpec::identity() const {
   return cat(name, '\n', usual_image_size(), '\n', what_weights_do_not_show(), '\n', projection);
 }
 
-void ClipVitSpec::read_shape(const SafetensorsReader& weights) {
+void ClipVitSpec::read_shape(const WeightsFile& weights) {
   const WeightNames names = clip_vit_names(weights);
   const Member& m = member(name);
   if (const auto shape = stored_shape(weights, names.find("pos_embed"));
@@ -113,7 +113,7 @@ void ClipVitSpec::read_shape(const SafetensorsReader& weights) {
   projection = head && head->rank() == 2 && (*head)[0] == m.projection;
 }
 
-LoadOptions ClipVitSpec::load_options(const SafetensorsReader& weights) const {
+LoadOptions ClipVitSpec::load_options(const WeightsFile& weights) const {
   LoadOptions options{.names = clip_vit_names(weights), .position = "pos_embed"};
   options.ignored_prefixes = options.names.ignored;
   options.ignored_prefixes.push_back(cat(classifier(), "."));

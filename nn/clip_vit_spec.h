@@ -16,7 +16,7 @@ namespace rela {
 
 class Backbone;
 class ConfigTable;
-class SafetensorsReader;
+class WeightsFile;
 struct LoadOptions;
 
 struct ClipVitSpec {
@@ -47,8 +47,8 @@ struct ClipVitSpec {
   std::string identity() const;
   std::string what_weights_do_not_show() const;
   /// The image size, from the number of positions, and whether there is a projection.
-  void read_shape(const SafetensorsReader& weights);
-  LoadOptions load_options(const SafetensorsReader& weights) const;
+  void read_shape(const WeightsFile& weights);
+  LoadOptions load_options(const WeightsFile& weights) const;
   std::string fit_images(int64_t side);
   std::string mistake() const;
 };

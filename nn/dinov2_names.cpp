@@ -1,6 +1,6 @@
 #include "nn/dinov2_names.h"
 
-#include "runtime/io/safetensors.h"
+#include "runtime/io/weights_file.h"
 
 namespace rela {
 namespace {
@@ -33,7 +33,7 @@ std::vector<NameRule> hugging_face_dinov2_rules(bool is_version_5) {
 
 }  // namespace
 
-WeightNames dinov2_names(const SafetensorsReader& file) {
+WeightNames dinov2_names(const WeightsFile& file) {
   if (const auto prefix = prefix_of(file, "embeddings.patch_embeddings.projection.weight")) {
     const bool is_version_5 =
         file.find(*prefix + "encoder.layer.0.attention.q_proj.weight") != nullptr;

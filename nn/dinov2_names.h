@@ -6,6 +6,6 @@
 namespace rela {
 
 /// Hugging Face's Dinov2Model, facebookresearch's own files, or timm's.
-WeightNames dinov2_names(const SafetensorsReader& file);
+WeightNames dinov2_names(const WeightsFile& file);
 
 }  // namespace rela

@@ -6,7 +6,7 @@
 #include "nn/state.h"
 #include "runtime/error.h"
 #include "runtime/io/config_table.h"
-#include "runtime/io/safetensors.h"
+#include "runtime/io/weights_file.h"
 
 namespace rela {
 namespace {
@@ -41,7 +41,7 @@ std::unique_ptr<Backbone> ResNetSpec::make() const {
       .blocks = member.blocks, .width = width, .cifar_stem = cifar_stem, .block = member.block});
 }
 
-LoadOptions ResNetSpec::load_options(const SafetensorsReader&) const {
+LoadOptions ResNetSpec::load_options(const WeightsFile&) const {
   return {.ignored_prefixes = {cat(classifier(), ".")}};
 }
 
@@ -49,8 +49,8 @@ std::string ResNetSpec::description() const { return cat(name, " of width ", wid
 
 std::string ResNetSpec::identity() const { return cat(name, '\n', width, '\n', cifar_stem); }
 
-void ResNetSpec::read_shape(const SafetensorsReader& weights) {
-  const SafetensorsEntry* first = weights.find("conv1.weight");  // [width, 3, side, side]
+void ResNetSpec::read_shape(const WeightsFile& weights) {
+  const WeightsEntry* first = weights.find("conv1.weight");  // [width, 3, side, side]
   if (first == nullptr || first->shape.rank() != 4 || first->shape[0] < 1) return;
   width = first->shape[0];
   cifar_stem = first->shape[3] == 3;

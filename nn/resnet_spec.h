@@ -14,7 +14,7 @@ namespace rela {
 
 class Backbone;
 class ConfigTable;
-class SafetensorsReader;
+class WeightsFile;
 struct LoadOptions;
 
 struct ResNetSpec {
@@ -37,11 +37,11 @@ struct ResNetSpec {
   std::string fit_images(int64_t /*side*/) { return ""; }  // any size will do
   std::string what_weights_do_not_show() const { return ""; }
   std::string mistake() const { return ""; }
-  LoadOptions load_options(const SafetensorsReader& weights) const;
+  LoadOptions load_options(const WeightsFile& weights) const;
   std::string description() const;
   std::string identity() const;
   /// Stem and width, from the first convolution.
-  void read_shape(const SafetensorsReader& weights);
+  void read_shape(const WeightsFile& weights);
 };
 void describe_shape(ConfigTable& table, ResNetSpec& spec);
 

@@ -34,17 +34,6 @@ struct ConvLayout {
   }
 };
 
-Tensor to_file_layout(const StateTensor& t) {
-  Tensor value = t.value.to(Device::kCpu);
-  if (!t.conv_weight) return value;
-  Tensor out = Tensor::empty(file_shape(t), Dtype::kF32);
-  const float* in = std::as_const(value).data<float>();
-  ConvLayout(t.value.shape()).for_each([&, to = out.data<float>()](int64_t m, int64_t f) {
-    to[f] = in[m];
-  });
-  return out;
-}
-
 StoredTensor stored_as(const LoadOptions& options, const std::string& name) {
   StoredTensor stored = options.names.find(name);
   if (options.file_prefix.empty()) return stored;
@@ -77,17 +66,18 @@ bool fits(const StateTensor& t, const Shape& stored, const LoadOptions& options)
 }
 
 /// Adds the class token's own position, if the file has one and the model nothing to keep it in.
-void add_class_position(const SafetensorsReader& file, const LoadOptions& options,
+void add_class_position(const WeightsFile& file, const LoadOptions& options,
                         std::vector<float>& class_token) {
   const StoredTensor stored = stored_as(options, options.position);
-  const std::optional<PositionGrid> grid = grid_of(*stored_shape(file, stored));
+  const std::optional<Shape> shape = stored_shape(file, stored);  // none: of a part of the weights
+  const std::optional<PositionGrid> grid = shape ? grid_of(*shape) : std::nullopt;
   if (!grid || grid->class_rows == 0) return;
   const std::vector<float> positions = read_stored(file, stored);
   for (size_t c = 0; c < class_token.size(); ++c) class_token[c] += positions[c];
 }
 
 /// The values of a tensor of the model, in the file's layout.
-std::vector<float> values_for(const SafetensorsReader& file, const StateTensor& t,
+std::vector<float> values_for(const WeightsFile& file, const StateTensor& t,
                               const LoadOptions& options) {
   const StoredTensor stored = stored_as(options, t.name);
   std::vector<float> values = read_stored(file, stored);
@@ -100,7 +90,7 @@ std::vector<float> values_for(const SafetensorsReader& file, const StateTensor& 
   return values;
 }
 
-void read_tensor(const SafetensorsReader& file, const LoadOptions& options, StateTensor& t) {
+void read_tensor(const WeightsFile& file, const LoadOptions& options, StateTensor& t) {
   const bool on_host = t.value.device() == Device::kCpu;
   Tensor value = on_host ? t.value : Tensor::empty(t.value.shape(), t.value.dtype());
   if (value.dtype() == Dtype::kI64) {
@@ -138,11 +128,10 @@ struct Mismatch {
 /// Counters are I64; everything else converts from any floating type that read_as_f32() takes.
 bool can_read_as(WireDtype file, Dtype model) {
   if (model == Dtype::kI64) return file == WireDtype::kI64;
-  return file == WireDtype::kF32 || file == WireDtype::kF16 || file == WireDtype::kBf16 ||
-         file == WireDtype::kF64;
+  return is_float(file);
 }
 
-bool is_wanted(const SafetensorsEntry& entry, const LoadOptions& options) {
+bool is_wanted(const WeightsEntry& entry, const LoadOptions& options) {
   if (!options.file_prefix.empty() && !entry.name.starts_with(options.file_prefix + "."))
     return false;
   return std::none_of(options.ignored_prefixes.begin(), options.ignored_prefixes.end(),
@@ -165,11 +154,11 @@ struct Findings {
 };
 /// Whether the shape of a tensor remains to be checked: it is stored, all parts are there, and in
 /// types that can be read.
-bool check_presence(const SafetensorsReader& file, const StateTensor& t, const StoredTensor& stored,
+bool check_presence(const WeightsFile& file, const StateTensor& t, const StoredTensor& stored,
                     const Findings& found) {
   bool is_usable = !stored.names.empty();
   for (const std::string& name : stored.names) {
-    const SafetensorsEntry* entry = file.find(name);
+    const WeightsEntry* entry = file.find(name);
     if (entry == nullptr) {
       is_usable = false;
       if (t.value.dtype() != Dtype::kI64) found.missing.names.push_back(name);
@@ -182,40 +171,60 @@ bool check_presence(const SafetensorsReader& file, const StateTensor& t, const S
   return is_usable;
 }
 
-void check_fit(const SafetensorsReader& file, std::span<const StateTensor> state,
-               const LoadOptions& options) {
+struct Fit {
   Mismatch missing{"missing", {}};
   Mismatch unexpected{"unexpected", {}};
   Mismatch shapes{"wrong shape or type", {}};
+  std::set<std::string> usable;  // tensors of the model
+
+  LoadReport report() const {
+    return {.loaded = static_cast<int64_t>(usable.size()),
+            .missing = static_cast<int64_t>(missing.names.size()),
+            .unexpected = static_cast<int64_t>(unexpected.names.size()),
+            .mismatched = static_cast<int64_t>(shapes.names.size()),
+            .mistakes = missing.text() + unexpected.text() + shapes.text()};
+  }
+};
+
+Fit fit_of(const WeightsFile& file, std::span<const StateTensor> state,
+           const LoadOptions& options) {
+  Fit fit;
   std::set<std::string> known;
   for (const StateTensor& t : state) {
     const StoredTensor stored = stored_as(options, t.name);
     known.insert(stored.names.begin(), stored.names.end());
-    if (!check_presence(file, t, stored, {missing, shapes})) continue;
+    if (stored.names.empty()) fit.usable.insert(t.name);  // zeros, whatever the file has
+    if (!check_presence(file, t, stored, {fit.missing, fit.shapes})) continue;
     const std::optional<Shape> shape = stored_shape(file, stored);
     if (!shape || !fits(t, *shape, options)) {
       const std::string& name = stored.names.front();
-      shapes.names.push_back(cat(name, stored.names.size() > 1 ? " and those stacked on it" : "",
-                                 ": model ", file_shape(t), ", file ",
-                                 shape ? *shape : file.find(name)->shape));
+      fit.shapes.names.push_back(
+          cat(name, stored.names.size() > 1 ? " and those stacked on it" : "", ": model ",
+              file_shape(t), ", file ", shape ? *shape : file.find(name)->shape));
+    } else {
+      fit.usable.insert(t.name);
     }
   }
-  for (const SafetensorsEntry& entry : file.entries()) {
+  for (const WeightsEntry& entry : file.entries()) {
     if (is_wanted(entry, options) && !known.contains(entry.name))
-      unexpected.names.push_back(entry.name);
+      fit.unexpected.names.push_back(entry.name);
   }
-  const std::string prefix = common_prefix(missing.names, unexpected.names);
-  const bool fits = missing.names.empty() && unexpected.names.empty() && shapes.names.empty();
-  RELA_CHECK(fits, WeightsError, file.path(),
-             ": the weights do not fit this model: ", missing.names.size(), " missing, ",
-             unexpected.names.size(), " unexpected, ", shapes.names.size(),
-             " of wrong shape or type; ",
-             prefix.empty() ? "check that they are of the model that was named, in its shape"
-                            : cat("the file's names begin with \"", prefix,
-                                  "\": write them without it, e.g. in Python "
-                                  "{name.removeprefix(\"",
-                                  prefix, "\"): tensor for ...}"),
-             missing.text(), unexpected.text(), shapes.text());
+  return fit;
+}
+
+void check_fit(const WeightsFile& file, const Fit& fit, const LoadOptions& options) {
+  const LoadReport report = fit.report();
+  if (report.is_complete() || (options.allow_partial && report.loaded > 0)) return;
+  const std::string prefix = common_prefix(fit.missing.names, fit.unexpected.names);
+  throw WeightsError(
+      cat(file.path(), ": the weights do not fit this model: ", report.missing, " missing, ",
+          report.unexpected, " unexpected, ", report.mismatched, " of wrong shape or type; ",
+          prefix.empty() ? "check that they are of the model that was named, in its shape"
+                         : cat("the file's names begin with \"", prefix,
+                               "\": write them without it, e.g. in Python "
+                               "{name.removeprefix(\"",
+                               prefix, "\"): tensor for ...}"),
+          report.mistakes));
 }
 
 }  // namespace
@@ -229,12 +238,23 @@ std::vector<StateTensor> state_of(const Module& module, std::string_view prefix)
   return state;
 }
 
+Tensor tensor_in_file(const StateTensor& t) {
+  Tensor value = t.value.to(Device::kCpu);
+  if (!t.conv_weight) return value;
+  Tensor out = Tensor::empty(file_shape(t), Dtype::kF32);
+  const float* in = std::as_const(value).data<float>();
+  ConvLayout(t.value.shape()).for_each([&, to = out.data<float>()](int64_t m, int64_t f) {
+    to[f] = in[m];
+  });
+  return out;
+}
+
 void save_state(const std::string& path, std::span<const StateTensor> state,
                 const SafetensorsMetadata& metadata) {
   std::vector<Tensor> staged;  // keeps permuted copies alive until they are written
   std::vector<SafetensorsTensor> tensors;
   for (const StateTensor& t : state) {
-    staged.push_back(to_file_layout(t));
+    staged.push_back(tensor_in_file(t));
     tensors.push_back({t.name, t.value.dtype() == Dtype::kI64 ? WireDtype::kI64 : WireDtype::kF32,
                        file_shape(t), staged.back().raw()});
   }
@@ -244,15 +264,19 @@ void save_state(const std::string& path, std::span<const StateTensor> state,
   write_safetensors(path, tensors, all);
 }
 
-void load_state(const SafetensorsReader& file, std::span<StateTensor> state,
-                const LoadOptions& options) {
-  check_fit(file, state, options);
+LoadReport compare_state(const WeightsFile& file, std::span<const StateTensor> state,
+                         const LoadOptions& options) {
+  return fit_of(file, state, options).report();
+}
+
+LoadReport load_state(const WeightsFile& file, std::span<StateTensor> state,
+                      const LoadOptions& options) {
+  const Fit fit = fit_of(file, state, options);
+  check_fit(file, fit, options);
   for (StateTensor& t : state) {
-    const StoredTensor stored = stored_as(options, t.name);
-    const bool has_all = std::ranges::all_of(
-        stored.names, [&](const std::string& name) { return file.find(name) != nullptr; });
-    if (has_all) read_tensor(file, options, t);
+    if (fit.usable.contains(t.name)) read_tensor(file, options, t);
   }
+  return fit.report();
 }
 
 }  // namespace rela

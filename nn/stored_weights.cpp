@@ -5,7 +5,7 @@
 
 namespace rela {
 
-std::optional<Shape> stored_shape(const SafetensorsReader& file, const StoredTensor& stored) {
+std::optional<Shape> stored_shape(const WeightsFile& file, const StoredTensor& stored) {
   std::vector<int64_t> dims;
   for (const std::string& name : stored.names) {
     const auto* entry = file.find(name);
@@ -37,7 +37,7 @@ std::vector<float> transpose(const std::vector<float>& from, size_t rows) {
 
 }  // namespace
 
-std::vector<float> read_stored(const SafetensorsReader& file, const StoredTensor& stored) {
+std::vector<float> read_stored(const WeightsFile& file, const StoredTensor& stored) {
   std::vector<float> values;
   for (const std::string& name : stored.names) {
     const size_t begin = values.size();

@@ -5,15 +5,15 @@
 #include <vector>
 
 #include "nn/weight_names.h"
-#include "runtime/io/safetensors.h"
+#include "runtime/io/weights_file.h"
 
 namespace rela {
 
 /// The shape of the whole; none if a part is missing, or the parts do not fit on each other.
-std::optional<Shape> stored_shape(const SafetensorsReader& file, const StoredTensor& stored);
+std::optional<Shape> stored_shape(const WeightsFile& file, const StoredTensor& stored);
 
 /// Its elements; empty if nothing is stored. Needs a stored_shape().
-std::vector<float> read_stored(const SafetensorsReader& file, const StoredTensor& stored);
+std::vector<float> read_stored(const WeightsFile& file, const StoredTensor& stored);
 
 /// [1, 1, D] and [D] are the same but for that.
 Shape without_leading_ones(const Shape& shape);

@@ -83,6 +83,7 @@ class VisionTransformer : public Backbone {
   int64_t feature_width() const override {
     return spec_.projection > 0 ? spec_.projection : spec_.width;
   }
+  const Spec& spec() const { return spec_; }
 
  private:
   void add_tokens();

@@ -50,7 +50,7 @@ VisionTransformer::Spec spec_of(const VitSpec& vit) {
   return spec;
 }
 
-WeightNames names_in(const SafetensorsReader& weights, const VitSpec& vit) {
+WeightNames names_in(const WeightsFile& weights, const VitSpec& vit) {
   return member(vit).is_dinov2 ? dinov2_names(weights) : WeightNames{};
 }
 
@@ -84,14 +84,14 @@ ResizeFilter VitSpec::usual_filter() const {
   return member(*this).is_dinov2 ? ResizeFilter::kBicubic : ResizeFilter::kBilinear;
 }
 
-void VitSpec::read_shape(const SafetensorsReader& weights) {
+void VitSpec::read_shape(const WeightsFile& weights) {
   const auto shape = stored_shape(weights, names_in(weights, *this).find("pos_embed"));
   if (!shape || shape->rank() != 3) return;  // [1, rows, width]
   const std::optional<PositionGrid> grid = position_grid((*shape)[1]);
   if (grid) image_size = grid->side * spec_of(*this).patch;
 }
 
-LoadOptions VitSpec::load_options(const SafetensorsReader& weights) const {
+LoadOptions VitSpec::load_options(const WeightsFile& weights) const {
   LoadOptions options{.names = names_in(weights, *this), .position = "pos_embed"};
   options.ignored_prefixes = options.names.ignored;
   options.ignored_prefixes.push_back(cat(classifier(), "."));

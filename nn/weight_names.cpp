@@ -1,7 +1,7 @@
 #include "nn/weight_names.h"
 
 #include "runtime/error.h"
-#include "runtime/io/safetensors.h"
+#include "runtime/io/weights_file.h"
 
 namespace rela {
 namespace {
@@ -60,7 +60,7 @@ NameRule rule_of_block(const std::string& block, const std::string& model,
   return rule;
 }
 
-std::optional<std::string> prefix_of(const SafetensorsReader& file, std::string_view name) {
+std::optional<std::string> prefix_of(const WeightsFile& file, std::string_view name) {
   for (const auto& entry : file.entries()) {
     const std::string_view found = entry.name;
     if (!found.ends_with(name)) continue;

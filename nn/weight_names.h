@@ -9,7 +9,7 @@
 
 namespace rela {
 
-class SafetensorsReader;
+class WeightsFile;
 
 /// Where a file keeps one tensor of a model.
 struct StoredTensor {
@@ -43,6 +43,6 @@ struct WeightNames {
 
 /// What stands before `name` in a file that has it, with its dot, such as "" or "dinov2."; none if
 /// the file has no such tensor.
-std::optional<std::string> prefix_of(const SafetensorsReader& file, std::string_view name);
+std::optional<std::string> prefix_of(const WeightsFile& file, std::string_view name);
 
 }  // namespace rela

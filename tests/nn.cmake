@@ -4,6 +4,7 @@ rela_tests(nn_tests
   SOURCES
     nn/test_arena.cpp
     nn/test_backbone.cpp
+    nn/test_backbone_weights.cpp
     nn/test_golden.cpp
     nn/test_moving_average.cpp
     nn/test_optimizer.cpp

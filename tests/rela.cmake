@@ -76,6 +76,10 @@ rela_tests(data_tests
     rela
     ZLIB::ZLIB)
 
+rela_tests(onnx_tests
+  SOURCES rela/onnx/test_onnx.cpp
+  LINKS rela)
+
 rela_tests(targets_tests
   SOURCES
     rela/prior/test_prior.cpp

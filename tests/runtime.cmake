@@ -9,8 +9,11 @@ rela_tests(runtime_io_tests
     runtime/test_json.cpp
     runtime/test_log.cpp
     runtime/test_nearest.cpp
+    runtime/test_open_weights.cpp
+    runtime/test_pickle.cpp
     runtime/test_safetensors_hostile.cpp
     runtime/test_safetensors.cpp
+    runtime/test_zip_archive.cpp
   LINKS
     runtime
     ZLIB::ZLIB)

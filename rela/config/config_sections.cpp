@@ -53,7 +53,8 @@ void describe(ConfigTable& table, PriorSource& c) {
              "`random`: the student's own random initial network; `exported`: a finished run's "
              "backbone; or a model whose weights are given");
   table.path("weights", c.weights,
-             "safetensors file of the model's weights; a finished run's folder for `exported`");
+             "file or folder of the model's weights, as safetensors, PyTorch or Hugging Face "
+             "write them; a finished run's folder for `exported`");
   table.field("normalize", make_normalize_field(c.normalize),
               "of the prior's images; null: what it was trained with");
   table.integer(
@@ -63,6 +64,9 @@ void describe(ConfigTable& table, PriorSource& c) {
   table.choice<ClipActivation>("activation", c.activation, clip_activations(),
                                "of CLIP's vision transformers, where the name does not say it: "
                                "timm's names without `quickgelu`");
+  table.boolean("allow_partial", c.allow_partial,
+                "take weights that are incomplete or do not all fit: what is missing stays random, "
+                "and is listed");
 }
 
 void describe(ConfigTable& table, SwitchConfig& c) {

@@ -63,7 +63,7 @@ std::string targets_path(const std::string& out, const ExperimentConfig& c) {
   const PriorSource& prior = c.rela.prior;
   const bool is_random = prior.model == kRandomPrior;
   const std::string what =
-      cat(prior.model, '\n', prior.weights, '\n',
+      cat(prior.model, '\n', prior.weights, prior.allow_partial ? "\npartial\n" : "\n",
           prior.normalize ? to_json_text(to_json(*prior.normalize), JsonLayout::kCompact) : "",
           '\n', c.rela.pca_dim.value_or(0), '\n', identity_of(c.backbone), '\n',
           is_random ? c.view(0).crop_size : 0, '\n',

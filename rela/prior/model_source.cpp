@@ -1,12 +1,13 @@
 #include "rela/prior/model_source.h"
 
 #include <filesystem>
+#include <optional>
+#include <tuple>
 
 #include "nn/backbone_json.h"
-#include "nn/state.h"
 #include "runtime/error.h"
-#include "runtime/io/file.h"
-#include "runtime/io/json.h"
+#include "runtime/io/open_weights.h"
+#include "runtime/log.h"
 
 namespace rela {
 namespace {
@@ -16,82 +17,24 @@ namespace fs = std::filesystem;
 constexpr const char* kConfigFile = "config.json";
 constexpr const char* kWeightsFile = "backbone.safetensors";
 
-/// Three numbers; the fallback if they are missing.
-std::array<float, 3> channels(const JsonValue* value, const std::array<float, 3>& fallback) {
-  const auto* items = value == nullptr ? nullptr : value->as<JsonValue::Array>();
-  if (items == nullptr || items->size() != 3) return fallback;
-  std::array<float, 3> out{};
-  for (size_t c = 0; c < 3; ++c) {
-    const auto* number = (*items)[c].as<double>();
-    if (number == nullptr) return fallback;
-    out[c] = static_cast<float>(*number);
-  }
-  return out;
-}
-
-/// What published weights of that shape were trained on.
-ModelInput usual_input(const BackboneSpec& spec) {
-  return std::visit(
-      [](const auto& model) {
-        ModelInput input{model.usual_image_size(), model.usual_normalization()};
-        if (model.usual_filter() == ResizeFilter::kBicubic)
-          input.photos = {1, ResizeFilter::kBicubic};
-        return input;
-      },
-      spec);
-}
-
-/// timm's key, as timm's files on the hub have it and our exports.
-const JsonValue* pretrained_cfg(const JsonValue& config) { return config.find("pretrained_cfg"); }
-
-Normalization described_normalization(const JsonValue& config, const Normalization& usual) {
-  const JsonValue* trained = pretrained_cfg(config);
-  if (trained == nullptr) return usual;
-  return {channels(trained->find("mean"), usual.mean), channels(trained->find("std"), usual.std)};
-}
-
-int64_t described_image_size(const JsonValue& config, int64_t usual) {
-  const JsonValue* trained = pretrained_cfg(config);
-  const JsonValue* size = trained == nullptr ? nullptr : trained->find("input_size");  // [3, S, S]
-  const auto* sides = size == nullptr ? nullptr : size->as<JsonValue::Array>();
-  const auto* side = sides == nullptr || sides->empty() ? nullptr : sides->back().as<int64_t>();
-  return side != nullptr && *side >= 1 ? *side : usual;
-}
-
-/// How photographs are brought to the image size.
-PhotoResize described_resize(const JsonValue& config, PhotoResize fit) {
-  const JsonValue* trained = pretrained_cfg(config);
-  if (trained == nullptr) return fit;
-  const auto share = member_or<double>(*trained, "crop_pct", 1 / fit.ratio);
-  if (share > 0 && share <= 1) fit.ratio = 1 / share;
-  if (member_or<std::string>(*trained, "interpolation") == "bicubic")
-    fit.filter = ResizeFilter::kBicubic;
-  return fit;
-}
-
-JsonValue read_config_file(const std::string& file) {
-  try {
-    return parse_json(read_file(file));
-  } catch (const JsonError& e) {
-    throw WeightsError(cat(file, ": not JSON: ", e.what()));
-  }
-}
-
 /// Whether a folder is what write_exported_backbone() has written.
 bool is_export(const fs::path& weights_file, const JsonValue& config) {
   return weights_file.filename() == kWeightsFile && config.find("step") != nullptr;
+}
+
+/// Empty without one.
+JsonValue config_beside(const fs::path& weights_file) {
+  const fs::path config = weights_file.parent_path() / kConfigFile;
+  return fs::exists(config) ? read_config_file(config.string()) : JsonValue();
 }
 
 ModelSource read_export(const fs::path& folder) {
   const std::string file = (folder / kConfigFile).string();
   const JsonValue config = read_config_file(file);
   const BackboneSpec spec = backbone_from_json(config, file);
-  const ModelInput usual = usual_input(spec);
-  return {spec,
-          (folder / kWeightsFile).string(),
-          {described_image_size(config, usual.image_size),
-           described_normalization(config, usual.normalization),
-           described_resize(config, usual.photos)}};
+  return {.spec = spec,
+          .weights_file = (folder / kWeightsFile).string(),
+          .input = described_input(folder, config, usual_input(spec))};
 }
 
 /// Beside the weights, transformers writes the activation as `hidden_act`.
@@ -122,6 +65,32 @@ void state_activation(ModelSource& source, ClipActivation given, const JsonValue
   RELA_CHECK(wrong.empty(), ConfigError, source.weights_file, ": activation: ", wrong);
 }
 
+/// A model of that family in the shape that the weights have.
+ModelSource source_of(BackboneSpec spec, const BackboneWeights& weights, const JsonValue& config,
+                      ClipActivation activation = ClipActivation::kUnstated) {
+  std::visit([&](auto& model) { model.read_shape(weights); }, spec);
+  ModelSource source{.spec = spec, .weights_file = weights.path(), .input = {}};
+  state_activation(source, activation, config);
+  const ModelInput usual = usual_input(source.spec);
+  source.input = described_input(fs::path(weights.path()).parent_path(), config, usual);
+  source.input.image_size = usual.image_size;  // that of these weights
+  return source;
+}
+
+/// None if the model is of no use without an activation that neither its name nor `config` says.
+std::optional<ModelSource> source_if_any(const std::string& name, const BackboneWeights& weights,
+                                         const JsonValue& config) {
+  try {
+    return source_of(backbone_named(name), weights, config);
+  } catch (const ConfigError&) {
+    return std::nullopt;
+  }
+}
+
+LoadOptions options_for(const BackboneSpec& spec, const BackboneWeights& weights) {
+  return std::visit([&](const auto& model) { return model.load_options(weights); }, spec);
+}
+
 }  // namespace
 
 std::string resize_images(ModelSource& source, int64_t side) {
@@ -149,43 +118,84 @@ ModelSource exported_model(const std::string& folder) {
   return read_export(exported);
 }
 
-ModelSource named_model(const std::string& name, const std::string& weights_file,
+ModelSource named_model(const std::string& name, const std::string& weights,
                         ClipActivation activation) {
-  const fs::path file(weights_file);
-  const fs::path beside = file.parent_path() / kConfigFile;
-  JsonValue config;
-  if (fs::exists(beside)) config = read_config_file(beside.string());
+  return named_model(name, *open_backbone_weights(weights), activation);
+}
+
+ModelSource named_model(const std::string& name, const BackboneWeights& weights,
+                        ClipActivation activation) {
+  const fs::path file(weights.path());
+  const JsonValue config = config_beside(file);
   if (is_export(file, config)) {
     ModelSource source = read_export(file.parent_path());
-    RELA_CHECK(name_of(source.spec) == name, WeightsError, weights_file, ": the weights are of ",
+    RELA_CHECK(name_of(source.spec) == name, WeightsError, file.string(), ": the weights are of ",
                name_of(source.spec), ", not of ", name, "; name that model");
     return source;
   }
-  ModelSource source{.spec = backbone_named(name), .weights_file = weights_file, .input = {}};
-  const SafetensorsReader reader(weights_file);
-  std::visit([&](auto& model) { model.read_shape(reader); }, source.spec);
-  state_activation(source, activation, config);
-  source.input = usual_input(source.spec);  // its image size is that of these weights
-  source.input.normalization = described_normalization(config, source.input.normalization);
-  source.input.photos = described_resize(config, source.input.photos);
-  return source;
+  return source_of(backbone_named(name), weights, config, activation);
 }
 
-std::unique_ptr<Backbone> load_backbone(const ModelSource& source) {
+RecognisedModel recognise_model(const BackboneWeights& weights) {
+  const fs::path file(weights.path());
+  const JsonValue config = config_beside(file);
+  if (is_export(file, config)) {
+    const ModelSource source = read_export(file.parent_path());
+    return {source, compare_backbone(weights, source.spec)};
+  }
+  std::optional<RecognisedModel> best;
+  for (const std::string& name : backbone_names()) {
+    const std::optional<ModelSource> candidate = source_if_any(name, weights, config);
+    if (!candidate) continue;
+    const ModelSource& source = *candidate;
+    const LoadReport fit = compare_backbone(weights, source.spec);
+    const bool is_better =
+        !best || std::tuple(fit.is_complete(), fit.loaded, -fit.missing) >
+                     std::tuple(best->fit.is_complete(), best->fit.loaded, -best->fit.missing);
+    if (fit.loaded > 0 && is_better) best = {source, fit};
+  }
+  RELA_CHECK(best, WeightsError, weights.path(), ": of no model that is known here, by its ",
+             weights.entries().size(), " tensors' names and shapes (", weights.layout(), ")");
+  return *best;
+}
+
+LoadReport compare_backbone(const BackboneWeights& weights, const BackboneSpec& spec) {
+  const std::unique_ptr<Backbone> backbone = make_backbone(spec);
+  return compare_state(weights, state_of(*backbone), options_for(spec, weights));
+}
+
+std::unique_ptr<Backbone> load_backbone(const ModelSource& source, const BackboneWeights& weights) {
   std::unique_ptr<Backbone> backbone = make_backbone(source.spec);
+  if (source.allow_partial) initialize(*backbone, /*seed=*/0, init_of(source.spec));
   std::vector<StateTensor> state = state_of(*backbone);
-  const SafetensorsReader reader(source.weights_file);
-  load_state(
-      reader, state,
-      std::visit([&](const auto& model) { return model.load_options(reader); }, source.spec));
+  LoadOptions options = options_for(source.spec, weights);
+  options.allow_partial = source.allow_partial;
+  const LoadReport report = load_state(weights, state, options);
+  const std::string what =
+      cat(weights.path(), ": ", weights.layout(), "; ", report.loaded, " tensors loaded");
+  if (report.is_complete()) {
+    log_info(what);
+  } else {
+    log_warning(what, ", ", report.missing, " missing, ", report.unexpected, " unexpected, ",
+                report.mismatched, " of wrong shape or type; what is missing stays random",
+                report.mistakes);
+  }
   return backbone;
 }
 
+std::unique_ptr<Backbone> load_backbone(const ModelSource& source) {
+  return load_backbone(source, *open_backbone_weights(source.weights_file));
+}
+
+std::string weights_sha256(const ModelSource& source) {
+  return sha256_of(*open_weights(source.weights_file));
+}
+
 LoadedClassifier load_classifier(const ModelSource& source) {
-  const SafetensorsReader reader(source.weights_file);
+  const std::unique_ptr<BackboneWeights> weights = open_backbone_weights(source.weights_file);
   const std::string name = classifier_name(source.spec) + ".weight";
-  const SafetensorsEntry* weight = reader.find(name);  // [classes, features]
-  for (const SafetensorsEntry& entry : reader.entries()) {
+  const WeightsEntry* weight = weights->find(name);  // [classes, features]
+  for (const WeightsEntry& entry : weights->entries()) {
     RELA_CHECK(weight != nullptr || !entry.name.ends_with("." + name), WeightsError,
                source.weights_file, ": the classifier in it is called ", entry.name, "; ", name,
                " is needed: write the tensors without what stands before that");
@@ -196,7 +206,7 @@ LoadedClassifier load_classifier(const ModelSource& source) {
   const int64_t classes = weight->shape[0];
   auto model = std::make_unique<Classifier>(source.spec, classes);
   std::vector<StateTensor> state = state_of(*model);
-  load_state(reader, state);
+  load_state(*weights, state);
   return {std::move(model), classes};
 }
 

@@ -39,7 +39,7 @@ std::string sha256_of(const Module& module) {
 }  // namespace
 
 Prior::Prior(const PriorSpec& spec, Device device) : device_(device) {
-  const auto& [model, weights, normalize, image_size, activation] = spec.source;
+  const auto& [model, weights, normalize, image_size, activation, allow_partial] = spec.source;
   if (model == kRandomPrior) {
     backbone_ = make_backbone(spec.student);
     initialize(*backbone_, spec.seed, init_of(spec.student));
@@ -52,6 +52,7 @@ Prior::Prior(const PriorSpec& spec, Device device) : device_(device) {
       const std::string complaint = resize_images(source, *image_size);
       RELA_CHECK(complaint.empty(), ConfigError, "rela.prior.image_size: ", complaint);
     }
+    source.allow_partial = allow_partial;
     backbone_ = load_backbone(source);
     input_ = source.input;
     variant_ = what_weights_do_not_show(source.spec);

@@ -40,7 +40,7 @@ ExitCode run(int argc, const char* const* argv) {
   print_result(JsonValue::Object{{"out", out},
                                  {"images", set.size()},
                                  {"width", set.width()},
-                                 {"weights_sha256", sha256_file(model.source.weights_file)}});
+                                 {"weights_sha256", weights_sha256(model.source)}});
   return ExitCode::kDone;
 }
 

@@ -103,7 +103,7 @@ EvalResult run_linear(const Arguments& a, Device device) {
                           ? adam_probe(train, test, {.epochs = a.epochs, .progress = progress})
                           : sgd_probe(train, test, {.epochs = a.epochs, .progress = progress});
   result.data = describe_images(a, train_set.get(), *test_set);
-  result.weights_sha256 = sha256_file(model.source.weights_file);
+  result.weights_sha256 = weights_sha256(model.source);
   return result;
 }
 
@@ -124,7 +124,7 @@ EvalResult run_classify(const Arguments& a, Device device) {
   result.settings.emplace_back("normalize", to_json(input.normalization));
   result.add_setting("precision", "fp32");
   result.data = describe_images(a, nullptr, *test);
-  result.weights_sha256 = sha256_file(source.weights_file);
+  result.weights_sha256 = weights_sha256(source);
   return result;
 }
 

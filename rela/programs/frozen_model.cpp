@@ -44,8 +44,12 @@ void describe_data(CommandLine& app, FrozenModelArguments& a) {
 
 void describe_arguments(CommandLine& app, FrozenModelArguments& a) {
   app.add_option("--run", a.run, "folder of a finished run: its exported backbone");
-  app.add_option("--weights", a.weights,
-                 "safetensors file, under the names of torchvision, timm or who published it");
+  app.add_option(
+      "--weights", a.weights,
+      "file or folder of weights, as safetensors, PyTorch or Hugging Face write them, under the "
+      "names of torchvision, timm or who published them");
+  app.add_flag("--allow-partial", a.allow_partial,
+               "take weights that are incomplete or do not all fit; what is missing stays random");
   app.add_option("--model", a.model, "model of --weights, e.g. resnet18");
   app.add_option("--width", a.width,
                  "channels of the first stage of --model; otherwise as the weights show");
@@ -102,6 +106,7 @@ ModelSource model_source(const FrozenModelArguments& a) {
              "--model: --weights needs the model's name, e.g. resnet18");
   ModelSource source =
       a.run.empty() ? named_model(a.model, a.weights, activation_of(a)) : exported_model(a.run);
+  source.allow_partial = a.allow_partial;
   if (auto* resnet = std::get_if<ResNetSpec>(&source.spec)) {  // the others come in one shape
     if (a.width) resnet->width = *a.width;
     if (a.cifar_stem) resnet->cifar_stem = true;

@@ -15,9 +15,10 @@ namespace rela {
 class CommandLine;
 
 struct FrozenModelArguments {
-  std::string run;          // a run's folder: its exported backbone
-  std::string weights;      // or a safetensors file ...
-  std::string model;        // ... and the model's name
+  std::string run;      // a run's folder: its exported backbone
+  std::string weights;  // or weights that open_weights() reads ...
+  std::string model;    // ... and the model's name
+  bool allow_partial = false;
   bool cifar_stem = false;  // stem and width: override those derived from the file's shapes
   std::optional<int64_t> width;
   std::string activation;  // of CLIP's; empty: as the name says

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 NamedModel trained_model(const ModelSource& source, std::string name, Device device) {
   const auto model = std::make_shared<FrozenModel>(source, device);
-  return {std::move(name), sha256_file(source.weights_file),
+  return {std::move(name), weights_sha256(source),
           [model](const ImageDataset& images, const char* what) {
             return features_of(*model, images, what);
           }};

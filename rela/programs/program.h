@@ -39,5 +39,6 @@ int embed_main(int argc, const char* const* argv);
 int transport_main(int argc, const char* const* argv);
 int experiment_main(int argc, const char* const* argv);
 int pack_main(int argc, const char* const* argv);
+int weights_main(int argc, const char* const* argv);
 
 }  // namespace rela

@@ -3,22 +3,15 @@
 #include <algorithm>
 
 #include "nn/backbone_json.h"
-#include "rela/config/normalize_field.h"
+#include "rela/weights/timm_input.h"
 #include "runtime/io/file.h"
 #include "runtime/io/json.h"
 
 namespace rela {
-namespace {
 
 namespace fs = std::filesystem;
 
-/// Uses timm's key names.
-JsonValue input_json(const ModelInput& input) {
-  return JsonValue::Object{
-      {"input_size", JsonValue::Array{int64_t{3}, input.image_size, input.image_size}},
-      {"mean", channels_to_json(input.normalization.mean)},
-      {"std", channels_to_json(input.normalization.std)}};
-}
+namespace {
 
 /// Rows of what timm calls the classifier: the projection of CLIP's models; else a backbone has
 /// none.
@@ -38,7 +31,7 @@ void write_exported_backbone(const fs::path& folder, const ExportedBackbone& bac
   json.emplace_back("num_features", backbone.feature_width);
   json.emplace_back("global_pool", global_pool_of(backbone.spec));
   json.emplace_back("step", backbone.step);
-  json.emplace_back("pretrained_cfg", input_json(backbone.input));
+  json.emplace_back("pretrained_cfg", timm_input(backbone.input));
   write_file_atomic((folder / "config.json").string(),
                     to_json_text(json, JsonLayout::kIndented) + "\n");
 }

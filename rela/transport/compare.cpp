@@ -166,8 +166,8 @@ Comparison compare_features(const FeatureSet& from, const FeatureSet& to,
 
 FeatureSet read_features(const std::string& path) {
   const SafetensorsReader file(path);
-  const SafetensorsEntry* features = file.find("features");
-  const SafetensorsEntry* labels = file.find("labels");
+  const WeightsEntry* features = file.find("features");
+  const WeightsEntry* labels = file.find("labels");
   RELA_CHECK(features != nullptr && labels != nullptr, DataError, path, ": no tensor \"",
              features == nullptr ? "features" : "labels",
              "\"; \"features\" [N, D] and \"labels\" [N] are needed; write the file with embed");

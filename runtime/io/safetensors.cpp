@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <filesystem>
 #include <utility>
 
-#include "kernels/types.h"
 #include "runtime/io/file_kind.h"
 #include "runtime/io/json.h"
+#include "runtime/io/quoted.h"
 #include "runtime/io/safetensors_format.h"
 
 namespace rela {
@@ -16,49 +15,10 @@ namespace {
 
 using namespace safetensors_format;
 
-struct WireDtypeFacts {
-  WireDtype dtype;
-  int bits;
-  const char* name;
-};
-
-constexpr std::array kWireDtypes{
-    WireDtypeFacts{WireDtype::kBool, 8, "BOOL"},
-    WireDtypeFacts{WireDtype::kU8, 8, "U8"},
-    WireDtypeFacts{WireDtype::kI8, 8, "I8"},
-    WireDtypeFacts{WireDtype::kF8E5M2, 8, "F8_E5M2"},
-    WireDtypeFacts{WireDtype::kF8E4M3, 8, "F8_E4M3"},
-    WireDtypeFacts{WireDtype::kF8E8M0, 8, "F8_E8M0"},
-    WireDtypeFacts{WireDtype::kF8E4M3Fnuz, 8, "F8_E4M3FNUZ"},
-    WireDtypeFacts{WireDtype::kF8E5M2Fnuz, 8, "F8_E5M2FNUZ"},
-    WireDtypeFacts{WireDtype::kI16, 16, "I16"},
-    WireDtypeFacts{WireDtype::kU16, 16, "U16"},
-    WireDtypeFacts{WireDtype::kF16, 16, "F16"},
-    WireDtypeFacts{WireDtype::kBf16, 16, "BF16"},
-    WireDtypeFacts{WireDtype::kI32, 32, "I32"},
-    WireDtypeFacts{WireDtype::kU32, 32, "U32"},
-    WireDtypeFacts{WireDtype::kF32, 32, "F32"},
-    WireDtypeFacts{WireDtype::kI64, 64, "I64"},
-    WireDtypeFacts{WireDtype::kU64, 64, "U64"},
-    WireDtypeFacts{WireDtype::kF64, 64, "F64"},
-    WireDtypeFacts{WireDtype::kC64, 64, "C64"},
-    WireDtypeFacts{WireDtype::kF4, 4, "F4"},
-    WireDtypeFacts{WireDtype::kF6E2M3, 6, "F6_E2M3"},
-    WireDtypeFacts{WireDtype::kF6E3M2, 6, "F6_E3M2"},
-};
-
-constexpr bool facts_are_in_enum_order() {
-  for (size_t i = 0; i < kWireDtypes.size(); ++i) {
-    if (kWireDtypes[i].dtype != static_cast<WireDtype>(i)) return false;
-  }
-  return true;
-}
-static_assert(facts_are_in_enum_order());
-
 std::string known_dtypes() {
   std::string names;
-  for (const WireDtypeFacts& facts : kWireDtypes) {
-    names += cat(names.empty() ? "" : ", ", facts.name);
+  for (const WireDtype dtype : all_wire_dtypes()) {
+    names += cat(names.empty() ? "" : ", ", wire_dtype_name(dtype));
   }
   return names;
 }
@@ -81,7 +41,7 @@ class HeaderReader {
     return metadata;
   }
 
-  SafetensorsEntry entry(const std::string& name, const JsonValue& value) const {
+  WeightsEntry entry(const std::string& name, const JsonValue& value) const {
     check(name.size() <= kMaxNameBytes, "a tensor's name has ", name.size(), " bytes; at most ",
           kMaxNameBytes, " are accepted");
     const std::string tensor = cat("tensor ", quoted(name), ": ");
@@ -92,7 +52,7 @@ class HeaderReader {
       check(is_known, tensor, "unknown field ", quoted(key),
             "; dtype, shape and data_offsets are allowed");
     }
-    SafetensorsEntry entry;
+    WeightsEntry entry;
     entry.name = name;
     entry.dtype = dtype(tensor, value.find("dtype"));
     entry.shape = Shape(integers(tensor, "shape", value.find("shape")));
@@ -119,8 +79,8 @@ class HeaderReader {
     check(value != nullptr, tensor, "dtype is missing");
     const auto* text = value->as<std::string>();
     check(text != nullptr, tensor, "dtype is not text");
-    for (const WireDtypeFacts& facts : kWireDtypes) {
-      if (*text == facts.name) return facts.dtype;
+    for (const WireDtype dtype : all_wire_dtypes()) {
+      if (*text == wire_dtype_name(dtype)) return dtype;
     }
     throw WeightsError(cat(path_, ": ", tensor, "dtype ", quoted(*text),
                            " is not supported; known are ", known_dtypes()));
@@ -143,7 +103,7 @@ class HeaderReader {
     return numbers;
   }
 
-  void check_size(const std::string& tensor, const SafetensorsEntry& entry) const {
+  void check_size(const std::string& tensor, const WeightsEntry& entry) const {
     int64_t bits = wire_dtype_bits(entry.dtype);
     for (const int64_t size : entry.shape.dims()) {
       check(!__builtin_mul_overflow(bits, size, &bits), tensor, "shape ", entry.shape,
@@ -206,9 +166,9 @@ JsonValue parse_header(const std::string& path, const std::string& header) {
 
 /// The buffer must be covered from its first byte to the file's last, without holes or overlaps.
 void check_coverage(const InputFile& file, int64_t buffer_start,
-                    const std::vector<SafetensorsEntry>& entries, TrailingBytes trailing) {
+                    const std::vector<WeightsEntry>& entries, TrailingBytes trailing) {
   int64_t end = buffer_start;
-  for (const SafetensorsEntry& entry : entries) {
+  for (const WeightsEntry& entry : entries) {
     RELA_CHECK(entry.offset == end, WeightsError, file.path(), ": tensor ", quoted(entry.name),
                ": begins at ", entry.offset - buffer_start, " where ", end - buffer_start,
                " is expected; tensors may leave no gap and not overlap");
@@ -221,43 +181,6 @@ void check_coverage(const InputFile& file, int64_t buffer_start,
              ": ", file.size() - end, " bytes after the last tensor; none are allowed");
 }
 
-template <class T>
-T load(const uint8_t* from) {
-  T value;
-  std::memcpy(&value, from, sizeof(T));
-  return value;
-}
-
-/// `count` values of the wire type, at any alignment.
-void convert_to_f32(WireDtype dtype, const uint8_t* in, float* out, int64_t count) {
-  const size_t size = static_cast<size_t>(wire_dtype_bits(dtype)) / 8;
-  for (int64_t i = 0; i < count; ++i, in += size) {
-    switch (dtype) {
-      case WireDtype::kF16:
-        out[i] = to_float(F16{load<uint16_t>(in)});
-        break;
-      case WireDtype::kBf16:
-        out[i] = to_float(Bf16{load<uint16_t>(in)});
-        break;
-      case WireDtype::kF64:
-        out[i] = static_cast<float>(load<double>(in));
-        break;
-      default:
-        out[i] = load<float>(in);
-        break;
-    }
-  }
-}
-
-}  // namespace
-
-int wire_dtype_bits(WireDtype dtype) { return kWireDtypes[static_cast<size_t>(dtype)].bits; }
-const char* wire_dtype_name(WireDtype dtype) {
-  return kWireDtypes[static_cast<size_t>(dtype)].name;
-}
-
-namespace {
-
 std::string not_a_folder(std::string path) {
   std::error_code failure;  // is reported when the file is opened
   RELA_CHECK(!std::filesystem::is_directory(path, failure), WeightsError, path,
@@ -268,62 +191,28 @@ std::string not_a_folder(std::string path) {
 }  // namespace
 
 SafetensorsReader::SafetensorsReader(std::string path, TrailingBytes trailing)
-    : file_(not_a_folder(std::move(path))) {
+    : WeightsFile(path), file_(not_a_folder(std::move(path))) {
   const std::string header = read_header(file_);
   const int64_t buffer_start = kLengthBytes + static_cast<int64_t>(header.size());
   const JsonValue root = parse_header(file_.path(), header);
   const HeaderReader reader(file_.path(), buffer_start);
+  std::vector<WeightsEntry> entries;
   for (const auto& [name, value] : *root.as<JsonValue::Object>()) {
     if (name == kMetadataKey) {
       metadata_ = reader.metadata(value);
     } else {
-      entries_.push_back(reader.entry(name, value));
+      entries.push_back(reader.entry(name, value));
     }
   }
-  std::sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     return std::tie(a.offset, a.bytes, a.name) < std::tie(b.offset, b.bytes, b.name);
   });
-  check_coverage(file_, buffer_start, entries_, trailing);
-  for (size_t i = 0; i < entries_.size(); ++i) index_.emplace(entries_[i].name, i);
+  check_coverage(file_, buffer_start, entries, trailing);
+  set_entries(std::move(entries));
 }
 
-const SafetensorsEntry* SafetensorsReader::find(const std::string& name) const {
-  const auto found = index_.find(name);
-  return found == index_.end() ? nullptr : &entries_[found->second];
-}
-
-void SafetensorsReader::read_into(const std::string& name, void* out, int64_t bytes) const {
-  const SafetensorsEntry& entry = at(name);
-  RELA_CHECK(bytes == entry.bytes, WeightsError, path(), ": tensor ", quoted(name), ": holds ",
-             entry.bytes, " bytes (", wire_dtype_name(entry.dtype), " ", entry.shape, "), but ",
-             bytes, " are wanted");
-  file_.read_at(entry.offset, out, bytes);
-}
-
-void SafetensorsReader::read_as_f32(const std::string& name, float* out, int64_t count) const {
-  const SafetensorsEntry& entry = at(name);
-  const bool is_float = entry.dtype == WireDtype::kF32 || entry.dtype == WireDtype::kF16 ||
-                        entry.dtype == WireDtype::kBf16 || entry.dtype == WireDtype::kF64;
-  RELA_CHECK(is_float, WeightsError, path(), ": tensor ", quoted(name), ": dtype ",
-             wire_dtype_name(entry.dtype), " is not read as f32; F32, F16, BF16 and F64 are");
-  RELA_CHECK(count == entry.shape.numel(), WeightsError, path(), ": tensor ", quoted(name),
-             ": shape ", entry.shape, " has ", entry.shape.numel(), " elements, but ", count,
-             " are wanted");
-  constexpr int64_t kPiece = 1 << 16;  // elements: the raw bytes stay in cache
-  const int64_t size = wire_dtype_bits(entry.dtype) / 8;
-  std::vector<uint8_t> raw(static_cast<size_t>(std::min(count, kPiece) * size));
-  for (int64_t done = 0; done < count; done += kPiece) {
-    const int64_t now = std::min(count - done, kPiece);
-    file_.read_at(entry.offset + done * size, raw.data(), now * size);
-    convert_to_f32(entry.dtype, raw.data(), out + done, now);
-  }
-}
-
-const SafetensorsEntry& SafetensorsReader::at(const std::string& name) const {
-  const SafetensorsEntry* entry = find(name);
-  RELA_CHECK(entry != nullptr, WeightsError, path(), ": no tensor ", quoted(name), " among its ",
-             entries_.size());
-  return *entry;
+void SafetensorsReader::read_bytes(size_t index, int64_t first, int64_t bytes, void* out) const {
+  file_.read_at(entries()[index].offset + first, out, bytes);
 }
 
 }  // namespace rela

@@ -2,6 +2,9 @@
 #include <array>
 #include <utility>
 
+#include "runtime/error.h"
+#include "runtime/io/json.h"
+#include "runtime/io/quoted.h"
 #include "runtime/io/safetensors.h"
 #include "runtime/io/safetensors_format.h"
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAMS = ("train_byol", "evaluate", "embed", "experiment", "pack", "transport")
+PROGRAMS = ("train_byol", "evaluate", "embed", "experiment", "pack", "transport", "weights")
 BENCHMARKS = ("bench_kernels", "bench_step", "bench_loader", "bench_targets")
 SCRIPTS = ("tests/check.sh", "tests/tools/mutate_barriers.py", "tests/tools/nvcc_report.py", "bench/bundle.sh",
            "bench/gpu_report.sh", "bench/compare_pytorch.py", "bench/compare_top_k.py",

@@ -14,7 +14,7 @@ import unittest
 import programs
 from programs import DATA, DONE, SOURCE, write_cifar10
 
-PROGRAMS = ("train_byol", "evaluate", "embed", "experiment", "pack", "transport")
+PROGRAMS = ("train_byol", "evaluate", "embed", "experiment", "pack", "transport", "weights")
 
 
 class Install(unittest.TestCase):

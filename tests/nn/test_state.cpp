@@ -142,6 +142,26 @@ TEST(State, NothingChangesWhenAFileDoesNotFit) {
   EXPECT_EQ(bytes_of(model), before);
 }
 
+TEST(State, APartIsLoadedWhereThatIsAllowed) {
+  const TempDir dir;
+  const std::string path = dir / "part.safetensors";
+  write_zeros(path, {{"conv.weight", {3, 4, 3, 3}}, {"bn.weight", {3}}, {"fc.bias", {10}}});
+  const ConvNorm model;
+  std::vector<StateTensor> state = state_of(model);
+  const std::vector<float> conv = test::torch_order(state.front());
+  const LoadReport report = load_state(SafetensorsReader(path), state, {.allow_partial = true});
+  EXPECT_EQ(report.loaded, 1);
+  EXPECT_EQ(report.missing, 3);
+  EXPECT_EQ(report.unexpected, 1);
+  EXPECT_EQ(report.mismatched, 1);
+  EXPECT_FALSE(report.is_complete());
+  EXPECT_THAT(report.mistakes, HasSubstr("missing: bn.running_var"));
+  EXPECT_THAT(model.parameters()[1].var.value().span<float>(), testing::Each(0));
+  EXPECT_EQ(test::torch_order(state.front()), conv);
+  write_zeros(path, {{"fc.bias", {10}}});
+  EXPECT_THROW(load_state(SafetensorsReader(path), state, {.allow_partial = true}), WeightsError);
+}
+
 TEST(State, CountersThatAFileLacksStayAsTheyAre) {
   const TempDir dir;
   const std::string path = dir / "old.safetensors";

@@ -77,7 +77,7 @@ TEST(Safetensors, WhatIsWrittenReadsBack) {
   EXPECT_EQ(reader.metadata(), (SafetensorsMetadata{{"step", "12"}, {"odd \"key\"", "é\n"}}));
   ASSERT_EQ(reader.entries().size(), 2u);
   EXPECT_EQ(reader.find("absent"), nullptr);
-  const SafetensorsEntry& entry = *reader.find("w");
+  const WeightsEntry& entry = *reader.find("w");
   EXPECT_EQ(entry.shape, (Shape{197, 1, 1}));
   EXPECT_EQ(entry.dtype, WireDtype::kF32);
   EXPECT_EQ(entry.bytes, 197 * 4);

@@ -251,7 +251,7 @@ TEST(SafetensorsAttack, AHeaderOfMillionsOfNumbersIsRefusedEarly) {
 void read_all(const std::string& path) {
   try {
     const SafetensorsReader reader(path);
-    for (const SafetensorsEntry& e : reader.entries()) {
+    for (const WeightsEntry& e : reader.entries()) {
       ASSERT_LE(e.bytes, 1 << 20);  // a file of a few hundred bytes cannot contain more
       std::vector<char> bytes(static_cast<size_t>(e.bytes));
       reader.read_into(e.name, bytes.data(), e.bytes);

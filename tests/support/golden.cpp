@@ -6,6 +6,7 @@
 
 #include "runtime/error.h"
 #include "runtime/tape.h"
+#include "tests/support/golden_files.h"
 
 namespace rela::test {
 namespace {
@@ -83,11 +84,11 @@ std::vector<float> torch_order(const StateTensor& tensor) {
 }
 
 std::string GoldenFile::path_of(const std::string& name) {
-  return std::string(RELA_SOURCE_DIR) + "/tests/golden/" + name + ".safetensors";
+  return golden_path(name + ".safetensors").string();
 }
 
 std::vector<float> GoldenFile::values(const std::string& name) const {
-  const SafetensorsEntry* entry = file_.find(name);
+  const WeightsEntry* entry = file_.find(name);
   const int64_t count = entry == nullptr ? 0 : entry->shape.numel();
   std::vector<float> values(static_cast<size_t>(count));
   file_.read_as_f32(name, values.data(), count);  // throws if the name is missing
@@ -117,7 +118,7 @@ double GoldenFile::miss_of_move(const std::string& name, std::vector<float> got,
 size_t GoldenFile::tensor_count() const {
   return static_cast<size_t>(
       std::count_if(file_.entries().begin(), file_.entries().end(),
-                    [](const SafetensorsEntry& e) { return !e.name.ends_with(".norm"); }));
+                    [](const WeightsEntry& e) { return !e.name.ends_with(".norm"); }));
 }
 
 Var golden_images() { return Var(formula_images("images", 4)); }

@@ -66,7 +66,7 @@ struct Fetch {
 
   template <class T>
   T bytes(const std::string& name, WireDtype dtype, size_t width) const {
-    const SafetensorsEntry* entry = file.find(name);
+    const WeightsEntry* entry = file.find(name);
     RELA_CHECK(entry != nullptr && entry->dtype == dtype, WeightsError, name, ": missing");
     T out;
     out.resize(static_cast<size_t>(entry->bytes) / width);

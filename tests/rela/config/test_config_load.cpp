@@ -30,6 +30,7 @@ TEST(Config, DefaultsAreTheRelaRecipe) {
   EXPECT_EQ(c.data.ratio, 1.0);
   EXPECT_EQ(c.rela.prior.model, "random");
   EXPECT_EQ(c.rela.prior.normalize, std::nullopt);
+  EXPECT_FALSE(c.rela.prior.allow_partial);
   EXPECT_EQ(c.rela.pca_dim, std::nullopt);
   EXPECT_FALSE(c.rela.train_map);
   EXPECT_EQ(c.rela.phase_switch.mode, SwitchConfig::Mode::kAdaptive);
@@ -52,7 +53,8 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
     "backbone": {"_comment": "here too", "name": "resnet34", "cifar_stem": false, "width": 16},
     "byol": {"proj_hidden_dim": 8, "proj_output_dim": 9, "pred_hidden_dim": 10, "loss_reduction": "mean"},
     "momentum": {"base_tau": 0, "final_tau": 1},
-    "rela": {"prior": {"model": "resnet34", "weights": "/priors/x/", "image_size": 96, "activation": "gelu", "normalize": {"std": [0.1, 2, 3], "mean": [0, -1, 0.3]}},
+    "rela": {"prior": {"model": "resnet34", "weights": "/priors/x/", "image_size": 96, "activation": "gelu", "normalize": {"std": [0.1, 2, 3], "mean": [0, -1, 0.3]},
+                       "allow_partial": true},
              "pca_dim": 11, "train_map": true, "switch": {"mode": "fixed", "fraction": 0.75},
              "view": {"crop_scale": [0.25, 0.5], "hflip": 0.1, "grayscale": 0.3,
                       "color_jitter": {"prob": 0.6, "brightness": 0.5, "contrast": 0.4, "saturation": 0.3, "hue": 0.1}},
@@ -99,7 +101,8 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
         "std": [0.1, 2.0, 3.0]
       },
       "image_size": 96,
-      "activation": "gelu"
+      "activation": "gelu",
+      "allow_partial": true
     },
     "pca_dim": 11,
     "train_map": true,

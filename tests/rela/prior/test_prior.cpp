@@ -5,7 +5,9 @@
 #include "nn/state.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
+#include "runtime/io/hash.h"
 #include "tests/rela/targets/target_support.h"
+#include "tests/support/shared_data.h"
 
 namespace rela {
 namespace {
@@ -127,85 +129,154 @@ TEST(ModelSource, StemAndWidthAreReadOffTheWeights) {
   }
 }
 
-/// A vision transformer whose positions are those of 8 pixels.
-std::string small_vit_weights(const TempDir& dir) {
-  const auto backbone = make_backbone(VitSpec{.name = "vit_tiny_patch4_32", .image_size = 8});
-  initialize(*backbone, 1);
-  save_state(dir / "w.safetensors", state_of(*backbone));
-  return dir / "w.safetensors";
+/// As Hugging Face's libraries save a model: a folder, with what the images have to be.
+TEST(ModelSource, AFolderOfTheHubSaysItsPreprocessing) {
+  const TempDir dir;
+  const auto backbone = make_backbone(ResNetSpec{.cifar_stem = false, .width = 2});
+  save_state(dir / "model.safetensors", state_of(*backbone));
+  dir.write("config.json", R"({"architectures": ["ResNetModel"], "model_type": "resnet"})");
+  dir.write("preprocessor_config.json",
+            R"({"image_mean": [0.5, 0.25, 0.125], "image_std": [0.1, 0.2, 0.3], "resample": 3,
+                "size": {"shortest_edge": 336}, "crop_size": {"height": 224, "width": 224}})");
+  const ModelSource source = named_model("resnet18", dir.path());
+  EXPECT_EQ(source.weights_file, dir / "model.safetensors");
+  EXPECT_EQ(source.input.normalization, (Normalization{{0.5f, 0.25f, 0.125f}, {0.1f, 0.2f, 0.3f}}));
+  EXPECT_EQ(source.input.photos.filter, ResizeFilter::kBicubic);
+  EXPECT_EQ(source.input.photos.ratio, 1.5);
+  EXPECT_EQ(source.input.image_size, 224);
+  EXPECT_EQ(weights_sha256(source), sha256_file(dir / "model.safetensors"));
 }
 
-TEST(Prior, AVisionTransformerSeesImagesOfTheSizeThatIsAskedFor) {
+TEST(ModelSource, ModelsAreRecognisedByTheirTensors) {
   const TempDir dir;
-  PriorSpec spec{.source = {.model = "vit_tiny_patch4_32", .weights = small_vit_weights(dir)}};
-  const Prior usual(spec);
-  EXPECT_EQ(usual.input().image_size, 8);
-  EXPECT_EQ(usual.variant(), "");
-  spec.source.image_size = 12;
-  const Prior larger(spec);
-  EXPECT_EQ(larger.input().image_size, 12);
-  EXPECT_NE(larger.weights_sha256(), usual.weights_sha256());
-  EXPECT_NE(features(larger, 12), features(usual, 8));
-  spec.source.image_size = 14;
-  EXPECT_THAT([&] { Prior refused(spec); },
-              ThrowsMessage<ConfigError>(HasSubstr(
-                  "rela.prior.image_size: vit_tiny_patch4_32 cuts images into patches of 4")));
-}
-
-/// Names and shapes only: nothing of the weights is needed to know which activation they are of.
-TEST(ModelSource, TheActivationOfClipIsThatOfTheNameOrHasToBeSaid) {
-  const TempDir dir;
-  const std::string file = dir / "w.safetensors";
-  std::vector<StateTensor> state{{"pos_embed", Tensor::zeros({1, 50, 2}, Dtype::kF32)}};
-  save_state(file, state);
-  const auto activation_of = [&](const char* name, ClipActivation given) {
-    return std::get<ClipVitSpec>(named_model(name, file, given).spec).activation;
+  const auto model_of = [&](const BackboneSpec& spec) {
+    const auto backbone = make_backbone(spec);
+    save_state(dir / "w", state_of(*backbone, "module"));
+    const auto [source, fit] = recognise_model(*open_backbone_weights(dir / "w"));
+    EXPECT_TRUE(fit.is_complete()) << fit.mistakes;
+    return describe(source.spec);
   };
-  constexpr ClipActivation kNone = ClipActivation::kUnstated;
-  EXPECT_EQ(activation_of("ViT-B/32", kNone), ClipActivation::kQuickGelu);
-  const char* open = "vit_base_patch32_clip_224";
-  EXPECT_THAT([&] { activation_of(open, kNone); },
-              ThrowsMessage<ConfigError>(HasSubstr("w.safetensors: activation: missing")));
-  EXPECT_EQ(activation_of(open, ClipActivation::kGelu), ClipActivation::kGelu);
-  EXPECT_THAT([&] { activation_of("ViT-B/32", ClipActivation::kGelu); },
-              ThrowsMessage<ConfigError>(HasSubstr("must be quick_gelu or left out")));
-  EXPECT_THAT([&] { named_model("vit_tiny_patch4_32", file, ClipActivation::kGelu); },
-              ThrowsMessage<ConfigError>(HasSubstr("vit_tiny_patch4_32 has one only")));
-  dir.write("config.json", R"({"vision_config": {"hidden_act": "gelu"}})");
-  EXPECT_EQ(activation_of(open, kNone), ClipActivation::kGelu);
-  EXPECT_THAT([&] { activation_of("ViT-B/32", kNone); },
-              ThrowsMessage<ConfigError>(HasSubstr("must be quick_gelu or left out")));
+  EXPECT_EQ(model_of(ResNetSpec{.name = "resnet18", .width = 3}), "resnet18 of width 3");
+  EXPECT_EQ(model_of(ResNetSpec{.name = "resnet34", .width = 2}), "resnet34 of width 2");
+  EXPECT_EQ(model_of(ResNetSpec{.name = "resnet50", .width = 4}), "resnet50 of width 4");
+  EXPECT_EQ(model_of(CifarResNetSpec{.name = "resnet32_cifar"}), "resnet32_cifar of width 16");
+  EXPECT_EQ(model_of(VitSpec{.name = "vit_tiny_patch4_32", .image_size = 16}),
+            "vit_tiny_patch4_32 of 16-pixel images");
+  const float value = 0;
+  const std::vector<SafetensorsTensor> other{{"x", WireDtype::kF32, {1}, &value}};
+  write_safetensors(dir / "w", other);
+  EXPECT_THAT([&] { recognise_model(*open_backbone_weights(dir / "w")); },
+              ThrowsMessage<WeightsError>(HasSubstr("of no model that is known here")));
 }
 
-TEST(ModelSource, ClipSeesWholeImagesAsItWasTrained) {
+TEST(ModelSource, APartOfTheWeightsIsTakenOnlyWhereThatIsAllowed) {
   const TempDir dir;
-  const std::string file = dir / "w.safetensors";
-  std::vector<StateTensor> state{{"pos_embed", Tensor::zeros({1, 50, 2}, Dtype::kF32)}};
-  save_state(file, state);
-  const ModelInput input = named_model("ViT-B/32", file).input;
-  EXPECT_EQ(input.image_size, 224);
-  EXPECT_EQ(input.normalization, clip_normalization());
-  EXPECT_EQ(input.photos.ratio, 1);
-  EXPECT_EQ(input.photos.filter, ResizeFilter::kBicubic);
+  const auto backbone = make_backbone(ResNetSpec{.width = 2});
+  initialize(*backbone, 5);
+  std::vector<StateTensor> state = state_of(*backbone);
+  std::erase_if(state, [](const StateTensor& t) { return t.name == "layer4.1.bn2.bias"; });
+  save_state(dir / "w", state);
+  ModelSource source = named_model("resnet18", dir / "w");
+  EXPECT_THAT([&] { load_backbone(source); }, ThrowsMessage<WeightsError>(HasSubstr("1 missing")));
+  source.allow_partial = true;
+  const std::vector<StateTensor> loaded = state_of(*load_backbone(source));
+  EXPECT_THAT(loaded.front().value.span<float>(),
+              testing::ElementsAreArray(state.front().value.span<float>()));
+  EXPECT_NO_THROW(
+      Prior({.source = {.model = "resnet18", .weights = dir / "w", .allow_partial = true}}));
 }
 
-TEST(ModelSource, WeightsOfAnotherModelAreListedUpToTen) {
-  const TempDir dir;
-  const Classifier deep(CifarResNetSpec{.name = "resnet32_cifar"}, 10);
-  save_state(dir / "w.safetensors", state_of(deep));
-  // Two more blocks in each of three stages: 12 convolutions, and 12 norms of 5 tensors.
-  EXPECT_THAT([&] { load_backbone(named_model("resnet20_cifar", dir / "w.safetensors")); },
-              ThrowsMessage<WeightsError>(testing::AllOf(
-                  HasSubstr("0 missing, 72 unexpected, 0 of wrong shape or type"),
-                  HasSubstr("\n  unexpected: layer1.4."), HasSubstr("\n  unexpected: 62 more"))));
-}
+/// The weights as they were published and as they were converted.
+TEST(ModelSource, PublishedPicklesGiveTheFeaturesOfTheirSafetensors) {
+  const auto priors = test::shared_data("priors/akamaster_resnet_cifar10");
+  if (!priors) GTEST_SKIP() << test::missing_shared_data("priors/akamaster_resnet_cifar10");
+  for (const auto& [model, pickle, safetensors] :
+       {std::tuple{"resnet20_cifar", "resnet20-12fca82f.th", "resnet20.safetensors"},
+        {"resnet56_cifar", "resnet56-4bfd9763.th", "resnet56.safetensors"}}) {
+    const Prior want({.source = {.model = model, .weights = *priors / safetensors}});
+    const Prior got({.source = {.model = model, .weights = *priors / pickle}});
+    EXPECT_EQ(got.weights_sha256(), want.weights_sha256());
+    EXPECT_EQ(features(got, 32), features(want, 32));
+  }
+  /// A vision transformer whose positions are those of 8 pixels.
+  std::string small_vit_weights(const TempDir& dir) {
+    const auto backbone = make_backbone(VitSpec{.name = "vit_tiny_patch4_32", .image_size = 8});
+    initialize(*backbone, 1);
+    save_state(dir / "w.safetensors", state_of(*backbone));
+    return dir / "w.safetensors";
+  }
 
-TEST(ModelSource, AFileWithoutAClassifierCannotClassify) {
-  const ExportedRun run;
-  EXPECT_THAT([&] { load_classifier(exported_model(run.dir.path())); },
-              ThrowsMessage<WeightsError>(HasSubstr(
-                  "there is no classifier in it, which would be fc.weight [classes, features]")));
-}
+  TEST(Prior, AVisionTransformerSeesImagesOfTheSizeThatIsAskedFor) {
+    const TempDir dir;
+    PriorSpec spec{.source = {.model = "vit_tiny_patch4_32", .weights = small_vit_weights(dir)}};
+    const Prior usual(spec);
+    EXPECT_EQ(usual.input().image_size, 8);
+    EXPECT_EQ(usual.variant(), "");
+    spec.source.image_size = 12;
+    const Prior larger(spec);
+    EXPECT_EQ(larger.input().image_size, 12);
+    EXPECT_NE(larger.weights_sha256(), usual.weights_sha256());
+    EXPECT_NE(features(larger, 12), features(usual, 8));
+    spec.source.image_size = 14;
+    EXPECT_THAT([&] { Prior refused(spec); },
+                ThrowsMessage<ConfigError>(HasSubstr(
+                    "rela.prior.image_size: vit_tiny_patch4_32 cuts images into patches of 4")));
+  }
+
+  /// Names and shapes only: nothing of the weights is needed to know which activation they are of.
+  TEST(ModelSource, TheActivationOfClipIsThatOfTheNameOrHasToBeSaid) {
+    const TempDir dir;
+    const std::string file = dir / "w.safetensors";
+    std::vector<StateTensor> state{{"pos_embed", Tensor::zeros({1, 50, 2}, Dtype::kF32)}};
+    save_state(file, state);
+    const auto activation_of = [&](const char* name, ClipActivation given) {
+      return std::get<ClipVitSpec>(named_model(name, file, given).spec).activation;
+    };
+    constexpr ClipActivation kNone = ClipActivation::kUnstated;
+    EXPECT_EQ(activation_of("ViT-B/32", kNone), ClipActivation::kQuickGelu);
+    const char* open = "vit_base_patch32_clip_224";
+    EXPECT_THAT([&] { activation_of(open, kNone); },
+                ThrowsMessage<ConfigError>(HasSubstr("w.safetensors: activation: missing")));
+    EXPECT_EQ(activation_of(open, ClipActivation::kGelu), ClipActivation::kGelu);
+    EXPECT_THAT([&] { activation_of("ViT-B/32", ClipActivation::kGelu); },
+                ThrowsMessage<ConfigError>(HasSubstr("must be quick_gelu or left out")));
+    EXPECT_THAT([&] { named_model("vit_tiny_patch4_32", file, ClipActivation::kGelu); },
+                ThrowsMessage<ConfigError>(HasSubstr("vit_tiny_patch4_32 has one only")));
+    dir.write("config.json", R"({"vision_config": {"hidden_act": "gelu"}})");
+    EXPECT_EQ(activation_of(open, kNone), ClipActivation::kGelu);
+    EXPECT_THAT([&] { activation_of("ViT-B/32", kNone); },
+                ThrowsMessage<ConfigError>(HasSubstr("must be quick_gelu or left out")));
+  }
+
+  TEST(ModelSource, ClipSeesWholeImagesAsItWasTrained) {
+    const TempDir dir;
+    const std::string file = dir / "w.safetensors";
+    std::vector<StateTensor> state{{"pos_embed", Tensor::zeros({1, 50, 2}, Dtype::kF32)}};
+    save_state(file, state);
+    const ModelInput input = named_model("ViT-B/32", file).input;
+    EXPECT_EQ(input.image_size, 224);
+    EXPECT_EQ(input.normalization, clip_normalization());
+    EXPECT_EQ(input.photos.ratio, 1);
+    EXPECT_EQ(input.photos.filter, ResizeFilter::kBicubic);
+  }
+
+  TEST(ModelSource, WeightsOfAnotherModelAreListedUpToTen) {
+    const TempDir dir;
+    const Classifier deep(CifarResNetSpec{.name = "resnet32_cifar"}, 10);
+    save_state(dir / "w.safetensors", state_of(deep));
+    // Two more blocks in each of three stages: 12 convolutions, and 12 norms of 5 tensors.
+    EXPECT_THAT([&] { load_backbone(named_model("resnet20_cifar", dir / "w.safetensors")); },
+                ThrowsMessage<WeightsError>(testing::AllOf(
+                    HasSubstr("0 missing, 72 unexpected, 0 of wrong shape or type"),
+                    HasSubstr("\n  unexpected: layer1.4."), HasSubstr("\n  unexpected: 62 more"))));
+  }
+
+  TEST(ModelSource, AFileWithoutAClassifierCannotClassify) {
+    const ExportedRun run;
+    EXPECT_THAT([&] { load_classifier(exported_model(run.dir.path())); },
+                ThrowsMessage<WeightsError>(HasSubstr(
+                    "there is no classifier in it, which would be fc.weight [classes, features]")));
+  }
 
 }  // namespace
 }  // namespace rela

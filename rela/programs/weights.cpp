@@ -1,0 +1,130 @@
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include "rela/onnx/export_onnx.h"
+#include "rela/prior/model_source.h"
+#include "rela/programs/command_line.h"
+#include "rela/programs/program.h"
+#include "rela/weights/hub_folder.h"
+#include "rela/weights/inspect.h"
+#include "runtime/io/file.h"
+#include "runtime/io/hash.h"
+
+namespace rela {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::string in, out;
+  std::string prefix;
+  std::string model;
+  std::string layout = "timm";
+  std::string to = "safetensors";
+  bool json = false;
+  bool allow_partial = false;
+  bool overwrite = false;
+
+  std::optional<std::string> chosen_prefix() const {
+    return prefix.empty() ? std::nullopt : std::optional(prefix);
+  }
+};
+
+void describe_input(CommandLine& app, Arguments& a) {
+  app.add_option("WEIGHTS", a.in,
+                 "safetensors, a file of torch.save or torch.jit.save, an index of shards, or a "
+                 "folder that holds one of these")
+      .required();
+  app.add_option("--prefix", a.prefix,
+                 "what stands before the backbone's names; otherwise it is searched for");
+}
+
+void describe_inspect(CommandLine& app, Arguments& a) {
+  describe_input(app, a);
+  app.add_flag("--json", a.json, "one JSON object instead of a table");
+}
+
+void describe_convert(CommandLine& app, Arguments& a) {
+  describe_input(app, a);
+  app.add_option("OUT", a.out,
+                 "folder to write, with model.safetensors and config.json; file for --to onnx")
+      .required();
+  app.add_option("--to", a.to, "safetensors or onnx").show_default();
+  app.add_option("--model", a.model, "the model's name; otherwise recognised by its tensors");
+  app.add_option("--layout", a.layout, "whose names: timm or torchvision").show_default();
+  app.add_flag("--allow-partial", a.allow_partial,
+               "take weights that are incomplete or do not all fit; what is missing stays random");
+  app.add_flag("--overwrite", a.overwrite, "replace weights that are there");
+}
+
+ExitCode inspect(const Arguments& a) {
+  const JsonValue inspection = inspect_weights(a.in, a.chosen_prefix());
+  if (a.json) {
+    print_result(inspection);
+  } else {
+    std::fputs(inspection_text(inspection).c_str(), stdout);
+  }
+  return ExitCode::kDone;
+}
+
+NameLayout layout_of(const Arguments& a) {
+  RELA_CHECK(a.layout == "timm" || a.layout == "torchvision", UsageError, "--layout: \"", a.layout,
+             "\"; allowed: timm, torchvision");
+  return a.layout == "timm" ? NameLayout::kTimm : NameLayout::kTorchvision;
+}
+
+ModelSource source_of(const Arguments& a, const BackboneWeights& weights) {
+  ModelSource source =
+      a.model.empty() ? recognise_model(weights).source : named_model(a.model, weights);
+  source.allow_partial = a.allow_partial;
+  return source;
+}
+
+ExitCode convert(const Arguments& a) {
+  const NameLayout layout = layout_of(a);
+  RELA_CHECK(a.to == "safetensors" || a.to == "onnx", UsageError, "--to: \"", a.to,
+             "\"; allowed: safetensors, onnx");
+  const bool is_onnx = a.to == "onnx";
+  const fs::path file = is_onnx ? fs::path(a.out) : fs::path(a.out) / "model.safetensors";
+  RELA_CHECK(a.overwrite || !fs::exists(file), IoError, file.string(),
+             ": exists; name another folder or pass --overwrite");
+  const auto weights = open_backbone_weights(a.in, a.chosen_prefix());
+  const ModelSource source = source_of(a, *weights);
+  const auto backbone = load_backbone(source, *weights);
+  if (is_onnx) {
+    export_onnx(a.out, source, *backbone);
+  } else {
+    write_hub_folder(a.out, source, *backbone, layout);
+  }
+  print_result(JsonValue::Object{{"out", file.string()},
+                                 {"model", name_of(source.spec)},
+                                 {"layout", weights->layout()},
+                                 {"width", backbone->feature_width()},
+                                 {"sha256", sha256_file(file.string())}});
+  return ExitCode::kDone;
+}
+
+ExitCode run(int argc, const char* const* argv) {
+  CommandLine app("Looks into files of weights and converts them.", "weights");
+  Arguments a;
+  CommandLine& look = app.add_subcommand(
+      "inspect", "tensors with shapes, types and norms; the model they are of, and its images");
+  describe_inspect(look, a);
+  CommandLine& change = app.add_subcommand(
+      "convert", "writes the backbone alone, under timm's or torchvision's names");
+  describe_convert(change, a);
+  if (!app.parse(argc, argv)) return ExitCode::kDone;
+  return look.was_given() ? inspect(a) : convert(a);
+}
+
+}  // namespace
+
+int weights_main(int argc, const char* const* argv) {
+  return run_program([&] {
+    refuse_ranks("weights");
+    return run(argc, argv);
+  });
+}
+
+}  // namespace rela

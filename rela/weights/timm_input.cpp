@@ -1,0 +1,21 @@
+#include "rela/weights/timm_input.h"
+
+#include "rela/config/normalize_field.h"
+
+namespace rela {
+
+JsonValue::Object timm_input(const ModelInput& input) {
+  return {{"input_size", JsonValue::Array{int64_t{3}, input.image_size, input.image_size}},
+          {"mean", channels_to_json(input.normalization.mean)},
+          {"std", channels_to_json(input.normalization.std)}};
+}
+
+JsonValue::Object timm_input_and_resize(const ModelInput& input) {
+  JsonValue::Object json = timm_input(input);
+  json.emplace_back("interpolation",
+                    input.photos.filter == ResizeFilter::kBicubic ? "bicubic" : "bilinear");
+  json.emplace_back("crop_pct", 1 / input.photos.ratio);
+  return json;
+}
+
+}  // namespace rela

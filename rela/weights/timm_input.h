@@ -1,0 +1,12 @@
+#pragma once
+
+#include "rela/prior/model_input.h"
+
+namespace rela {
+
+/// Size and normalisation under timm's keys, as described_input() reads them.
+JsonValue::Object timm_input(const ModelInput& input);
+/// And how photographs are brought to that size.
+JsonValue::Object timm_input_and_resize(const ModelInput& input);
+
+}  // namespace rela
