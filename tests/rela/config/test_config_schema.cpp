@@ -68,9 +68,13 @@ TEST(ConfigSchema, EachFamilyOfBackbonesHasKeysOfItsOwn) {
   EXPECT_THAT(keys_at(families + "1.properties"),
               ElementsAre("name", "cifar_stem", "width", "init"));
   EXPECT_EQ(schema_at(families + "2.title"), R"("vision transformers")");
-  EXPECT_THAT(keys_at(families + "2.properties"), ElementsAre("name", "image_size", "init"));
-  for (const char* family : {"0.", "1.", "2."})
-    EXPECT_EQ(schema_at(families + family + "additionalProperties"), "false");
+  EXPECT_THAT(keys_at(families + "2.properties"),
+              testing::AllOf(testing::IsSupersetOf({"name", "image_size", "init"}),
+                             testing::Not(testing::Contains("width"))));
+  const size_t count = backbone_families().size();
+  for (size_t i = 0; i < count; ++i)
+    EXPECT_EQ(schema_at(cat(families, i, ".additionalProperties")), "false");
+  EXPECT_EQ(schema_at(cat(families, count)), "nothing");
 }
 
 TEST(ConfigSchema, ABackbonesNameSaysItsFamily) {
@@ -79,12 +83,12 @@ TEST(ConfigSchema, ABackbonesNameSaysItsFamily) {
             R"({"description":"network to train","enum":["resnet18","resnet34","resnet50",)"
             R"("resnet101"],"default":"resnet18"})");
   EXPECT_EQ(schema_at(families + "0.required"), "nothing");  // the default
-  EXPECT_EQ(schema_at(families + "1.required"), R"(["name"])");
-  EXPECT_EQ(schema_at(families + "2.required"), R"(["name"])");
-  EXPECT_EQ(schema_at(families + "2.properties.name"),
-            R"({"description":"network to train","enum":["vit_tiny_patch16_224",)"
-            R"("vit_small_patch16_224","vit_base_patch16_224","vit_tiny_patch4_32"]})");
-  EXPECT_EQ(schema_at(families + "3"), "nothing");
+  for (size_t i = 1; i < backbone_families().size(); ++i)
+    EXPECT_EQ(schema_at(cat(families, i, ".required")), R"(["name"])");
+  EXPECT_THAT(
+      schema_at(families + "2.properties.name"),
+      testing::AllOf(HasSubstr(R"("vit_tiny_patch4_32")"),
+                     testing::Not(testing::AnyOf(HasSubstr("resnet"), HasSubstr("default")))));
 }
 
 /// Every key of the resolved config, lists by their first element.
