@@ -121,10 +121,7 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace
 
 int weights_main(int argc, const char* const* argv) {
-  return run_program([&] {
-    refuse_ranks("weights");
-    return run(argc, argv);
-  });
+  return run_single_program("weights", [&] { return run(argc, argv); });
 }
 
 }  // namespace rela
