@@ -37,7 +37,11 @@ struct LoadOptions {
   WeightNames names = {};  // behind file_prefix; by default, those of the model
   /// A vision transformer's position embedding [1, rows, D] (nn/position_grid.h): that of another
   /// grid is resampled. Empty: there is none.
-  std::string position = {bool allow_partial = false;  // what fits is loaded, the rest is told
+  std::string position = {};
+  /// A class token without a row there: the row that the file may have is added to it. Empty: the
+  /// class token has a row, or there is none.
+  std::string class_token = {};
+  bool allow_partial = false;  // what fits is loaded, the rest is told
 };
 
 /// How a file and a state fit: numbers of tensors, and what does not fit.
