@@ -10,6 +10,13 @@ namespace {
 
 constexpr const char* kBatch = "N";
 
+VitFacts facts_of(const VisionTransformer::Spec& spec) {
+  return {.image_size = spec.image_size,
+          .heads = spec.heads,
+          .eps = spec.eps,
+          .quick_gelu = spec.activation == Gelu::kQuick};
+}
+
 }  // namespace
 
 void export_onnx(const std::string& path, const ModelSource& source, const Backbone& backbone) {
@@ -19,7 +26,7 @@ void export_onnx(const std::string& path, const ModelSource& source, const Backb
   if (const auto* vit = dynamic_cast<const VisionTransformer*>(&backbone)) {
     const int64_t side = vit->spec().image_size;
     const OnnxValue images = graph.input("images", {kBatch, int64_t{3}, side, side});
-    features = vit_nodes(graph, weights, images, {.image_size = side, .heads = vit->spec().heads});
+    features = vit_nodes(graph, weights, images, facts_of(vit->spec()));
   } else {
     const OnnxValue images = graph.input("images", {kBatch, int64_t{3}, "height", "width"});
     features = resnet_nodes(graph, weights, images);

@@ -74,9 +74,17 @@ NameLayout layout_of(const Arguments& a) {
   return a.layout == "timm" ? NameLayout::kTimm : NameLayout::kTorchvision;
 }
 
+bool has_config(const fs::path& weights) {
+  return fs::exists(weights.parent_path() / "config.json");
+}
+
 ModelSource source_of(const Arguments& a, const BackboneWeights& weights) {
   ModelSource source =
       a.model.empty() ? recognise_model(weights).source : named_model(a.model, weights);
+  const std::string hidden = what_weights_do_not_show(source.spec);
+  RELA_CHECK(!a.model.empty() || hidden.empty() || has_config(weights.path()), UsageError,
+             "--model: the weights fit ", name_of(source.spec), " with ", hidden,
+             ", which they do not show; name the model");
   source.allow_partial = a.allow_partial;
   return source;
 }

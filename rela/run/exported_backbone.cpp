@@ -1,7 +1,5 @@
 #include "rela/run/exported_backbone.h"
 
-#include <algorithm>
-
 #include "nn/backbone_json.h"
 #include "rela/weights/timm_input.h"
 #include "runtime/io/file.h"
@@ -10,17 +8,6 @@
 namespace rela {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-/// Rows of what timm calls the classifier: the projection of CLIP's models; else a backbone has
-/// none.
-int64_t class_count(const std::vector<StateTensor>& state) {
-  const auto head = std::ranges::find(state, "head.weight", &StateTensor::name);
-  return head == state.end() ? 0 : head->value.shape()[0];
-}
-
-}  // namespace
 
 void write_exported_backbone(const fs::path& folder, const ExportedBackbone& backbone) {
   make_directories(folder.string());

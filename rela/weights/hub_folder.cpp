@@ -1,5 +1,7 @@
 #include "rela/weights/hub_folder.h"
 
+#include <algorithm>
+
 #include "nn/backbone_json.h"
 #include "rela/weights/timm_input.h"
 #include "runtime/error.h"
@@ -8,14 +10,30 @@
 namespace rela {
 namespace {
 
-std::string in_layout(const std::string& name, const BackboneSpec& spec, NameLayout layout) {
-  const bool is_vit = std::holds_alternative<VitSpec>(spec);
-  return is_vit && layout == NameLayout::kTorchvision ? torchvision_vit_name(name) : name;
+/// The tensors of torchvision's vision transformers are those of timm's plain ones.
+bool is_in_torchvision(const BackboneSpec& spec, const std::vector<StateTensor>& state) {
+  if (!std::holds_alternative<VitSpec>(spec)) return std::holds_alternative<ResNetSpec>(spec);
+  return std::ranges::none_of(state, [](const StateTensor& t) {
+    return t.name == "reg_token" || t.name.ends_with(".gamma");
+  });
 }
 
-JsonValue::Object pretrained_cfg(const ModelSource& source) {
+std::vector<StateTensor> state_in_layout(const ModelSource& source, const Backbone& backbone,
+                                         NameLayout layout) {
+  std::vector<StateTensor> state = state_of(backbone);
+  if (layout == NameLayout::kTimm) return state;
+  RELA_CHECK(is_in_torchvision(source.spec, state), UsageError,
+             "--layout: torchvision; it has no model like ", name_of(source.spec),
+             ": write timm's");
+  if (std::holds_alternative<VitSpec>(source.spec)) {
+    for (StateTensor& t : state) t.name = torchvision_vit_name(t.name);
+  }
+  return state;
+}
+
+JsonValue::Object pretrained_cfg(const ModelSource& source, int64_t classes) {
   JsonValue::Object json = timm_input_and_resize(source.input);
-  json.emplace_back("num_classes", int64_t{0});
+  json.emplace_back("num_classes", classes);
   json.emplace_back("classifier", classifier_name(source.spec));
   return json;
 }
@@ -24,15 +42,15 @@ JsonValue::Object pretrained_cfg(const ModelSource& source) {
 
 void write_hub_folder(const std::filesystem::path& folder, const ModelSource& source,
                       const Backbone& backbone, NameLayout layout) {
+  const std::vector<StateTensor> state = state_in_layout(source, backbone, layout);
+  const int64_t classes = class_count(state);
   make_directories(folder.string());
-  std::vector<StateTensor> state = state_of(backbone);
-  for (StateTensor& t : state) t.name = in_layout(t.name, source.spec, layout);
   save_state((folder / "model.safetensors").string(), state);
   JsonValue::Object json = backbone_to_json(source.spec);
-  json.emplace_back("num_classes", int64_t{0});
+  json.emplace_back("num_classes", classes);
   json.emplace_back("num_features", backbone.feature_width());
   json.emplace_back("global_pool", global_pool_of(source.spec));
-  json.emplace_back("pretrained_cfg", pretrained_cfg(source));
+  json.emplace_back("pretrained_cfg", pretrained_cfg(source, classes));
   write_file_atomic((folder / "config.json").string(),
                     to_json_text(json, JsonLayout::kIndented) + "\n");
 }

@@ -1,5 +1,7 @@
 #include "rela/weights/timm_input.h"
 
+#include <algorithm>
+
 #include "rela/config/normalize_field.h"
 
 namespace rela {
@@ -16,6 +18,11 @@ JsonValue::Object timm_input_and_resize(const ModelInput& input) {
                     input.photos.filter == ResizeFilter::kBicubic ? "bicubic" : "bilinear");
   json.emplace_back("crop_pct", 1 / input.photos.ratio);
   return json;
+}
+
+int64_t class_count(const std::vector<StateTensor>& state) {
+  const auto head = std::ranges::find(state, "head.weight", &StateTensor::name);
+  return head == state.end() ? 0 : head->value.shape()[0];
 }
 
 }  // namespace rela

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <vector>
+
+#include "nn/state.h"
 #include "rela/prior/model_input.h"
 
 namespace rela {
@@ -8,5 +11,9 @@ namespace rela {
 JsonValue::Object timm_input(const ModelInput& input);
 /// And how photographs are brought to that size.
 JsonValue::Object timm_input_and_resize(const ModelInput& input);
+
+/// Rows of what timm calls the classifier: the projection of CLIP's models; else a backbone has
+/// none.
+int64_t class_count(const std::vector<StateTensor>& state);
 
 }  // namespace rela

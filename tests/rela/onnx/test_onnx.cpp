@@ -8,6 +8,7 @@
 
 #include "nn/resnet.h"
 #include "nn/state.h"
+#include "nn/vit.h"
 #include "rela/onnx/export_onnx.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
@@ -44,7 +45,8 @@ TEST(Protobuf, MessagesAreThoseOfTheFormatsDocumentation) {
 
 /// An exported model, and what it was made of.
 struct Exported {
-  explicit Exported(const BackboneSpec& spec) : backbone(make_backbone(spec)) {
+  explicit Exported(const BackboneSpec& spec) : Exported(spec, make_backbone(spec)) {}
+  Exported(const BackboneSpec& spec, std::unique_ptr<Backbone> model) : backbone(std::move(model)) {
     initialize(*backbone, 3);
     export_onnx(dir / "m.onnx", {.spec = spec, .weights_file = {}, .input = usual_input(spec)},
                 *backbone);
@@ -165,6 +167,30 @@ TEST(Onnx, AVisionTransformerHasItsBlocks) {
     if (t.name != "blocks.0.attn.qkv.weight") continue;
     EXPECT_EQ(floats(transposed)[1], t.value.data<float>()[192]);
   }
+}
+
+/// What DINOv2 and CLIP have beside other vision transformers.
+TEST(Onnx, LayerScaleRegistersNormAndProjectionAreExported) {
+  const Exported exported(VitSpec{}, std::make_unique<VisionTransformer>(
+                                         VisionTransformer::Spec{.image_size = 32,
+                                                                 .patch = 8,
+                                                                 .width = 48,
+                                                                 .depth = 2,
+                                                                 .heads = 3,
+                                                                 .activation = Gelu::kQuick,
+                                                                 .layer_scale = true,
+                                                                 .registers = 4,
+                                                                 .class_position = false,
+                                                                 .patch_bias = false,
+                                                                 .pre_norm = true,
+                                                                 .projection = 24}));
+  expect_sound(exported);
+  const std::map<std::string, int> ops = exported.ops();
+  EXPECT_EQ(ops.at("Sigmoid"), 2);
+  EXPECT_FALSE(ops.contains("Erf"));
+  EXPECT_EQ(ops.at("Expand"), 2);
+  EXPECT_EQ(ops.at("LayerNormalization"), 6);
+  EXPECT_EQ(ops.at("MatMul"), 2 * 6 + 1);
 }
 
 /// A part of a model that the export does not know must not be left out silently.

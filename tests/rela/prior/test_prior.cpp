@@ -198,85 +198,87 @@ TEST(ModelSource, PublishedPicklesGiveTheFeaturesOfTheirSafetensors) {
     EXPECT_EQ(got.weights_sha256(), want.weights_sha256());
     EXPECT_EQ(features(got, 32), features(want, 32));
   }
-  /// A vision transformer whose positions are those of 8 pixels.
-  std::string small_vit_weights(const TempDir& dir) {
-    const auto backbone = make_backbone(VitSpec{.name = "vit_tiny_patch4_32", .image_size = 8});
-    initialize(*backbone, 1);
-    save_state(dir / "w.safetensors", state_of(*backbone));
-    return dir / "w.safetensors";
-  }
+}
 
-  TEST(Prior, AVisionTransformerSeesImagesOfTheSizeThatIsAskedFor) {
-    const TempDir dir;
-    PriorSpec spec{.source = {.model = "vit_tiny_patch4_32", .weights = small_vit_weights(dir)}};
-    const Prior usual(spec);
-    EXPECT_EQ(usual.input().image_size, 8);
-    EXPECT_EQ(usual.variant(), "");
-    spec.source.image_size = 12;
-    const Prior larger(spec);
-    EXPECT_EQ(larger.input().image_size, 12);
-    EXPECT_NE(larger.weights_sha256(), usual.weights_sha256());
-    EXPECT_NE(features(larger, 12), features(usual, 8));
-    spec.source.image_size = 14;
-    EXPECT_THAT([&] { Prior refused(spec); },
-                ThrowsMessage<ConfigError>(HasSubstr(
-                    "rela.prior.image_size: vit_tiny_patch4_32 cuts images into patches of 4")));
-  }
+/// A vision transformer whose positions are those of 8 pixels.
+std::string small_vit_weights(const TempDir& dir) {
+  const auto backbone = make_backbone(VitSpec{.name = "vit_tiny_patch4_32", .image_size = 8});
+  initialize(*backbone, 1);
+  save_state(dir / "w.safetensors", state_of(*backbone));
+  return dir / "w.safetensors";
+}
 
-  /// Names and shapes only: nothing of the weights is needed to know which activation they are of.
-  TEST(ModelSource, TheActivationOfClipIsThatOfTheNameOrHasToBeSaid) {
-    const TempDir dir;
-    const std::string file = dir / "w.safetensors";
-    std::vector<StateTensor> state{{"pos_embed", Tensor::zeros({1, 50, 2}, Dtype::kF32)}};
-    save_state(file, state);
-    const auto activation_of = [&](const char* name, ClipActivation given) {
-      return std::get<ClipVitSpec>(named_model(name, file, given).spec).activation;
-    };
-    constexpr ClipActivation kNone = ClipActivation::kUnstated;
-    EXPECT_EQ(activation_of("ViT-B/32", kNone), ClipActivation::kQuickGelu);
-    const char* open = "vit_base_patch32_clip_224";
-    EXPECT_THAT([&] { activation_of(open, kNone); },
-                ThrowsMessage<ConfigError>(HasSubstr("w.safetensors: activation: missing")));
-    EXPECT_EQ(activation_of(open, ClipActivation::kGelu), ClipActivation::kGelu);
-    EXPECT_THAT([&] { activation_of("ViT-B/32", ClipActivation::kGelu); },
-                ThrowsMessage<ConfigError>(HasSubstr("must be quick_gelu or left out")));
-    EXPECT_THAT([&] { named_model("vit_tiny_patch4_32", file, ClipActivation::kGelu); },
-                ThrowsMessage<ConfigError>(HasSubstr("vit_tiny_patch4_32 has one only")));
-    dir.write("config.json", R"({"vision_config": {"hidden_act": "gelu"}})");
-    EXPECT_EQ(activation_of(open, kNone), ClipActivation::kGelu);
-    EXPECT_THAT([&] { activation_of("ViT-B/32", kNone); },
-                ThrowsMessage<ConfigError>(HasSubstr("must be quick_gelu or left out")));
-  }
+TEST(Prior, AVisionTransformerSeesImagesOfTheSizeThatIsAskedFor) {
+  const TempDir dir;
+  PriorSpec spec{.source = {.model = "vit_tiny_patch4_32", .weights = small_vit_weights(dir)}};
+  const Prior usual(spec);
+  EXPECT_EQ(usual.input().image_size, 8);
+  EXPECT_EQ(usual.variant(), "");
+  spec.source.image_size = 12;
+  const Prior larger(spec);
+  EXPECT_EQ(larger.input().image_size, 12);
+  EXPECT_NE(larger.weights_sha256(), usual.weights_sha256());
+  EXPECT_NE(features(larger, 12), features(usual, 8));
+  spec.source.image_size = 14;
+  EXPECT_THAT([&] { Prior refused(spec); },
+              ThrowsMessage<ConfigError>(HasSubstr(
+                  "rela.prior.image_size: vit_tiny_patch4_32 cuts images into patches of 4")));
+}
 
-  TEST(ModelSource, ClipSeesWholeImagesAsItWasTrained) {
-    const TempDir dir;
-    const std::string file = dir / "w.safetensors";
-    std::vector<StateTensor> state{{"pos_embed", Tensor::zeros({1, 50, 2}, Dtype::kF32)}};
-    save_state(file, state);
-    const ModelInput input = named_model("ViT-B/32", file).input;
-    EXPECT_EQ(input.image_size, 224);
-    EXPECT_EQ(input.normalization, clip_normalization());
-    EXPECT_EQ(input.photos.ratio, 1);
-    EXPECT_EQ(input.photos.filter, ResizeFilter::kBicubic);
-  }
+/// Names and shapes only: nothing of the weights is needed to know which activation they are of.
+TEST(ModelSource, TheActivationOfClipIsThatOfTheNameOrHasToBeSaid) {
+  const TempDir dir;
+  const std::string file = dir / "w.safetensors";
+  std::vector<StateTensor> state{{"pos_embed", Tensor::zeros({1, 50, 2}, Dtype::kF32)}};
+  save_state(file, state);
+  const auto activation_of = [&](const char* name, ClipActivation given) {
+    return std::get<ClipVitSpec>(named_model(name, file, given).spec).activation;
+  };
+  constexpr ClipActivation kNone = ClipActivation::kUnstated;
+  EXPECT_EQ(activation_of("ViT-B/32", kNone), ClipActivation::kQuickGelu);
+  const char* open = "vit_base_patch32_clip_224";
+  EXPECT_THAT([&] { activation_of(open, kNone); },
+              ThrowsMessage<ConfigError>(HasSubstr("w.safetensors: activation: missing")));
+  EXPECT_EQ(activation_of(open, ClipActivation::kGelu), ClipActivation::kGelu);
+  EXPECT_THAT([&] { activation_of("ViT-B/32", ClipActivation::kGelu); },
+              ThrowsMessage<ConfigError>(HasSubstr("must be quick_gelu or left out")));
+  EXPECT_THAT([&] { named_model("vit_tiny_patch4_32", file, ClipActivation::kGelu); },
+              ThrowsMessage<ConfigError>(HasSubstr("vit_tiny_patch4_32 has one only")));
+  dir.write("config.json", R"({"vision_config": {"hidden_act": "gelu"}})");
+  EXPECT_EQ(activation_of(open, kNone), ClipActivation::kGelu);
+  EXPECT_THAT([&] { activation_of("ViT-B/32", kNone); },
+              ThrowsMessage<ConfigError>(HasSubstr("must be quick_gelu or left out")));
+}
 
-  TEST(ModelSource, WeightsOfAnotherModelAreListedUpToTen) {
-    const TempDir dir;
-    const Classifier deep(CifarResNetSpec{.name = "resnet32_cifar"}, 10);
-    save_state(dir / "w.safetensors", state_of(deep));
-    // Two more blocks in each of three stages: 12 convolutions, and 12 norms of 5 tensors.
-    EXPECT_THAT([&] { load_backbone(named_model("resnet20_cifar", dir / "w.safetensors")); },
-                ThrowsMessage<WeightsError>(testing::AllOf(
-                    HasSubstr("0 missing, 72 unexpected, 0 of wrong shape or type"),
-                    HasSubstr("\n  unexpected: layer1.4."), HasSubstr("\n  unexpected: 62 more"))));
-  }
+TEST(ModelSource, ClipSeesWholeImagesAsItWasTrained) {
+  const TempDir dir;
+  const std::string file = dir / "w.safetensors";
+  std::vector<StateTensor> state{{"pos_embed", Tensor::zeros({1, 50, 2}, Dtype::kF32)}};
+  save_state(file, state);
+  const ModelInput input = named_model("ViT-B/32", file).input;
+  EXPECT_EQ(input.image_size, 224);
+  EXPECT_EQ(input.normalization, clip_normalization());
+  EXPECT_EQ(input.photos.ratio, 1);
+  EXPECT_EQ(input.photos.filter, ResizeFilter::kBicubic);
+}
 
-  TEST(ModelSource, AFileWithoutAClassifierCannotClassify) {
-    const ExportedRun run;
-    EXPECT_THAT([&] { load_classifier(exported_model(run.dir.path())); },
-                ThrowsMessage<WeightsError>(HasSubstr(
-                    "there is no classifier in it, which would be fc.weight [classes, features]")));
-  }
+TEST(ModelSource, WeightsOfAnotherModelAreListedUpToTen) {
+  const TempDir dir;
+  const Classifier deep(CifarResNetSpec{.name = "resnet32_cifar"}, 10);
+  save_state(dir / "w.safetensors", state_of(deep));
+  // Two more blocks in each of three stages: 12 convolutions, and 12 norms of 5 tensors.
+  EXPECT_THAT([&] { load_backbone(named_model("resnet20_cifar", dir / "w.safetensors")); },
+              ThrowsMessage<WeightsError>(testing::AllOf(
+                  HasSubstr("0 missing, 72 unexpected, 0 of wrong shape or type"),
+                  HasSubstr("\n  unexpected: layer1.4."), HasSubstr("\n  unexpected: 62 more"))));
+}
+
+TEST(ModelSource, AFileWithoutAClassifierCannotClassify) {
+  const ExportedRun run;
+  EXPECT_THAT([&] { load_classifier(exported_model(run.dir.path())); },
+              ThrowsMessage<WeightsError>(HasSubstr(
+                  "there is no classifier in it, which would be fc.weight [classes, features]")));
+}
 
 }  // namespace
 }  // namespace rela
