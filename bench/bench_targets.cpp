@@ -17,7 +17,12 @@ namespace {
 constexpr int64_t kImages = 20 * FeaturePass::kBatch;
 
 /// Times do not depend on the weights: random ones will do.
-Prior make_prior(const char* model) { return Prior({.student = backbone_named(model), .seed = 1}); }
+Prior make_prior(const char* model) {
+  PriorSpec spec;  // built up: gcc 12 takes the nested initialiser for uninitialised
+  spec.student = backbone_named(model);
+  spec.seed = 1;
+  return Prior(spec);
+}
 
 /// Everything: images, forward passes, covariance, eigenvectors, projection, both files.
 void bm_targets(benchmark::State& state, const char* model) {
