@@ -28,7 +28,7 @@ ExitCode run(int argc, const char* const* argv) {
   if (!app.parse(argc, argv)) return ExitCode::kDone;
   RELA_CHECK(split == "train" || split == "test", UsageError, "--split: \"", split,
              "\"; allowed: train, test");
-  check_writable(out);
+  check_output("--out", out, inputs_of(a));
   const FrozenModel model = load_frozen_model(a, device.open());
   const auto dataset = open_matched(a, split == "train" ? Split::kTrain : Split::kTest);
   const FeatureSet set = features_of(model, *dataset, split.c_str()).on(Device::kCpu);

@@ -129,7 +129,7 @@ EvalResult run_classify(const Arguments& a, Device device) {
 }
 
 EvalResult measure(const Arguments& a, const std::string& protocol) {
-  if (!a.out.empty()) check_writable(a.out);
+  if (!a.out.empty()) check_output("--out", a.out, inputs_of(a.model));
   if (!a.sheet.picture.empty()) check_picture_file("--picture", a.sheet.picture);
   const Device device = a.device.open();
   if (protocol == "knn") return run_knn(a, device);

@@ -99,6 +99,15 @@ ClipActivation activation_of(const FrozenModelArguments& a) {
 
 }  // namespace
 
+std::vector<std::string> inputs_of(const FrozenModelArguments& a) {
+  std::vector<std::string> inputs{a.weights, a.data, a.test_data};
+  if (!a.run.empty()) {  // a run's folder, or what it exported
+    inputs.push_back(a.run + "/exported");
+    inputs.push_back(a.run + "/backbone.safetensors");
+  }
+  return inputs;
+}
+
 ModelSource model_source(const FrozenModelArguments& a) {
   RELA_CHECK(a.run.empty() != a.weights.empty(), UsageError,
              "--run, --weights: exactly one of them says which model to load");

@@ -33,6 +33,9 @@ void describe_arguments(CommandLine& app, FrozenModelArguments& arguments);
 /// Those of them that name the data.
 void describe_data(CommandLine& app, FrozenModelArguments& arguments);
 
+/// What is read for them: files and folders.
+std::vector<std::string> inputs_of(const FrozenModelArguments& arguments);
+
 /// The model that the arguments name, and its input images. Throws UsageError for conflicting
 /// arguments.
 ModelSource model_source(const FrozenModelArguments& arguments);

@@ -1,5 +1,7 @@
 #include <cstdio>
+#include <filesystem>
 
+#include "rela/data/photos/pack_file.h"
 #include "rela/data/photos/packing.h"
 #include "rela/data/photos/photos.h"
 #include "rela/programs/command_line.h"
@@ -70,7 +72,11 @@ ExitCode run(int argc, const char* const* argv) {
   RELA_CHECK(a.verify || !a.out.empty(), UsageError,
              "OUT: no file to write was named; or pass --verify");
   const DatasetSource source = source_of(a);
-  if (!a.verify) check_writable(a.out);
+  if (!a.verify) {
+    check_output("OUT", a.out, {a.data});
+    RELA_CHECK(!std::filesystem::exists(a.out) || is_pack(a.out), UsageError, "OUT: \"", a.out,
+               "\" is there already, and is no packed data set; name another file, or delete it");
+  }
   const auto set = open_photos(source);
   if (a.verify) return verify(*set);
   const PackResult result = write_pack(*set, a.out,

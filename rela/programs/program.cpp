@@ -4,12 +4,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
-
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <string>
 #include <thread>
 
@@ -107,6 +108,22 @@ int run_single_program(const char* program, const std::function<ExitCode()>& bod
 void check_picture_file(const char* option, const std::string& file) {
   RELA_CHECK(file.ends_with(".png"), UsageError, option, ": \"", file,
              "\"; the picture is a PNG: a file that ends in .png");
+  check_writable(file);
+}
+
+void check_output(const char* option, const std::string& file,
+                  const std::vector<std::string>& inputs) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  const fs::path output = fs::weakly_canonical(file, none);
+  for (const std::string& input : inputs) {
+    if (input.empty() || !fs::exists(output, none)) continue;
+    const fs::path read = fs::weakly_canonical(input, none);
+    const bool is_below =
+        std::mismatch(read.begin(), read.end(), output.begin(), output.end()).first == read.end();
+    RELA_CHECK(!is_below && !fs::equivalent(output, read, none), UsageError, option, ": \"", file,
+               "\" is there already, and ", input, " is read; name another file");
+  }
   check_writable(file);
 }
 

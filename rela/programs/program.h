@@ -2,6 +2,8 @@
 // What every program does besides its work: turn errors into text and exit codes.
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "runtime/error.h"
 #include "runtime/io/json.h"
@@ -18,6 +20,12 @@ int run_single_program(const char* program, const std::function<ExitCode()>& bod
 /// For the file of a picture that an option names: throws UsageError unless it ends in .png, and
 /// IoError if it cannot be written.
 void check_picture_file(const char* option, const std::string& file);
+
+/// For a file that a program writes: throws UsageError if it is one of the files that the program
+/// reads, or is there already in a folder of them, and IoError if it cannot be written. Empty paths
+/// do not count.
+void check_output(const char* option, const std::string& file,
+                  const std::vector<std::string>& inputs);
 
 /// Prints a program's result as the last line of stdout, flushed: it is there whatever happens to
 /// the files that are written after it.

@@ -26,6 +26,20 @@ struct Arguments {
   std::string svg;
 };
 
+std::vector<std::filesystem::path> embedding_files(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+  }
+  RELA_CHECK(!error, IoError, folder, ": ", error.message(),
+             "; a folder of files that embed wrote is needed");
+  std::sort(files.begin(), files.end());
+  RELA_CHECK(files.size() >= 2, DataError, folder, ": ", files.size(),
+             " files end in .safetensors; two or more are needed; write them with embed");
+  return files;
+}
+
 void check(const Arguments& a) {
   const bool is_pair = !a.from.empty() && !a.to.empty();
   const bool is_half = a.from.empty() != a.to.empty();
@@ -39,6 +53,12 @@ void check(const Arguments& a) {
   for (const std::string& file : {a.out, a.svg}) {
     if (!file.empty()) check_writable(file);
   }
+  std::vector<std::string> inputs{a.from, a.to};
+  if (!a.all.empty()) {
+    for (const auto& file : embedding_files(a.all)) inputs.push_back(file.string());
+  }
+  if (!a.out.empty()) check_output("--out", a.out, inputs);
+  if (!a.svg.empty()) check_output("--svg", a.svg, inputs);
 }
 
 void print_and_write(const JsonValue& result, const std::string& out) {
@@ -87,20 +107,6 @@ struct Models {
   Matrix residual, cka, cka_debiased;
   int64_t images = 0, held_out = 0;
 };
-
-std::vector<std::filesystem::path> embedding_files(const std::string& folder) {
-  std::error_code error;
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
-  }
-  RELA_CHECK(!error, IoError, folder, ": ", error.message(),
-             "; a folder of files that embed wrote is needed");
-  std::sort(files.begin(), files.end());
-  RELA_CHECK(files.size() >= 2, DataError, folder, ": ", files.size(),
-             " files end in .safetensors; two or more are needed; write them with embed");
-  return files;
-}
 
 /// All features are kept on the host, those of two models at a time on the device.
 Models compare_all(const Arguments& a, Device device) {

@@ -10,6 +10,7 @@ namespace {
 
 volatile std::sig_atomic_t stop_signal = 0;
 volatile std::sig_atomic_t checkpoint_wanted = 0;
+volatile std::sig_atomic_t is_urgent = 0;  // TERM or INT was there
 
 /// Only sets flags: everything else waits for the end of the step.
 void on_signal(int number) {
@@ -17,12 +18,13 @@ void on_signal(int number) {
     checkpoint_wanted = 1;
     return;
   }
-  const bool again = stop_signal != 0;
-  stop_signal = number;
-  if (again && number != SIGUSR1) {
+  const bool urges = number == SIGTERM || number == SIGINT;
+  if (stop_signal == 0 || urges) stop_signal = number;
+  if (urges && is_urgent != 0) {
     std::signal(number, SIG_DFL);
     std::raise(number);
   }
+  if (urges) is_urgent = 1;
 }
 
 }  // namespace
@@ -30,6 +32,7 @@ void on_signal(int number) {
 SignalWatch::SignalWatch() {
   stop_signal = 0;
   checkpoint_wanted = 0;
+  is_urgent = 0;
   struct sigaction action = {};
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);

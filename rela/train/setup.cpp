@@ -114,7 +114,13 @@ std::unique_ptr<ImageDataset> open_test_split(const ExperimentConfig& config,
                                               const ImageDataset& train) {
   const DatasetSource source = source_of(config, Split::kTest);
   if (!has_split(source)) return nullptr;
-  return match_classes(open_dataset(source), train);
+  std::unique_ptr<ImageDataset> test = open_dataset(source);
+  const bool is_judged = train.has_labels() && config.eval.knn_every_epochs > 0;
+  RELA_CHECK(
+      !is_judged || test->has_labels(), DataError, source.path,
+      ": the test images have no labels (no class folders), and the training images do; name "
+      "labelled ones by data.val_path, or set eval.knn_every_epochs=0");
+  return test->has_labels() ? match_classes(std::move(test), train) : std::move(test);
 }
 
 ExperimentConfig fit_to_data(ExperimentConfig config, const ImageDataset& train) {

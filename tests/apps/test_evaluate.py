@@ -2,6 +2,7 @@
 """evaluate and embed, with the model of a short run and a tiny data set."""
 
 import json
+import shutil
 import unittest
 
 from programs import (CIFAR_RECORD_BYTES, DONE, IO, USAGE, WEIGHTS, ProgramTest,
@@ -131,6 +132,18 @@ class Evaluation(ProgramTest):
             self.assertFails(done, IO, out)
             self.assertEqual(done.stdout, "")
             self.assertNotIn("loaded", done.stderr)
+
+    def test_outputs_do_not_replace_what_is_read(self):
+        run = self.run_folder.folder
+        exported = run / "exported/backbone.safetensors"
+        copy = self.top / "w.safetensors"
+        shutil.copy(exported, copy)
+        kept = exported.read_bytes()
+        for args in (("embed", "--run", run, "--data", self.data, "--out", exported),
+                     ("embed", "--run", run, "--data", self.data, "--out", self.data / "test_batch.bin"),
+                     ("evaluate", "knn", "--weights", copy, "--model", "resnet18", "--data", self.data, "--out", copy)):
+            self.assertFails(run_program(*args), USAGE, "--out", "is there already", "is read")
+        self.assertEqual((exported.read_bytes(), copy.read_bytes()), (kept, kept))
 
     def test_a_result_that_cannot_be_kept_is_printed(self):
         (self.run_folder / "eval").write_text("a file where a folder should be")

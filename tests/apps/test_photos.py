@@ -108,6 +108,28 @@ class Photos(ProgramTest):
         self.assertExit(result, DONE)
         self.assertIn("has no test split; name one by data.val_path", result.stderr)
 
+    def test_test_images_without_labels_are_not_class_0(self):
+        shutil.rmtree(self.set / "val")
+        (self.set / "val").mkdir()
+        shutil.copy(PICTURES / "rgb.jpg", self.set / "val")
+        result = self.train("run", changes=self.changes(train_path=self.set))
+        self.assertFails(result, DATA, "the test images have no labels", "data.val_path", "eval.knn_every_epochs=0")
+        self.trained("none", changes=dict(self.changes(train_path=self.set), **{"eval.knn_every_epochs": 0}))
+
+    def test_pack_replaces_packed_files_only_and_not_what_it_reads(self):
+        pack = self.top / "x.pack"
+        picture = next((self.set / "train/ant").iterdir())
+        self.pack(self.set, pack)
+        self.pack(self.set, pack)
+        write_tar(self.top / "a.tar", self.set / "train")
+        shutil.copy(self.top / "a.tar", self.top / "b.tar")
+        kept = {file: file.read_bytes() for file in (pack, picture, self.top / "b.tar")}
+        for args, words in (((self.set, picture), "is read"),
+                            (("--format", "packed", pack, pack, "--size", 16), "is read"),
+                            (("--format", "tar", self.top / "a.tar", self.top / "b.tar"), "is no packed data set")):
+            self.assertFails(run_program("pack", *args), USAGE, "OUT", words)
+        self.assertEqual({file: file.read_bytes() for file in kept}, kept)
+
     def test_bad_images(self):
         (self.set / "train/ant/broken.jpg").write_bytes((PICTURES / "rgb.jpg").read_bytes()[:300])
         paths = self.changes(train_path=self.set)

@@ -126,6 +126,17 @@ class Signals(ProgramTest):
         process.terminate()
         self.assertEqual(process.wait(TIMEOUT_S), -signal.SIGTERM)
 
+    def test_only_a_second_term_or_int_is_more_urgent(self):
+        for first, second, code in ((signal.SIGTERM, signal.SIGHUP, STOPPED), (signal.SIGUSR1, signal.SIGTERM, STOPPED),
+                                    (signal.SIGHUP, signal.SIGHUP, STOPPED)):
+            name = f"{first.name}-{second.name}"
+            process, run = self.start_training(name, changes={"max_steps": 1_000_000})
+            self.wait_until(lambda: run.events("train"), process)
+            process.send_signal(first)
+            process.send_signal(second)
+            self.assertEqual(process.wait(TIMEOUT_S), code, name)
+            self.assertTrue(run.checkpoint_steps(), name)
+
     def test_usr2_writes_a_checkpoint_and_goes_on(self):
         changes = {"max_steps": 120}
         process, run = self.start_training("run", changes=changes)

@@ -123,6 +123,13 @@ class Transport(ProgramTest):
             self.assertFails(done, IO, nowhere)
             self.assertEqual(done.stdout, "")
 
+    def test_the_result_does_not_replace_features(self):
+        a, b = self.write("a.safetensors", rows(3, 1)), self.write("b.safetensors", rows(3, 2))
+        kept = a.read_bytes()
+        for inputs in (("--from", a, "--to", b), ("--all", self.top)):
+            self.assertFails(run_program("transport", *inputs, "--out", a), USAGE, "--out", "is there already")
+        self.assertEqual(a.read_bytes(), kept)
+
     def test_features_of_embed_are_read(self):
         data = write_cifar10(self.top / "cifar")
         run = self.trained("run", "--max-steps", 1)

@@ -103,12 +103,17 @@ class PackBytes : public PhotoBytes {
   std::vector<int64_t> hashes_;
 };
 
+bool begins_as_pack(const InputFile& file) {
+  char head[kHeaderBytes];
+  if (file.size() < kHeaderBytes) return false;
+  file.read_at(0, head, kHeaderBytes);
+  return std::string_view(head, kMagic.size()) == kMagic;
+}
+
 Footer read_footer(const InputFile& file) {
   Footer footer{};
-  char head[kHeaderBytes];
   const bool is_long = file.size() >= kHeaderBytes + kFooterBytes;
-  if (is_long) file.read_at(0, head, kHeaderBytes);
-  RELA_CHECK(is_long && std::string_view(head, 8) == kMagic, DataError, file.path(),
+  RELA_CHECK(is_long && begins_as_pack(file), DataError, file.path(),
              ": not a packed data set; pack writes one");
   file.read_at(file.size() - kFooterBytes, &footer, kFooterBytes);
   RELA_CHECK(std::string_view(footer.magic, 8) == kMagic, DataError, file.path(),
@@ -177,6 +182,8 @@ void PackWriter::commit() {
   file_.write(&footer, kFooterBytes);
   file_.commit();
 }
+
+bool is_pack(const std::string& path) { return begins_as_pack(InputFile(path)); }
 
 PackedPhotos open_pack(const std::string& path) {
   InputFile file(path);

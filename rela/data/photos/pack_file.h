@@ -39,6 +39,8 @@ struct PackedPhotos {
   PhotoIndex index;
   std::unique_ptr<PhotoBytes> bytes;  // checks hashes
 };
+/// Whether a file begins as packed data sets do. Throws IoError.
+bool is_pack(const std::string& path);
 /// Throws DataError for a file that is no packed data set, is cut short or damaged.
 PackedPhotos open_pack(const std::string& path);
 
