@@ -63,7 +63,8 @@ std::vector<float> sin_cos_positions(const Shape& shape, double temperature) {
     for (int64_t i = 0; i < quarter; ++i) {
       const double omega =
           std::pow(temperature, -static_cast<double>(i) / static_cast<double>(quarter));
-      const double down = static_cast<double>(patch / grid.side) * omega;
+      const int64_t row = patch / grid.side;
+      const double down = static_cast<double>(row) * omega;
       const double across = static_cast<double>(patch % grid.side) * omega;
       to[i] = static_cast<float>(std::sin(down));
       to[quarter + i] = static_cast<float>(std::cos(down));
