@@ -2,6 +2,7 @@
 
 #include "nn/clip_names.h"
 #include "nn/clip_resnet.h"
+#include "nn/image_side.h"
 #include "nn/position_grid.h"
 #include "nn/state.h"
 #include "nn/stored_weights.h"
@@ -43,17 +44,12 @@ LoadOptions ClipResNetSpec::load_options(const WeightsFile& weights) const {
 }
 
 std::string ClipResNetSpec::fit_images(int64_t side) {
-  if (image_size && *image_size != side) return cat("must be that of the views, ", side);
-  if (side % kClipResNetStride != 0)
-    return cat(name, " shrinks images by ", kClipResNetStride, "; views of ", side,
-               " pixels are no multiple of it");
-  image_size = side;
-  return "";
+  return fit_side(image_size, side, kClipResNetStride,
+                  cat(name, " shrinks images by ", kClipResNetStride));
 }
 
 void describe_shape(ConfigTable& table, ClipResNetSpec& spec) {
-  table.integer("image_size", spec.image_size, Unset::kNull, Limits::between(1, 4096),
-                "side of a vision transformer's images; null: that of the views");
+  describe_image_size(table, spec.image_size);
 }
 
 }  // namespace rela

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/clip_names.h"
+#include "nn/image_side.h"
 #include "nn/position_grid.h"
 #include "nn/state.h"
 #include "nn/stored_weights.h"
@@ -122,17 +123,12 @@ LoadOptions ClipVitSpec::load_options(const WeightsFile& weights) const {
 
 std::string ClipVitSpec::fit_images(int64_t side) {
   const int64_t patch = member(name).patch;
-  if (image_size && *image_size != side) return cat("must be that of the views, ", side);
-  if (side % patch != 0)
-    return cat(name, " cuts images into patches of ", patch, " pixels; views of ", side,
-               " pixels are no multiple of it");
-  image_size = side;
-  return "";
+  return fit_side(image_size, side, patch,
+                  cat(name, " cuts images into patches of ", patch, " pixels"));
 }
 
 void describe_shape(ConfigTable& table, ClipVitSpec& spec) {
-  table.integer("image_size", spec.image_size, Unset::kNull, Limits::between(1, 4096),
-                "side of a vision transformer's images; null: that of the views");
+  describe_image_size(table, spec.image_size);
   table.choice<ClipActivation>("activation", spec.activation, clip_activations(),
                                "of CLIP's vision transformers; OpenAI's names, and timm's with "
                                "`quickgelu`, mean quick_gelu; with timm's others it must be said");

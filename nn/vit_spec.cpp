@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "nn/dinov2_names.h"
+#include "nn/image_side.h"
 #include "nn/position_grid.h"
 #include "nn/state.h"
 #include "nn/stored_weights.h"
@@ -101,17 +102,12 @@ LoadOptions VitSpec::load_options(const WeightsFile& weights) const {
 
 std::string VitSpec::fit_images(int64_t side) {
   const int64_t patch = spec_of(*this).patch;
-  if (image_size && *image_size != side) return cat("must be that of the views, ", side);
-  if (side % patch != 0)
-    return cat(name, " cuts images into patches of ", patch, " pixels; views of ", side,
-               " pixels are no multiple of it");
-  image_size = side;
-  return "";
+  return fit_side(image_size, side, patch,
+                  cat(name, " cuts images into patches of ", patch, " pixels"));
 }
 
 void describe_shape(ConfigTable& table, VitSpec& spec) {
-  table.integer("image_size", spec.image_size, Unset::kNull, Limits::between(1, 4096),
-                "side of a vision transformer's images; null: that of the views");
+  describe_image_size(table, spec.image_size);
 }
 
 }  // namespace rela

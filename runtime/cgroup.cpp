@@ -91,9 +91,11 @@ std::optional<double> cgroup_limit(const fs::path& root, const CgroupLimit& limi
   return smaller(limit_of(root, Version::kV2, limit), limit_of(root, Version::kV1, limit));
 }
 
-std::optional<double> cgroup_number(const fs::path& file) {
+std::optional<double> cgroup_number(const fs::path& file, int position) {
   std::string word;
-  std::ifstream(file) >> word;
+  std::ifstream words(file);
+  for (int i = 0; i <= position; ++i) words >> word;
+  if (!words) return std::nullopt;
   const double value = std::strtod(word.c_str(), nullptr);  // 0 of "max", -1: no limit
   return value > 0 ? std::optional(value) : std::nullopt;
 }

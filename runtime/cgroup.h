@@ -20,7 +20,7 @@ struct CgroupLimit {
 /// groups. `root` is the folder that holds proc/; groups are read below it too.
 std::optional<double> cgroup_limit(const std::filesystem::path& root, const CgroupLimit& limit);
 
-/// The first word of a file of a group, as a number; none for "max", -1 or no file.
-std::optional<double> cgroup_number(const std::filesystem::path& file);
+/// A word of a file of a group, from 0, as a number; none for "max", -1 or no file.
+std::optional<double> cgroup_number(const std::filesystem::path& file, int position = 0);
 
 }  // namespace rela

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <future>
 #include <thread>
 #include <vector>
@@ -43,10 +42,8 @@ void check_threads_start(int count) {
 std::optional<double> cgroup_cpu_quota(const fs::path& root) {
   const auto quota_v2 = [](const fs::path& group) -> std::optional<double> {
     const std::optional<double> quota = cgroup_number(group / "cpu.max");
-    std::string ignored;
-    double period = 0;
-    std::ifstream(group / "cpu.max") >> ignored >> period;
-    return quota && period > 0 ? std::optional(*quota / period) : std::nullopt;
+    const std::optional<double> period = cgroup_number(group / "cpu.max", 1);
+    return quota && period ? std::optional(*quota / *period) : std::nullopt;
   };
   const auto quota_v1 = [](const fs::path& group) -> std::optional<double> {
     const std::optional<double> quota = cgroup_number(group / "cpu.cfs_quota_us");

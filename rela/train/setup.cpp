@@ -207,10 +207,9 @@ Device open_device(const ExperimentConfig& config) {
   const bool without_tensor_cores = config.precision == ExperimentConfig::Precision::kFp32 &&
                                     config.float32_matmul == F32Math::kExact;
   if (device == Device::kCuda && without_tensor_cores) {
-    log_info(
-        "device: fp32 is computed without tensor cores; \"precision\": \"bf16-mixed\" is many "
-        "times "
-        "faster on a GPU, \"float32_matmul\": \"tf32\" somewhat less so");
+    log_info("device: fp32 is computed without tensor cores; ",
+             "\"precision\": \"bf16-mixed\" is many times faster on a GPU, ",
+             "\"float32_matmul\": \"tf32\" somewhat less so");
   }
   if (config.eval.knn_every_epochs > 0) check_neighbour_count(config.eval.knn.k, device);
   return device;
