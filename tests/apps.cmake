@@ -40,7 +40,7 @@ if(Python3_FOUND)
   add_test(NAME apps.readme_commands
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/readme_commands.py
                    ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
-  set_tests_properties(apps.readme_commands PROPERTIES LABELS "slow;readme" TIMEOUT 600)
+  set_tests_properties(apps.readme_commands PROPERTIES LABELS slow TIMEOUT 600)
   add_test(NAME apps.published
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_published.py)
   set_tests_properties(apps.published PROPERTIES LABELS "apps;slow" TIMEOUT 300

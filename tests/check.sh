@@ -7,11 +7,12 @@ usage() {
   cat <<'HELP'
 usage: tests/check.sh [options]
 
-Installs missing Debian packages (as root or with passwordless sudo), configures, builds, runs every
-test and the project's style rules, and ends with a table of the steps. Exit code 0 only when every step
-passed.
+Installs missing Debian packages (as root or with passwordless sudo), configures, builds, runs the tests
+and the project's style rules, and ends with a table of the steps. Exit code 0 only when every step passed.
+Tests that take a minute or more (labelled slow: the README's commands, killed ranks, ...) run with --full
+only.
 
-  --full            what CI runs: warnings are errors; adds benchmarks, formatting, shellcheck and
+  --full            what CI runs: every test; warnings are errors; adds benchmarks, formatting, shellcheck and
                     clang-tidy; where CUDA's headers are, the CUDA kernels, emulated on the CPU and
                     compiled by nvcc, under the address and thread sanitizers, with line coverage and a
                     mutation test that removes barriers; and the kernels on Debian 13. clang-tidy and
@@ -19,7 +20,6 @@ passed.
                     the commit
   --thorough        like --full, but covering everything, then everything again under the address and
                     undefined-behaviour sanitizers, and the whole suite on Debian 13
-  --quick           without tests labelled slow or readme
   --kernels         only the tests of kernels/
   --werror          warnings are errors, without the rest of --full
 
@@ -40,7 +40,7 @@ them (the command to run is printed).
 HELP
 }
 
-preset=cpu quick=false full=false thorough=false kernels=false werror=OFF deps_only=false
+preset=cpu full=false thorough=false kernels=false werror=OFF deps_only=false
 lint=true tidy=true tidy_tests=false cuda=true sanitizers=true debian=true
 groups=()
 jobs=$(nproc)
@@ -55,7 +55,6 @@ while [[ $# -gt 0 ]]; do
     --jobs) need_value "$@"; jobs=$2; shift ;;
     --full) full=true ;;
     --thorough) full=true thorough=true ;;
-    --quick) quick=true ;;
     --kernels) kernels=true ;;
     --werror) werror=ON ;;
     --no-lint) lint=false ;;
@@ -304,7 +303,7 @@ if $deps_only; then exit 0; fi
 parts=3  # of clang-tidy and the barriers, one in each run
 if $thorough; then parts=1; fi
 test_filter=() target=()
-if $quick; then test_filter=(-LE 'slow|readme'); fi
+if ! $full; then test_filter=(-LE slow); fi
 if $kernels; then test_filter+=(-L kernels) target=(--target kernel_tests); fi
 
 step configure configure "$preset"
@@ -340,7 +339,7 @@ if $thorough && $built && [[ $preset != asan ]]; then
   if $cuda; then sanitized=simt-asan; fi
   step "$sanitized: configure" configure "$sanitized"
   if $passed; then step "$sanitized: build" build "build-$sanitized"; fi
-  if $passed; then step "$sanitized: tests" run_tests "build-$sanitized" -LE 'slow|readme'; fi
+  if $passed; then step "$sanitized: tests" run_tests "build-$sanitized" -LE slow; fi
 fi
 
 summary
