@@ -63,7 +63,7 @@ if(Python3_FOUND)
   rela_program_test(ranks_killed ranks VARIABLES RELA_RANK_KILLS=20
                     ARGS Faults.test_killed_ranks_end_the_run_and_it_goes_on)
   set_tests_properties(apps.ranks_killed PROPERTIES LABELS "apps;slow")
-  set_tests_properties(apps.ranks PROPERTIES TIMEOUT 600)
+  set_tests_properties(apps.ranks PROPERTIES LABELS "apps;slow" TIMEOUT 600)
   if(NOT RELA_CUDA STREQUAL "OFF")
     set_tests_properties(apps.cuda apps.cuda_evaluation apps.cuda_mixed PROPERTIES LABELS "apps;cuda")
     if(RELA_CUDA STREQUAL "SIMT")  # ranks on GPUs would need as many

@@ -21,7 +21,7 @@ only.
   --thorough        like --full, but covering everything, then everything again under the address and
                     undefined-behaviour sanitizers, and the whole suite on Debian 13
   --kernels         only the tests of kernels/
-  --werror          warnings are errors, without the rest of --full
+  --werror          warnings are errors, and nothing is precompiled, without the rest of --full
 
   --preset NAME     CMake preset: cpu (default), debug, asan
   --no-lint         with --full: no formatting, no shellcheck, no clang-tidy
@@ -167,7 +167,12 @@ export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 # Several test processes share the cores: idle OpenMP threads must sleep, not spin.
 export OMP_WAIT_POLICY=passive
 
-configure() { cmake --preset "$1" -DRELA_WERROR="$werror"; }
+# Where warnings are errors, files also include what they use.
+configure() {
+  local precompile=ON
+  if [[ $werror == ON ]]; then precompile=OFF; fi
+  cmake --preset "$1" -DRELA_WERROR="$werror" -DRELA_PCH="$precompile"
+}
 build() {  # <build folder> [options]
   local folder=$1
   shift

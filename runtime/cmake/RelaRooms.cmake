@@ -2,10 +2,32 @@
 # every room exports a folder that holds nothing but a link to itself, so an include against the
 # arrows (apps -> rela -> nn -> runtime -> kernels) does not compile.
 
+option(RELA_PCH "precompile headers of libraries: builds faster; OFF, as in tests/check.sh --werror, \
+every file has to include what it uses" ON)
+
 find_program(RELA_CCACHE ccache)
 if(RELA_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${RELA_CCACHE})
+  if(RELA_PCH)  # otherwise it passes such files on to the compiler, every time
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+        ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${RELA_CCACHE})
+  endif()
 endif()
+
+# rela_precompile(<target> <header>...): of libraries alone; a header of the project would make every file
+# depend on it.
+function(rela_precompile target)
+  if(NOT RELA_PCH)
+    return()
+  endif()
+  list(TRANSFORM ARGN REPLACE "(.+)" "<\\1>" OUTPUT_VARIABLE headers)
+  target_precompile_headers(${target} PRIVATE ${headers})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -fpch-preprocess)  # ccache needs it
+  endif()
+endfunction()
+set(RELA_STANDARD_HEADERS algorithm array cmath cstdint filesystem functional map memory numeric optional set
+                          span sstream string thread variant vector)
 
 add_library(rela_options INTERFACE)
 target_compile_options(rela_options INTERFACE ${RELA_WARNINGS})
@@ -24,9 +46,9 @@ if(RELA_SANITIZE)
   target_link_options(rela_options INTERFACE -fsanitize=${RELA_SANITIZE})
 endif()
 
-# rela_room(<name> SOURCES <file>... [LINKS <target>...])
+# rela_room(<name> SOURCES <file>... [LINKS <target>...] [PRECOMPILE <header>...])
 function(rela_room room)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PRECOMPILE" ${ARGN})
   set(export_dir ${CMAKE_BINARY_DIR}/rooms/${room})
   file(MAKE_DIRECTORY ${export_dir})
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${export_dir}/${room} SYMBOLIC)
@@ -34,6 +56,9 @@ function(rela_room room)
     add_library(${room} STATIC ${ARG_SOURCES})
     target_include_directories(${room} PUBLIC ${export_dir})
     target_link_libraries(${room} PUBLIC rela_options ${ARG_LINKS})
+    if(ARG_PRECOMPILE)
+      rela_precompile(${room} ${ARG_PRECOMPILE})
+    endif()
   else()
     add_library(${room} INTERFACE)
     target_include_directories(${room} INTERFACE ${export_dir})
@@ -46,6 +71,20 @@ function(rela_program program)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${program} ${ARG_SOURCES})
   target_link_libraries(${program} PRIVATE rela_options ${ARG_LINKS})
+endfunction()
+
+# For tests, which take longer to compile than to run.
+function(rela_quick_to_compile target)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    target_compile_options(${target} PRIVATE -O1)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")  # false alarms of GCC 12 about its own headers, below -O2
+      target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-stringop-overflow -Wno-uninitialized
+                                               -Wno-maybe-uninitialized)
+    endif()
+  endif()
+  if(RELA_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -fpch-preprocess)
+  endif()
 endfunction()
 
 # rela_tests(<name> SOURCES <file>... LINKS <target>... [LABELS <label>...] [TIMEOUT <seconds>] [LIGHT])
@@ -61,6 +100,10 @@ function(rela_tests name)
   endif()
   rela_program(${name} SOURCES ${ARG_SOURCES} LINKS ${ARG_LINKS} ${support} GTest::gmock GTest::gtest
                                                     GTest::gtest_main)
+  rela_quick_to_compile(${name})
+  if(RELA_PCH)
+    target_precompile_headers(${name} REUSE_FROM tests_pch)
+  endif()
   include(GoogleTest)
   set(properties TIMEOUT ${ARG_TIMEOUT})
   if(ARG_LABELS)
