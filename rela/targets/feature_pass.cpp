@@ -14,7 +14,7 @@ namespace {
 
 RowFile open_or_create(const std::string& path, const RowFileSpec& spec) {
   try {
-    std::optional<RowFile> file = RowFile::open(path, RowFile::Access::kWrite);
+    std::optional<RowFile> file = RowFile::open(path, FileAccess::kWrite);
     if (file && file->spec() == spec) return *std::move(file);
     if (file) log_info("targets: ", path, " is of another prior or data set; starting it anew");
   } catch (const WeightsError& damage) {
@@ -52,7 +52,7 @@ void FeaturePass::run(int rank, int rank_count, ProgressDisplay::Style progress)
   for (int64_t b = part.begin; b < part.end; ++b) {
     if (file_.block_is_good(b)) continue;
     open.push_back(b);
-    images += static_cast<int64_t>(file_.block(b).size()) / prior_.width();
+    images += file_.rows_of_block(b);
   }
   const auto kept = part.end - part.begin - static_cast<int64_t>(open.size());
   if (kept > 0) {

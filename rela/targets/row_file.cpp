@@ -1,13 +1,9 @@
 #include "rela/targets/row_file.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -46,8 +42,15 @@ int64_t whole_pages(int64_t bytes) { return (bytes + kPage - 1) / kPage * kPage;
 int64_t rows_offset(const RowFileSpec& spec) {
   return kPage + whole_pages(spec.blocks() * static_cast<int64_t>(sizeof(uint64_t)));
 }
-int64_t file_bytes(const RowFileSpec& spec) {
-  return rows_offset(spec) + spec.rows * spec.width * static_cast<int64_t>(sizeof(float));
+int64_t row_offset(const RowFileSpec& spec, int64_t row) {
+  return rows_offset(spec) + row * spec.width * static_cast<int64_t>(sizeof(float));
+}
+int64_t file_bytes(const RowFileSpec& spec) { return row_offset(spec, spec.rows); }
+int64_t checksum_offset(int64_t block) {
+  return kPage + block * static_cast<int64_t>(sizeof(uint64_t));
+}
+int64_t bytes_of(std::span<const float> numbers) {
+  return static_cast<int64_t>(numbers.size_bytes());
 }
 
 Header header_of(const RowFileSpec& spec) {
@@ -80,45 +83,10 @@ RowFileSpec spec_of(const InputFile& file) {
   return spec;
 }
 
-struct FileDescriptor {
-  int fd;
-  ~FileDescriptor() { close(fd); }
-};
-
-uint8_t* map_file(const std::string& path, int64_t bytes, int open_flags, int protection) {
-  const FileDescriptor file{::open(path.c_str(), open_flags | O_CLOEXEC)};
-  RELA_CHECK(file.fd >= 0, IoError, path, ": cannot be opened: ", std::strerror(errno));
-  void* data = mmap(nullptr, static_cast<size_t>(bytes), protection, MAP_SHARED, file.fd, 0);
-  RELA_CHECK(data != MAP_FAILED, IoError, path, ": ", bytes,
-             " bytes cannot be mapped: ", std::strerror(errno));
-  return static_cast<uint8_t*>(data);
-}
-
 }  // namespace
 
-RowFile::RowFile(std::string path, RowFileSpec spec, void* data, int64_t bytes)
-    : path_(std::move(path)),
-      spec_(std::move(spec)),
-      data_(static_cast<uint8_t*>(data)),
-      bytes_(bytes) {}
-
-RowFile::RowFile(RowFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      spec_(std::move(other.spec_)),
-      data_(std::exchange(other.data_, nullptr)),
-      bytes_(other.bytes_) {}
-
-RowFile& RowFile::operator=(RowFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(spec_, other.spec_);
-  std::swap(data_, other.data_);
-  std::swap(bytes_, other.bytes_);
-  return *this;
-}
-
-RowFile::~RowFile() {
-  if (data_ != nullptr) munmap(data_, static_cast<size_t>(bytes_));
-}
+RowFile::RowFile(RowFileSpec spec, InOutFile file)
+    : spec_(std::move(spec)), file_(std::move(file)) {}
 
 void RowFile::check_replaceable(const std::string& path) {
   if (::access(path.c_str(), F_OK) != 0) return;
@@ -138,50 +106,40 @@ RowFile RowFile::create(const std::string& path, const RowFileSpec& spec) {
   RELA_CHECK(static_cast<int64_t>(spec.identity.size()) <= RowFileSpec::kMaxIdentity, InternalError,
              "row file: an identity of ", spec.identity.size(), " bytes; at most ",
              RowFileSpec::kMaxIdentity);
-  const int64_t bytes = file_bytes(spec);
   check_replaceable(path);
-  unlink(path.c_str());  // processes that have mapped the older file keep it
-  {
-    const FileDescriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)};
-    RELA_CHECK(file.fd >= 0, IoError, path, ": cannot be created: ", std::strerror(errno));
-    const int failure = posix_fallocate(file.fd, 0, bytes);
-    if (failure != 0) unlink(path.c_str());
-    RELA_CHECK(failure == 0, IoError, path, ": ", bytes,
-               " bytes cannot be reserved: ", std::strerror(failure));
-  }
-  RowFile out(path, spec, map_file(path, bytes, O_RDWR, PROT_READ | PROT_WRITE), bytes);
+  RowFile out(spec, InOutFile::create(path, file_bytes(spec)));
   const Header header = header_of(spec);
-  std::memcpy(out.data_, &header, sizeof header);
+  out.file_.write_at(0, &header, sizeof header);
   return out;
 }
 
-std::optional<RowFile> RowFile::open(const std::string& path, Access access) {
+std::optional<RowFile> RowFile::open(const std::string& path, FileAccess access) {
   if (::access(path.c_str(), F_OK) != 0) return std::nullopt;
-  RowFileSpec spec = spec_of(InputFile(path));
-  const int64_t bytes = file_bytes(spec);
-  const bool writes = access == Access::kWrite;
-  return RowFile(path, std::move(spec),
-                 map_file(path, bytes, writes ? O_RDWR : O_RDONLY,
-                          writes ? PROT_READ | PROT_WRITE : PROT_READ),
-                 bytes);
+  InOutFile file(path, access);
+  RowFileSpec spec = spec_of(file);
+  return RowFile(std::move(spec), std::move(file));
 }
 
-std::span<const float> RowFile::row(int64_t index) const {
-  const auto* rows = reinterpret_cast<const float*>(data_ + rows_offset(spec_));
-  return {rows + index * spec_.width, static_cast<size_t>(spec_.width)};
+int64_t RowFile::rows_of_block(int64_t index) const {
+  return std::min(spec_.block_rows, spec_.rows - index * spec_.block_rows);
 }
 
-std::span<const float> RowFile::block(int64_t index) const {
-  const int64_t begin = index * spec_.block_rows;
-  const int64_t count = std::min(spec_.block_rows, spec_.rows - begin);
-  return {row(begin).data(), static_cast<size_t>(count * spec_.width)};
+void RowFile::read_rows(int64_t first, std::span<float> out) const {
+  file_.read_at(row_offset(spec_, first), out.data(), static_cast<int64_t>(out.size_bytes()));
+}
+
+std::vector<float> RowFile::read_block(int64_t index) const {
+  std::vector<float> rows(static_cast<size_t>(rows_of_block(index) * spec_.width));
+  read_rows(index * spec_.block_rows, rows);
+  return rows;
 }
 
 bool RowFile::block_is_good(int64_t index) const {
-  const auto* signatures = reinterpret_cast<const uint64_t*>(data_ + kPage);
-  if (signatures[index] == 0) return false;
-  const std::span<const float> rows = block(index);
-  return signatures[index] == checksum_of(rows.data(), static_cast<int64_t>(rows.size_bytes()));
+  uint64_t checksum = 0;
+  file_.read_at(checksum_offset(index), &checksum, sizeof checksum);
+  if (checksum == 0) return false;
+  const std::vector<float> rows = read_block(index);
+  return checksum == checksum_of(rows.data(), bytes_of(rows));
 }
 
 std::optional<int64_t> RowFile::first_bad_block() const {
@@ -197,18 +155,14 @@ std::optional<int64_t> RowFile::first_bad_block() const {
 }
 
 void RowFile::write_block(int64_t index, std::span<const float> rows) {
-  const std::span<const float> place = block(index);
-  RELA_CHECK(rows.size() == place.size(), InternalError, "row file: block ", index, " takes ",
-             place.size(), " numbers, not ", rows.size());
-  auto* to = data_ + (reinterpret_cast<const uint8_t*>(place.data()) - data_);
-  std::memcpy(to, rows.data(), rows.size_bytes());
-  auto* signatures = reinterpret_cast<uint64_t*>(data_ + kPage);
-  signatures[index] = checksum_of(rows.data(), static_cast<int64_t>(rows.size_bytes()));
+  const auto wanted = static_cast<size_t>(rows_of_block(index) * spec_.width);
+  RELA_CHECK(rows.size() == wanted, InternalError, "row file: block ", index, " takes ", wanted,
+             " numbers, not ", rows.size());
+  file_.write_at(row_offset(spec_, index * spec_.block_rows), rows.data(), bytes_of(rows));
+  const uint64_t checksum = checksum_of(rows.data(), bytes_of(rows));
+  file_.write_at(checksum_offset(index), &checksum, sizeof checksum);
 }
 
-void RowFile::sync() {
-  RELA_CHECK(msync(data_, static_cast<size_t>(bytes_), MS_SYNC) == 0, IoError, path_,
-             ": cannot be made durable: ", std::strerror(errno));
-}
+void RowFile::sync() { file_.sync(); }
 
 }  // namespace rela

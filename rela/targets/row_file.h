@@ -1,11 +1,14 @@
 #pragma once
-// A matrix of floats in a memory-mapped file: filled block by block, in any order and by several
-// processes; the system decides how much of it to keep in memory.
+// A matrix of floats in a file: filled block by block, in any order and by several processes; the
+// system decides how much of it to keep in memory.
 
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
+
+#include "runtime/io/file.h"
 
 namespace rela {
 
@@ -22,8 +25,8 @@ struct RowFileSpec {
 };
 
 /// Layout: 4096 bytes of header with a header checksum, a checksum per block (0: not written yet)
-/// padded to 4096 bytes, then rows [rows, width] f32. Truncating the file while it is open crashes
-/// the process, as with every mapped file.
+/// padded to 4096 bytes, then rows [rows, width] f32. Never mapped: a file that shrinks while it is
+/// open, or a disk that fails, gives an IoError, not a signal. All reads and writes may throw it.
 class RowFile {
  public:
   /// Creates a file in which no block is written yet; its space is reserved, so that a full disk is
@@ -36,39 +39,32 @@ class RowFile {
   /// Opens an existing file to read or to continue writing. Empty if there is none; throws
   /// WeightsError, which says what is wrong, for a damaged file. Blocks are not checked: see
   /// block_is_good().
-  enum class Access : uint8_t { kRead, kWrite };
-  static std::optional<RowFile> open(const std::string& path, Access access);
+  static std::optional<RowFile> open(const std::string& path, FileAccess access);
 
-  RowFile(RowFile&& other) noexcept;
-  RowFile& operator=(RowFile&& other) noexcept;
-  RowFile(const RowFile&) = delete;
-  RowFile& operator=(const RowFile&) = delete;
-  ~RowFile();
-
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return file_.path(); }
   const RowFileSpec& spec() const { return spec_; }
 
-  /// Rows of a block, [block_rows or fewer, width].
-  std::span<const float> block(int64_t index) const;
-  std::span<const float> row(int64_t index) const;
+  /// The rows from `first`, as many as fit exactly into `out`, [n, width].
+  void read_rows(int64_t first, std::span<float> out) const;
+  /// The rows of a block, [block_rows or fewer, width].
+  std::vector<float> read_block(int64_t index) const;
+  int64_t rows_of_block(int64_t index) const;
 
   /// Whether the block is written and its checksum matches.
   bool block_is_good(int64_t index) const;
   /// The first bad block; empty if all are good.
   std::optional<int64_t> first_bad_block() const;
 
-  /// Copies the block's rows and stores their checksum.
+  /// Writes the block's rows, then their checksum.
   void write_block(int64_t index, std::span<const float> rows);
   /// Makes everything written durable.
   void sync();
 
  private:
-  RowFile(std::string path, RowFileSpec spec, void* data, int64_t bytes);
+  RowFile(RowFileSpec spec, InOutFile file);
 
-  std::string path_;
   RowFileSpec spec_;
-  uint8_t* data_ = nullptr;  // the whole file
-  int64_t bytes_ = 0;
+  InOutFile file_;
 };
 
 }  // namespace rela

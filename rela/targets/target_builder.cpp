@@ -25,7 +25,7 @@ struct Lookup {
 
 Lookup look_up(const std::string& path, const std::string& identity) {
   try {
-    std::optional<RowFile> file = RowFile::open(path, RowFile::Access::kRead);
+    std::optional<RowFile> file = RowFile::open(path, FileAccess::kRead);
     if (!file) return {};
     const std::string other = identity_differences(file->spec().identity, identity);
     if (!other.empty()) return {{}, cat(path, " holds those of another ", other)};
@@ -41,7 +41,7 @@ Lookup look_up(const std::string& path, const std::string& identity) {
 
 Whitening whitening_of(const RowFile& features, int64_t wanted) {
   CovarianceAccumulator sums(features.spec().width);
-  for (int64_t b = 0; b < features.spec().blocks(); ++b) sums.add(features.block(b));
+  for (int64_t b = 0; b < features.spec().blocks(); ++b) sums.add(features.read_block(b));
   Whitening whitening = make_whitening(sums, wanted);
   if (whitening.dropped > 0) {
     log_warning("targets: ", whitening.dropped, " of ", wanted,
@@ -62,11 +62,11 @@ void write_targets(const std::string& path, const RowFile& features, const White
                          .identity = features.spec().identity};
   const std::string unfinished = path + ".unfinished";
   RowFile file = RowFile::create(unfinished, spec);
-  std::vector<float> z(static_cast<size_t>(kTargetBlock * whitening.out));
+  std::vector<float> y, z(static_cast<size_t>(kTargetBlock * whitening.out));
   for (int64_t b = 0; b < spec.blocks(); ++b) {
-    const auto rows = static_cast<size_t>(std::min(kTargetBlock, spec.rows - b * kTargetBlock));
-    const std::span<const float> y(features.row(b * kTargetBlock).data(),
-                                   rows * static_cast<size_t>(whitening.in));
+    const auto rows = static_cast<size_t>(file.rows_of_block(b));
+    y.resize(rows * static_cast<size_t>(whitening.in));
+    features.read_rows(b * kTargetBlock, y);
     const std::span<float> out(z.data(), rows * static_cast<size_t>(whitening.out));
     whitening.apply(y, out);
     file.write_block(b, out);

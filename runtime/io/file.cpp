@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -28,10 +29,21 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+constexpr const char* kTemporary = ".tmp-";
+
 /// A sibling name that no other process or thread uses.
 std::string temporary_name(const std::string& path) {
   static std::atomic<uint64_t> counter{0};
-  return cat(path, ".tmp-", getpid(), "-", counter++);
+  return cat(path, kTemporary, getpid(), "-", counter++);
+}
+
+/// The process in a temporary name of `name`; 0 for other names.
+int64_t temporary_owner(std::string_view candidate, const std::string& name) {
+  if (!candidate.starts_with(name + kTemporary)) return 0;
+  candidate.remove_prefix(name.size() + std::string_view(kTemporary).size());
+  int64_t pid = 0;
+  const auto [stop, error] = std::from_chars(candidate.begin(), candidate.end(), pid);
+  return error == std::errc() && stop != candidate.end() && *stop == '-' ? pid : 0;
 }
 
 /// The file that a rename to `path` may replace: the target of a symbolic link, not the link.
@@ -66,10 +78,13 @@ void throw_io(const std::string& path, const std::string& what, int code) {
   throw IoError(cat(path, ": ", what, " (", reason(code), ")"));
 }
 
-InputFile::InputFile(std::string path) : path_(std::move(path)) {
+InputFile::InputFile(std::string path) : InputFile(std::move(path), O_RDONLY) {}
+
+InputFile::InputFile(std::string path, int open_flags) : path_(std::move(path)) {
   // O_NONBLOCK: a named pipe without a writer must not hang the open.
-  const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) throw_io(path_, "cannot open for reading", errno);
+  const int fd = open(path_.c_str(), open_flags | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    throw_io(path_, open_flags == O_RDONLY ? "cannot open for reading" : "cannot open", errno);
   struct stat info = {};
   if (fstat(fd, &info) != 0) {
     const int code = errno;
@@ -114,11 +129,55 @@ void InputFile::read_at(int64_t offset, void* out, int64_t bytes) const {
   }
 }
 
+InOutFile::InOutFile(std::string path, FileAccess access)
+    : InputFile(std::move(path), access == FileAccess::kRead ? O_RDONLY : O_RDWR) {}
+
+InOutFile InOutFile::create(const std::string& path, int64_t bytes) {
+  unlink(path.c_str());
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0) throw_io(path, "cannot create", errno);
+  int code = 0;
+  do {
+    code = posix_fallocate(fd, 0, bytes);
+  } while (code == EINTR);
+  close(fd);
+  if (code != 0) unlink(path.c_str());
+  if (code != 0) throw_io(path, cat("cannot reserve ", bytes, " bytes"), code);
+  return {path, FileAccess::kWrite};
+}
+
+void InOutFile::write_at(int64_t offset, const void* data, int64_t bytes) {
+  int64_t done = 0;
+  while (done < bytes) {
+    const auto wanted = static_cast<size_t>(std::min(bytes - done, kMaxBytesPerCall));
+    const ssize_t got =
+        pwrite(descriptor(), static_cast<const char*>(data) + done, wanted, offset + done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      throw_io(path(), cat("wrote ", done, " of ", bytes, " bytes at offset ", offset), errno);
+    }
+    done += got;
+  }
+}
+
+void InOutFile::sync() {
+  if (fsync(descriptor()) != 0) throw_io(path(), "cannot be made durable", errno);
+}
+
 std::string read_file(const std::string& path) {
   const InputFile file(path);
   std::string contents(static_cast<size_t>(file.size()), '\0');
   file.read_at(0, contents.data(), file.size());
   return contents;
+}
+
+std::string read_text_file(const std::string& path) {
+  constexpr int64_t kMost = 16 << 20;
+  const int64_t bytes = InputFile(path).size();
+  RELA_CHECK(bytes <= kMost, IoError, path, ": ", bytes,
+             " bytes are too many for a file of text; "
+             "name another file");
+  return read_file(path);
 }
 
 AtomicFile::AtomicFile(std::string path)
@@ -166,6 +225,24 @@ void write_file_atomic(const std::string& path, std::string_view contents) {
   AtomicFile file(path);
   file.write(contents);
   file.commit();
+}
+
+void remove_unfinished(const std::string& path, std::chrono::seconds untouched_for) noexcept {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  try {
+    const std::string target = replaceable_file(path);
+    const std::string name = fs::path(target).filename().string();
+    const auto before = fs::file_time_type::clock::now() - untouched_for;
+    for (fs::directory_iterator it(folder_of(target), failure), end; it != end;
+         it.increment(failure)) {
+      const int64_t owner = temporary_owner(it->path().filename().string(), name);
+      const bool is_left =
+          owner == getpid() || (owner > 0 && fs::last_write_time(it->path(), failure) < before);
+      if (is_left) fs::remove(it->path(), failure);
+    }
+  } catch (const std::exception&) {  // what is left costs room only
+  }
 }
 
 void check_writable(const std::string& path) { const AtomicFile probe(path); }

@@ -3,6 +3,7 @@
 // reason and, for writes, how many bytes were requested and written. Paths are UTF-8;
 // std::filesystem::path converts to them.
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -26,14 +27,36 @@ class InputFile {
   /// Reads exactly `bytes` bytes from `offset`; fewer is an IoError.
   void read_at(int64_t offset, void* out, int64_t bytes) const;
 
+ protected:
+  InputFile(std::string path, int open_flags);
+  int descriptor() const { return fd_; }
+
  private:
   std::string path_;
   int fd_ = -1;
   int64_t size_ = 0;
 };
 
+enum class FileAccess : uint8_t { kRead, kWrite };  // kWrite reads too
+
+/// A regular file that is read and written at given positions, also by several processes.
+class InOutFile : public InputFile {
+ public:
+  InOutFile(std::string path, FileAccess access);
+  /// A new file of `bytes` zeros whose room on the disk is reserved. An older one of that name is
+  /// removed; who has it open keeps it.
+  static InOutFile create(const std::string& path, int64_t bytes);
+
+  void write_at(int64_t offset, const void* data, int64_t bytes);
+  /// Makes everything written durable.
+  void sync();
+};
+
 /// The contents of a regular file.
 std::string read_file(const std::string& path);
+/// The same for a file that people write, such as a config: a large one is an IoError, since it is
+/// something else.
+std::string read_text_file(const std::string& path);
 
 /// Writes a file that appears under its name complete or not at all: bytes go to a temporary
 /// sibling, commit() makes them durable and renames. If destroyed without commit, it removes the
@@ -58,6 +81,11 @@ class AtomicFile {
 };
 
 void write_file_atomic(const std::string& path, std::string_view contents);
+
+/// Removes the temporary siblings that AtomicFiles of this name have left because their processes
+/// were killed: this process's, and those that nobody has written to for so long. Failures are
+/// ignored.
+void remove_unfinished(const std::string& path, std::chrono::seconds untouched_for) noexcept;
 
 /// Throws the IoError of a call that gave errno `code`: the path, what failed, the system's reason,
 /// and for a full disk what to do.

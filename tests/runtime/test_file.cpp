@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -18,6 +20,7 @@ namespace {
 using test::TempDir;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 /// Limits the file size of this process: simulates a full disk.
 class FileSizeLimit {
@@ -101,6 +104,60 @@ TEST(File, AFolderIsNotAFile) {
 TEST(File, ADeviceIsNotAFile) {
   EXPECT_EQ(io_error_of([&] { read_file("/dev/null"); }),
             "/dev/null: not a regular file; name a file");
+}
+
+TEST(InOutFile, IsReadAndWrittenAtPlacesAndReplacesAnOlderOne) {
+  const TempDir dir;
+  const InputFile older(dir.write("file", "older"));
+  InOutFile file = InOutFile::create(dir / "file", 8);
+  file.write_at(5, "abc", 3);
+  file.sync();
+  EXPECT_EQ(read_file(dir / "file"), std::string("\0\0\0\0\0abc", 8));
+  char kept[5];
+  older.read_at(0, kept, 5);
+  EXPECT_EQ(std::string(kept, 5), "older");
+  InOutFile read_only(dir / "file", FileAccess::kRead);
+  EXPECT_THAT(io_error_of([&] { read_only.write_at(0, "x", 1); }), HasSubstr("wrote 0 of 1 bytes"));
+}
+
+TEST(InOutFile, ADiskWithoutRoomIsNoticedAtOnce) {
+  const TempDir dir;
+  const FileSizeLimit limit(4096);
+  EXPECT_THAT(io_error_of([&] { InOutFile::create(dir / "file", 10'000); }),
+              HasSubstr("disk full: cannot reserve 10000 bytes"));
+  EXPECT_THAT(names_in(dir), IsEmpty());
+}
+
+TEST(ReadTextFile, ALargeFileIsSomethingElse) {
+  const TempDir dir;
+  const std::string path = dir.write("file", "text");
+  EXPECT_EQ(read_text_file(path), "text");
+  std::filesystem::resize_file(path, (16 << 20) + 1);
+  EXPECT_EQ(io_error_of([&] { read_text_file(path); }),
+            path + ": 16777217 bytes are too many for a file of text; name another file");
+}
+
+TEST(RemoveUnfinished, TakesOldTemporariesOfThatNameAndItsOwn) {
+  const TempDir dir;
+  const auto write = [&](const std::string& name, std::chrono::hours age) {
+    std::filesystem::last_write_time(dir.write(name, ""),
+                                     std::filesystem::file_time_type::clock::now() - age);
+  };
+  write("x.tmp-1-0", std::chrono::hours(1));
+  write("x.tmp-2-0", std::chrono::hours(0));
+  write(cat("x.tmp-", getpid(), "-7"), std::chrono::hours(0));
+  write("x.tmp-a", std::chrono::hours(1));
+  write("y.tmp-1-0", std::chrono::hours(1));
+  remove_unfinished(dir / "x", std::chrono::minutes(10));
+  EXPECT_THAT(names_in(dir), ElementsAre("x.tmp-2-0", "x.tmp-a", "y.tmp-1-0"));
+}
+
+TEST(MessageOf, AFailureOfTheFileSystemSaysWhereAndWhatToDo) {
+  const std::filesystem::filesystem_error failure(
+      "status", "a/b", std::make_error_code(std::errc::permission_denied));
+  EXPECT_EQ(message_of(failure),
+            "a/b: cannot be examined: Permission denied; check the path and its permissions");
+  EXPECT_EQ(exit_code_of(failure), ExitCode::kIo);
 }
 
 TEST(AtomicFile, WithoutCommitTheOldFileStaysAndNothingElse) {

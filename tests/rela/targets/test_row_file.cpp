@@ -27,7 +27,8 @@ std::vector<float> numbers(size_t count, float first) {
 /// Blocks of 3, 3 and 1 rows that count from 0.
 void write_all(RowFile& file) {
   for (int64_t b = 0; b < file.spec().blocks(); ++b) {
-    file.write_block(b, numbers(file.block(b).size(), static_cast<float>(9 * b)));
+    file.write_block(
+        b, numbers(static_cast<size_t>(3 * file.rows_of_block(b)), static_cast<float>(9 * b)));
   }
 }
 
@@ -50,21 +51,23 @@ TEST(RowFile, KeepsWhatWasWrittenInAnyOrder) {
     EXPECT_EQ(file.first_bad_block(), 1);
     EXPECT_TRUE(file.block_is_good(2));
   }
-  std::optional<RowFile> again = RowFile::open(dir / "rows", RowFile::Access::kWrite);
+  std::optional<RowFile> again = RowFile::open(dir / "rows", FileAccess::kWrite);
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(again->spec(), kSpec);
   EXPECT_EQ(again->first_bad_block(), 1);
   again->write_block(1, numbers(9, 9));
   again->sync();
-  const std::optional<RowFile> whole = RowFile::open(dir / "rows", RowFile::Access::kRead);
+  const std::optional<RowFile> whole = RowFile::open(dir / "rows", FileAccess::kRead);
   EXPECT_EQ(whole->first_bad_block(), std::nullopt);
-  EXPECT_THAT(whole->row(0), testing::ElementsAre(0, 1, 2));
-  EXPECT_THAT(whole->row(6), testing::ElementsAre(18, 19, 20));
+  EXPECT_EQ(whole->read_block(0), numbers(9, 0));
+  std::vector<float> last(3);
+  whole->read_rows(6, last);
+  EXPECT_THAT(last, testing::ElementsAre(18, 19, 20));
 }
 
 TEST(RowFile, WhatIsNotThereIsNothing) {
   const TempDir dir;
-  EXPECT_FALSE(RowFile::open(dir / "rows", RowFile::Access::kRead).has_value());
+  EXPECT_FALSE(RowFile::open(dir / "rows", FileAccess::kRead).has_value());
 }
 
 TEST(RowFile, AChangedByteOfARowIsSeen) {
@@ -74,13 +77,13 @@ TEST(RowFile, AChangedByteOfARowIsSeen) {
     write_all(file);
   }
   flip_byte(dir / "rows", 2 * 4096 + 4 * 10);
-  const std::optional<RowFile> file = RowFile::open(dir / "rows", RowFile::Access::kRead);
+  const std::optional<RowFile> file = RowFile::open(dir / "rows", FileAccess::kRead);
   EXPECT_EQ(file->first_bad_block(), 1);
 }
 
 TEST(RowFile, ADamagedHeaderAWrongSizeAndAnotherKindOfFileAreRefused) {
   const TempDir dir;
-  const auto open = [&] { RowFile::open(dir / "rows", RowFile::Access::kRead); };
+  const auto open = [&] { RowFile::open(dir / "rows", FileAccess::kRead); };
   RowFile::create(dir / "rows", kSpec);
   flip_byte(dir / "rows", 16);
   EXPECT_THAT(open, ThrowsMessage<WeightsError>(HasSubstr("the header's checksum is wrong")));
@@ -99,10 +102,20 @@ TEST(RowFile, SpaceThatIsNotThereIsAnIoErrorAndLeavesNoFile) {
   huge.rows = int64_t{1} << 55;
   huge.block_rows = int64_t{1} << 50;
   EXPECT_THAT([&] { RowFile::create(dir / "rows", huge); },
-              ThrowsMessage<IoError>(HasSubstr("bytes cannot be reserved")));
+              ThrowsMessage<IoError>(HasSubstr("cannot reserve")));
   EXPECT_FALSE(std::filesystem::exists(dir / "rows"));
   EXPECT_THAT([&] { RowFile::create(dir / "no/such/folder", kSpec); },
-              ThrowsMessage<IoError>(HasSubstr("cannot be created")));
+              ThrowsMessage<IoError>(HasSubstr("cannot create")));
+}
+
+TEST(RowFile, AFileThatShrinksWhileItIsOpenIsAnIoError) {
+  const TempDir dir;
+  RowFile file = RowFile::create(dir / "rows", kSpec);
+  write_all(file);
+  std::filesystem::resize_file(dir / "rows", 2 * 4096 + 8);
+  std::vector<float> row(3);
+  EXPECT_THAT([&] { file.read_rows(0, row); },
+              ThrowsMessage<IoError>(HasSubstr("read 8 of 12 bytes at offset 8192")));
 }
 
 TEST(RowFile, ABlockOfTheWrongSizeIsAMistake) {

@@ -197,9 +197,10 @@ TEST_F(TargetsTest, AnyNumberOfRanksMakesTheSameFeatures) {
     for (int rank = ranks - 1; rank >= 0; --rank) {
       FeaturePass(path, prior_, images_, identity()).run(rank, ranks, ProgressDisplay::Style::kOff);
     }
-    const auto file = RowFile::open(path, RowFile::Access::kRead);
+    const auto file = RowFile::open(path, FileAccess::kRead);
     ASSERT_EQ(file->first_bad_block(), std::nullopt) << ranks;
-    results.emplace_back(file->row(0).data(), file->row(0).data() + kImages * 8);
+    results.emplace_back(kImages * 8);
+    file->read_rows(0, results.back());
   }
   EXPECT_EQ(results[0], results[1]);
   EXPECT_EQ(results[0], results[2]);
