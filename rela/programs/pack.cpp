@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 
@@ -7,6 +9,7 @@
 #include "rela/programs/command_line.h"
 #include "rela/programs/frozen_model.h"
 #include "rela/programs/program.h"
+#include "rela/run/signals.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
 
@@ -16,7 +19,7 @@ namespace {
 struct Arguments {
   std::string data, out;
   std::string format = "imagefolder";
-  std::string split = "train";
+  std::string split;
   int64_t size = 0;
   int64_t quality = 95;
   bool skip_bad = false;
@@ -27,7 +30,8 @@ void describe(CommandLine& app, Arguments& a) {
   app.add_option("DATASET", a.data, "folder, archive or packed file").required();
   app.add_option("OUT", a.out, "file to write, e.g. train.pack");
   app.add_option("--format", a.format, "imagefolder, tar or packed").show_default();
-  app.add_option("--split", a.split, "train or test").show_default();
+  app.add_option("--split", a.split,
+                 "train or test; otherwise train is packed, and --verify looks at both");
   app.add_option("--size", a.size,
                  "shrink images whose shorter side is longer, and encode them anew; otherwise all "
                  "are kept as they are")
@@ -36,31 +40,49 @@ void describe(CommandLine& app, Arguments& a) {
       .between(1, 100)
       .show_default();
   app.add_flag("--skip-bad", a.skip_bad, "leave out images that cannot be decoded");
-  app.add_flag("--verify", a.verify, "decode every image, name the bad ones, and write nothing");
+  app.add_flag("--verify", a.verify,
+               "decode every image, of the test split too, name the bad ones, and write nothing");
 }
 
-DatasetSource source_of(const Arguments& a) {
+DatasetSource source_of(const Arguments& a, const std::string& split) {
   DatasetSource source;
   source.format = data_format(a.format);
   RELA_CHECK(source.format == DataFormat::kImageFolder || source.format == DataFormat::kTar ||
                  source.format == DataFormat::kPacked,
              UsageError, "--format: \"", a.format, "\"; allowed: imagefolder, tar, packed");
-  RELA_CHECK(a.split == "train" || a.split == "test", UsageError, "--split: \"", a.split,
+  RELA_CHECK(split == "train" || split == "test", UsageError, "--split: \"", split,
              "\"; allowed: train, test");
   source.path = a.data;
-  source.split = a.split == "train" ? Split::kTrain : Split::kTest;
+  source.split = split == "train" ? Split::kTrain : Split::kTest;
   if (source.split == Split::kTest && !has_split(source)) source.path_is_split = true;
   if (a.skip_bad && !a.verify) source.bad_images = {BadImages::kSkip, 1.0};
   return source;
 }
 
-ExitCode verify(const PhotoDataset& set) {
-  const std::vector<std::string> bad = verify_images(set, show_pass("images decoded"));
-  for (const std::string& line : bad) std::printf("%s\n", line.c_str());
-  print_result(JsonValue::Object{{"images", set.size()},
-                                 {"bad", static_cast<int64_t>(bad.size())},
-                                 {"classes", set.has_labels() ? set.num_classes() : int64_t{0}}});
-  return bad.empty() ? ExitCode::kDone : ExitCode::kData;
+std::vector<std::string> splits_to_verify(const Arguments& a) {
+  if (!a.split.empty()) return {a.split};
+  DatasetSource test = source_of(a, "train");
+  test.split = Split::kTest;
+  return has_split(test) ? std::vector<std::string>{"train", "test"}
+                         : std::vector<std::string>{"train"};
+}
+
+ExitCode verify(const Arguments& a) {
+  int64_t images = 0, bad = 0, classes = 0;
+  JsonValue::Array splits;
+  for (const std::string& split : splits_to_verify(a)) {
+    const auto set = open_photos(source_of(a, split));
+    for (const std::string& line : verify_images(*set, show_pass(split + " images decoded"))) {
+      std::printf("%s\n", line.c_str());
+      ++bad;
+    }
+    images += set->size();
+    classes = std::max(classes, set->has_labels() ? set->num_classes() : int64_t{0});
+    splits.emplace_back(split);
+  }
+  print_result(JsonValue::Object{
+      {"images", images}, {"bad", bad}, {"classes", classes}, {"splits", std::move(splits)}});
+  return bad == 0 ? ExitCode::kDone : ExitCode::kData;
 }
 
 ExitCode run(int argc, const char* const* argv) {
@@ -71,14 +93,19 @@ ExitCode run(int argc, const char* const* argv) {
   if (!app.parse(argc, argv)) return ExitCode::kDone;
   RELA_CHECK(a.verify || !a.out.empty(), UsageError,
              "OUT: no file to write was named; or pass --verify");
-  const DatasetSource source = source_of(a);
-  if (!a.verify) {
-    check_output("OUT", a.out, {a.data});
-    RELA_CHECK(!std::filesystem::exists(a.out) || is_pack(a.out), UsageError, "OUT: \"", a.out,
-               "\" is there already, and is no packed data set; name another file, or delete it");
-  }
+  if (a.verify) return verify(a);
+  const DatasetSource source = source_of(a, a.split.empty() ? "train" : a.split);
+  check_output("OUT", a.out, {a.data});
+  RELA_CHECK(!std::filesystem::exists(a.out) || is_pack(a.out), UsageError, "OUT: \"", a.out,
+             "\" is there already, and is no packed data set; name another file, or delete it");
+  constexpr auto kSurelyLeft = std::chrono::minutes(10);  // by a process that was killed
+  remove_unfinished(a.out, kSurelyLeft);
+  const SignalWatch signals;
+  const StopAtOnce stop([&] {
+    log_warning("stopped by ", SignalWatch::stop_signal_name(), "; nothing was written");
+    remove_unfinished(a.out, kSurelyLeft);
+  });
   const auto set = open_photos(source);
-  if (a.verify) return verify(*set);
   const PackResult result = write_pack(*set, a.out,
                                        {.size = a.size,
                                         .quality = static_cast<int>(a.quality),

@@ -2,12 +2,16 @@
 """Training and evaluation on photographs: from a folder, archives and packed files; damaged and unlabelled ones."""
 
 import json
+import os
 import shutil
+import signal
 import struct
+import subprocess
 import tarfile
 import unittest
+import zlib
 
-from programs import DATA, DONE, SOURCE, USAGE, ProgramTest, run_program, shared_data
+from programs import APPS, DATA, DONE, SOURCE, STOPPED, TIMEOUT_S, USAGE, ProgramTest, run_program, shared_data
 
 PICTURES = SOURCE / "tests/golden/images"
 CLASSES = {"ant": ("larger.jpg", "rgb.png", "turned_6.jpg", "lossy.webp"),
@@ -145,10 +149,59 @@ class Photos(ProgramTest):
         result = run_program("pack", "--verify", self.set)
         self.assertExit(result, DATA)
         self.assertIn("ant/broken.jpg: JPEG: Premature end", result.stdout)
-        self.assertEqual(json.loads(result.stdout.splitlines()[-1]), {"images": 13, "bad": 1, "classes": 3})
+        self.assertEqual(json.loads(result.stdout.splitlines()[-1]), {"images": 16, "bad": 1, "classes": 3, "splits": ["train", "test"]})
         self.assertFails(run_program("pack", self.set, self.top / "x.pack"), DATA, "ant/broken.jpg")
         self.assertFalse((self.top / "x.pack").exists())
         self.assertEqual(self.pack(self.set, self.top / "x.pack", "--skip-bad")["left_out"], 1)
+
+    def test_verify_looks_at_the_test_split_too(self):
+        (self.set / "val/bee hive/broken.jpg").write_bytes((PICTURES / "rgb.jpg").read_bytes()[:300])
+        self.assertFails(run_program("pack", "--verify", self.set), DATA)
+        result = run_program("pack", "--verify", self.set, "--split", "train")
+        self.assertExit(result, DONE)
+        self.assertEqual(json.loads(result.stdout.splitlines()[-1])["splits"], ["train"])
+
+    def many_large_pictures(self):
+        """A folder that takes seconds to decode."""
+        rows = b"\0" * (1 + 3 * 2000) * 2000
+        header = struct.pack(">IIBBBBB", 2000, 2000, 8, 2, 0, 0, 0)
+        chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+        png = b"\x89PNG\r\n\x1a\n" + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks)
+        folder = self.top / "large/train/a"
+        folder.mkdir(parents=True)
+        (folder / "0.png").write_bytes(png)
+        for i in range(1, 2000):
+            (folder / f"{i}.png").hardlink_to(folder / "0.png")
+        return self.top / "large"
+
+    def test_a_signal_before_the_first_step_leaves_no_trace_and_says_so(self):
+        changes = dict(self.changes(train_path=self.many_large_pictures()),
+                       **{"data.bad_images": "skip", "data.cache_dir": str(self.top / "lists")})
+        for number, code in ((signal.SIGUSR1, STOPPED), (signal.SIGHUP, STOPPED), (signal.SIGTERM, -signal.SIGTERM)):
+            process, run = self.start_training("run", changes=changes, stderr=subprocess.PIPE)
+            log = run / "train.log"
+            self.wait_until(lambda: log.exists() and "decoded once" in log.read_text(), process)
+            process.send_signal(signal.SIGUSR2)  # there is nothing to save yet
+            process.send_signal(number)
+            self.assertEqual(process.wait(TIMEOUT_S), code, number)
+            self.assertIn(f"stopped by {number.name} before the first step", process.stderr.read().decode())
+            self.assertFalse(run.folder.exists(), number)
+
+    def test_pack_that_is_stopped_or_killed_leaves_nothing_for_ever(self):
+        folder, pack = self.many_large_pictures(), self.top / "x.pack"
+        left = lambda: sorted(self.top.glob("x.pack*"))
+        for number in (signal.SIGINT, signal.SIGKILL):
+            process = subprocess.Popen([APPS / "pack", folder, pack], stderr=subprocess.PIPE, text=True)
+            self.wait_until(left, process)
+            process.send_signal(number)
+            process.communicate(timeout=TIMEOUT_S)
+            self.assertEqual(process.returncode, -number)
+            self.assertEqual(len(left()), int(number == signal.SIGKILL))
+        os.utime(left()[0], (0, 0))
+        self.pack(self.set, pack)
+        self.assertEqual(left(), [pack])
 
     def test_pack_shrinks_and_verifies(self):
         result = self.pack(self.set, self.top / "small.pack", "--size", 16)

@@ -30,10 +30,16 @@ inline void write_files(const TempDir& dir, const std::string& below,
   for (const auto& [path, bytes] : files) dir.write(below + "/" + path, bytes);
 }
 
+struct TarMember {
+  std::string path, bytes;
+  char type = '0';  // 1: hard link, 2: symbolic link
+  std::string link_to = {};
+};
+
 /// A tar archive in the ustar form.
-inline std::string tar_of(const std::vector<std::pair<std::string, std::string>>& files) {
+inline std::string tar_of_members(const std::vector<TarMember>& files) {
   std::string tar;
-  for (const auto& [path, bytes] : files) {
+  for (const auto& [path, bytes, type, link_to] : files) {
     char header[512] = {};
     std::memcpy(header, path.data(), path.size());
     std::snprintf(header + 100, 8, "%07o", 0644);
@@ -42,7 +48,8 @@ inline std::string tar_of(const std::vector<std::pair<std::string, std::string>>
     std::snprintf(header + 124, 12, "%011zo", bytes.size());
     std::snprintf(header + 136, 12, "%011o", 0);
     std::memset(header + 148, ' ', 8);
-    header[156] = '0';
+    header[156] = type;
+    std::memcpy(header + 157, link_to.data(), link_to.size());
     std::memcpy(header + 257, "ustar\00000", 8);
     unsigned sum = 0;
     for (const char c : header) sum += static_cast<unsigned char>(c);
@@ -52,6 +59,13 @@ inline std::string tar_of(const std::vector<std::pair<std::string, std::string>>
     tar.append((512 - bytes.size() % 512) % 512, '\0');
   }
   return tar + std::string(1024, '\0');
+}
+
+/// Of regular files: path and bytes.
+inline std::string tar_of(const std::vector<std::pair<std::string, std::string>>& files) {
+  std::vector<TarMember> members;
+  for (const auto& [path, bytes] : files) members.push_back({path, bytes});
+  return tar_of_members(members);
 }
 
 }  // namespace rela::test

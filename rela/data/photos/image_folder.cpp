@@ -52,7 +52,7 @@ class Lister {
                "the folder that holds the class folders, or the pictures");
     for (const auto& [folder, stamp] : watched_) {
       index.watched.add(folder);
-      index.stamps.push_back(stamp);
+      index.watched_stamps.push_back(stamp);
     }
     add_sorted(std::move(found), index);
     return index;
@@ -107,7 +107,11 @@ class Lister {
       ++others_[dot == std::string::npos ? "" : name.substr(dot)];
       return;
     }
-    FoundPhoto photo{below + name, class_name, is_there ? int64_t{s.st_size} : 0};
+    FoundPhoto photo{.name = below + name, .class_name = class_name};
+    if (is_there) {
+      photo.bytes = s.st_size;
+      photo.stamp = file_stamp(s);
+    }
     if (class_name.empty()) {
       at_root_.push_back(std::move(photo));
     } else {

@@ -95,7 +95,9 @@ std::vector<std::string> verify_images(const PhotoDataset& set,
         try {
           decode_image(set.encoded(i, encoded), pixels);
         } catch (const std::exception& e) {
-          reasons[static_cast<size_t>(i)] = cat(set.name_of(i), ": ", e.what());
+          const std::string name = set.name_of(i), reason = e.what();
+          reasons[static_cast<size_t>(i)] =
+              reason.starts_with(name) ? reason : cat(name, ": ", reason);
         }
       }
     });

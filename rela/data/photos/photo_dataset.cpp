@@ -35,6 +35,10 @@ class BytesOfFiles : public PhotoBytes {
   std::span<const uint8_t> read(const PhotoIndex& index, int64_t image,
                                 std::vector<uint8_t>& buffer) const override {
     const InputFile file((root_ / index.names[image]).string());
+    // What is far too large for a picture most likely is none: its first bytes tell.
+    constexpr int64_t kSuspicious = 64 << 20;
+    if (file.size() > kSuspicious && !image_type(read_part(file, 0, 16, buffer)))
+      throw DataError(cat("not a picture that is known here, and ", file.size(), " bytes large"));
     return read_part(file, 0, file.size(), buffer);
   }
 
@@ -58,6 +62,35 @@ class BytesInFiles : public PhotoBytes {
  private:
   std::vector<InputFile> files_;
 };
+
+/// For each image, why it is no sound one; empty if it is.
+std::vector<std::string> why_not_sound(const PhotoIndex& index, const PhotoBytes& bytes) {
+  const int64_t n = index.size();
+  std::vector<std::string> reasons(static_cast<size_t>(n));
+  std::vector<std::exception_ptr> failures(static_cast<size_t>(n));
+  std::atomic<int64_t> next = 0;
+  parallel_for(cpu_threads(), [&](int64_t) {
+    std::vector<uint8_t> encoded, pixels;
+    for (int64_t i = next++; i < n; i = next++) {
+      const auto at = static_cast<size_t>(i);
+      try {
+        decode_image(bytes.read(index, i, encoded), pixels);
+      } catch (const DataError& e) {
+        reasons[at] = e.what();
+      } catch (const IoError& e) {
+        const bool is_missing = !index.stamps.empty() && index.stamps[at] == kNoFile;
+        if (is_missing) reasons[at] = e.what();
+        if (!is_missing) failures[at] = std::current_exception();
+      } catch (...) {
+        failures[at] = std::current_exception();
+      }
+    }
+  });
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+  return reasons;
+}
 
 std::string listed(const std::vector<std::string>& reasons) {
   std::string text;
@@ -140,26 +173,18 @@ ImageView PhotoDataset::image(int64_t index, std::vector<uint8_t>& buffer) const
 
 void leave_out_bad_images(PhotoIndex& index, const PhotoBytes& bytes, const std::string& where) {
   log_info(where, ": ", index.size(), " images are decoded once to find bad ones");
-  const int64_t n = index.size();
-  std::vector<std::string> reasons(static_cast<size_t>(n));
-  std::atomic<int64_t> next = 0;
-  parallel_for(cpu_threads(), [&](int64_t) {
-    std::vector<uint8_t> encoded, pixels;
-    for (int64_t i = next++; i < n; i = next++) {
-      try {
-        decode_image(bytes.read(index, i, encoded), pixels);
-      } catch (const std::exception& e) {
-        reasons[static_cast<size_t>(i)] = *e.what() == '\0' ? "unknown" : e.what();
-      }
-    }
-  });
-  std::vector<bool> keep(static_cast<size_t>(n));
+  const std::vector<std::string> reasons = why_not_sound(index, bytes);
+  std::vector<bool> keep(reasons.size());
   for (size_t i = 0; i < keep.size(); ++i) {
     keep[i] = reasons[i].empty();
     if (keep[i]) continue;
-    const std::string line = cat(index.names[static_cast<int64_t>(i)], ": ", reasons[i]);
+    const std::string_view name = index.names[static_cast<int64_t>(i)];
+    const std::string line = cat(name, ": ", reasons[i]);
     log_warning(where, ": bad image, left out: ", line);
     index.left_out.add(line);
+    if (index.stamps.empty()) continue;  // its archive is watched
+    index.watched.add((fs::path(where) / name).string());
+    index.watched_stamps.push_back(index.stamps[i]);
   }
   keep_images(index, keep);
   index.was_checked = true;

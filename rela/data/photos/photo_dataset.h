@@ -71,8 +71,8 @@ class PhotoDataset : public ImageDataset {
   mutable std::vector<std::string> reasons_;  // of the first few
 };
 
-/// Decodes every image once and leaves out of the index those that fail. Throws DataError when they
-/// are more than `rule` allows.
+/// Decodes every image once and leaves out of the index those that are no sound images. Throws
+/// IoError for one that is there but cannot be read: that may pass, and nothing is known of it.
 void leave_out_bad_images(PhotoIndex& index, const PhotoBytes& bytes, const std::string& where);
 /// Throws DataError, with names, if these are too many bad images of `all`.
 void check_bad_share(int64_t bad, int64_t all, const std::vector<std::string>& reasons,

@@ -1,13 +1,13 @@
 #include "rela/data/photos/photo_index.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <map>
 #include <numeric>
 #include <set>
 
+#include "kernels/cpu/parallel.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 #include "runtime/io/hash.h"
@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kVersion = "1";  // of the cache's contents
+constexpr const char* kVersion = "2";  // of the cache's contents
 
 void update(ContentHash& hash, const TextList& texts) {
   hash.update(texts.letters().data(), static_cast<int64_t>(texts.letters().size()));
@@ -38,10 +38,11 @@ void for_members(Index& index, Visit&& visit) {
   visit("labels", index.labels);
   visit("sizes", index.sizes);
   visit("files", index.files);
+  visit("stamps", index.stamps);
   visit("file", index.file);
   visit("offset", index.offset);
   visit("watched", index.watched);
-  visit("stamps", index.stamps);
+  visit("watched_stamps", index.watched_stamps);
   visit("left_out", index.left_out);
 }
 
@@ -83,12 +84,16 @@ struct Fetch {
   }
 };
 
+std::string name_of(const std::string& what) {
+  return to_hex(content_hash(what.data(), static_cast<int64_t>(what.size())));
+}
+
 void write_index(const std::string& path, const std::string& what, const PhotoIndex& index) {
   std::vector<SafetensorsTensor> tensors;
   for_members(index, Collect{tensors});
   write_safetensors(path, tensors,
                     {{"version", kVersion},
-                     {"what", to_hex(content_hash(what.data(), static_cast<int64_t>(what.size())))},
+                     {"what", name_of(what)},
                      {"was_checked", index.was_checked ? "yes" : "no"},
                      {"fingerprint", to_hex(index.fingerprint())}});
 }
@@ -98,7 +103,8 @@ bool fits_together(const PhotoIndex& index) {
   const auto n = static_cast<size_t>(index.size());
   const bool in_files = index.files.size() > 0;
   if (index.labels.size() != n || index.sizes.size() != n) return false;
-  if (index.file.size() != (in_files ? n : 0) || index.offset.size() != index.file.size()) {
+  if (index.file.size() != (in_files ? n : 0) || index.offset.size() != index.file.size() ||
+      (!index.stamps.empty() && (in_files || index.stamps.size() != n))) {
     return false;
   }
   const auto below = [](const std::vector<int64_t>& numbers, int64_t limit) {
@@ -106,18 +112,28 @@ bool fits_together(const PhotoIndex& index) {
   };
   return below(index.labels, std::max<int64_t>(index.classes.size(), 1)) &&
          below(index.file, index.files.size()) &&
-         index.watched.size() == static_cast<int64_t>(index.stamps.size());
+         index.watched.size() == static_cast<int64_t>(index.watched_stamps.size());
 }
 
-bool is_fresh(const PhotoIndex& index) {
+/// Folders do not tell that a file in them was overwritten: every file is asked.
+bool is_fresh(const PhotoIndex& index, const fs::path& root) {
   for (int64_t i = 0; i < index.watched.size(); ++i) {
-    if (file_stamp(index.watched[i]) != index.stamps[static_cast<size_t>(i)]) return false;
+    if (file_stamp(index.watched[i]) != index.watched_stamps[static_cast<size_t>(i)]) return false;
   }
-  return true;
+  constexpr int64_t kAtATime = 1024;
+  std::atomic<bool> fresh = true;
+  const auto files = static_cast<int64_t>(index.stamps.size());
+  parallel_for((files + kAtATime - 1) / kAtATime, [&](int64_t part) {
+    const int64_t end = std::min((part + 1) * kAtATime, files);
+    for (int64_t i = part * kAtATime; i < end && fresh; ++i) {
+      if (file_stamp(root / index.names[i]) != index.stamps[static_cast<size_t>(i)]) fresh = false;
+    }
+  });
+  return fresh;
 }
 
 /// None if there is none, or it is damaged or stale.
-std::optional<PhotoIndex> read_index(const std::string& path, const std::string& what) {
+std::optional<PhotoIndex> read_index(const std::string& path, const CachedList& list) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return std::nullopt;
   try {
@@ -129,11 +145,10 @@ std::optional<PhotoIndex> read_index(const std::string& path, const std::string&
       return found != file.metadata().end() && found->second == value;
     };
     index.was_checked = says("was_checked", "yes");
-    const uint64_t name = content_hash(what.data(), static_cast<int64_t>(what.size()));
     const bool is_whole = fits_together(index) && says("version", kVersion) &&
-                          says("what", to_hex(name)) &&
+                          says("what", name_of(list.what)) &&
                           says("fingerprint", to_hex(index.fingerprint()));
-    if (is_whole && is_fresh(index)) return index;
+    if (is_whole && is_fresh(index, list.root)) return index;
   } catch (const Error& e) {
     log_debug(path, ": not used: ", e.what());
   }
@@ -216,7 +231,10 @@ void add_sorted(std::vector<FoundPhoto> found, PhotoIndex& index) {
     index.names.add(photo.name);
     index.labels.push_back(label(photo));
     index.sizes.push_back(photo.bytes);
-    if (index.files.size() == 0) continue;
+    if (index.files.size() == 0) {
+      index.stamps.push_back(photo.stamp);
+      continue;
+    }
     index.file.push_back(photo.file);
     index.offset.push_back(photo.offset);
   }
@@ -228,29 +246,29 @@ void keep_images(PhotoIndex& index, const std::vector<bool>& keep) {
     if (keep[static_cast<size_t>(i)]) names.add(index.names[i]);
   }
   index.names = std::move(names);
-  for (auto* numbers : {&index.labels, &index.sizes, &index.file, &index.offset}) {
+  for (auto* numbers : {&index.labels, &index.sizes, &index.stamps, &index.file, &index.offset}) {
     keep_numbers(*numbers, keep);
   }
 }
 
 int64_t file_stamp(const fs::path& path) {
-  struct stat s {};
-  if (stat(path.c_str(), &s) != 0) return -1;
-  const int64_t time = int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec;
-  return S_ISDIR(s.st_mode) ? time : time ^ (int64_t{s.st_size} << 20);
+  struct stat facts {};
+  return stat(path.c_str(), &facts) == 0 ? file_stamp(facts) : kNoFile;
 }
 
-PhotoIndex cached_index(const std::string& folder, const std::string& what,
-                        const std::function<PhotoIndex()>& make) {
-  if (folder.empty()) return make();
-  const uint64_t name = content_hash(what.data(), static_cast<int64_t>(what.size()));
-  const std::string path =
-      (fs::path(folder) / ("images-" + to_hex(name) + ".safetensors")).string();
-  if (std::optional<PhotoIndex> known = read_index(path, what)) return std::move(*known);
+int64_t file_stamp(const struct stat& facts) {
+  const int64_t time = int64_t{facts.st_mtim.tv_sec} * 1'000'000'000 + facts.st_mtim.tv_nsec;
+  return S_ISDIR(facts.st_mode) ? time : time ^ (int64_t{facts.st_size} << 20);
+}
+
+PhotoIndex cached_index(const CachedList& list, const std::function<PhotoIndex()>& make) {
+  if (list.folder.empty()) return make();
+  const fs::path path = fs::path(list.folder) / ("images-" + name_of(list.what) + ".safetensors");
+  if (std::optional<PhotoIndex> known = read_index(path.string(), list)) return std::move(*known);
   PhotoIndex index = make();
   try {
-    make_directories(folder);
-    write_index(path, what, index);
+    make_directories(list.folder);
+    write_index(path.string(), list.what, index);
   } catch (const IoError& e) {
     log_warning("the list of images is not kept for the next start: ", e.what());
   }

@@ -1,6 +1,8 @@
 #pragma once
 // What a data set of photographs holds and where: made once, then kept in a cache.
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -37,6 +39,12 @@ class TextList {
   std::vector<int64_t> ends_;
 };
 
+/// The stamp of what is not there.
+constexpr int64_t kNoFile = -1;
+/// A number that changes when a file or a folder's list of names does.
+int64_t file_stamp(const std::filesystem::path& path);
+int64_t file_stamp(const struct stat& facts);
+
 /// Images in the order of the data set: by class, then by name, whatever order the disk has them
 /// in.
 struct PhotoIndex {
@@ -44,13 +52,14 @@ struct PhotoIndex {
   TextList names;               // paths inside the data set, with '/'
   std::vector<int64_t> labels;  // 0 where there are no classes
   std::vector<int64_t> sizes;   // bytes of the encoded images
+  std::vector<int64_t> stamps;  // file_stamp() of each, where they are files of their own
   TextList files;               // that hold several images; none: each is a file of its own
   std::vector<int64_t> file;    // which of them, for each image
   std::vector<int64_t> offset;  // bytes from its beginning
   TextList watched;             // files and folders; if one of them changed, the index is stale
-  std::vector<int64_t> stamps;  // what file_stamp() said of them
-  bool was_checked = false;     // every image was decoded once, and those that failed left out:
-  TextList left_out;            // "name: reason"
+  std::vector<int64_t> watched_stamps;  // file_stamp() of each
+  bool was_checked = false;  // every image was decoded once, and those that failed left out:
+  TextList left_out;         // "name: reason"
   int64_t size() const { return names.size(); }
   /// Of classes, names, labels and sizes.
   uint64_t fingerprint() const;
@@ -58,10 +67,11 @@ struct PhotoIndex {
 
 /// An image as a lister finds it.
 struct FoundPhoto {
-  std::string name;
-  std::string class_name;  // empty: none
+  std::string name{};
+  std::string class_name{};  // empty: none
   int64_t bytes = 0;
   int64_t file = 0, offset = 0;
+  int64_t stamp = kNoFile;
 };
 /// Sorts and numbers. All images have a class or none has. Classes are sorted by name, numbers by
 /// value.
@@ -69,14 +79,16 @@ void add_sorted(std::vector<FoundPhoto> found, PhotoIndex& index);
 /// Drops the images for which `keep` is false.
 void keep_images(PhotoIndex& index, const std::vector<bool>& keep);
 
-/// A number that changes when a file or a folder's list of names does; -1 if there is none.
-int64_t file_stamp(const std::filesystem::path& path);
-
-/// The index of `what` (format and absolute path), from the cache if it is still true, else from
-/// `make`, and then cached. `folder`: where caches are kept; empty: nowhere. A cache that cannot be
-/// read or written costs only time, and a warning if it could not be written.
-PhotoIndex cached_index(const std::string& folder, const std::string& what,
-                        const std::function<PhotoIndex()>& make);
+/// Where the cached list of a data set is kept, and of what.
+struct CachedList {
+  std::string folder;          // of the lists; empty: none is kept
+  std::string what;            // format and absolute paths
+  std::filesystem::path root;  // of the images that are files of their own
+};
+/// The index from the cache if it is still true, that is if no file and no folder has changed, else
+/// from `make`, and then cached. A cache that cannot be read or written costs only time, and a
+/// warning if it could not be written.
+PhotoIndex cached_index(const CachedList& list, const std::function<PhotoIndex()>& make);
 
 /// Whether a name looks like a picture that can be read: .jpg, .jpeg, .jpe, .jfif, .png or .webp in
 /// any case.

@@ -39,7 +39,7 @@ Photos list_photos(DataFormat format, const std::vector<fs::path>& paths) {
   if (format == DataFormat::kPacked) {
     PackedPhotos packed = open_pack(paths.front().string());
     packed.index.watched.add(fs::absolute(paths.front()).string());
-    packed.index.stamps.push_back(file_stamp(paths.front()));
+    packed.index.watched_stamps.push_back(file_stamp(paths.front()));
     return {std::move(packed.index), std::move(packed.bytes)};
   }
   PhotoIndex index =
@@ -76,7 +76,10 @@ std::unique_ptr<PhotoDataset> open_photos(const DatasetSource& source) {
   };
   // A packed file has its own index.
   const bool is_cached = check || source.format != DataFormat::kPacked;
-  PhotoIndex index = cached_index(is_cached ? source.cache_folder : "", what, make);
+  PhotoIndex index = cached_index({.folder = is_cached ? source.cache_folder : "",
+                                   .what = std::move(what),
+                                   .root = paths.front()},
+                                  make);
   const int64_t bad = index.left_out.size();
   check_bad_share(bad, index.size() + bad, index.left_out.to_strings(), where,
                   source.bad_images.max_fraction);

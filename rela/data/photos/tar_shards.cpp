@@ -11,6 +11,7 @@
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 #include "runtime/io/json.h"
+#include "runtime/log.h"
 
 namespace rela {
 namespace {
@@ -55,6 +56,7 @@ struct Member {
   std::string path;
   int64_t offset = 0;  // of its data, in the file on disk
   int64_t bytes = 0;
+  std::string link_to = {};  // the path of an earlier member whose data are this one's, too
 };
 
 class Archive {
@@ -69,18 +71,23 @@ class Archive {
     check(state);
   }
 
-  /// The next regular file; none at the end.
+  /// The next regular file or hard link; none at the end.
   std::optional<Member> next() {
     archive_entry* entry = nullptr;
     while (true) {
       const int state = archive_read_next_header(archive_.get(), &entry);
-      if (state == ARCHIVE_EOF) return std::nullopt;
+      if (state == ARCHIVE_EOF) {
+        warn_of_what_is_left_out();
+        return std::nullopt;
+      }
       check(state);
-      if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr)
-        continue;
       const char* path = archive_entry_pathname(entry);
-      const int64_t bytes = archive_entry_size(entry);
       const std::string member = path == nullptr ? "?" : path;
+      if (const char* target = archive_entry_hardlink(entry))
+        return Member{.path = clean(member), .link_to = clean(target)};
+      symbolic_links_ += archive_entry_filetype(entry) == AE_IFLNK ? 1 : 0;
+      if (archive_entry_filetype(entry) != AE_IFREG) continue;
+      const int64_t bytes = archive_entry_size(entry);
       RELA_CHECK(archive_entry_sparse_count(entry) == 0, DataError, name_, ": ", member,
                  " is stored with holes; write the archive without tar's --sparse");
       const int64_t offset = data_offset(bytes, member);
@@ -97,6 +104,26 @@ class Archive {
     while (path.starts_with("./")) path.erase(0, 2);
     while (path.starts_with('/')) path.erase(0, 1);
     return path;
+  }
+
+  void warn_of_what_is_left_out() const {
+    if (symbolic_links_ > 0) {
+      log_warning(name_, ": ", symbolic_links_,
+                  " symbolic links are left out; write the archive with tar --dereference");
+    }
+    // Zeros fill the last block of an archive.
+    std::vector<char> chunk(kChunk);
+    for (int64_t at = archive_filter_bytes(archive_.get(), 0); at < part_.size; at += kChunk) {
+      const int64_t bytes = std::min(kChunk, part_.size - at);
+      part_.file.read_at(part_.begin + at, chunk.data(), bytes);
+      const auto end = chunk.begin() + bytes;
+      const auto first = std::find_if(chunk.begin(), end, [](char c) { return c != 0; });
+      if (first == end) continue;
+      log_warning(name_, ": ", part_.size - at - (first - chunk.begin()),
+                  " bytes after the end of the archive are not read; archives that were joined by "
+                  "cat have to be kept apart, as files in one folder");
+      return;
+    }
   }
 
   void check(int state) const {
@@ -143,6 +170,7 @@ class Archive {
   Part part_;
   std::string name_;
   std::unique_ptr<archive, Free> archive_;
+  int64_t symbolic_links_ = 0;
 };
 
 /// "a/b.c.jpg" -> "a/b"
@@ -185,7 +213,7 @@ class Lister {
       file_ = index.files.size();
       index.files.add(absolute);
       index.watched.add(absolute);
-      index.stamps.push_back(file_stamp(absolute));
+      index.watched_stamps.push_back(file_stamp(absolute));
       // Keys are unique in a shard only.
       const std::string prefix = archives.size() > 1 ? path.stem().string() + "/" : "";
       take_archive({file, 0, file.size(), absolute, ""});
@@ -197,6 +225,8 @@ class Lister {
       }
       labelled_ += static_cast<int64_t>(labels_.size());
       photos_.clear();
+      by_name_.clear();
+      named_ = 0;
       labels_.clear();
     }
     RELA_CHECK(!found.empty(), DataError, archives.front().string(),
@@ -221,22 +251,48 @@ class Lister {
       const std::string base = path.filename().string();
       if (base.starts_with('.')) continue;
       const std::string suffix = path.extension().string();
-      if (suffix == ".tar") {
+      if (suffix == ".tar" && member->link_to.empty()) {
         const std::string stem = path.stem().string();
         take_archive(
             {place.file, member->offset, member->bytes, place.name + "/" + member->path, stem});
       } else if (suffix == ".cls" || suffix == ".json") {
         take_label(*member, place);
       } else if (has_photo_suffix(base)) {
-        const std::string below = place.class_name.empty() ? "" : place.class_name + "/";
-        photos_.push_back(
-            {below + member->path, place.class_name, member->bytes, file_, member->offset});
+        take_photo(*member, place);
       }
     }
   }
 
+  void take_photo(const Member& member, const Place& place) {
+    const std::string below = place.class_name.empty() ? "" : place.class_name + "/";
+    FoundPhoto photo{.name = below + member.path,
+                     .class_name = place.class_name,
+                     .bytes = member.bytes,
+                     .file = file_,
+                     .offset = member.offset};
+    if (!member.link_to.empty()) {
+      const FoundPhoto* target = find_photo(below + member.link_to);
+      RELA_CHECK(target != nullptr, DataError, place.name, ": ", member.path, " is a hard link to ",
+                 member.link_to,
+                 ", which is no picture before it; write the archive with tar "
+                 "--hard-dereference");
+      photo.bytes = target->bytes;
+      photo.offset = target->offset;
+    }
+    photos_.push_back(std::move(photo));
+  }
+
+  /// Of this shard.
+  const FoundPhoto* find_photo(const std::string& name) {
+    for (; named_ < photos_.size(); ++named_) by_name_[photos_[named_].name] = named_;
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : &photos_[found->second];
+  }
+
   void take_label(const Member& member, const Place& place) {
     const std::string where = place.name + "/" + member.path;
+    RELA_CHECK(member.link_to.empty(), DataError, where,
+               ": is a hard link; write the archive with tar --hard-dereference");
     RELA_CHECK(member.bytes <= kMaxLabelBytes, DataError, where, ": ", member.bytes,
                " bytes are too many for a label");
     std::string text(static_cast<size_t>(member.bytes), '\0');
@@ -286,7 +342,9 @@ class Lister {
 
   int64_t file_ = 0;
   int64_t labelled_ = 0;
-  std::vector<FoundPhoto> photos_;             // of one shard, as the next
+  std::vector<FoundPhoto> photos_;             // of one shard, as the next three
+  std::map<std::string, size_t> by_name_;      // where there are hard links: places in photos_
+  size_t named_ = 0;                           // photos that by_name_ has
   std::map<std::string, std::string> labels_;  // by key
   std::vector<std::string> shard_;             // of every image
 };

@@ -58,6 +58,38 @@ TEST(BadImages, AreLeftOutBySkip) {
                              testing::HasSubstr("\n  bee hive/text.jpg: not a picture")));
 }
 
+TEST(BadImages, AreTriedAgainWhenTheyWereMended) {
+  const TempDir dir;
+  DatasetSource s = with_bad_images(dir, BadImages::kSkip, 0.2);
+  s.cache_folder = (dir / "cache").string();
+  EXPECT_EQ(open_photos(s)->size(), 12);
+  dir.write("set/ant/broken.jpg", golden_picture("rgb.jpg"));  // says nothing to its folder
+  EXPECT_EQ(open_photos(s)->size(), 13);
+}
+
+class UnreadableBytes : public PhotoBytes {
+  std::span<const uint8_t> read(const PhotoIndex& index, int64_t image,
+                                std::vector<uint8_t>& /*buffer*/) const override {
+    throw IoError(cat(index.names[image], ": Input/output error"));
+  }
+};
+
+TEST(BadImages, AFileThatCannotBeReadIsNoBadImage) {
+  PhotoIndex index;
+  add_sorted({{.name = "a.jpg", .bytes = 5, .stamp = 1}}, index);
+  EXPECT_EQ(refusal([&] { leave_out_bad_images(index, UnreadableBytes(), "set"); }),
+            "a.jpg: Input/output error");
+  EXPECT_EQ(index.size(), 1);
+}
+
+TEST(BadImages, ALinkThatLeadsNowhereIsABadImage) {
+  PhotoIndex index;
+  add_sorted({{.name = "a.jpg"}}, index);
+  leave_out_bad_images(index, UnreadableBytes(), "set");
+  EXPECT_EQ(index.size(), 0);
+  EXPECT_EQ(index.watched_stamps, std::vector{kNoFile}) << "it may lead somewhere next time";
+}
+
 TEST(BadImages, AreReplacedByTheNextGoodOne) {
   const TempDir dir;
   const auto set = open_photos(with_bad_images(dir, BadImages::kReplace, 0.2));

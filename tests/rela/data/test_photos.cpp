@@ -134,18 +134,24 @@ TEST(ImageFolder, NothingToReadIsAnError) {
   EXPECT_THAT(opened("none"), testing::HasSubstr("no such folder"));
 }
 
-TEST(PhotoIndex, IsKeptUntilTheFolderChanges) {
-  const TempDir dir;
+DatasetSource cached_source(const TempDir& dir) {
   write_files(dir, "set", small_photo_set());
   DatasetSource s = source(DataFormat::kImageFolder, dir / "set");
   s.cache_folder = (dir / "cache").string();
-  const uint64_t fingerprint = open_photos(s)->fingerprint();
+  return s;
+}
+
+TEST(PhotoIndex, IsKeptUntilTheFolderChanges) {
+  const TempDir dir;
+  const DatasetSource s = cached_source(dir);
+  open_photos(s);
   ASSERT_EQ(std::distance(fs::directory_iterator(dir / "cache"), {}), 1);
   const fs::path cache = fs::directory_iterator(dir / "cache")->path();
-  // The sizes are the cache's, not the folder's: proof that the folder was not listed again.
-  dir.write("set/ant/rgb.png", "changed in place");
-  EXPECT_EQ(open_photos(s)->fingerprint(), fingerprint);
+  const auto time = fs::last_write_time(dir / "set/ant");
   dir.write("set/ant/new.png", golden_picture("rgb.png"));
+  fs::last_write_time(dir / "set/ant", time);
+  EXPECT_EQ(open_photos(s)->size(), 12) << "the folder was listed again";
+  fs::last_write_time(dir / "set/ant", time + std::chrono::seconds(1));
   EXPECT_EQ(open_photos(s)->size(), 13);
   // Damaged, it is made anew.
   const std::string whole = read_file(cache.string());
@@ -157,6 +163,14 @@ TEST(PhotoIndex, IsKeptUntilTheFolderChanges) {
   flipped[flipped.size() - 3] ^= 1;
   write_file_atomic(cache.string(), flipped);
   EXPECT_EQ(open_photos(s)->size(), 13);
+}
+
+TEST(PhotoIndex, IsMadeAnewWhenAPictureIsOverwrittenInPlace) {
+  const TempDir dir;
+  const DatasetSource s = cached_source(dir);
+  const uint64_t fingerprint = open_photos(s)->fingerprint();
+  dir.write("set/ant/rgb.png", "changed in place");  // says nothing to its folder
+  EXPECT_NE(open_photos(s)->fingerprint(), fingerprint);
 }
 
 fs::path pack(const PhotoDataset& set, const fs::path& path) {
@@ -215,6 +229,37 @@ TEST(Tar, LabelsComeFromClsAndJsonOrArchivesInArchives) {
               testing::ElementsAre("n01/n01_1.JPEG", "n01/n01_2.JPEG", "n02/n02_1.JPEG"));
   std::vector<uint8_t> buffer;
   for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(nested->image(i, buffer).dims.width, 23) << i;
+}
+
+TEST(Tar, HardLinksHaveThePixelsOfTheirTargetAndOthersAreToldOf) {
+  const TempDir dir;
+  const std::string png = golden_picture("rgb.png");
+  dir.write("set.tar", test::tar_of_members({{"a/1.png", png},
+                                             {"b/2.png", "", '1', "a/1.png"},
+                                             {"b/3.png", "", '2', "../a/1.png"}}));
+  const test::LogCapture log;
+  const auto set = open_photos(source(DataFormat::kTar, dir / "set.tar"));
+  EXPECT_THAT(names_of(*set), testing::ElementsAre("a/1.png", "b/2.png"));
+  std::vector<uint8_t> buffer;
+  EXPECT_EQ(set->image(1, buffer).dims.width, 23);
+  EXPECT_THAT(log.text(), testing::HasSubstr("1 symbolic links are left out"));
+  dir.write("lost.tar", test::tar_of_members({{"a/1.png", png}, {"b/2.png", "", '1', "a/0.png"}}));
+  EXPECT_THAT(
+      refusal([&] { open_photos(source(DataFormat::kTar, dir / "lost.tar")); }),
+      testing::HasSubstr("b/2.png is a hard link to a/0.png, which is no picture before it"));
+}
+
+TEST(Tar, WhatFollowsTheEndOfAnArchiveIsToldOf) {
+  const TempDir dir;
+  const std::string tar = tar_of({{"1.png", golden_picture("rgb.png")}});
+  dir.write("padded.tar", tar + std::string(100'000, '\0'));
+  dir.write("joined.tar", tar + std::string(100'000, '\0') + tar);
+  const test::LogCapture log;
+  EXPECT_EQ(open_photos(source(DataFormat::kTar, dir / "padded.tar"))->size(), 1);
+  EXPECT_EQ(log.text(), "");
+  EXPECT_EQ(open_photos(source(DataFormat::kTar, dir / "joined.tar"))->size(), 1);
+  EXPECT_THAT(log.text(),
+              testing::HasSubstr(cat(tar.size(), " bytes after the end of the archive")));
 }
 
 TEST(Tar, WithoutFoldersOrLabelsItIsUnlabelled) {
