@@ -34,6 +34,9 @@ constexpr int kCannotExecute = 127;  // as in shells
 ProgramRunner::ProgramRunner() {
   sigemptyset(&taken_);
   for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD}) sigaddset(&taken_, signal);
+  struct sigaction hang_up = {};
+  sigaction(SIGHUP, nullptr, &hang_up);
+  if (hang_up.sa_handler != SIG_IGN) sigaddset(&taken_, SIGHUP);  // it is under nohup
   std::signal(SIGCHLD, SIG_DFL);  // some launchers ignore it; then waiting for a child fails
   sigprocmask(SIG_BLOCK, &taken_, &before_);
 }

@@ -15,9 +15,10 @@ struct ChildExit {
   int signal = 0;  // the signal that killed it; 0: none
 };
 
-/// Takes INT, TERM, USR1 and USR2 from construction to destruction, and forwards each once to the
-/// running program, which has a separate process group: it gets Ctrl-C only through this class. A
-/// program outlives this process only to stop: it gets a TERM when this process dies.
+/// Takes INT, TERM, HUP (unless it is ignored, as under nohup), USR1 and USR2 from construction to
+/// destruction, and forwards each once to the running program, which has a separate process group:
+/// it gets Ctrl-C only through this class. A program outlives this process only to stop: it gets a
+/// TERM when this process dies.
 ///
 /// For a process with a single thread, one instance at a time.
 class ProgramRunner {
@@ -31,7 +32,7 @@ class ProgramRunner {
   /// discarded, stderr is shared. Throws IoError if it cannot be started.
   ChildExit run(const std::vector<std::string>& command);
 
-  /// Whether INT, TERM or USR1 has come.
+  /// Whether INT, TERM, HUP or USR1 has come.
   bool stop_requested();
 
  private:

@@ -81,7 +81,9 @@ std::vector<CheckpointRef> complete_in(const fs::path& root) {
     branch = step_of(name.substr(0, name.find('\n')));
   }
   std::erase_if(found, [&](const CheckpointRef& c) {
-    return (branch && c.step > *branch) || !fs::exists(c.folder / kDone);
+    std::error_code failure;  // one that cannot be looked at is damaged, not incomplete
+    const bool is_incomplete = !fs::exists(c.folder / kDone, failure) && !failure;
+    return (branch && c.step > *branch) || is_incomplete;
   });
   return found;
 }
@@ -113,8 +115,10 @@ std::string checkpoint_damage(const fs::path& folder) {
       if (text == nullptr || fingerprint_of(file) != *text)
         return file.string() + " has changed since it was written";
     }
-  } catch (const Error& e) {
-    return e.what();
+  } catch (const JsonError& e) {
+    return cat((folder / kDone).string(), ": ", e.what());
+  } catch (const std::exception& e) {
+    return message_of(e);
   }
   return "";
 }

@@ -1,14 +1,17 @@
 #include "rela/run/metrics_log.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
 #include "rela/run/run_log.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
+#include "runtime/log.h"
 
 namespace rela {
 
@@ -18,15 +21,41 @@ MetricsLog::MetricsLog(std::filesystem::path path, int64_t keep_until_step, doub
       start_(std::chrono::steady_clock::now()) {
   if (std::filesystem::exists(path_)) {
     const std::string before = read_file(path_.string());
+    const size_t bad = parse_run_log(before).bad_lines.size();
+    if (bad > 0) {
+      log_warning(path_.string(), ": ", bad, bad == 1 ? " line is" : " lines are",
+                  " damaged and dropped");
+    }
     const std::string kept = keep_steps_through(before, keep_until_step);
     if (kept.size() != before.size()) write_file_atomic(path_.string(), kept);
   }
-  fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  RELA_CHECK(fd_ >= 0, IoError, path_.string(),
-             ": cannot be opened for writing: ", std::strerror(errno));
+  open_to_append();
 }
 
-MetricsLog::~MetricsLog() { close(fd_); }
+MetricsLog::~MetricsLog() {
+  if (fd_ >= 0) close(fd_);
+}
+
+void MetricsLog::open_to_append() {
+  fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd_ < 0) throw_io(path_.string(), "cannot be opened for writing", errno);
+}
+
+void MetricsLog::restore_if_gone() {
+  struct stat ours {
+  }, there{};
+  if (fstat(fd_, &ours) != 0) throw_io(path_.string(), "cannot be examined", errno);
+  const bool is_there = stat(path_.c_str(), &there) == 0;
+  if (is_there && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) return;
+  log_warning(path_.string(), is_there ? ": was replaced" : ": was deleted or moved",
+              " while the run was writing it; it is put back");
+  std::string contents(static_cast<size_t>(ours.st_size), '\0');
+  const ssize_t got = pread(fd_, contents.data(), contents.size(), 0);
+  contents.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  write_file_atomic(path_.string(), contents);
+  close(std::exchange(fd_, -1));
+  open_to_append();
+}
 
 double MetricsLog::elapsed_s() const {
   return elapsed_before_s_ +

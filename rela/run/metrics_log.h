@@ -12,8 +12,9 @@ namespace rela {
 
 class MetricsLog {
  public:
-  /// Opens for appending. Lines after `keep_until_step`, and a torn last line, are removed first:
-  /// so a resumed run logs every step once. `elapsed_s` continues from the earlier part.
+  /// Opens for appending. Lines after `keep_until_step`, a torn last line and, with a warning,
+  /// lines that are no events are removed first: so a resumed run logs every step once. `elapsed_s`
+  /// continues from the earlier part.
   MetricsLog(std::filesystem::path path, int64_t keep_until_step, double elapsed_s);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;
@@ -22,9 +23,15 @@ class MetricsLog {
   /// Appends one line with a single write. Throws IoError.
   void write(int64_t step, int64_t epoch, const RunEvent& event);
 
+  /// Puts the file back, with a warning, if it was deleted or replaced since it was opened. Throws
+  /// IoError.
+  void restore_if_gone();
+
   double elapsed_s() const;
 
  private:
+  void open_to_append();
+
   std::filesystem::path path_;
   int fd_ = -1;
   double elapsed_before_s_ = 0;

@@ -92,11 +92,13 @@ void RunDirectory::Trace::note_what_is_there() {
   is_noted = true;
 }
 
-RunDirectory::Trace::~Trace() {
+RunDirectory::Trace::~Trace() { undo_all(); }
+
+void RunDirectory::Trace::undo_all() const noexcept {
   if (is_kept) return;
   std::error_code failure;
   try {
-    if (is_noted) undo();
+    if (is_noted) undo_files();
   } catch (const std::exception&) {  // the next start puts back what is left in .moving
   }
   // Another process that started at the same time may hold it.
@@ -105,7 +107,7 @@ RunDirectory::Trace::~Trace() {
   for (fs::path at = folder; fs::remove(at, failure) && at != made_from;) at = at.parent_path();
 }
 
-void RunDirectory::Trace::undo() const {
+void RunDirectory::Trace::undo_files() const {
   bring_back(folder);
   for (const char* name : kRunFiles) {
     const bool is_new = std::find(found.begin(), found.end(), name) == found.end();
@@ -119,6 +121,8 @@ RunDirectory::RunDirectory(fs::path path, RunMode mode)
       lock_(file(kLock).string(), "the output folder must be writable") {
   take_lock();
   put_back_replaced();
+  for (const char* name : kRunFiles)  // the lock is ours: whoever wrote them is gone
+    remove_unfinished(file(name).string(), std::chrono::seconds(0));
   trace_.note_what_is_there();
   if (mode == RunMode::kFresh && holds_files(path_)) {
     throw UsageError(

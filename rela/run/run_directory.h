@@ -39,6 +39,8 @@ class RunDirectory {
 
   /// Everything has been checked: from now on the folder is this run's.
   void begin() { trace_.is_kept = true; }
+  /// The process ends at once, before begin(): leaves the folder as it was found.
+  void abandon_start() const noexcept { trace_.undo_all(); }
   /// Deletes what this run replaces. Call after its first checkpoint.
   void drop_replaced() const;
 
@@ -51,7 +53,8 @@ class RunDirectory {
     Trace& operator=(const Trace&) = delete;
     /// Call once what an earlier process left behind is in order.
     void note_what_is_there();
-    void undo() const;
+    /// Unless it is kept; also the lock, and folders that had to be made.
+    void undo_all() const noexcept;
 
     std::filesystem::path folder;
     std::filesystem::path made_from;  // the outermost folder that had to be made; empty: none
@@ -60,6 +63,9 @@ class RunDirectory {
     std::vector<std::string> found;  // files of a run
     bool is_noted = false;
     bool is_kept = false;
+
+   private:
+    void undo_files() const;
   };
   void take_lock();
   void put_back_replaced();

@@ -28,6 +28,10 @@ class RunRecord {
   void open(int64_t step, double elapsed_s) {
     if (folder_ != nullptr) metrics_.emplace(metrics_file(), step, elapsed_s);
   }
+  /// MetricsLog::restore_if_gone().
+  void restore_if_gone() {
+    if (metrics_) metrics_->restore_if_gone();
+  }
   std::string metrics_file() const { return folder_->file("metrics.jsonl").string(); }
 
   /// Appends to metrics.jsonl. Throws IoError.

@@ -11,6 +11,7 @@ namespace {
 volatile std::sig_atomic_t stop_signal = 0;
 volatile std::sig_atomic_t checkpoint_wanted = 0;
 volatile std::sig_atomic_t is_urgent = 0;  // TERM or INT was there
+bool is_watched = false;                   // a SignalWatch lives
 
 /// Only sets flags: everything else waits for the end of the step.
 void on_signal(int number) {
@@ -29,7 +30,8 @@ void on_signal(int number) {
 
 }  // namespace
 
-SignalWatch::SignalWatch() {
+SignalWatch::SignalWatch() : is_outer_(!std::exchange(is_watched, true)) {
+  if (!is_outer_) return;
   stop_signal = 0;
   checkpoint_wanted = 0;
   is_urgent = 0;
@@ -45,6 +47,8 @@ SignalWatch::SignalWatch() {
 }
 
 SignalWatch::~SignalWatch() {
+  if (!is_outer_) return;
+  is_watched = false;
   for (size_t i = 0; i < std::size(kRunSignals); ++i)
     sigaction(kRunSignals[i], &before_[i], nullptr);
 }
@@ -75,6 +79,13 @@ const char* SignalWatch::stop_signal_name() {
 
 int SignalWatch::stop_signal_number() { return stop_signal; }
 
+ExitCode StopAtOnce::exit_code() {
+  constexpr int kKilled = 128;  // as shells say it
+  const int number = SignalWatch::stop_signal_number();
+  const bool kills = number == SIGTERM || number == SIGINT;
+  return kills ? ExitCode{kKilled + number} : ExitCode::kStoppedBySignal;
+}
+
 StopAtOnce::StopAtOnce(std::function<void()> last_words) : last_words_(std::move(last_words)) {
   const StopSignalsBlocked inherited;
   thread_ = start_thread([this] { watch(); });
@@ -89,6 +100,7 @@ void StopAtOnce::watch() {
   while (!is_over_) {
     if (SignalWatch::stop_requested()) {
       last_words_();
+      if (exit_code() == ExitCode::kStoppedBySignal) _exit(static_cast<int>(exit_code()));
       const int number = SignalWatch::stop_signal_number();
       std::signal(number, SIG_DFL);
       kill(getpid(), number);  // for the main thread: here it is blocked

@@ -13,13 +13,15 @@
 #include <iterator>
 #include <thread>
 
+#include "runtime/error.h"
 #include "runtime/thread.h"
 
 namespace rela {
 
 enum class SignalRequest : uint8_t { kNone, kCheckpoint, kCheckpointAndStop };
 
-/// Handles the signals above from construction to destruction. Only one instance at a time.
+/// Handles the signals above from construction to destruction. An instance within the life of
+/// another changes nothing: what came before it is not forgotten.
 class SignalWatch {
  public:
   SignalWatch();
@@ -37,14 +39,18 @@ class SignalWatch {
   static int stop_signal_number();
 
  private:
+  bool is_outer_;
   struct sigaction before_[std::size(kRunSignals)] = {};
 };
 
 /// For work that comes to no end of a step: while this lives, a stop request ends the process
-/// within a moment, in the middle of whatever it does, as the signal would have without a
-/// SignalWatch.
+/// within a moment, in the middle of whatever it does.
 class StopAtOnce {
  public:
+  /// What the process ends with: 75 after USR1 or HUP, as at the end of a step, so that job scripts
+  /// need to know one code only; 128 + the signal's number after TERM or INT, which kill.
+  static ExitCode exit_code();
+
   /// `last_words` is called before, on another thread; it must not throw.
   explicit StopAtOnce(std::function<void()> last_words);
   ~StopAtOnce();

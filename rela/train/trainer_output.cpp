@@ -142,6 +142,7 @@ void Trainer::write_checkpoint() {
   const auto start = Clock::now();
   save_checkpoint();
   record_.write_status(position(), RunStatus::kRunning);
+  record_.restore_if_gone();
   record_.write(position(), CheckpointEvent{seconds_since(start)});
   ranks_.barrier();  // the others go on once it is whole
 }
@@ -167,9 +168,7 @@ void Trainer::tell_stop_before_steps() const noexcept {
                                 "targets that were made so far are kept");
     log_warning(why);
     flush_log();
-    constexpr int kKilled = 128;  // as shells say it
-    record_.write_status(position(), RunStatus::kInterrupted,
-                         ExitCode{kKilled + SignalWatch::stop_signal_number()}, why);
+    record_.write_status(position(), RunStatus::kInterrupted, StopAtOnce::exit_code(), why);
   } catch (const std::exception& e) {
     log_warning(e.what());
   }

@@ -137,6 +137,25 @@ class Signals(ProgramTest):
             self.assertEqual(process.wait(TIMEOUT_S), code, name)
             self.assertTrue(run.checkpoint_steps(), name)
 
+    def test_a_record_that_is_deleted_meanwhile_comes_back(self):
+        process, run = self.start_training("run", changes={"max_steps": ENDLESS}, stderr=subprocess.PIPE)
+        self.wait_until(lambda: len(run.events("train")) >= 3, process)
+        (run / "metrics.jsonl").unlink()
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.wait(TIMEOUT_S), STOPPED)
+        self.assertIn(b"metrics.jsonl: was deleted or moved while the run was writing it", process.stderr.read())
+        self.assertEqual(len(run.events("start")), 1)
+        self.assertEqual(len(run.events("train")), run.status()["step"])
+        self.assertEqual(len(run.events("stop")), 1)
+
+    def test_damaged_lines_of_the_record_are_counted(self):
+        run = self.trained("run")
+        record = run / "metrics.jsonl"
+        record.write_text("garbage\n" + record.read_text())
+        result = self.train("run", "--resume", "auto", "--max-steps", "6")
+        self.assertExit(result, DONE)
+        self.assertIn("metrics.jsonl: 1 line is damaged and dropped", result.stderr)
+
     def test_usr2_writes_a_checkpoint_and_goes_on(self):
         changes = {"max_steps": 120}
         process, run = self.start_training("run", changes=changes)

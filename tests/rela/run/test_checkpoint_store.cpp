@@ -76,6 +76,24 @@ TEST_F(Checkpoints, ATruncatedOneIsPassedOverWithAWarningThatNamesTheFile) {
                                    " has 16 bytes, 17 were written; trying the one before it"));
 }
 
+TEST_F(Checkpoints, OneWhoseFilesAreSomethingElseIsPassedOver) {
+  const auto make_folder = [](const fs::path& path) { fs::create_directory(path); };
+  const auto make_loop = [](const fs::path& path) { fs::create_symlink(path, path); };
+  using Make = std::function<void(const fs::path&)>;
+  const std::vector<std::pair<std::string, Make>> damages{
+      {"state.json", make_folder}, {"state.json", make_loop}, {"DONE", make_loop}};
+  for (const auto& [file, make] : damages) {
+    for (const int64_t step : {1, 2}) save(step);
+    const fs::path path = root / "step-00000002" / file;
+    fs::remove(path);
+    make(path);
+    std::vector<std::string> warnings;
+    EXPECT_EQ(store.newest(warnings)->step, 1) << file;
+    EXPECT_THAT(warnings, testing::ElementsAre(testing::HasSubstr(path.string())));
+    fs::remove_all(root);
+  }
+}
+
 TEST_F(Checkpoints, AChangedByteIsNoticed) {
   save(1);
   std::fstream(root / "step-00000001" / "model.safetensors", std::ios::in | std::ios::out).put('X');

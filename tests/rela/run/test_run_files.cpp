@@ -194,6 +194,42 @@ TEST(Signals, AHangUpStopsUnlessItIsIgnored) {
   std::signal(SIGHUP, before);
 }
 
+TEST(Signals, AWatchWithinAnotherForgetsNothing) {
+  SignalWatch outer;
+  std::raise(SIGUSR1);
+  {
+    SignalWatch inner;
+    EXPECT_EQ(inner.take(), SignalRequest::kCheckpointAndStop);
+  }
+  std::raise(SIGUSR2);  // would end this process if the inner watch had put the default back
+  EXPECT_EQ(outer.take(), SignalRequest::kCheckpointAndStop);
+}
+
+/// How a process ends whose StopAtOnce sees this signal, as waitpid() says it.
+int status_of_stop(int signal) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const SignalWatch watch;
+    const StopAtOnce stop([] {});
+    std::raise(signal);
+    while (true) pause();
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status;
+}
+
+TEST(Signals, StopAtOnceIsStoppedByUsrOneAndHangUpAndKilledByTerm) {
+  for (const int signal : {SIGUSR1, SIGHUP}) {
+    const int status = status_of_stop(signal);
+    ASSERT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 75);
+  }
+  const int status = status_of_stop(SIGTERM);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGTERM);
+}
+
 TEST(Signals, ASecondTermEndsTheProcessAtOnce) {
   const pid_t child = fork();
   if (child == 0) {
