@@ -4,7 +4,7 @@
 // Text form: "<op or key path>: <what came in, with values and shapes>; <what is allowed>; <what to
 // do>", lower case, no full stop.
 
-#include <new>
+#include <exception>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -55,17 +55,9 @@ RELA_DEFINE_ERROR(OutOfMemoryError, kDevice);
 #undef RELA_DEFINE_ERROR
 
 /// How a program that ends with this exception ends.
-inline ExitCode exit_code_of(const std::exception& failure) {
-  if (const auto* error = dynamic_cast<const Error*>(&failure)) return error->exit_code();
-  const bool is_memory = dynamic_cast<const std::bad_alloc*>(&failure) != nullptr;
-  return is_memory ? ExitCode::kDevice : ExitCode::kInternal;
-}
+ExitCode exit_code_of(const std::exception& failure);
 /// What it tells.
-inline const char* message_of(const std::exception& failure) {
-  return dynamic_cast<const std::bad_alloc*>(&failure) != nullptr
-             ? "memory: the system has no more; lower batch_size or data.workers"
-             : failure.what();
-}
+std::string message_of(const std::exception& failure);
 
 /// Concatenates its arguments as text.
 template <class... Args>

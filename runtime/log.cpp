@@ -86,6 +86,8 @@ std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
   auto logger = std::make_shared<spdlog::logger>("rela", sinks.begin(), sinks.end());
   logger->set_level(spdlog::level::debug);
   logger->flush_on(spdlog::level::info);  // a killed run keeps every line
+  // On a full disk: what the run itself cannot write is what ends it.
+  logger->set_error_handler([](const std::string&) {});
   return logger;
 }
 

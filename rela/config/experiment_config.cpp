@@ -176,7 +176,7 @@ void check_together(const ExperimentConfig& c, const JsonValue& document, Config
 
 JsonValue parse_config(const std::string& path) {
   try {
-    return parse_json(read_file(path));
+    return parse_json(read_text_file(path));
   } catch (const JsonError& error) {
     throw ConfigError(cat(path, ": not JSON: ", error.what()));
   }

@@ -9,6 +9,7 @@
 #include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
 #include "runtime/io/hash.h"
+#include "runtime/io/safetensors.h"
 
 namespace rela {
 namespace {
@@ -27,8 +28,21 @@ JsonValue read_json(const fs::path& path) {
   }
 }
 
+fs::path weights_of(const Cell& cell) {
+  return fs::path(cell.folder) / "exported" / "backbone.safetensors";
+}
+
+bool has_weights(const Cell& cell) {
+  try {
+    const SafetensorsReader file(weights_of(cell).string());
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 std::optional<Score> read_score(const Cell& cell, const std::string& protocol) {
-  const fs::path weights = fs::path(cell.folder) / "exported" / "backbone.safetensors";
+  const fs::path weights = weights_of(cell);
   const JsonValue json = read_json(result_file(cell, protocol));
   const Score score{member_or<int64_t>(json, "correct"), member_or<int64_t>(json, "total")};
   if (score.total <= 0 || !fs::exists(weights)) return std::nullopt;
@@ -124,6 +138,7 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
   }
   const auto lacks = [&](const std::string& protocol) { return !is_evaluated(cell, protocol); };
   const bool is_whole = std::none_of(evaluate.begin(), evaluate.end(), lacks);
+  if (!is_whole && !has_weights(cell)) return result;  // resuming exports them again
   result.state = is_whole ? State::kDone : State::kTrained;
   if (!result.curve.empty() && result.curve.back().at.step == result.step) {
     result.knn = Score{result.curve.back().event.correct, result.curve.back().event.total};

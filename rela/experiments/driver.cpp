@@ -88,6 +88,7 @@ class Driver {
       if (results_[i].state == State::kDone) {
         log_info(place(i), "done already, kNN ", percent(results_[i].knn), ", linear ",
                  percent(results_[i].linear));
+        warn_of_lost_knn(i);
         continue;
       }
       if (results_[i].state == State::kForeign) continue;
@@ -101,6 +102,14 @@ class Driver {
   /// "cell 3/14 byol-r0.2-s1: "
   std::string place(size_t i) const {
     return cat("cell ", i + 1, "/", plan_.cells.size(), " ", plan_.cells[i].name, ": ");
+  }
+
+  void warn_of_lost_knn(size_t i) const {
+    const Cell& cell = plan_.cells[i];
+    if (results_[i].knn || cell.config.eval.knn_every_epochs == 0) return;
+    log_warning(place(i),
+                "its metrics.jsonl has lost the kNN of the last step, so the mean lacks "
+                "this cell; add \"knn\" to \"evaluate\" to measure it again");
   }
 
   int64_t steps_left() const {
@@ -174,10 +183,11 @@ class Driver {
                                      "--device",
                                      *value_at(config, "device")->as<std::string>()};
     const DataConfig& data = cell.config.data;
-    if (!data.train_path.empty()) command.insert(command.end(), {"--data", data.train_path});
-    if (!data.val_path.empty()) command.insert(command.end(), {"--test-data", data.val_path});
     if (data.format == DataFormat::kSynthetic) {
       command.insert(command.end(), {"--synthetic-images", cat(data.synthetic_images)});
+    } else {
+      command.insert(command.end(), {"--data", data.train_path});
+      if (!data.val_path.empty()) command.insert(command.end(), {"--test-data", data.val_path});
     }
     if (protocol == "knn") {
       const EvalConfig& eval = cell.config.eval;

@@ -27,7 +27,7 @@ const std::map<std::string, std::string> kDriverKeys{
 
 JsonValue parse_file(const std::string& path) {
   try {
-    return parse_json(read_file(path));
+    return parse_json(read_text_file(path));
   } catch (const JsonError& error) {
     throw ConfigError(cat(path, ": not JSON: ", error.what()));
   }

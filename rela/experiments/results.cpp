@@ -105,10 +105,14 @@ JsonValue to_json(const Cell& cell, const CellResult& result) {
       {"knn_curve", std::move(curve)}};
 }
 
-std::string to_text(const Spread& spread) {
-  if (spread.values.empty()) return kNothing;
-  if (spread.values.size() == 1) return fmt::format("{:.2f}", spread.mean());
-  return fmt::format("{:.2f} ± {:.2f}", spread.mean(), spread.deviation());
+/// `done`: seeds that could have a value.
+std::string to_text(const Spread& spread, int64_t done) {
+  const auto n = std::ssize(spread.values);
+  if (n == 0) return kNothing;
+  std::string text = fmt::format("{:.2f}", spread.mean());
+  if (n > 1) text += fmt::format(" ± {:.2f}", spread.deviation());
+  if (n < done) text += fmt::format(" ({} of {})", n, done);
+  return text;
 }
 
 std::string text_or_nothing(const std::string& text) { return text.empty() ? kNothing : text; }
@@ -194,8 +198,8 @@ std::string results_markdown(const Plan& plan, const std::vector<CellResult>& re
     text += fmt::format(
         "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", row.run, row.method,
         text_or_nothing(row.prior), text_or_nothing(row.map), ratio_text(row.ratio),
-        seeds_text(row), format_count(row.steps), format_count(row.images), to_text(row.knn),
-        to_text(row.linear), switch_text(row),
+        seeds_text(row), format_count(row.steps), format_count(row.images),
+        to_text(row.knn, row.done), to_text(row.linear, row.done), switch_text(row),
         row.seconds.values.empty() ? kNothing : format_count(std::llround(row.seconds.mean())));
   }
   text +=

@@ -37,10 +37,11 @@ class RunNameField : public ConfigField {
   }
   JsonValue write() const override { return JsonValue(value_); }
   std::string allowed() const override {
-    return "a name of letters, digits, '.', '_' and '-' that begins with a letter or a digit";
+    return "a name of at most 100 letters, digits, '.', '_' and '-' that begins with a letter or a "
+           "digit";
   }
   JsonValue::Object schema() const override {
-    return {{"type", "string"}, {"pattern", "^[A-Za-z0-9][A-Za-z0-9._-]*$"}};
+    return {{"type", "string"}, {"pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"}};
   }
 
  private:
@@ -154,7 +155,9 @@ const std::vector<std::string>& table_protocols() {
 
 bool is_run_name(const std::string& word) {
   const auto is_plain = [](unsigned char c) { return c < 128 && std::isalnum(c) != 0; };
-  if (word.empty() || !is_plain(static_cast<unsigned char>(word.front()))) return false;
+  constexpr size_t kLongest = 100;  // names of files are made from it
+  if (word.empty() || word.size() > kLongest || !is_plain(static_cast<unsigned char>(word.front())))
+    return false;
   return std::all_of(word.begin(), word.end(), [&](char c) {
     return is_plain(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
   });

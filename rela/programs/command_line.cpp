@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 
 #include "rela/programs/build_report.h"
 #include "runtime/error.h"
@@ -24,12 +25,16 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
+/// Where an option is unknown, what follows is probably its value.
 std::string explain_extras(const CLI::App& app) {
+  std::vector<std::string> extras = app.remaining(/*recurse=*/true);
+  const auto is_option = [](const std::string& extra) { return extra.starts_with("-"); };
+  if (std::ranges::any_of(extras, is_option)) std::erase_if(extras, std::not_fn(is_option));
   std::string text;
-  for (const std::string& extra : app.remaining(/*recurse=*/true)) {
+  for (const std::string& extra : extras) {
     if (!text.empty()) text += '\n';
     text += extra + ": ";
-    if (extra.starts_with("-")) {
+    if (is_option(extra)) {
       const std::string near = nearest_word(extra.substr(0, extra.find('=')), option_names(app));
       text +=
           "unknown option; " + (near.empty() ? "--help lists them" : "did you mean " + near + "?");
@@ -38,6 +43,20 @@ std::string explain_extras(const CLI::App& app) {
     }
   }
   return text;
+}
+
+/// What is wrong with the first argument as a subcommand; empty if nothing is.
+std::string explain_subcommand(const CLI::App& app, int argc, const char* const* argv) {
+  std::vector<std::string> names;
+  for (const CLI::App* known : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(known->get_name());
+  const std::string given = argc > 1 ? argv[1] : "";
+  if (names.empty() || given.empty() || std::ranges::count(names, given) > 0) return "";
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  const std::string near = nearest_word(given, names);
+  return cat("\"", given, "\": ", near.empty() ? "" : cat("did you mean ", near, "? "),
+             "the first argument is one of ", all);
 }
 
 std::string version_text() {
@@ -183,6 +202,8 @@ bool CommandLine::parse(int argc, const char* const* argv) {
     std::printf("%s\n", e.what());
     return false;
   } catch (const CLI::ParseError& e) {
+    const std::string subcommand = explain_subcommand(*app_, argc, argv);
+    RELA_CHECK(subcommand.empty(), UsageError, subcommand);
     throw UsageError(cat(e.what(), "; --help shows the usage"));
   }
   const std::string extras = explain_extras(*app_);

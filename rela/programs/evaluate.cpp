@@ -80,7 +80,8 @@ EvalResult run_knn(const Arguments& a, Device device) {
   if (picture) {
     picture->add(model.name, bank, select_rows(queries, picture->positions()));
     picture->write();
-    log_info("the ", a.sheet.k, " nearest to ", a.sheet.queries, " test images: ", a.sheet.picture);
+    log_info("the ", a.sheet.k, " nearest to ", picture->positions().size(),
+             " test images: ", a.sheet.picture);
   }
   return result;
 }
@@ -160,7 +161,7 @@ void describe_knn(CommandLine& knn, Arguments& a) {
                "image unless --image-size says another");
   knn.add_option("--picture", a.sheet.picture,
                  "draw some test images with their nearest training images there (PNG)");
-  knn.add_option("--queries", a.sheet.queries, "test images in --picture").show_default();
+  knn.add_option("--queries", a.sheet.queries, "test images in --picture; otherwise 8");
   knn.add_option("--neighbours", a.sheet.k, "training images for each of them").show_default();
 }
 

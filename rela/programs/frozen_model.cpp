@@ -113,6 +113,14 @@ ModelSource model_source(const FrozenModelArguments& a) {
              "--run, --weights: exactly one of them says which model to load");
   RELA_CHECK(a.weights.empty() || !a.model.empty(), UsageError,
              "--model: --weights needs the model's name, e.g. resnet18");
+  for (const auto& [option, is_given] : {std::pair{"--model", !a.model.empty()},
+                                         {"--width", a.width.has_value()},
+                                         {"--cifar-stem", a.cifar_stem},
+                                         {"--activation", !a.activation.empty()},
+                                         {"--allow-partial", a.allow_partial}}) {
+    RELA_CHECK(a.run.empty() || !is_given, UsageError, option,
+               ": it is about --weights; --run says itself what its model is");
+  }
   ModelSource source =
       a.run.empty() ? named_model(a.model, a.weights, activation_of(a)) : exported_model(a.run);
   source.allow_partial = a.allow_partial;
@@ -140,7 +148,10 @@ namespace {
 DatasetSource source_of(const FrozenModelArguments& a, Split split) {
   const bool has_path = split == Split::kTest && !a.test_data.empty();
   const std::string& path = has_path ? a.test_data : a.data;
-  RELA_CHECK(!path.empty() || a.format == "synthetic", UsageError, "--data: no data set was named");
+  const bool is_synthetic = a.format == "synthetic";
+  RELA_CHECK(!path.empty() || is_synthetic, UsageError, "--data: no data set was named");
+  RELA_CHECK(path.empty() || !is_synthetic, UsageError, "--data: \"", path,
+             "\"; --format synthetic makes its images and reads none: pass one of them");
   return {.format = data_format(a.format),
           .path = path,
           .split = split,
@@ -166,8 +177,11 @@ std::unique_ptr<ImageDataset> open_matched(const FrozenModelArguments& a, Split 
 std::unique_ptr<ImageDataset> open_test_data(const FrozenModelArguments& a,
                                              const ImageDataset& train) {
   auto test = open_data(a, Split::kTest);
-  RELA_CHECK(train.has_labels() && test->has_labels(), DataError, a.data,
-             ": the images have no labels, and this evaluation needs them");
+  const bool blames_test = train.has_labels() && !a.test_data.empty();
+  RELA_CHECK(train.has_labels() && test->has_labels(), DataError,
+             blames_test ? a.test_data : a.data,
+             train.has_labels() ? ": the test images" : ": the training images",
+             " have no labels, and this evaluation needs them");
   return match_classes(std::move(test), train);
 }
 

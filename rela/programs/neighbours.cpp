@@ -78,8 +78,8 @@ void describe_neighbours(CommandLine& app, NeighboursArguments& a) {
   app.add_option("--name", a.names, "title of a model; once for each, in their order");
   describe_data(app, a.data);
   a.device.describe(app);
-  app.add_option("--queries", a.sheet.queries, "test images, one of each class if there are enough")
-      .show_default();
+  app.add_option("--queries", a.sheet.queries,
+                 "test images, one of each class if there are enough; otherwise 8");
   app.add_option("--k", a.sheet.k, "neighbours of each").show_default();
   app.add_option("--train-images", a.candidates,
                  "search only this many training images, drawn at random; otherwise all")
@@ -97,11 +97,13 @@ NeighbourPicture::NeighbourPicture(const SheetArguments& arguments, const Subset
                                    const ImageDataset& test, Device device)
     : file_(arguments.picture),
       candidates_(candidates),
-      sheet_{.train = candidates,
-             .test = test,
-             .queries = choose_queries(test, arguments.queries, arguments.seed),
-             .k = arguments.k,
-             .scale = arguments.scale},
+      sheet_{
+          .train = candidates,
+          .test = test,
+          .queries = choose_queries(
+              test, arguments.queries.value_or(std::min<int64_t>(8, test.size())), arguments.seed),
+          .k = arguments.k,
+          .scale = arguments.scale},
       queries_(test, sheet_.queries) {
   RELA_CHECK(arguments.k >= 1 && arguments.k <= candidates.size(), ConfigError, arguments.k_option,
              ": ", arguments.k, "; 1 to ", candidates.size(),
@@ -140,7 +142,7 @@ void draw_neighbours(const CommandLine& app, const NeighboursArguments& a) {
   print_result(JsonValue::Object{
       {"protocol", "neighbours"},
       {"picture", a.sheet.picture},
-      {"queries", a.sheet.queries},
+      {"queries", std::ssize(picture.positions())},
       {"k", a.sheet.k},
       {"train_images", candidates.size()},
       {"seed", a.sheet.seed},

@@ -3,6 +3,7 @@
 // its result.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@
 namespace rela {
 
 struct SheetArguments {
-  std::string picture;  // PNG file
-  int64_t queries = 8;
+  std::string picture;             // PNG file
+  std::optional<int64_t> queries = std::nullopt;  // unset: 8, or as many as there are
   int64_t k = 8;
   const char* k_option = "--k";  // where k comes from
   int64_t scale = 0;             // as NeighbourSheet has it

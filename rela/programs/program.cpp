@@ -72,9 +72,9 @@ void speak_for_all_ranks(const char* text) {
 }  // namespace
 
 int run_program(const std::function<ExitCode()>& body) noexcept {
-  const auto fail = [](const char* text, ExitCode code) {
+  const auto fail = [](const std::string& text, ExitCode code) {
     flush_log();
-    speak_for_all_ranks(text);
+    speak_for_all_ranks(text.c_str());
     end_world(static_cast<int>(code));
     return static_cast<int>(code);
   };

@@ -1,10 +1,13 @@
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
+#include "rela/config/idle_keys.h"
 #include "rela/pictures/view_sheet.h"
 #include "rela/programs/build_report.h"
 #include "rela/programs/command_line.h"
 #include "rela/programs/program.h"
+#include "rela/run/signals.h"
 #include "rela/train/run_check.h"
 #include "rela/train/trainer.h"
 #include "runtime/allocator.h"
@@ -70,6 +73,7 @@ ExperimentConfig load(const Arguments& a) {
   RELA_CHECK(!a.config.empty(), UsageError,
              "CONFIG: no config file was named; try apps/configs/quickstart.json");
   ExperimentConfig config = load_config(a.config, a.set);
+  for (const std::string& idle : idle_overrides(config, a.set)) log_warning("--set: ", idle);
   if (!a.out.empty()) config.out = absolute_path("", a.out);
   if (a.seed >= 0) config.seed = a.seed;
   if (a.max_steps > 0) {
@@ -150,15 +154,27 @@ std::optional<CheckpointRef> find_checkpoint(const Arguments& a, const Experimen
   return found;
 }
 
+/// The last words of a run that is stopped while it starts: images are listed and decoded, the
+/// model is made.
+void tell_stop_while_starting(const RunDirectory* run) noexcept {
+  log_warning("stopped by ", SignalWatch::stop_signal_name(),
+              " before the first step; nothing was written, the same command starts it again");
+  flush_log();
+  if (run != nullptr) run->abandon_start();
+}
+
 ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int argc,
                       const char* const* argv) {
+  const SignalWatch signals;
   const std::unique_ptr<RunDirectory> run = open_run(a, config);
+  std::optional<StopAtOnce> starting([&] { tell_stop_while_starting(run.get()); });
   const Device device = open_device(config);
   const auto ranks = make_communicator(device, config.distributed.timeout_s);
   const std::optional<CheckpointRef> checkpoint = find_checkpoint(a, config, *ranks);
   const bool is_shown = run && !a.quiet;
   Trainer trainer(config, run.get(), device, *ranks,
                   is_shown ? ProgressDisplay::style_for_stderr() : ProgressDisplay::Style::kOff);
+  starting.reset();
   if (checkpoint) trainer.restore(*checkpoint);
   if (run) {
     write_file_atomic(run->file("config.json").string(), read_file(a.config));
@@ -171,7 +187,12 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
   return code;
 }
 
-void check_only(const ExperimentConfig& config) {
+void check_only(const Arguments& a, const ExperimentConfig& config) {
+  std::error_code failure;
+  RELA_CHECK(!fs::exists(config.out, failure) || fs::is_directory(config.out, failure), UsageError,
+             "out: ", config.out, " is a file; name a folder");
+  (void)run_mode(a);
+  (void)find_checkpoint(a, config);
   const RunCheck run = check_run(config);
   std::fputs((build_report(gpu_facts()) + kernel_report(run.device)).c_str(), stdout);
   std::printf(
@@ -214,7 +235,7 @@ ExitCode run(int argc, const char* const* argv) {
   } else if (a.print_schedule) {
     print_schedule(config);
   } else if (a.check) {
-    check_only(config);
+    check_only(a, config);
   } else {
     join_world();
     return run_training(a, config, argc, argv);

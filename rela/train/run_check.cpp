@@ -36,6 +36,12 @@ void check_disk(const ExperimentConfig& config, int64_t bytes) {
               format_bytes(static_cast<size_t>(space.available)), " are free");
 }
 
+std::string why_not_evaluated(const ImageDataset& train, const ImageDataset* test) {
+  if (!train.has_labels()) return "the training images have no labels";
+  if (test == nullptr) return "there is no test split; name one by data.val_path";
+  return test->has_labels() ? "" : "the test images have no labels";
+}
+
 }  // namespace
 
 RunCheck check_run(const ExperimentConfig& config) {
@@ -53,7 +59,8 @@ RunCheck check_run(const ExperimentConfig& config) {
           .test_images = test ? test->size() : 0,
           .steps = length.total_steps,
           .features = learner->feature_width(),
-          .checkpoint_bytes = bytes};
+          .checkpoint_bytes = bytes,
+          .why_not_evaluated = why_not_evaluated(*train, test.get())};
 }
 
 }  // namespace rela

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "rela/config/experiment_config.h"
 #include "runtime/device.h"
@@ -14,7 +15,8 @@ struct RunCheck {
   int64_t test_images = 0;
   int64_t steps = 0;
   int64_t features = 0;
-  int64_t checkpoint_bytes = 0;  // about
+  int64_t checkpoint_bytes = 0;   // about
+  std::string why_not_evaluated;  // kNN and linear evaluation need labels and a test split
 };
 
 /// Opens all that a run needs, and trains nothing: device, data, model, the prior's weights. Throws

@@ -119,7 +119,8 @@ void Trainer::begin_phase(size_t index) {
                          TrainingStep::Options{.accum_steps = config_.accum_steps,
                                                .graph = config_.cuda_graph,
                                                .ranks = &ranks_,
-                                               .sums = sum_options(config_.distributed)});
+                                               .sums = sum_options(config_.distributed),
+                                               .compute = learner_->compute()});
 }
 
 void Trainer::begin_next_phase() {

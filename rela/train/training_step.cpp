@@ -17,12 +17,17 @@ ExperimentConfig::CudaGraph graph_mode(const TrainingStep::Options& options, Dev
   return is_recordable ? options.graph : ExperimentConfig::CudaGraph::kOff;
 }
 
+const char* precision_advice(Dtype compute) {
+  return compute == Dtype::kF32 ? "" : " or use precision fp32";
+}
+
 }  // namespace
 
 TrainingStep::TrainingStep(Phase& phase, LossScale& scale, const Options& options)
     : phase_(phase),
       scale_(scale),
       accum_steps_(options.accum_steps),
+      compute_(options.compute),
       probe_seed_(Tensor::full({}, 1.0f / static_cast<float>(options.ranks->size()),
                                phase.parts.front().arena->device())),
       graph_(graph_mode(options, probe_seed_.device())) {
@@ -146,7 +151,7 @@ void TrainingStep::skip() {
             before > 1 ? cat(", at a loss scale of ", scale) : "",
             "; earlier checkpoints stay as they are; lower optimizer.lr",
             before > 1 ? ", lower loss_scale.value, choose loss_scale.mode dynamic" : "",
-            " or use precision fp32"));
+            precision_advice(compute_)));
   }
   for (const TrainedPart& part : main_) part.optimizer->forget_step();
   log_info("step ", step_, " is skipped: its gradient is not finite; loss scale ", scale,
@@ -157,10 +162,10 @@ void TrainingStep::throw_non_finite_loss(const TwoViewBatch& batch, double loss)
   const std::string where = first_non_finite(main_, batch.images, [&] {
     phase_.learner->loss(phase_.learner->encode(batch.images), batch);
   });
-  throw NonFiniteError(
-      cat("step ", step_, ": the loss is ", loss, "; first seen in ",
-          where.empty() ? "the loss itself" : where,
-          "; earlier checkpoints stay as they are; lower optimizer.lr or use precision fp32"));
+  throw NonFiniteError(cat("step ", step_, ": the loss is ", loss, "; first seen in ",
+                           where.empty() ? "the loss itself" : where,
+                           "; earlier checkpoints stay as they are; lower optimizer.lr",
+                           precision_advice(compute_)));
 }
 
 }  // namespace rela

@@ -33,6 +33,7 @@ class TrainingStep {
     /// Share the images of a step; the loss scale is for all of their micro-steps.
     Communicator* ranks = &single_communicator();
     GradientSums::Options sums = {};  // over the ranks
+    Dtype compute = Dtype::kF32;      // of the learner, for advice
   };
   /// Begins the phase: freezes what rests in it. Phase, scale and ranks must outlive this object.
   TrainingStep(Phase& phase, LossScale& scale, const Options& options);
@@ -69,6 +70,7 @@ class TrainingStep {
   Phase& phase_;
   LossScale& scale_;
   int64_t accum_steps_;
+  Dtype compute_;
   std::vector<TrainedPart> main_;    // follow the learner's loss
   std::vector<TrainedPart> probes_;  // follow their own
   std::unique_ptr<GradientSums> main_sums_;

@@ -80,6 +80,20 @@ class Evaluation(ProgramTest):
             done = run_program("evaluate", "knn", "--pixels", *option, "--data", self.data)
             self.assertFails(done, USAGE, f"{option[0]}: it is about a model, and --pixels has none")
 
+    def test_a_run_says_itself_what_its_model_is(self):
+        for option in (("--model", "resnet50"), ("--width", 8), ("--cifar-stem",), ("--allow-partial",)):
+            done = run_program("evaluate", "knn", "--run", self.run_folder.folder, *option, "--data", self.data)
+            self.assertFails(done, USAGE, f"{option[0]}: it is about --weights")
+
+    def test_synthetic_images_come_from_no_file(self):
+        done = run_program("evaluate", "knn", "--run", self.run_folder.folder, "--format", "synthetic", "--data", self.data)
+        self.assertFails(done, USAGE, "--data", "makes its images and reads none")
+
+    def test_a_picture_of_few_test_images_needs_no_option(self):
+        self.data = write_cifar10(self.top / "few", test_images=3)
+        result = self.result("evaluate", "neighbours", "--pixels", "--k", 2, "--out", self.top / "sheet.png")
+        self.assertEqual(result["queries"], 3)
+
     def test_a_picture_is_not_written_under_another_kinds_name(self):
         done = run_program("evaluate", "neighbours", "--pixels", "--data", self.data, "--out", self.top / "sheet.jpg")
         self.assertFails(done, USAGE, "sheet.jpg", ".png")

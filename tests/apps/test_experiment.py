@@ -2,6 +2,7 @@
 """The driver of tables of runs: what it does, skips and continues, and its errors for bad tables."""
 
 import json
+import shutil
 import signal
 import time
 import subprocess
@@ -226,10 +227,16 @@ class Interrupted(ExperimentTest):
         return json.loads(status.read_text())["step"]
 
     def test_a_signal_reaches_the_program_and_ends_the_driver_with_75(self):
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number.name):
+                self.stop_driver(number)
+                shutil.rmtree(self.out)
+
+    def stop_driver(self, number):
         process = self.start_experiment(**self.endless())
         self.wait_for_checkpoint(process, "byol-r0.5-s1")
         self.assertFails(self.experiment(), USAGE, "in use by process", process.pid)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         self.assertEqual(process.wait(60), STOPPED)
         self.assertEqual(self.cell("byol-r0.5-s1").status()["state"], "interrupted")
         self.assertEqual([cell["state"] for cell in self.results()["cells"]],
@@ -237,6 +244,34 @@ class Interrupted(ExperimentTest):
 
 
 class Failures(ExperimentTest):
+    def test_evaluations_that_cannot_be_are_found_before_the_training(self):
+        flat = self.top / "flat"
+        flat.mkdir()
+        for name in ("rgb.jpg", "grey.jpg"):
+            shutil.copy(SOURCE / "tests/golden/images" / name, flat)
+        base = changed(self.base, {"data.format": "imagefolder", "data.train_path": str(flat),
+                                   "eval.knn_every_epochs": 0, "batch_size": 2})
+        result = self.experiment("--dry-run", base=base, evaluate=["linear"], runs=[{"name": "byol", "seeds": [1]}])
+        self.assertFails(result, DATA, "the training images have no labels", "\"evaluate\"")
+
+    def test_a_result_that_was_lost_is_not_silently_missing_from_the_mean(self):
+        self.assertExit(self.experiment("--only", "byol"), DONE)
+        (self.out / "byol-r0.5-s1/metrics.jsonl").write_text("")
+        result = self.experiment("--only", "byol")
+        self.assertExit(result, DONE)
+        self.assertIn("byol-r0.5-s1: its metrics.jsonl has lost the kNN of the last step", result.stderr)
+        self.assertIn("(1 of 2)", (self.out / "results.md").read_text())
+
+    def test_a_finished_cell_that_lost_its_weights_gets_them_back(self):
+        cell = ("--only", "byol-r0.5-s1")
+        self.assertExit(self.experiment(*cell, evaluate=["knn"]), DONE)
+        weights = self.out / "byol-r0.5-s1/exported/backbone.safetensors"
+        before = weights.read_bytes()
+        for damage in (weights.unlink, lambda: weights.write_bytes(b"damaged")):
+            damage()
+            self.assertExit(self.experiment(*cell, evaluate=["knn"]), DONE)
+            self.assertEqual(weights.read_bytes(), before)
+
     def test_a_cell_that_fails_is_reported_and_the_others_go_on(self):
         broken = {"name": "broken", "seeds": [1],
                   "set": {"method": "rela_byol", "rela.prior.model": "resnet20_cifar",

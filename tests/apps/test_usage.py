@@ -5,8 +5,8 @@ import os
 import subprocess
 import unittest
 
-from programs import (APPS, CIFAR_RECORD_BYTES, DATA, DEVICE, DONE, IO, TIMEOUT_S, USAGE, ProgramTest, run_program,
-                      write_cifar10)
+from programs import (APPS, CIFAR_RECORD_BYTES, DATA, DEVICE, DONE, IO, TIMEOUT_S, USAGE, WEIGHTS, ProgramTest,
+                      run_program, write_cifar10)
 
 
 class CommandLine(ProgramTest):
@@ -22,6 +22,39 @@ class CommandLine(ProgramTest):
         self.assertFails(run_program("embed", "--out", "x", "--splits=train"), USAGE,
                          "did you mean --split?")
         self.assertFails(run_program("evaluate", "knn", "--temprature", "1"), USAGE, "did you mean --temperature?")
+
+    def test_the_value_of_an_unknown_option_is_not_blamed(self):
+        for program, *args in (("evaluate", "linear", "--run", "r", "--zz", "0.1"), ("train_byol", "c", "--zz", "3"),
+                               ("pack", "--zz", "3", "x", "y")):
+            result = run_program(program, *args)
+            self.assertFails(result, USAGE, "--zz: unknown option")
+            self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+
+    def test_an_unknown_subcommand_suggests_the_nearest(self):
+        self.assertFails(run_program("evaluate", "knm", "--run", "r"), USAGE, '"knm": did you mean knn?', "linear")
+        self.assertFails(run_program("weights", "inspec"), USAGE, "did you mean inspect?")
+
+    def test_check_refuses_what_the_run_would(self):
+        (self.top / "file").write_text("")
+        for words, *args in (("is a file; name a folder", "--out", self.top / "file"),
+                             ("--overwrite replaces the run that --resume", "--resume", "auto", "--overwrite")):
+            self.assertFails(run_program("train_byol", self.write_config(), "--check", *args), USAGE, words)
+        self.assertFails(run_program("train_byol", self.write_config(), "--check", "--resume", "Auto"), WEIGHTS,
+                         "--resume", "name a complete checkpoint's folder, or auto")
+
+    def test_a_path_that_cannot_be_looked_at_is_an_input_error(self):
+        loop = self.top / "loop"
+        loop.symlink_to(loop)
+        for data_format in ("cifar10", "idx", "imagefolder", "tar", "packed"):
+            result = run_program("train_byol", self.write_config({"data.format": data_format}), "--check", "--set",
+                                 f"data.train_path={loop}")
+            self.assertFails(result, IO, loop, "Too many levels of symbolic links")
+
+    def test_a_key_that_changes_nothing_is_a_warning(self):
+        result = run_program("train_byol", self.write_config(), "--check", "--set", "optimizer.momentum=0.5")
+        self.assertExit(result, DONE)
+        self.assertIn("--set: optimizer.momentum: no effect with optimizer.name adamw; lars, sgd use it",
+                      result.stderr)
 
     def test_numbers_and_texts_that_cannot_be_meant_are_refused(self):
         for option, value, words in (

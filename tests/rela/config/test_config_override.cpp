@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "rela/config/config_sections.h"
+#include "rela/config/idle_keys.h"
 #include "tests/rela/config/config_support.h"
+#include "tests/support/temp_dir.h"
 
 namespace rela {
 namespace {
@@ -95,6 +97,20 @@ TEST(ConfigOverride, MistakesSayThatTheyComeFromTheCommandLine) {
 TEST(ConfigOverride, ASectionOfTheWrongKindIsReportedFromTheFile) {
   EXPECT_EQ(mistakes_of(small_config(R"("optimizer": 5)"), {"optimizer.lr=1"}),
             "optimizer: must be an object (got 5) at line 1");
+}
+
+TEST(IdleOverrides, KeysThatChangeNothingAreNamedWithWhatUsesThem) {
+  const test::TempDir dir;
+  const std::vector<std::string> overrides{"optimizer.momentum=0.5", "optimizer.betas=[0.8,0.9]",
+                                           "scheduler.warmup_epochs=3", "rela.pca_dim=4",
+                                           "byol.proj_output_dim=8"};
+  const ExperimentConfig config = load_config(dir.write("c.json", small_config()), overrides);
+  EXPECT_THAT(idle_overrides(config, overrides),
+              testing::ElementsAre(
+                  "optimizer.momentum: no effect with optimizer.name adamw; lars, sgd use it",
+                  "scheduler.warmup_epochs: no effect with scheduler.name constant; warmup_cosine "
+                  "uses it",
+                  "rela.pca_dim: no effect with method byol; rela_byol, rela_supervised use it"));
 }
 
 }  // namespace
