@@ -28,6 +28,7 @@ std::string escape_html(std::string_view text) {
         out += "&#39;";
         break;
       default:
+        if (static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t') continue;  // not in XML
         out += c;
     }
   }

@@ -23,7 +23,7 @@ h2 { font-size: 17px; margin: 32px 0 12px; letter-spacing: -0.005em; }
 }
 .good { --tone: var(--good); } .busy { --tone: var(--busy); }
 .warn { --tone: var(--warn); } .bad { --tone: var(--bad); } .idle { --tone: var(--soft); }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(148px, 1fr)); gap: 12px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(124px, 1fr)); gap: 12px; }
 .card, figure, details, .notice {
   background: var(--card); border: 1px solid var(--edge); border-radius: 12px;
 }

@@ -144,6 +144,7 @@ TEST(Smoothing, StartsUnbiasedAndStepsOverGaps) {
 }
 
 TEST(Html, EscapesAndFormats) {
+  EXPECT_EQ(escape_html("a\x07\n\x1b<"), "a\n&lt;");
   EXPECT_EQ(escape_html("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
   EXPECT_EQ(format_count(0), "0");
   EXPECT_EQ(format_count(-1234567), "-1,234,567");
