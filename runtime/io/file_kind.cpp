@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "runtime/error.h"
+
 namespace rela {
 namespace {
 
@@ -32,9 +34,9 @@ std::string weights_mistaken_for(std::string_view start) {
   if (starts_with_word(text, "<!doctype html") || starts_with_word(text, "<html"))
     return "a web page, not the weights; download the file itself";
   if (start.starts_with("PK\x03\x04"sv))
-    return std::string("a ZIP archive, as torch.save writes") + kSaveAgain;
+    return cat("a ZIP archive, as torch.save writes", kSaveAgain);
   if (start.size() >= 2 && start[0] == '\x80' && start[1] >= 2 && start[1] <= 5)
-    return std::string("a pickle, as torch.save wrote before PyTorch 1.6") + kSaveAgain;
+    return cat("a pickle, as torch.save wrote before PyTorch 1.6", kSaveAgain);
   if (start.starts_with("\x1f\x8b"sv)) return "gzipped; unpack it with gunzip";
   if (text.starts_with("{"sv)) {
     return text.find("\"weight_map\"") != std::string_view::npos ||
