@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <utility>
 
 namespace rela {
@@ -100,7 +101,8 @@ void StopAtOnce::watch() {
   while (!is_over_) {
     if (SignalWatch::stop_requested()) {
       last_words_();
-      if (exit_code() == ExitCode::kStoppedBySignal) _exit(static_cast<int>(exit_code()));
+      if (exit_code() == ExitCode::kStoppedBySignal)
+        std::_Exit(static_cast<int>(exit_code()));  // no thread can unwind another
       const int number = SignalWatch::stop_signal_number();
       std::signal(number, SIG_DFL);
       kill(getpid(), number);  // for the main thread: here it is blocked
