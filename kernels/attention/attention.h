@@ -4,10 +4,10 @@
 //
 // No matrix of T x T is stored: the backward pass recomputes the weights from lse. On a GPU, the
 // kernels keep the keys and values of one image and head in shared memory when they fit (up to 256
-// tokens), and otherwise stream them through it in tiles. Forward, 16-bit values go to cuDNN where
-// it has a plan (kernels/libraries/cudnn/attention.h); the built-in kernels handle f32 and
-// everything else, and are the reference that cuDNN is tested against. The backward pass is always
-// built in.
+// tokens, fewer on GPUs with 99 KiB), and otherwise stream them through it in tiles. Forward,
+// 16-bit values go to cuDNN where it has a plan (kernels/libraries/cudnn/attention.h); the built-in
+// kernels handle f32 and everything else, and are the reference that cuDNN is tested against. The
+// backward pass is always built in.
 
 #include <compare>
 

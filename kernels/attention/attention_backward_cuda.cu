@@ -277,10 +277,15 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
   write_key_gradient(sums, p, first, d);
 }
 
+template <class T>
+size_t whole_bytes(const AttentionShape& shape) {
+  return staged_bytes<T>(shape.padded, shape.width) + statistics_bytes(shape.padded);
+}
+
 template <class T, int kWidth>
 void launch_whole(const Problem<T>& problem, const AttentionDims& dims, Stream stream) {
   const AttentionShape shape(dims);
-  const size_t bytes = staged_bytes<T>(shape.padded, shape.width) + statistics_bytes(shape.padded);
+  const size_t bytes = whole_bytes<T>(shape);
   simt::launch(attention_backward_kernel<T, kWidth>,
                {attention_grid(dims, shape), kAttentionThreads, bytes}, stream, shape, problem);
 }
@@ -302,12 +307,12 @@ void launch_streamed(const Problem<T>& problem, const AttentionDims& dims, Strea
 void attention_backward_cuda(const AttentionBackwardArgs& args, const AttentionDims& dims,
                              Dtype dtype, Stream stream) {
   if (dims.images * dims.tokens * dims.heads * dims.width == 0) return;
-  const bool is_short = is_short_sequence(dims, dtype);
   with_attention_types(dtype, dims.width, [&]<class T>(T*, auto width) {
     constexpr int kWidth = decltype(width)::value;
     const Problem<T> problem{static_cast<const T*>(args.qkv),  static_cast<const T*>(args.out),
                              static_cast<const T*>(args.dout), args.lse,
                              static_cast<T*>(args.dqkv.data),  args.dqkv.mode};
+    const bool is_short = is_short_sequence(dims, whole_bytes<T>(AttentionShape(dims)));
     const auto launch = is_short ? launch_whole<T, kWidth> : launch_streamed<T, kWidth>;
     launch(problem, dims, stream);
   });

@@ -15,6 +15,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/gpu/storage.h"
+#include "kernels/simt/device.h"
 
 namespace rela {
 
@@ -24,13 +25,6 @@ inline constexpr int kAttentionRows = 16;   // that a warp handles at a time
 inline constexpr int kAttentionChunk = 32;  // columns whose scores a warp holds at a time
 inline constexpr int kAttentionTile = 64;   // columns in shared memory at a time, if they stream
 inline constexpr int kAttentionBlockRows = kAttentionWarps * kAttentionRows;
-
-/// Whether a block holds all tokens: 64 KiB of keys and as much of values fit in any supported GPU.
-inline bool is_short_sequence(const AttentionDims& d, Dtype dtype) {
-  constexpr int64_t kTokens = 256, kBytes = 64 << 10;
-  return d.tokens <= kTokens &&
-         d.tokens * d.width * static_cast<int64_t>(dtype_bytes(dtype)) <= kBytes;
-}
 
 /// The dims plus values that the kernels derive from them.
 struct AttentionShape {
@@ -75,6 +69,16 @@ __host__ __device__ constexpr int staged_pitch(int width) {
 template <class T>
 size_t staged_bytes(int tokens, int width) {
   return size_t{2} * static_cast<size_t>(tokens * staged_pitch<T>(width)) * sizeof(T);
+}
+
+/// Whether a block holds all tokens. `bytes`: of shared memory that it takes then. GPUs have 99 KiB
+/// (compute capability 8.6, 8.9, 12.0) to 227 KiB (9.0, 10.0); with more than some 128 KiB, too few
+/// warps would run beside each other.
+inline bool is_short_sequence(const AttentionDims& d, size_t bytes) {
+  constexpr int64_t kTokens = 256;
+  constexpr size_t kBytes = size_t{138}
+                            << 10;  // 256 tokens of 64 in f32, padded, and what belongs to them
+  return d.tokens <= kTokens && bytes <= std::min(kBytes, simt::max_shared_bytes());
 }
 
 /// The tokens of one image and head in global memory.

@@ -159,11 +159,13 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
 void attention_forward_kernel_cuda(const AttentionForwardArgs& args, const AttentionDims& dims,
                                    Dtype dtype, Stream stream) {
   if (dims.images * dims.tokens * dims.heads * dims.width == 0) return;
-  const bool is_short = is_short_sequence(dims, dtype);
-  const AttentionShape shape = is_short ? AttentionShape(dims) : shared_rows(dims);
   with_attention_types(dtype, dims.width, [&]<class T>(T*, auto width) {
     constexpr int kWidth = decltype(width)::value;
-    const size_t bytes = staged_bytes<T>(is_short ? shape.padded : kAttentionTile, shape.width);
+    const AttentionShape whole(dims);
+    const size_t whole_bytes = staged_bytes<T>(whole.padded, whole.width);
+    const bool is_short = is_short_sequence(dims, whole_bytes);
+    const AttentionShape shape = is_short ? whole : shared_rows(dims);
+    const size_t bytes = is_short ? whole_bytes : staged_bytes<T>(kAttentionTile, shape.width);
     simt::launch(is_short ? attention_forward_kernel<T, kWidth>
                           : attention_streamed_forward_kernel<T, kWidth>,
                  {attention_grid(dims, shape), kAttentionThreads, bytes}, stream, shape,

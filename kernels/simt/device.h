@@ -25,6 +25,7 @@ struct DeviceFacts {
   int minor = 0;
   int multiprocessors = 0;
   size_t memory_bytes = 0;
+  size_t shared_bytes = 0;  // of dynamic shared memory that a block can ask for
   int driver_version = 0;  // 13000 is 13.0; 0 without a driver
   int runtime_version = 0;
 };
@@ -35,6 +36,8 @@ int device_count();
 /// Why device_count() is 0, in the driver's words; empty otherwise.
 std::string device_problem();
 DeviceFacts device_facts(int device);
+/// DeviceFacts::shared_bytes of the current device.
+size_t max_shared_bytes();
 /// CUDA version of this build, and the newest that the driver supports (0 without one): 13000 is
 /// 13.0.
 struct Versions {

@@ -150,6 +150,44 @@ TEST(AttentionCudaKernel, HoldsTheLongestShortSequenceOfTheWidestHeads) {
   });
 }
 
+#ifdef RELA_CUDA_SIMT
+/// A sequence that a block holds on an H100 and that streams on an RTX 4090. Emulated, a launch
+/// that asks for more shared memory than the GPU has is refused.
+TEST(AttentionCudaKernel, FitsTheSharedMemoryOfEveryGpu) {
+  const AttentionDims d{.images = 1, .tokens = 256, .heads = 1, .width = 64};
+  const AttentionOracle oracle(d);
+  Random random(1);
+  const Array qkv = random_array(oracle.qkv_shape(), random);
+  const Array dout = random_array(oracle.out_shape(), random);
+  const Array out = oracle.forward(qkv), lse = oracle.lse(qkv), dqkv = oracle.backward(qkv, dout);
+  const RoundingModel rounding{
+      .dtype = Dtype::kF32, .reduction = d.tokens, .roundings = 3, .slack = 4};
+  const simt::Options before = simt::options();
+  for (const auto& [major, minor] : {std::pair{8, 0}, {8, 6}, {8, 9}, {9, 0}, {12, 0}}) {
+    SCOPED_TRACE(10 * major + minor);  // compute capability
+    simt::options().device.major = major;
+    simt::options().device.minor = minor;
+    const DeviceValues qkv_device = on_device(qkv, Dtype::kF32);
+    const DeviceValues out_device = on_device(out, Dtype::kF32);
+    const DeviceValues dout_device = on_device(dout, Dtype::kF32);
+    const DeviceArray<float> lse_device = on_device(lse);
+    DeviceValues got_out(out.numel(), Dtype::kF32), got_dqkv(dqkv.numel(), Dtype::kF32);
+    DeviceArray<float> got_lse(d.tokens);
+    forward(Algorithm::kBuiltin, {qkv_device.data(), got_out.data(), got_lse.data()}, d,
+            Dtype::kF32);
+    attention_backward_cuda({.qkv = qkv_device.data(),
+                             .out = out_device.data(),
+                             .lse = lse_device.data(),
+                             .dout = dout_device.data(),
+                             .dqkv = {got_dqkv.data(), Write::kOverwrite}},
+                            d, Dtype::kF32, kTestStream);
+    expect_near("out", got_out.download(), out, rounding);
+    expect_near("dqkv", got_dqkv.download(), dqkv, rounding);
+  }
+  simt::options() = before;
+}
+#endif
+
 TEST(AttentionCudaKernel, HugeScoresPickTheirKey) {
   for_each_schedule([] {
     std::vector<float> qkv(3 * 48);

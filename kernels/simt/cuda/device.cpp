@@ -70,9 +70,16 @@ DeviceFacts device_facts(int device) {
   facts.minor = properties.minor;
   facts.multiprocessors = properties.multiProcessorCount;
   facts.memory_bytes = properties.totalGlobalMem;
+  facts.shared_bytes = properties.sharedMemPerBlockOptin;
   check(cudaDriverGetVersion(&facts.driver_version), "cudaDriverGetVersion");
   check(cudaRuntimeGetVersion(&facts.runtime_version), "cudaRuntimeGetVersion");
   return facts;
+}
+size_t max_shared_bytes() {
+  int bytes = 0;
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, current_device()),
+        "cudaDeviceGetAttribute");
+  return static_cast<size_t>(bytes);
 }
 Versions versions() {
   Versions v;

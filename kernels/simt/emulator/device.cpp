@@ -90,9 +90,19 @@ DeviceFacts device_facts(int device) {
   facts.minor = options().device.minor;
   facts.multiprocessors = 4;
   facts.memory_bytes = options().device.memory_bytes;
+  facts.shared_bytes = max_shared_bytes();
   facts.driver_version = versions().driver;
   facts.runtime_version = versions().runtime;
   return facts;
+}
+/// By compute capability: CUDA C++ Programming Guide, "Technical Specifications per Compute
+/// Capability".
+size_t max_shared_bytes() {
+  const int capability = options().device.major * 10 + options().device.minor;
+  if (capability == 75) return size_t{64} << 10;
+  if (capability == 80 || capability == 87) return size_t{163} << 10;
+  if (capability == 86 || capability == 89 || capability >= 120) return size_t{99} << 10;
+  return size_t{227} << 10;
 }
 Versions versions() { return {CUDART_VERSION, options().device.driver}; }
 void set_device(int device) {

@@ -27,9 +27,9 @@ void check_shape(const LaunchConfig& config) {
       grid.z > 65535) {
     refuse("has a grid of " + triple(grid) + " blocks; at least one, at most 65535 in y and z");
   }
-  if (config.shared_bytes > kMaxSharedBytes) {
+  if (const size_t most = max_shared_bytes(); config.shared_bytes > most) {
     refuse("asks for " + std::to_string(config.shared_bytes) +
-           " bytes of dynamic shared memory; at most 227 KiB");
+           " bytes of dynamic shared memory; at most " + std::to_string(most >> 10) + " KiB");
   }
 }
 
