@@ -8,6 +8,7 @@
 #include <exception>
 #include <string>
 
+#include "kernels/reduce/count_nonfinite.h"
 #include "kernels/simt/device.h"
 #include "runtime/cuda.h"
 #include "runtime/ops/ops.h"
@@ -61,7 +62,10 @@ inline void count(benchmark::State& state, double bytes, double flops = 0) {
 class DeviceTimer {
  public:
   DeviceTimer()
-      : flush_(Tensor::empty({kCacheBytes}, Dtype::kU8, Device::kCuda)),
+      : flush_(Tensor::zeros({kCacheBytes / 4}, Dtype::kF32, Device::kCuda)),
+        count_(Tensor::empty({1}, Dtype::kI64, Device::kCuda)),
+        scratch_(Tensor::empty({static_cast<int64_t>(kReduceWorkspaceBytes)}, Dtype::kU8,
+                               Device::kCuda)),
         start_(simt::event_create()),
         end_(simt::event_create()) {}
   DeviceTimer(const DeviceTimer&) = delete;
@@ -71,11 +75,13 @@ class DeviceTimer {
     simt::event_destroy(end_);
   }
 
-  /// While the cache is flushed, the host launches the work: its own time does not count.
+  /// While the cache is flushed, the host launches the work: its own time does not count. Flushed
+  /// by reading: lines that were written would be written back during the work.
   template <class Work>
   double seconds(Work&& work) {
     const Stream stream = cuda_compute_stream();
-    flush_.fill_zero();
+    count_nonfinite_cuda(flush_.raw(), flush_.numel(), Dtype::kF32, count_.data<int64_t>(),
+                         {scratch_.raw(), scratch_.bytes()}, stream);
     simt::event_record(start_, stream);
     work();
     simt::event_record(end_, stream);
@@ -84,8 +90,11 @@ class DeviceTimer {
   }
 
  private:
-  static constexpr int64_t kCacheBytes = int64_t{256} << 20;  // more than any GPU's cache
+  static constexpr int64_t kCacheBytes = int64_t{kEmulated ? 1 : 256}
+                                         << 20;  // more than any GPU's cache
   Tensor flush_;
+  Tensor count_;    // of the flush, which nobody reads
+  Tensor scratch_;  // its workspace
   simt::Event start_;
   simt::Event end_;
 };

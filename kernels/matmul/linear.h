@@ -24,7 +24,7 @@ struct LinearProblem {
   auto operator<=>(const LinearProblem&) const = default;
 };
 
-enum class LinearPass : uint8_t { kForward, kBackwardData, kBackwardWeights };
+enum class LinearPass : uint8_t { kForward, kBackwardData, kBackwardWeights, kBackwardBias };
 
 /// Bytes of workspace that one call of this pass needs.
 using LinearWorkspaceFn = size_t(const LinearProblem& problem, LinearPass pass, Write mode);
@@ -58,8 +58,10 @@ LinearBackwardWeightsFn linear_backward_weights_cuda;
 /// db[k] (+)= sum_n dy[n,k], rows added in a fixed order.   dy [N, K] of the problem's dtype, db
 /// f32
 using LinearBackwardBiasFn = void(const LinearProblem& problem, const void* dy, GradOut db,
-                                  Stream stream);
+                                  Workspace workspace, Stream stream);
 LinearBackwardBiasFn linear_backward_bias_cpu;
 LinearBackwardBiasFn linear_backward_bias_cuda;
+/// Bytes of workspace of linear_backward_bias_cuda().
+size_t linear_bias_workspace_bytes_cuda(const LinearDims& dims);
 
 }  // namespace rela

@@ -64,7 +64,7 @@ void bias_gradient(LinearDims d, const T* dy, GradOut out) {
 }  // namespace
 
 size_t linear_workspace_bytes_cpu(const LinearProblem& problem, LinearPass pass, Write mode) {
-  if (is_empty(problem.dims)) return 0;
+  if (is_empty(problem.dims) || pass == LinearPass::kBackwardBias) return 0;
   return plan_for(problem, pass).workspace_bytes(mode);
 }
 
@@ -88,7 +88,8 @@ void linear_backward_weights_cpu(const LinearProblem& problem, const void* x, co
   plan_for(problem, LinearPass::kBackwardWeights).run(std::array{x, dy}, dw, workspace);
 }
 
-void linear_backward_bias_cpu(const LinearProblem& problem, const void* dy, GradOut db, Stream) {
+void linear_backward_bias_cpu(const LinearProblem& problem, const void* dy, GradOut db, Workspace,
+                              Stream) {
   with_cpu_storage_type(problem.dtype, [&]<class T>(T*) {
     bias_gradient(problem.dims, static_cast<const T*>(dy), db);
   });

@@ -27,6 +27,8 @@ MatmulCall call_of(const LinearProblem& p, LinearPass pass, Write mode) {
       call.layout = MatmulLayout::kTn;
       call.out = Dtype::kF32;
       break;
+    case LinearPass::kBackwardBias:
+      break;  // no product
   }
   return call;
 }
@@ -62,6 +64,7 @@ const void* matching(const void* given, Dtype from, int64_t count, const LinearP
 
 size_t linear_workspace_bytes_cuda(const LinearProblem& problem, LinearPass pass, Write mode) {
   if (problem.dims.n == 0) return 0;
+  if (pass == LinearPass::kBackwardBias) return linear_bias_workspace_bytes_cuda(problem.dims);
   return weight_bytes(problem, pass) + bias_bytes(problem, pass) +
          matmul_workspace_bytes(call_of(problem, pass, mode));
 }

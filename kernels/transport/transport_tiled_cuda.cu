@@ -84,6 +84,10 @@ MatmulCall weights_gradient(const TransportProblem& p, int64_t rows, Write mode)
           .mode = mode};
 }
 
+LinearProblem bias_gradient(const TransportProblem& p, int64_t rows) {
+  return {.dims = {.n = rows, .d = p.dims.width, .k = p.dims.outputs}, .dtype = p.dtype};
+}
+
 int64_t chunk_rows(const TransportDims& d, size_t projection_bytes) {
   int64_t fit = static_cast<int64_t>(projection_bytes / sizeof(float)) / d.outputs;
   if (fit > kAlignedRows) fit = fit / kAlignedRows * kAlignedRows;
@@ -109,7 +113,8 @@ size_t product_bytes(const TransportProblem& p, const TransportOutputs& out, int
 
 /// Pieces of the workspace, as byte offsets; the products' workspace comes first.
 struct Layout {
-  size_t product = 0, p = 0, sums = 0, gradients = 0, losses = 0, weights = 0, dp = 0, bytes = 0;
+  size_t product = 0, p = 0, sums = 0, gradients = 0, losses = 0, weights = 0, dp = 0, bias = 0;
+  size_t bias_bytes = 0, bytes = 0;
 };
 Layout layout_of(const TransportProblem& p, const TransportOutputs& out, int64_t chunk) {
   const TransportDims& d = p.dims;
@@ -123,6 +128,13 @@ Layout layout_of(const TransportProblem& p, const TransportOutputs& out, int64_t
   l.losses = cut.take(d.rows, sizeof(double));
   if (p.weight_dtype != p.dtype) l.weights = cut.take(d.outputs * d.width, dtype_bytes(p.dtype));
   if (out.wants_gradient()) l.dp = cut.take(chunk * d.outputs, dtype_bytes(p.dtype));
+  if (out.db != nullptr) {
+    for (const int64_t rows : {chunk, d.rows % chunk}) {
+      const size_t bytes = linear_bias_workspace_bytes_cuda(bias_gradient(p, rows).dims);
+      l.bias_bytes = std::max(l.bias_bytes, bytes);
+    }
+    l.bias = cut.take(static_cast<int64_t>(l.bias_bytes), 1);
+  }
   l.bytes = cut.bytes;
   return l;
 }
@@ -171,9 +183,8 @@ void Work::differentiate(const Chunk& c) const {
   });
   const Write mode = c.first == 0 ? Write::kOverwrite : Write::kAccumulate;
   if (out.db != nullptr) {
-    const LinearProblem linear{.dims = {.n = c.rows, .d = d.width, .k = d.outputs},
-                               .dtype = problem.dtype};
-    linear_backward_bias_cuda(linear, dp, {out.db, mode}, stream);
+    linear_backward_bias_cuda(bias_gradient(problem, c.rows), dp, {out.db, mode},
+                              {piece_at<void>(workspace, l.bias), l.bias_bytes}, stream);
   }
   if (out.dh != nullptr) {
     matmul(features_gradient(problem, c.rows), {.a = dp, .b = w, .c = out.dh + c.first * d.width},

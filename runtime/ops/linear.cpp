@@ -78,7 +78,9 @@ Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias) {
                   });
                   if (problem.bias == Bias::kAbsent) return;
                   to.fill(2, [&](Tensor& db, Write mode) {
-                    kBackwardBias.launch(device, problem, dy.raw(), GradOut{db.raw(), mode});
+                    Scratch s = scratch_for(LinearPass::kBackwardBias, mode);
+                    kBackwardBias.launch(device, problem, dy.raw(), GradOut{db.raw(), mode},
+                                         s.workspace());
                   });
                 });
 }

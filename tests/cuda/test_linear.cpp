@@ -28,7 +28,7 @@ std::vector<Case> cases() {
   for (const LinearDims& d :
        {LinearDims{.n = 1, .d = 1, .k = 1}, LinearDims{.n = 5, .d = 31, .k = 33},
         LinearDims{.n = 197, .d = 32, .k = 10}, LinearDims{.n = 64, .d = 16, .k = 40},
-        LinearDims{.n = 0, .d = 3, .k = 4}}) {
+        LinearDims{.n = 700, .d = 3, .k = 270}, LinearDims{.n = 0, .d = 3, .k = 4}}) {
     for (const Bias bias : {Bias::kAbsent, Bias::kPresent}) {
       all.push_back({d, Dtype::kF32, Dtype::kF32, bias});
       all.push_back({d, Dtype::kBf16, Dtype::kBf16, bias});
@@ -106,7 +106,9 @@ TEST_P(LinearCuda, GradientsOverwriteAndAccumulate) {
                                 data_scratch.get(), kTestStream);
       linear_backward_weights_cuda(problem(), x.data(), dy.data(), {dw.data(), mode},
                                    weight_scratch.get(), kTestStream);
-      linear_backward_bias_cuda(problem(), dy.data(), {db.data(), mode}, kTestStream);
+      DeviceWorkspace bias_scratch = workspace(LinearPass::kBackwardBias, mode);
+      linear_backward_bias_cuda(problem(), dy.data(), {db.data(), mode}, bias_scratch.get(),
+                                kTestStream);
       EXPECT_EQ(compare("dx", to_array(x_.shape, dx.download()), want[0], dims_.k, dtype_), "");
       EXPECT_EQ(compare("dw", to_array(w_.shape, dw.download()), want[1], dims_.n, Dtype::kF32),
                 "");

@@ -63,6 +63,8 @@ std::unique_ptr<DnnlPlan> make_dnnl_inner_product(const LinearProblem& problem, 
     case LinearPass::kBackwardWeights:
       return backward_weights_plan(descs(p, p.dtype, Dtype::kF32, Tag::ab),
                                    descs(p, compute, Dtype::kF32, Tag::ab), want);
+    case LinearPass::kBackwardBias:
+      break;  // no product
   }
   return nullptr;
 }
