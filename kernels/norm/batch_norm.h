@@ -18,15 +18,17 @@ struct BatchNormDims {
   int64_t groups = 1;
   int64_t rows = 0;  // of one group
   int64_t channels = 0;
-  int64_t merged_rows = 0;  // of one group over all processes; kMerged only
 };
 
 /// Which statistics are used: those of the current rows, the running ones (as constants), or those
 /// of the current rows of several processes, whose sums the caller has added up.
 enum class NormStatistics : uint8_t { kBatch, kRunning, kMerged };
 
-/// Numbers per group and channel that processes add up: f64 [groups, kNormSums, channels].
+/// What processes add up, in f64: kNormSums numbers per group and channel, [groups, kNormSums,
+/// channels], and then the rows of a group, which may differ between processes.
 inline constexpr int64_t kNormSums = 2;
+constexpr int64_t norm_rows_at(const BatchNormDims& d) { return d.groups * kNormSums * d.channels; }
+constexpr int64_t norm_sums_count(const BatchNormDims& d) { return norm_rows_at(d) + 1; }
 
 struct BatchNormConfig {
   NormStatistics statistics = NormStatistics::kBatch;

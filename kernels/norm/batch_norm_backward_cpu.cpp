@@ -260,13 +260,14 @@ void sum_groups(const BatchNormBackwardArgs& args, const BatchNormConfig& config
     std::copy_n(scratch.total(kGradientTotal), dims.channels, out);
     std::copy_n(scratch.total(kMomentTotal), dims.channels, out + dims.channels);
   });
+  sums[norm_rows_at(dims)] = static_cast<double>(dims.rows);
 }
 
 template <class T>
 void differentiate_groups(const BatchNormBackwardArgs& args, const BatchNormConfig& config,
                           const BatchNormDims& dims, const double* sums,
                           const BatchNormScratch& scratch) {
-  const double per_row = 1.0 / dims.merged_rows;
+  const double per_row = 1.0 / sums[norm_rows_at(dims)];
   for_groups<T>(args, config, dims, [&](const Group<T>& group, int64_t g, auto mask) {
     const double* in = sums + g * kNormSums * dims.channels;
     std::copy_n(in, dims.channels, scratch.total(kGradientTotal));

@@ -175,6 +175,7 @@ __global__ void __launch_bounds__(kMergeThreads)
     batch_norm_merge_gradients_kernel(const RowTiles t, const float* __restrict__ partials,
                                       double* __restrict__ out, const Finish args) {
   SIMT_SHARED(MergeShared, shared, [1]);
+  write_row_count(t, out);
   const MergeThread me = find_merge_thread();
   const int64_t c = me.merged_column;
   const bool finishes = me.finishes && c < t.channels;
@@ -193,14 +194,13 @@ __global__ void __launch_bounds__(kMergeThreads)
   write_sum(args.dgamma, c, total.second);
 }
 
-/// Second half: each group's coefficients of dx, from sums over all processes; `share` is 1 over
-/// the rows of a group there.
+/// Second half: each group's coefficients of dx, from sums over all processes.
 __global__ void __launch_bounds__(kRowTileThreads)
     batch_norm_merged_coefficients_kernel(const RowTiles t, const double* __restrict__ sums,
-                                          float* __restrict__ coefficients, const Finish args,
-                                          const double share) {
+                                          float* __restrict__ coefficients, const Finish args) {
   const int64_t c = int64_t{blockIdx.x} * kRowTileThreads + threadIdx.x;
   if (c >= t.channels) return;
+  const double share = 1.0 / sums[row_count_at(t.groups, t.channels)];
   for (int64_t g = 0; g < t.groups; ++g) {
     const double* in = sums + g * kNormSums * t.channels + c;
     const TwoSums means = shared_out({in[0], in[t.channels]}, share);
@@ -368,9 +368,8 @@ void batch_norm_merged_backward_cuda(const BatchNormBackwardArgs& args,
   const RowTiles t(dims.groups, dims.rows, dims.channels);
   const BatchNormScratchCuda scratch(t, workspace);
   const auto blocks = static_cast<unsigned>((t.channels + kRowTileThreads - 1) / kRowTileThreads);
-  const double share = 1.0 / static_cast<double>(dims.merged_rows);
   simt::launch(batch_norm_merged_coefficients_kernel, {blocks, kRowTileThreads}, stream, t, sums,
-               scratch.coefficients, finish_args(args, config.statistics), share);
+               scratch.coefficients, finish_args(args, config.statistics));
   launch_pass(Pass::kDx, t, args, config, scratch, stream);
 }
 

@@ -33,6 +33,15 @@ __device__ inline int64_t coefficient_at(const RowTiles& t, int64_t group, int i
   return (group * BatchNormScratchCuda::kCoefficients + index) * t.channels;
 }
 
+/// Where processes add up the rows of a group, behind their other sums; see norm_sums_count().
+__device__ inline int64_t row_count_at(int64_t groups, int64_t channels) {
+  return groups * kNormSums * channels;
+}
+__device__ inline void write_row_count(const RowTiles& t, double* sums) {
+  if (blockIdx.x == 0 && threadIdx.x == 0)
+    sums[row_count_at(t.groups, t.channels)] = static_cast<double>(t.rows);
+}
+
 /// Byte of the ReLU mask for a thread's channels in its row; `at` is its first element there.
 template <Rows kRows>
 __device__ inline int64_t mask_at(int64_t at, int64_t channel, int64_t channels) {

@@ -71,9 +71,8 @@ void merge_parts(const RowParts& parts, const BatchNormDims& dims,
 }
 
 /// The same of a group whose rows are spread over processes.
-void merge_sums(const double* sums, const float* origin, const BatchNormDims& dims,
+void merge_sums(const double* sums, double rows, const float* origin, const BatchNormDims& dims,
                 const BatchNormScratch& scratch) {
-  const double rows = static_cast<double>(dims.merged_rows);
   for (int64_t c = 0; c < dims.channels; ++c) {
     const double off = sums[c] / rows;
     scratch.total(kMeanTotal)[c] = origin[c] + off;
@@ -83,12 +82,12 @@ void merge_sums(const double* sums, const float* origin, const BatchNormDims& di
 
 /// Writes the mean and inv_std of a group of `rows`, and updates the running statistics.
 void finish_statistics(const BatchNormForwardArgs& args, const BatchNormConfig& config,
-                       const BatchNormDims& dims, int64_t rows, int64_t group,
+                       const BatchNormDims& dims, double rows, int64_t group,
                        const BatchNormScratch& scratch) {
   float* mean = args.mean + group * dims.channels;
   float* inv_std = args.inv_std + group * dims.channels;
   const double m = config.momentum;
-  const double unbiased = 1.0 / static_cast<double>(std::max<int64_t>(rows - 1, 1));
+  const double unbiased = 1.0 / std::max(rows - 1, 1.0);
   for (int64_t c = 0; c < dims.channels; ++c) {
     const double group_mean = scratch.total(kMeanTotal)[c];
     const double sum = scratch.total(kSquaresTotal)[c];
@@ -180,11 +179,13 @@ void set_statistics(const BatchNormForwardArgs& args, const BatchNormConfig& con
       sweep_parts(parts, Sweep::kForward,
                   [&](int64_t p) { sum_part(x, parts[p], dims.channels, scratch, p); });
       merge_parts(parts, dims, scratch);
-      return finish_statistics(args, config, dims, dims.rows, group, scratch);
-    case NormStatistics::kMerged:
-      merge_sums(args.sums + group * kNormSums * dims.channels, scratch.coefficient(kOrigin), dims,
-                 scratch);
-      return finish_statistics(args, config, dims, dims.merged_rows, group, scratch);
+      return finish_statistics(args, config, dims, static_cast<double>(dims.rows), group, scratch);
+    case NormStatistics::kMerged: {
+      const double rows = args.sums[norm_rows_at(dims)];
+      merge_sums(args.sums + group * kNormSums * dims.channels, rows, scratch.coefficient(kOrigin),
+                 dims, scratch);
+      return finish_statistics(args, config, dims, rows, group, scratch);
+    }
     case NormStatistics::kRunning:
       return copy_running_statistics(args, config, dims, group);
   }
@@ -238,6 +239,7 @@ void sum_groups(const BatchNormForwardArgs& args, const BatchNormDims& dims, dou
                 [&](int64_t p) { sum_part(x, parts[p], dims.channels, scratch, p); });
     write_sums(parts, dims, args.running_mean, sums + g * kNormSums * dims.channels, scratch);
   }
+  sums[norm_rows_at(dims)] = static_cast<double>(dims.rows);
 }
 
 }  // namespace

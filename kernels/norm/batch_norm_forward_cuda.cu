@@ -119,6 +119,7 @@ __global__ void __launch_bounds__(kMergeThreads)
     batch_norm_merge_sums_kernel(const RowTiles t, const float* __restrict__ partials,
                                  const float* __restrict__ running_mean, double* __restrict__ out) {
   SIMT_SHARED(MergeShared, shared, [1]);
+  write_row_count(t, out);
   const MergeThread me = find_merge_thread();
   const int64_t c = me.merged_column;
   const bool finishes = me.finishes && c < t.channels;
@@ -134,14 +135,14 @@ __global__ void __launch_bounds__(kMergeThreads)
   }
 }
 
-/// kMerged, second half: as batch_norm_finish_statistics_kernel, from sums over `rows` of a group.
+/// kMerged, second half: as batch_norm_finish_statistics_kernel, from sums over all processes.
 __global__ void __launch_bounds__(kRowTileThreads)
     batch_norm_finish_merged_kernel(const BatchNormForwardArgs args, const int64_t groups,
-                                    const int64_t channels, const double rows, const float momentum,
-                                    const float eps) {
+                                    const int64_t channels, const float momentum, const float eps) {
   const int64_t c = int64_t{blockIdx.x} * kRowTileThreads + threadIdx.x;
   if (c >= channels) return;
   const double origin = args.running_mean[c];
+  const double rows = args.sums[row_count_at(groups, channels)];
   Running running{args.running_mean[c], args.running_var[c]};
   for (int64_t g = 0; g < groups; ++g) {
     const double* sums = args.sums + g * kNormSums * channels + c;
@@ -236,8 +237,8 @@ void sum_rows(const RowTiles& t, const void* x, const BatchNormScratchCuda& scra
 /// mean and inv_std of every group.
 template <Rows kRows, class T>
 void set_statistics(const RowTiles& t, const BatchNormForwardArgs& args,
-                    const BatchNormConfig& config, int64_t merged_rows,
-                    const BatchNormScratchCuda& scratch, Stream stream) {
+                    const BatchNormConfig& config, const BatchNormScratchCuda& scratch,
+                    Stream stream) {
   const auto blocks = static_cast<unsigned>((t.channels + kRowTileThreads - 1) / kRowTileThreads);
   switch (config.statistics) {
     case NormStatistics::kBatch:
@@ -247,8 +248,7 @@ void set_statistics(const RowTiles& t, const BatchNormForwardArgs& args,
                           args, config.momentum, config.eps);
     case NormStatistics::kMerged:
       return simt::launch(batch_norm_finish_merged_kernel, {blocks, kRowTileThreads}, stream, args,
-                          t.groups, t.channels, static_cast<double>(merged_rows), config.momentum,
-                          config.eps);
+                          t.groups, t.channels, config.momentum, config.eps);
     case NormStatistics::kRunning:
       return simt::launch(batch_norm_copy_statistics_kernel, {blocks, kRowTileThreads}, stream,
                           args, t.groups, t.channels, config.eps);
@@ -257,8 +257,8 @@ void set_statistics(const RowTiles& t, const BatchNormForwardArgs& args,
 
 template <Rows kRows, class T>
 void forward(const RowTiles& t, const BatchNormForwardArgs& args, const BatchNormConfig& config,
-             int64_t merged_rows, const BatchNormScratchCuda& scratch, Stream stream) {
-  set_statistics<kRows, T>(t, args, config, merged_rows, scratch, stream);
+             const BatchNormScratchCuda& scratch, Stream stream) {
+  set_statistics<kRows, T>(t, args, config, scratch, stream);
   const T* x = static_cast<const T*>(args.x);
   const Normalise<T> normalise{x,
                                static_cast<const T*>(args.residual),
@@ -281,9 +281,7 @@ void forward(const BatchNormForwardArgs& args, const BatchNormConfig& config,
   const BatchNormScratchCuda scratch(t, workspace);
   const Rows rows = kind_of_rows(dims.channels, args.x, args.residual, args.y, args.gamma,
                                  args.beta, args.mean, args.inv_std);
-  with_rows(rows, [&]<Rows kRows>() {
-    forward<kRows, T>(t, args, config, dims.merged_rows, scratch, stream);
-  });
+  with_rows(rows, [&]<Rows kRows>() { forward<kRows, T>(t, args, config, scratch, stream); });
 }
 
 }  // namespace

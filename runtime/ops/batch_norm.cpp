@@ -78,7 +78,7 @@ struct Saved {
 class RankSums {
  public:
   RankSums(const BatchNormDims& dims, Device device)
-      : count_(dims.groups * kNormSums * dims.channels),
+      : count_(norm_sums_count(dims)),
         memory_(static_cast<size_t>(count_) * sizeof(double), device) {}
   double* data() { return static_cast<double*>(memory_.data()); }
   void add_up(Communicator& ranks) { ranks.sum({memory_.data(), count_, WireType::kF64}); }
@@ -146,10 +146,7 @@ Var batch_norm(const Var& x, BatchNormParams& params, const BatchNormOptions& op
   const int64_t channels = x.shape().back();
   const Device device = x.device();
   const int64_t rows = x.shape().rows() / options.groups;
-  const BatchNormDims dims{.groups = options.groups,
-                           .rows = rows,
-                           .channels = channels,
-                           .merged_rows = options.ranks ? rows * options.ranks->size() : 0};
+  const BatchNormDims dims{.groups = options.groups, .rows = rows, .channels = channels};
   const BatchNormConfig config{.statistics = statistics_of(options),
                                .dtype = x.dtype(),
                                .relu = options.relu,
