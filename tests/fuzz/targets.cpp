@@ -1,8 +1,5 @@
 #include "tests/fuzz/targets.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <stdexcept>
@@ -16,29 +13,13 @@
 #include "runtime/io/torch_contents.h"
 #include "runtime/io/torch_file.h"
 #include "runtime/io/zip_archive.h"
+#include "tests/fuzz/memory_file.h"
 #include "tests/support/zip_bytes.h"
 
 namespace rela::test {
 namespace {
 
 constexpr int64_t kMostBytes = int64_t{1} << 20;  // of what one read may give
-
-/// A file in memory.
-class MemoryFile {
- public:
-  explicit MemoryFile(std::string_view bytes) : fd_(memfd_create("fuzz", MFD_CLOEXEC)) {
-    const ssize_t written = write(fd_, bytes.data(), bytes.size());
-    if (written != static_cast<ssize_t>(bytes.size()))
-      throw std::runtime_error("cannot write to a file in memory");
-  }
-  ~MemoryFile() { close(fd_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-  std::string path() const { return "/proc/self/fd/" + std::to_string(fd_); }
-
- private:
-  int fd_;
-};
 
 /// All tensors, each as it is and as f32.
 void read_all(const WeightsFile& file, size_t file_bytes) {

@@ -1,7 +1,5 @@
 #pragma once
-// Readers of files from elsewhere, each given bytes as a file holds them: the outcome may be what
-// was read or the reader's own error. Anything else, such as a crash, an endless loop, another
-// exception or an allocation beyond what the bytes justify, is a bug.
+// Fuzz targets: readers of weights.
 
 #include <string_view>
 
@@ -16,15 +14,5 @@ void fuzz_pickle(std::string_view bytes);
 void fuzz_torch_file(std::string_view bytes);
 /// An archive of torch.save whose data.pkl holds the bytes: storages and strides.
 void fuzz_torch_tensors(std::string_view bytes);
-
-struct FuzzTarget {
-  const char* name;
-  void (*run)(std::string_view bytes);
-};
-inline constexpr FuzzTarget kFuzzTargets[] = {{"safetensors", fuzz_safetensors},
-                                              {"zip", fuzz_zip},
-                                              {"pickle", fuzz_pickle},
-                                              {"torch_file", fuzz_torch_file},
-                                              {"torch_tensors", fuzz_torch_tensors}};
 
 }  // namespace rela::test

@@ -102,16 +102,18 @@ void write_index(const std::string& path, const std::string& what, const PhotoIn
 bool fits_together(const PhotoIndex& index) {
   const auto n = static_cast<size_t>(index.size());
   const bool in_files = index.files.size() > 0;
-  if (index.labels.size() != n || index.sizes.size() != n) return false;
-  if (index.file.size() != (in_files ? n : 0) || index.offset.size() != index.file.size() ||
-      (!index.stamps.empty() && (in_files || index.stamps.size() != n))) {
-    return false;
-  }
+  const auto is_per_image = [&](const auto& numbers) {
+    return numbers.empty() || numbers.size() == n;
+  };
+  const bool has_all = index.labels.size() == n && index.sizes.size() == n &&
+                       is_per_image(index.file) && index.offset.size() == index.file.size() &&
+                       is_per_image(index.stamps);
+  if (!has_all || (in_files && (index.file.size() != n || !index.stamps.empty()))) return false;
   const auto below = [](const std::vector<int64_t>& numbers, int64_t limit) {
     return std::ranges::all_of(numbers, [&](int64_t x) { return x >= 0 && x < limit; });
   };
   return below(index.labels, std::max<int64_t>(index.classes.size(), 1)) &&
-         below(index.file, index.files.size()) &&
+         (!in_files || below(index.file, index.files.size())) &&
          index.watched.size() == static_cast<int64_t>(index.watched_stamps.size());
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rela/data/loader.h"
+#include "rela/data/photos/pack_file.h"
 #include "rela/data/photos/photos.h"
 #include "runtime/error.h"
 
@@ -54,6 +55,17 @@ inline std::vector<char> first_batches(const ImageDataset& set, int workers) {
     bytes.insert(bytes.end(), labels, labels + batch.labels.bytes());
   }
   return bytes;
+}
+
+/// A packed file of a data set's images as they are, bad ones too.
+inline std::filesystem::path pack(const PhotoDataset& set, const std::filesystem::path& path) {
+  PackWriter writer(path.string(), set.index().classes);
+  std::vector<uint8_t> buffer;
+  for (int64_t i = 0; i < set.size(); ++i) {
+    writer.add(set.index().names[i], set.label(i), set.encoded(i, buffer));
+  }
+  writer.commit();
+  return path;
 }
 
 }  // namespace rela::test

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/rela/data/photo_support.h"
+#include "tests/support/log_capture.h"
 #include "tests/support/photo_sets.h"
 
 namespace rela {
@@ -56,6 +57,21 @@ TEST(BadImages, AreLeftOutBySkip) {
               testing::AllOf(testing::HasSubstr("2 of 14 images are bad"),
                              testing::HasSubstr("\n  ant/broken.jpg: JPEG: Premature end"),
                              testing::HasSubstr("\n  bee hive/text.jpg: not a picture")));
+}
+
+TEST(BadImages, ArePackedOnceAndLookedForOnce) {
+  const TempDir dir;
+  const auto folder = open_photos(with_bad_images(dir, BadImages::kReplace, 0.5));
+  DatasetSource s = source(DataFormat::kPacked, test::pack(*folder, dir / "set.pack"));
+  s.bad_images = {BadImages::kSkip, 0.2};
+  s.cache_folder = (dir / "cache").string();
+  for (const bool is_first : {true, false}) {
+    const test::LogCapture log;
+    const auto set = open_photos(s);
+    EXPECT_EQ(set->size(), 12);
+    EXPECT_EQ(log.text().find("14 images are decoded once") != std::string::npos, is_first);
+    EXPECT_TRUE(first_batches(*set, 1) == first_batches(*set, 3));
+  }
 }
 
 TEST(BadImages, AreTriedAgainWhenTheyWereMended) {

@@ -24,6 +24,7 @@ using test::first_batches;
 using test::golden_picture;
 using test::labels_of;
 using test::names_of;
+using test::pack;
 using test::refusal;
 using test::small_photo_set;
 using test::source;
@@ -171,16 +172,6 @@ TEST(PhotoIndex, IsMadeAnewWhenAPictureIsOverwrittenInPlace) {
   const uint64_t fingerprint = open_photos(s)->fingerprint();
   dir.write("set/ant/rgb.png", "changed in place");  // says nothing to its folder
   EXPECT_NE(open_photos(s)->fingerprint(), fingerprint);
-}
-
-fs::path pack(const PhotoDataset& set, const fs::path& path) {
-  PackWriter writer(path.string(), set.index().classes);
-  std::vector<uint8_t> buffer;
-  for (int64_t i = 0; i < set.size(); ++i) {
-    writer.add(set.index().names[i], set.label(i), set.encoded(i, buffer));
-  }
-  writer.commit();
-  return path;
 }
 
 TEST(Photos, FolderArchivesAndPackGiveTheSameBatchesForAnyNumberOfWorkers) {
