@@ -26,7 +26,7 @@ struct DeviceFacts {
   int multiprocessors = 0;
   size_t memory_bytes = 0;
   size_t shared_bytes = 0;  // of dynamic shared memory that a block can ask for
-  int driver_version = 0;  // 13000 is 13.0; 0 without a driver
+  int driver_version = 0;   // 13000 is 13.0; 0 without a driver
   int runtime_version = 0;
 };
 

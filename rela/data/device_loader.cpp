@@ -1,6 +1,7 @@
 #include "rela/data/device_loader.h"
 
 #include <array>
+#include <utility>
 
 namespace rela {
 
@@ -10,12 +11,23 @@ DeviceLoader::DeviceLoader(const ImageDataset& dataset, const LoaderOptions& opt
 }
 
 const TwoViewBatch& DeviceLoader::next() {
-  if (!upload_) return *(on_host_ = &loader_.next());
-  prefetch();
+  fetch();
+  ahead_ = false;
+  if (!upload_) return *on_host_;
   upload_->advance();
   current_ = 1 - current_;
-  ahead_ = false;
   return slots_[current_].batch;
+}
+
+void DeviceLoader::fetch() {
+  if (ahead_) return;
+  if (!upload_) {
+    on_host_ = &loader_.next();
+    ahead_ = true;
+    return;
+  }
+  prefetch();
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 const Tensor& DeviceLoader::host_labels() const {
@@ -23,10 +35,14 @@ const Tensor& DeviceLoader::host_labels() const {
 }
 
 void DeviceLoader::prefetch() {
-  if (!upload_ || ahead_) return;
+  if (!upload_ || ahead_ || failure_) return;
   upload_->wait();  // the loader may reuse the memory that this batch came from
-  start_copy(slots_[1 - current_]);
-  ahead_ = true;
+  try {
+    start_copy(slots_[1 - current_]);
+    ahead_ = true;
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
 }
 
 void DeviceLoader::start_copy(Slot& slot) {
@@ -49,12 +65,13 @@ void DeviceLoader::start_copy(Slot& slot) {
 void DeviceLoader::seek(int64_t epoch, int64_t batch_index) {
   if (upload_) upload_->wait();
   ahead_ = false;
+  failure_ = nullptr;
   loader_.seek(epoch, batch_index);
 }
 
 void DeviceLoader::switch_views(const std::array<ViewSpec, 2>& views) {
   if (ahead_) {
-    const TwoViewBatch next = slots_[1 - current_].batch;
+    const TwoViewBatch next = upload_ ? slots_[1 - current_].batch : *on_host_;
     seek(next.epoch, next.index);
   }
   loader_.switch_views(views);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <exception>
 #include <optional>
 
 #include "rela/data/batch_upload.h"
@@ -25,8 +26,11 @@ class DeviceLoader {
   /// Labels of the batch that next() gave last, on the host.
   const Tensor& host_labels() const;
 
-  /// Fetches the next batch ahead: to be called when the work on this one has been launched.
+  /// Fetches the next batch ahead: to be called when the work on this one has been launched. What
+  /// goes wrong is for the next call to tell.
   void prefetch();
+  /// Waits for the next batch, and throws what next() would throw. The current one is gone.
+  void fetch();
 
   /// As TwoViewLoader::seek() and switch_views(); what was fetched ahead is forgotten.
   void seek(int64_t epoch, int64_t batch_index);
@@ -44,7 +48,8 @@ class DeviceLoader {
   std::array<Slot, 2> slots_;          // on cuda: the batches in the upload's rooms
   size_t current_ = 0;                 // the slot that next() gave last
   bool ahead_ = false;                 // the other one holds, or is about to hold, the next batch
-  const TwoViewBatch* on_host_ = nullptr;  // the CPU's current batch
+  const TwoViewBatch* on_host_ = nullptr;  // the CPU's current batch, or the next one if ahead
+  std::exception_ptr failure_;             // of prefetch()
 };
 
 }  // namespace rela

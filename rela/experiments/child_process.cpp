@@ -43,7 +43,7 @@ ProgramRunner::ProgramRunner() {
 
 ProgramRunner::~ProgramRunner() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
-ChildExit ProgramRunner::run(const std::vector<std::string>& command) {
+ChildExit ProgramRunner::run(const std::vector<std::string>& command, UserSignal usr2) {
   RELA_CHECK(access(command.at(0).c_str(), X_OK) == 0, IoError, command[0],
              ": cannot be run: ", std::strerror(errno), "; build it beside this program");
   std::vector<char*> arguments;
@@ -59,7 +59,7 @@ ChildExit ProgramRunner::run(const std::vector<std::string>& command) {
   while (true) {
     const int signal = sigwaitinfo(&taken_, nullptr);
     if (signal != SIGCHLD) {
-      if (signal > 0) take(signal, child);  // below 0: interrupted, by a debugger for example
+      if (signal > 0) take(signal, child, usr2);  // below 0: interrupted, by a debugger for example
       continue;
     }
     int status = 0;
@@ -71,13 +71,15 @@ ChildExit ProgramRunner::run(const std::vector<std::string>& command) {
 
 bool ProgramRunner::stop_requested() {
   const timespec at_once = {};
-  for (int signal = 0; (signal = sigtimedwait(&taken_, nullptr, &at_once)) > 0;) take(signal, 0);
+  for (int signal = 0; (signal = sigtimedwait(&taken_, nullptr, &at_once)) > 0;)
+    take(signal, 0, UserSignal::kUnknown);
   return stop_;
 }
 
-void ProgramRunner::take(int signal, pid_t child) {
+void ProgramRunner::take(int signal, pid_t child, UserSignal usr2) {
   if (signal == SIGCHLD) return;
   if (signal != SIGUSR2) stop_ = true;
+  if (signal == SIGUSR2 && usr2 == UserSignal::kUnknown) return;
   if (child > 0) kill(child, signal);
 }
 

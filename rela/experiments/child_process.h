@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <csignal>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,15 +29,17 @@ class ProgramRunner {
   ProgramRunner(const ProgramRunner&) = delete;
   ProgramRunner& operator=(const ProgramRunner&) = delete;
 
+  /// Whether a program knows USR2; it kills one that does not.
+  enum class UserSignal : uint8_t { kKnown, kUnknown };
   /// Runs a program to completion: its file, then its arguments. Its stdin is empty, its stdout is
   /// discarded, stderr is shared. Throws IoError if it cannot be started.
-  ChildExit run(const std::vector<std::string>& command);
+  ChildExit run(const std::vector<std::string>& command, UserSignal usr2);
 
   /// Whether INT, TERM, HUP or USR1 has come.
   bool stop_requested();
 
  private:
-  void take(int signal, pid_t child);
+  void take(int signal, pid_t child, UserSignal usr2);
 
   sigset_t taken_ = {};
   sigset_t before_ = {};

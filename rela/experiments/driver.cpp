@@ -203,7 +203,9 @@ class Driver {
 
   std::string run_program(const std::string& name, const std::vector<std::string>& command) {
     flush_log();
-    const ChildExit end = runner_.run(command);
+    const bool trains = name == "train_byol";
+    const ChildExit end = runner_.run(
+        command, trains ? ProgramRunner::UserSignal::kKnown : ProgramRunner::UserSignal::kUnknown);
     const bool is_well = end.signal == 0 && end.code == 0;
     return is_well || runner_.stop_requested() ? "" : ending(name, end);
   }

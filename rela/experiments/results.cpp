@@ -37,7 +37,7 @@ void add_cell(const Cell& cell, const CellResult& result, ResultRow& row) {
   row.seeds.push_back(cell.seed());
   if (result.state != State::kDone) return;
   ++row.done;
-  row.seconds.values.push_back(result.seconds);
+  if (result.seconds > 0) row.seconds.values.push_back(result.seconds);  // 0: the record was lost
   if (result.knn) row.knn.values.push_back(100 * result.knn->top1());
   if (result.linear) row.linear.values.push_back(100 * result.linear->top1());
   if (result.switch_step) row.switch_steps.push_back(*result.switch_step);

@@ -204,6 +204,8 @@ bool CommandLine::parse(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& e) {
     const std::string subcommand = explain_subcommand(*app_, argc, argv);
     RELA_CHECK(subcommand.empty(), UsageError, subcommand);
+    const std::string unknown = explain_extras(*app_);  // an option that is missed may be misspelt
+    RELA_CHECK(unknown.empty(), UsageError, unknown);
     throw UsageError(cat(e.what(), "; --help shows the usage"));
   }
   const std::string extras = explain_extras(*app_);

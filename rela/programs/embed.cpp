@@ -7,6 +7,7 @@
 #include "runtime/io/file.h"
 #include "runtime/io/hash.h"
 #include "runtime/io/safetensors.h"
+#include "runtime/log.h"
 
 namespace rela {
 namespace {
@@ -33,6 +34,8 @@ ExitCode run(int argc, const char* const* argv) {
   const auto dataset = open_matched(a, split == "train" ? Split::kTrain : Split::kTest);
   const FeatureSet set = features_of(model, *dataset, split.c_str()).on(Device::kCpu);
   check_features(set, split.c_str());
+  if (!dataset->has_labels())
+    log_warning("the images have no labels: 0 is written for each of them");
   const std::array tensors{
       SafetensorsTensor{"features", WireDtype::kF32, set.features.shape(), set.features.raw()},
       SafetensorsTensor{"labels", WireDtype::kI64, set.labels.shape(), set.labels.raw()}};

@@ -131,7 +131,8 @@ EvalResult run_classify(const Arguments& a, Device device) {
 
 EvalResult measure(const Arguments& a, const std::string& protocol) {
   if (!a.out.empty()) check_output("--out", a.out, inputs_of(a.model));
-  if (!a.sheet.picture.empty()) check_picture_file("--picture", a.sheet.picture);
+  if (!a.sheet.picture.empty())
+    check_picture_file("--picture", a.sheet.picture, inputs_of(a.model), a.out);
   const Device device = a.device.open();
   if (protocol == "knn") return run_knn(a, device);
   return protocol == "linear" ? run_linear(a, device) : run_classify(a, device);
@@ -173,10 +174,10 @@ void check_idle_options(const CommandLine& knn, const Arguments& a) {
   for (const std::string& option : knn.given_options()) {
     RELA_CHECK(!a.sheet.picture.empty() || !is_one_of(option, {"--queries", "--neighbours"}),
                UsageError, option, ": it is about the picture; name its file with --picture");
-    RELA_CHECK(!a.pixels || !is_one_of(option, {"--run", "--weights", "--model", "--width",
-                                                "--cifar-stem", "--normalize"}),
-               UsageError, option,
-               ": it is about a model, and --pixels has none; pass one of them");
+    RELA_CHECK(
+        !a.pixels || !is_one_of(option, {"--run", "--weights", "--model", "--width", "--cifar-stem",
+                                         "--activation", "--allow-partial", "--normalize"}),
+        UsageError, option, ": it is about a model, and --pixels has none; pass one of them");
   }
 }
 

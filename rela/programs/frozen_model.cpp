@@ -5,6 +5,7 @@
 #include "rela/config/normalize_field.h"
 #include "rela/programs/command_line.h"
 #include "rela/run/pass_display.h"
+#include "rela/run/run_directory.h"
 #include "runtime/error.h"
 #include "runtime/io/json.h"
 #include "runtime/log.h"
@@ -99,12 +100,15 @@ ClipActivation activation_of(const FrozenModelArguments& a) {
 
 }  // namespace
 
+void add_files_of_run(const std::string& run, std::vector<std::string>& inputs) {
+  inputs.push_back(run + "/backbone.safetensors");  // of a folder that was exported
+  for (const char* file : run_files()) inputs.push_back(run + "/" + file);
+  std::erase(inputs, run + "/eval");  // results
+}
+
 std::vector<std::string> inputs_of(const FrozenModelArguments& a) {
   std::vector<std::string> inputs{a.weights, a.data, a.test_data};
-  if (!a.run.empty()) {  // a run's folder, or what it exported
-    inputs.push_back(a.run + "/exported");
-    inputs.push_back(a.run + "/backbone.safetensors");
-  }
+  if (!a.run.empty()) add_files_of_run(a.run, inputs);
   return inputs;
 }
 
@@ -152,6 +156,8 @@ DatasetSource source_of(const FrozenModelArguments& a, Split split) {
   RELA_CHECK(!path.empty() || is_synthetic, UsageError, "--data: no data set was named");
   RELA_CHECK(path.empty() || !is_synthetic, UsageError, "--data: \"", path,
              "\"; --format synthetic makes its images and reads none: pass one of them");
+  RELA_CHECK(a.synthetic_images == 0 || is_synthetic, UsageError,
+             "--synthetic-images: for --format synthetic only; leave it out");
   return {.format = data_format(a.format),
           .path = path,
           .split = split,

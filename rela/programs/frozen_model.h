@@ -33,6 +33,8 @@ void describe_arguments(CommandLine& app, FrozenModelArguments& arguments);
 /// Those of them that name the data.
 void describe_data(CommandLine& app, FrozenModelArguments& arguments);
 
+/// Appends what a run keeps in its folder, but for the results of evaluations.
+void add_files_of_run(const std::string& run, std::vector<std::string>& inputs);
 /// What is read for them: files and folders.
 std::vector<std::string> inputs_of(const FrozenModelArguments& arguments);
 

@@ -125,7 +125,12 @@ void NeighbourPicture::write() const {
 
 void draw_neighbours(const CommandLine& app, const NeighboursArguments& a) {
   check_arguments(a);
-  check_picture_file("--out", a.sheet.picture);
+  std::vector<std::string> inputs = inputs_of(a.data);
+  inputs.insert(inputs.end(), a.weights.begin(), a.weights.end());
+  for (const std::vector<std::string>* runs : {&a.runs, &a.untrained}) {
+    for (const std::string& run : *runs) add_files_of_run(run, inputs);
+  }
+  check_picture_file("--out", a.sheet.picture, inputs);
   const Device device = a.device.open();
   const auto train = open_data(a.data, Split::kTrain);
   const auto test = open_test_data(a.data, *train);

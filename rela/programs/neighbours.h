@@ -17,7 +17,7 @@
 namespace rela {
 
 struct SheetArguments {
-  std::string picture;             // PNG file
+  std::string picture;                            // PNG file
   std::optional<int64_t> queries = std::nullopt;  // unset: 8, or as many as there are
   int64_t k = 8;
   const char* k_option = "--k";  // where k comes from

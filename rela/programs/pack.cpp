@@ -54,7 +54,9 @@ DatasetSource source_of(const Arguments& a, const std::string& split) {
              "\"; allowed: train, test");
   source.path = a.data;
   source.split = split == "train" ? Split::kTrain : Split::kTest;
-  if (source.split == Split::kTest && !has_split(source)) source.path_is_split = true;
+  RELA_CHECK(source.split == Split::kTrain || has_split(source), DataError, a.data,
+             ": has no test split (a folder val, validation, valid or test, an archive or a packed "
+             "file so called); to take DATASET itself, leave out --split");
   if (a.skip_bad && !a.verify) source.bad_images = {BadImages::kSkip, 1.0};
   return source;
 }
@@ -93,7 +95,16 @@ ExitCode run(int argc, const char* const* argv) {
   if (!app.parse(argc, argv)) return ExitCode::kDone;
   RELA_CHECK(a.verify || !a.out.empty(), UsageError,
              "OUT: no file to write was named; or pass --verify");
-  if (a.verify) return verify(a);
+  if (a.verify) {
+    for (const std::string& option : app.given_options()) {
+      const bool is_for_writing =
+          option == "--size" || option == "--quality" || option == "--skip-bad";
+      RELA_CHECK(!is_for_writing, UsageError, option, ": --verify writes nothing; leave it out");
+    }
+    RELA_CHECK(a.out.empty(), UsageError, "OUT: \"", a.out,
+               "\"; --verify writes nothing; leave it out");
+    return verify(a);
+  }
   const DatasetSource source = source_of(a, a.split.empty() ? "train" : a.split);
   check_output("OUT", a.out, {a.data});
   RELA_CHECK(!std::filesystem::exists(a.out) || is_pack(a.out), UsageError, "OUT: \"", a.out,

@@ -16,6 +16,7 @@
 
 #include "kernels/cpu/parallel.h"
 #include "runtime/comm/world.h"
+#include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
 #include "runtime/log.h"
 
@@ -105,10 +106,15 @@ int run_single_program(const char* program, const std::function<ExitCode()>& bod
   });
 }
 
-void check_picture_file(const char* option, const std::string& file) {
+void check_picture_file(const char* option, const std::string& file,
+                        const std::vector<std::string>& inputs, const std::string& other_output) {
   RELA_CHECK(file.ends_with(".png"), UsageError, option, ": \"", file,
              "\"; the picture is a PNG: a file that ends in .png");
-  check_writable(file);
+  const bool is_same =
+      !other_output.empty() && absolute_path("", file) == absolute_path("", other_output);
+  RELA_CHECK(!is_same, UsageError, option, ": \"", file,
+             "\" is what --out names, too; give them different names");
+  check_output(option, file, inputs);
 }
 
 void check_output(const char* option, const std::string& file,

@@ -17,9 +17,11 @@ int run_program(const std::function<ExitCode()>& body) noexcept;
 /// has started more than this one.
 int run_single_program(const char* program, const std::function<ExitCode()>& body) noexcept;
 
-/// For the file of a picture that an option names: throws UsageError unless it ends in .png, and
-/// IoError if it cannot be written.
-void check_picture_file(const char* option, const std::string& file);
+/// For the file of a picture that an option names: as check_output(), and UsageError unless it ends
+/// in .png. `other_output`: what the program writes beside it, may be empty.
+void check_picture_file(const char* option, const std::string& file,
+                        const std::vector<std::string>& inputs,
+                        const std::string& other_output = "");
 
 /// For a file that a program writes: throws UsageError if it is one of the files that the program
 /// reads, or is there already in a folder of them, and IoError if it cannot be written. Empty paths

@@ -165,7 +165,9 @@ void tell_stop_while_starting(const RunDirectory* run) noexcept {
 
 ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int argc,
                       const char* const* argv) {
-  const SignalWatch signals;
+  // To the end of the process: a second signal while the run tidies up changes nothing.
+  [[maybe_unused]] static const SignalWatch& signals = *new SignalWatch;
+  const std::string config_text = read_file(a.config);  // it may be a file of the run it replaces
   const std::unique_ptr<RunDirectory> run = open_run(a, config);
   std::optional<StopAtOnce> starting([&] { tell_stop_while_starting(run.get()); });
   const Device device = open_device(config);
@@ -177,7 +179,7 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
   starting.reset();
   if (checkpoint) trainer.restore(*checkpoint);
   if (run) {
-    write_file_atomic(run->file("config.json").string(), read_file(a.config));
+    write_file_atomic(run->file("config.json").string(), config_text);
     write_file_atomic(run->file("config.resolved.json").string(), to_resolved_json(config));
     write_file_atomic(run->file("env.json").string(), environment_json(argc, argv));
     run->begin();
@@ -188,12 +190,9 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
 }
 
 void check_only(const Arguments& a, const ExperimentConfig& config) {
-  std::error_code failure;
-  RELA_CHECK(!fs::exists(config.out, failure) || fs::is_directory(config.out, failure), UsageError,
-             "out: ", config.out, " is a file; name a folder");
-  (void)run_mode(a);
-  (void)find_checkpoint(a, config);
-  const RunCheck run = check_run(config);
+  check_run_folder(config.out, run_mode(a));
+  const std::optional<CheckpointRef> checkpoint = find_checkpoint(a, config);
+  const RunCheck run = check_run(config, checkpoint ? checkpoint->folder : fs::path());
   std::fputs((build_report(gpu_facts()) + kernel_report(run.device)).c_str(), stdout);
   std::printf(
       "config, data and model fit: %lld training and %lld test images, %lld steps, %lld features; "
@@ -205,7 +204,8 @@ void check_only(const Arguments& a, const ExperimentConfig& config) {
 
 /// The views of the run's first phase.
 void draw_preview(const Arguments& a, const ExperimentConfig& config) {
-  check_picture_file("--preview-file", a.preview_file);
+  check_picture_file("--preview-file", a.preview_file,
+                     {a.config, config.data.train_path, config.data.val_path});
   const auto train = open_split(config, Split::kTrain);
   LoaderOptions options = loader_options(config);
   if (config.has_rela_phase()) options.views.fill(rela_view(config));

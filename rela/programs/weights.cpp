@@ -95,8 +95,12 @@ ExitCode convert(const Arguments& a) {
              "\"; allowed: safetensors, onnx");
   const bool is_onnx = a.to == "onnx";
   const fs::path file = is_onnx ? fs::path(a.out) : fs::path(a.out) / "model.safetensors";
-  RELA_CHECK(a.overwrite || !fs::exists(file), IoError, file.string(),
-             ": exists; name another folder or pass --overwrite");
+  std::vector<fs::path> written{file};
+  if (!is_onnx) written.push_back(fs::path(a.out) / "config.json");
+  for (const fs::path& path : written) {
+    RELA_CHECK(a.overwrite || !fs::exists(path), IoError, path.string(),
+               ": exists; name another folder or pass --overwrite");
+  }
   const auto weights = open_backbone_weights(a.in, a.chosen_prefix());
   const ModelSource source = source_of(a, *weights);
   const auto backbone = load_backbone(source, *weights);

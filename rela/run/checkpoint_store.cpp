@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPrefix = "step-";
 constexpr const char* kDone = "DONE";
+constexpr const char* kWriting = ".writing-";
 constexpr const char* kAbandoned = "abandoned-";
 /// Names the checkpoint that the run goes on from while later ones are moved aside.
 constexpr const char* kBranch = "branch";
@@ -127,8 +128,8 @@ void CheckpointStore::save(int64_t step, const std::function<void(const fs::path
   const fs::path folder = root_ / folder_name(step);
   if (fs::exists(folder) && checkpoint_damage(folder).empty()) return;
   make_directories(root_.string());
-  const fs::path temporary = root_ / (".writing-" + folder_name(step));
-  remove_tree(temporary.string());
+  remove_unfinished();
+  const fs::path temporary = root_ / (kWriting + folder_name(step));
   make_directories(temporary.string());
   try {
     fill(temporary);
@@ -196,6 +197,14 @@ std::optional<CheckpointRef> CheckpointStore::newest(std::vector<std::string>& w
                        " is damaged: " + damage + "; trying the one before it");
   }
   return std::nullopt;
+}
+
+void CheckpointStore::remove_unfinished() const {
+  std::vector<fs::path> left;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root_)) {
+    if (entry.path().filename().string().starts_with(kWriting)) left.push_back(entry.path());
+  }
+  for (const fs::path& folder : left) remove_tree(folder.string());
 }
 
 void CheckpointStore::remove_old() const {

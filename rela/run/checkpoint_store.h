@@ -51,6 +51,8 @@ class CheckpointStore {
   std::vector<std::filesystem::path> abandoned() const;
 
  private:
+  /// What processes that were killed have left.
+  void remove_unfinished() const;
   void remove_old() const;
 
   std::filesystem::path root_;

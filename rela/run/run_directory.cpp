@@ -1,5 +1,7 @@
 #include "rela/run/run_directory.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <exception>
@@ -42,12 +44,16 @@ bool holds_files(const fs::path& dir) {
   return false;
 }
 
-/// Creates the folder if needed and returns its path.
-fs::path made(fs::path path) {
+void check_is_no_file(const fs::path& path) {
   std::error_code failure;
   const bool exists = fs::exists(path, failure);
   RELA_CHECK(!exists || fs::is_directory(path), UsageError, "out: ", path.string(),
              " is a file; name a folder for the run");
+}
+
+/// Creates the folder if needed and returns its path.
+fs::path made(fs::path path) {
+  check_is_no_file(path);
   make_directories(path.string());
   return path;
 }
@@ -77,10 +83,27 @@ void bring_back(const fs::path& folder) {
 
 }  // namespace
 
+std::span<const char* const> run_files() { return kRunFiles; }
+
+void check_run_folder(const fs::path& path, RunMode mode) {
+  check_is_no_file(path);
+  fs::path place = path;
+  while (!fs::exists(place) && place.has_relative_path()) place = place.parent_path();
+  RELA_CHECK(fs::is_directory(place) && access(place.c_str(), W_OK) == 0, IoError,
+             "out: ", path.string(), " cannot be made: ", place.string(),
+             fs::is_directory(place) ? " is not writable" : " is a file", "; name another folder");
+  if (mode == RunMode::kFresh && fs::exists(path) && holds_files(path)) {
+    log_warning("out: ", path.string(),
+                " is not empty: the run needs --resume auto, --overwrite or another --out");
+  }
+}
+
 RunDirectory::Trace::Trace(fs::path where) : folder(std::move(where)) {
   std::error_code failure;
-  for (fs::path at = folder; !at.empty() && !fs::exists(at, failure); at = at.parent_path())
-    made_from = at;
+  const auto is_there = [&](const fs::path& path) {  // be it a link that leads nowhere
+    return fs::exists(fs::symlink_status(path, failure));
+  };
+  for (fs::path at = folder; !at.empty() && !is_there(at); at = at.parent_path()) made_from = at;
   had_lock = fs::exists(folder / kLock, failure);
 }
 
@@ -155,6 +178,11 @@ void RunDirectory::move_aside() {
   make_directories(moving.string());
   move_run(path_, moving);
   fs::rename(moving, path_ / kReplaced);
+}
+
+bool RunDirectory::holds_replaced() const {
+  std::error_code failure;
+  return fs::exists(path_ / kReplaced, failure);
 }
 
 void RunDirectory::drop_replaced() const { remove_tree((path_ / kReplaced).string()); }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,13 @@ enum class RunMode : uint8_t {
   kResume,     // it may hold an earlier part of this run
   kOverwrite,  // an earlier run's files are replaced; other files stay
 };
+
+/// The names of what a run keeps in its folder, files and folders.
+std::span<const char* const> run_files();
+
+/// Throws what a RunDirectory would throw for a folder that is none or cannot be made, and changes
+/// nothing. An earlier run in it that would be refused is a warning.
+void check_run_folder(const std::filesystem::path& path, RunMode mode);
 
 /// Owns a run's folder while the process lives: a second process cannot open it.
 ///
@@ -41,6 +49,8 @@ class RunDirectory {
   void begin() { trace_.is_kept = true; }
   /// The process ends at once, before begin(): leaves the folder as it was found.
   void abandon_start() const noexcept { trace_.undo_all(); }
+  /// Whether a run that this one replaces is still there.
+  bool holds_replaced() const;
   /// Deletes what this run replaces. Call after its first checkpoint.
   void drop_replaced() const;
 

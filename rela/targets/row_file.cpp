@@ -94,10 +94,7 @@ void RowFile::check_replaceable(const std::string& path) {
   char magic[sizeof kMagic] = {};
   file.read_at(0, magic, std::min<int64_t>(file.size(), sizeof magic));
   constexpr size_t kAnyVersion = sizeof kMagic - 1;
-  const char unwritten[sizeof kMagic] = {};
-  RELA_CHECK(std::memcmp(magic, kMagic, kAnyVersion) == 0 ||
-                 std::memcmp(magic, unwritten, sizeof magic) == 0,
-             IoError, path,
+  RELA_CHECK(file.size() == 0 || std::memcmp(magic, kMagic, kAnyVersion) == 0, IoError, path,
              ": not a file of targets, so it is not overwritten; name another one in "
              "rela.targets_path, or move this one away");
 }
@@ -107,10 +104,9 @@ RowFile RowFile::create(const std::string& path, const RowFileSpec& spec) {
              "row file: an identity of ", spec.identity.size(), " bytes; at most ",
              RowFileSpec::kMaxIdentity);
   check_replaceable(path);
-  RowFile out(spec, InOutFile::create(path, file_bytes(spec)));
   const Header header = header_of(spec);
-  out.file_.write_at(0, &header, sizeof header);
-  return out;
+  const std::string_view head(reinterpret_cast<const char*>(&header), sizeof header);
+  return RowFile(spec, InOutFile::create(path, file_bytes(spec), head));
 }
 
 std::optional<RowFile> RowFile::open(const std::string& path, FileAccess access) {
@@ -126,6 +122,11 @@ int64_t RowFile::rows_of_block(int64_t index) const {
 
 void RowFile::read_rows(int64_t first, std::span<float> out) const {
   file_.read_at(row_offset(spec_, first), out.data(), static_cast<int64_t>(out.size_bytes()));
+}
+
+void RowFile::check_unchanged() const {
+  RELA_CHECK(!file_.has_changed(), IoError, path(),
+             ": was written to while it was read; go on with --resume auto, which checks it");
 }
 
 std::vector<float> RowFile::read_block(int64_t index) const {

@@ -34,7 +34,7 @@ class RowFile {
   /// IoError.
   static RowFile create(const std::string& path, const RowFileSpec& spec);
   /// Throws IoError if there is something that never was a file of this kind: it could be anything
-  /// that its owner wants to keep. An empty file may go, and one whose header was never written.
+  /// that its owner wants to keep. An empty file may go.
   static void check_replaceable(const std::string& path);
   /// Opens an existing file to read or to continue writing. Empty if there is none; throws
   /// WeightsError, which says what is wrong, for a damaged file. Blocks are not checked: see
@@ -49,6 +49,9 @@ class RowFile {
   /// The rows of a block, [block_rows or fewer, width].
   std::vector<float> read_block(int64_t index) const;
   int64_t rows_of_block(int64_t index) const;
+
+  /// Throws IoError if someone has written to the file since it was opened.
+  void check_unchanged() const;
 
   /// Whether the block is written and its checksum matches.
   bool block_is_good(int64_t index) const;

@@ -96,6 +96,9 @@ TargetBuilder::TargetBuilder(const Prior& prior, const ImageDataset& dataset, Ta
       options_(std::move(options)),
       wanted_(wanted_width(prior, dataset, options_)),
       identity_(target_identity(prior, dataset, wanted_)) {
+  std::error_code failure;  // a link stays a link
+  if (fs::is_symlink(options_.path, failure))
+    options_.path = fs::weakly_canonical(options_.path, failure).string();
   RowFile::check_replaceable(options_.path);
 }
 
@@ -133,8 +136,10 @@ void TargetBuilder::finish() {
   if (!is_done_) {
     const RowFile& features = pass_.value().features();
     const std::optional<int64_t> missing = features.first_bad_block();
-    RELA_CHECK(!missing, InternalError, "targets: batch ", missing.value_or(0), " of ",
-               features.spec().blocks(), " is in no rank's part");
+    RELA_CHECK(!missing, IoError, "targets: ", features.path(), ": batch ", missing.value_or(0),
+               " of ", features.spec().blocks(),
+               " is not in it, though it was written: the file was changed meanwhile; start again, "
+               "what is left of it is kept");
     write_targets(options_.path, features, whitening_of(features, wanted_));
     pass_.reset();
     remove_tree(features_path());

@@ -40,6 +40,7 @@ void Targets::gather(std::span<const int64_t> samples, Tensor& out) const {
   RELA_CHECK(out.shape() == shape, ShapeError, "targets: out is ", describe(out), "; f32 ", shape,
              " is needed");
   check(samples);
+  file_.check_unchanged();  // checksums were looked at when it was opened
   float* to = out.data<float>();
   for (const int64_t sample : samples) {
     file_.read_rows(sample, {to, static_cast<size_t>(width())});

@@ -4,6 +4,7 @@
 
 #include "rela/train/rela.h"
 #include "rela/train/setup.h"
+#include "rela/train/training_state.h"
 #include "runtime/log.h"
 #include "runtime/memory_source.h"
 
@@ -44,7 +45,7 @@ std::string why_not_evaluated(const ImageDataset& train, const ImageDataset* tes
 
 }  // namespace
 
-RunCheck check_run(const ExperimentConfig& config) {
+RunCheck check_run(const ExperimentConfig& config, const fs::path& checkpoint) {
   const Device device = open_device(config);
   const auto train = open_split(config, Split::kTrain);
   const auto test = open_test_split(fit_to_data(config, *train), *train);
@@ -52,6 +53,7 @@ RunCheck check_run(const ExperimentConfig& config) {
   if (const std::string hint = unfinished_warmup(config, length); !hint.empty()) log_warning(hint);
   const auto learner = make_learner(config, train->num_classes(), device);
   if (config.has_rela_phase()) check_prior(config, *train, learner->feature_width());
+  if (!checkpoint.empty()) (void)SavedTraining(checkpoint, config, *train);
   const int64_t bytes = checkpoint_bytes(config, *learner);
   check_disk(config, bytes);
   return {.device = device,

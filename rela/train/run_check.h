@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "rela/config/experiment_config.h"
@@ -19,8 +20,9 @@ struct RunCheck {
   std::string why_not_evaluated;  // kNN and linear evaluation need labels and a test split
 };
 
-/// Opens all that a run needs, and trains nothing: device, data, model, the prior's weights. Throws
-/// what the run would throw; a disk that is too small for its checkpoints is a warning.
-RunCheck check_run(const ExperimentConfig& config);
+/// Opens all that a run needs, and trains nothing: device, data, model, the prior's weights, and
+/// the checkpoint (its folder; empty: none) that it would go on from. Throws what the run would
+/// throw; a disk that is too small for its checkpoints is a warning.
+RunCheck check_run(const ExperimentConfig& config, const std::filesystem::path& checkpoint = {});
 
 }  // namespace rela

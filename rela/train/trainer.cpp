@@ -168,7 +168,8 @@ ExitCode Trainer::train() {
     finish();
   } catch (const std::exception& e) {
     record_.progress().clear();
-    if (dynamic_cast<const IoError*>(&e) != nullptr) save_whole_step();
+    const ExitCode code = exit_code_of(e);
+    if (code == ExitCode::kIo || code == ExitCode::kData) save_whole_step();
     write_failure(e);
     throw;
   }
@@ -195,6 +196,7 @@ SignalRequest Trainer::agree(StepResult& result, SignalRequest request) {
 SignalRequest Trainer::run_steps() {
   while (step_ < length_.total_steps) {
     const StepRates rates = rates_at(config_, length_, step_);
+    loader_->fetch();  // what is wrong with the data must not cost the steps so far
     is_whole_ = false;
     StepResult result = training_step_->run(step_ + 1, *loader_, rates);
     ++step_;

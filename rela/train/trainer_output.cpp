@@ -163,9 +163,12 @@ ExitCode Trainer::stop_by_signal() {
 /// On a thread of its own, and then the process ends.
 void Trainer::tell_stop_before_steps() const noexcept {
   try {
-    const std::string why = cat("stopped by ", SignalWatch::stop_signal_name(),
-                                " before any step of this process; go on with --resume auto: "
-                                "targets that were made so far are kept");
+    const bool replaces = run_ != nullptr && run_->holds_replaced();
+    const std::string why = cat(
+        "stopped by ", SignalWatch::stop_signal_name(), " before any step of this process; ",
+        replaces ? "the run that it replaces comes back with the next start: start it anew with "
+                   "--overwrite"
+                 : "go on with --resume auto: targets that were made so far are kept");
     log_warning(why);
     flush_log();
     record_.write_status(position(), RunStatus::kInterrupted, StopAtOnce::exit_code(), why);

@@ -31,6 +31,11 @@ std::string folder_of(const std::string& path) {
 
 constexpr const char* kTemporary = ".tmp-";
 
+/// When it was last written to, in nanoseconds.
+int64_t time_of(const struct stat& info) {
+  return int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec;
+}
+
 /// A sibling name that no other process or thread uses.
 std::string temporary_name(const std::string& path) {
   static std::atomic<uint64_t> counter{0};
@@ -49,8 +54,11 @@ int64_t temporary_owner(std::string_view candidate, const std::string& name) {
 /// The file that a rename to `path` may replace: the target of a symbolic link, not the link.
 std::string replaceable_file(std::string path) {
   std::error_code failure;
-  if (std::filesystem::is_symlink(path, failure))
-    path = std::filesystem::weakly_canonical(path, failure).string();
+  if (std::filesystem::is_symlink(path, failure)) {
+    const std::string target = std::filesystem::weakly_canonical(path, failure).string();
+    if (failure) throw_io(path, "the link cannot be followed", failure.value());
+    path = target;
+  }
   const std::filesystem::file_status status = std::filesystem::status(path, failure);
   RELA_CHECK(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status), IoError,
              path,
@@ -98,6 +106,7 @@ InputFile::InputFile(std::string path, int open_flags) : path_(std::move(path)) 
   }
   fd_ = fd;
   size_ = info.st_size;
+  time_ = time_of(info);
 }
 
 InputFile::~InputFile() {
@@ -105,12 +114,16 @@ InputFile::~InputFile() {
 }
 
 InputFile::InputFile(InputFile&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      size_(other.size_),
+      time_(other.time_) {}
 
 InputFile& InputFile::operator=(InputFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(fd_, other.fd_);
   std::swap(size_, other.size_);
+  std::swap(time_, other.time_);
   return *this;
 }
 
@@ -129,17 +142,24 @@ void InputFile::read_at(int64_t offset, void* out, int64_t bytes) const {
   }
 }
 
+bool InputFile::has_changed() const {
+  struct stat now = {};
+  return fstat(fd_, &now) != 0 || now.st_size != size_ || time_of(now) != time_;
+}
+
 InOutFile::InOutFile(std::string path, FileAccess access)
     : InputFile(std::move(path), access == FileAccess::kRead ? O_RDONLY : O_RDWR) {}
 
-InOutFile InOutFile::create(const std::string& path, int64_t bytes) {
+InOutFile InOutFile::create(const std::string& path, int64_t bytes, std::string_view head) {
   unlink(path.c_str());
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) throw_io(path, "cannot create", errno);
-  int code = 0;
-  do {
+  const ssize_t written = ::write(fd, head.data(), head.size());
+  int code = written < 0 ? errno : written < std::ssize(head) ? ENOSPC : 0;
+  while (code == 0 || code == EINTR) {
     code = posix_fallocate(fd, 0, bytes);
-  } while (code == EINTR);
+    if (code == 0) break;
+  }
   close(fd);
   if (code != 0) unlink(path.c_str());
   if (code != 0) throw_io(path, cat("cannot reserve ", bytes, " bytes"), code);

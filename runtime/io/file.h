@@ -24,6 +24,8 @@ class InputFile {
 
   const std::string& path() const { return path_; }
   int64_t size() const { return size_; }  // bytes, when it was opened
+  /// Whether it was written to since it was opened, by its size and time.
+  bool has_changed() const;
   /// Reads exactly `bytes` bytes from `offset`; fewer is an IoError.
   void read_at(int64_t offset, void* out, int64_t bytes) const;
 
@@ -35,6 +37,7 @@ class InputFile {
   std::string path_;
   int fd_ = -1;
   int64_t size_ = 0;
+  int64_t time_ = 0;
 };
 
 enum class FileAccess : uint8_t { kRead, kWrite };  // kWrite reads too
@@ -43,9 +46,9 @@ enum class FileAccess : uint8_t { kRead, kWrite };  // kWrite reads too
 class InOutFile : public InputFile {
  public:
   InOutFile(std::string path, FileAccess access);
-  /// A new file of `bytes` zeros whose room on the disk is reserved. An older one of that name is
-  /// removed; who has it open keeps it.
-  static InOutFile create(const std::string& path, int64_t bytes);
+  /// A new file of `bytes` bytes whose room on the disk is reserved: `head`, which is there from
+  /// the first moment, then zeros. An older one of that name is removed; who has it open keeps it.
+  static InOutFile create(const std::string& path, int64_t bytes, std::string_view head = "");
 
   void write_at(int64_t offset, const void* data, int64_t bytes);
   /// Makes everything written durable.

@@ -21,7 +21,8 @@ FileLock::FileLock(std::string path, const std::string& remedy, Children childre
     : path_(std::move(path)),
       fd_(open(path_.c_str(), O_RDWR | O_CREAT | (children == Children::kHold ? 0 : O_CLOEXEC),
                0644)) {
-  RELA_CHECK(fd_ >= 0, IoError, path_, ": cannot be opened for writing: ", std::strerror(errno), "; ", remedy);
+  RELA_CHECK(fd_ >= 0, IoError, path_, ": cannot be opened for writing: ", std::strerror(errno),
+             "; ", remedy);
 }
 
 FileLock::~FileLock() {

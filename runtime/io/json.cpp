@@ -265,7 +265,10 @@ std::string to_json_text(const JsonValue& value, JsonLayout layout) {
     printer.print(value, 0);
     return printer.take();
   } catch (const Nlohmann::exception&) {
-    throw Error("json: text that is not UTF-8; only UTF-8 can be written");
+    throw UsageError(
+        "text that is not UTF-8, in a path or a name most likely, cannot be written as JSON; "
+        "rename "
+        "the file or folder, or reach it by a link");
   }
 }
 

@@ -64,25 +64,25 @@ Var linear(const Var& x, const Var& weight, const std::optional<Var>& bias) {
 
   std::vector<Var> inputs{x, weight};
   if (bias) inputs.push_back(*bias);
-  return record("linear", std::move(y), std::move(inputs),
-                [=, saved_x = x.value(), saved_w = w](const Tensor& dy, GradSink& to) {
-                  to.fill(0, [&](Tensor& dx, Write mode) {
-                    Scratch s = scratch_for(LinearPass::kBackwardData, mode);
-                    kBackwardData.launch(device, problem, dy.raw(), saved_w.raw(),
-                                         GradOut{dx.raw(), mode}, s.workspace());
-                  });
-                  to.fill(1, [&](Tensor& dw, Write mode) {
-                    Scratch s = scratch_for(LinearPass::kBackwardWeights, mode);
-                    kBackwardWeights.launch(device, problem, saved_x.raw(), dy.raw(),
-                                            GradOut{dw.raw(), mode}, s.workspace());
-                  });
-                  if (problem.bias == Bias::kAbsent) return;
-                  to.fill(2, [&](Tensor& db, Write mode) {
-                    Scratch s = scratch_for(LinearPass::kBackwardBias, mode);
-                    kBackwardBias.launch(device, problem, dy.raw(), GradOut{db.raw(), mode},
-                                         s.workspace());
-                  });
-                });
+  return record(
+      "linear", std::move(y), std::move(inputs),
+      [=, saved_x = x.value(), saved_w = w](const Tensor& dy, GradSink& to) {
+        to.fill(0, [&](Tensor& dx, Write mode) {
+          Scratch s = scratch_for(LinearPass::kBackwardData, mode);
+          kBackwardData.launch(device, problem, dy.raw(), saved_w.raw(), GradOut{dx.raw(), mode},
+                               s.workspace());
+        });
+        to.fill(1, [&](Tensor& dw, Write mode) {
+          Scratch s = scratch_for(LinearPass::kBackwardWeights, mode);
+          kBackwardWeights.launch(device, problem, saved_x.raw(), dy.raw(), GradOut{dw.raw(), mode},
+                                  s.workspace());
+        });
+        if (problem.bias == Bias::kAbsent) return;
+        to.fill(2, [&](Tensor& db, Write mode) {
+          Scratch s = scratch_for(LinearPass::kBackwardBias, mode);
+          kBackwardBias.launch(device, problem, dy.raw(), GradOut{db.raw(), mode}, s.workspace());
+        });
+      });
 }
 
 }  // namespace rela

@@ -147,6 +147,15 @@ class Evaluation(ProgramTest):
             self.assertEqual(done.stdout, "")
             self.assertNotIn("loaded", done.stderr)
 
+    def test_outputs_do_not_replace_what_a_run_keeps(self):
+        for name in ("config.resolved.json", "metrics.jsonl", "checkpoints/latest"):
+            kept = (self.run_folder / name).read_bytes()
+            for program in (("evaluate", "knn"), ("embed",)):
+                done = run_program(*program, "--run", self.run_folder.folder, "--data", self.data, "--out",
+                                   self.run_folder / name)
+                self.assertFails(done, USAGE, "is there already")
+            self.assertEqual((self.run_folder / name).read_bytes(), kept)
+
     def test_outputs_do_not_replace_what_is_read(self):
         run = self.run_folder.folder
         exported = run / "exported/backbone.safetensors"

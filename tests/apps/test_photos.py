@@ -154,6 +154,29 @@ class Photos(ProgramTest):
         self.assertFalse((self.top / "x.pack").exists())
         self.assertEqual(self.pack(self.set, self.top / "x.pack", "--skip-bad")["left_out"], 1)
 
+    def test_pictures_do_not_replace_those_of_the_data_set(self):
+        picture = self.set / "train/bee hive/palette.png"
+        before = picture.read_bytes()
+        data = ("--data", self.set, "--format", "imagefolder")
+        preview = ("train_byol", self.write_config(self.changes(train_path=self.set)), "--preview", 3, "--preview-file")
+        for words in (("evaluate", "neighbours", "--pixels", *data, "--out"),
+                      ("evaluate", "knn", "--pixels", *data, "--picture"), preview):
+            self.assertFails(run_program(*words, picture), USAGE, "is there already, and", "is read")
+        both = ("--out", self.top / "x.png", "--picture", self.top / "x.png")
+        self.assertFails(run_program("evaluate", "knn", "--pixels", *data, *both), USAGE, "is what --out names, too")
+        self.assertEqual(picture.read_bytes(), before)
+
+    def test_the_training_images_are_not_packed_as_the_test_split(self):
+        shutil.rmtree(self.set / "val")
+        for words in ((self.top / "x.pack",), ("--verify",)):
+            self.assertFails(run_program("pack", self.set, *words, "--split", "test"), DATA, "has no test split",
+                             "leave out --split")
+        self.assertFalse((self.top / "x.pack").exists())
+
+    def test_verify_takes_no_options_of_packing(self):
+        for words in (("x.pack",), ("--size", 3), ("--skip-bad",)):
+            self.assertFails(run_program("pack", "--verify", self.set, *words), USAGE, "--verify writes nothing")
+
     def test_verify_looks_at_the_test_split_too(self):
         (self.set / "val/bee hive/broken.jpg").write_bytes((PICTURES / "rgb.jpg").read_bytes()[:300])
         self.assertFails(run_program("pack", "--verify", self.set), DATA)
@@ -202,6 +225,27 @@ class Photos(ProgramTest):
         os.utime(left()[0], (0, 0))
         self.pack(self.set, pack)
         self.assertEqual(left(), [pack])
+
+    def test_data_that_go_bad_do_not_cost_the_steps_so_far(self):
+        changes = dict(self.changes(train_path=self.set), max_steps=1_000_000, **{"eval.knn_every_epochs": 0})
+        process, run = self.start_training("run", changes=changes, stderr=subprocess.PIPE)
+        self.wait_until(lambda: len(run.events("train")) >= 3, process)
+        (self.set / "train/ant/rgb.png").write_bytes(b"no picture")
+        self.assertEqual(process.wait(TIMEOUT_S), DATA)
+        self.assertIn(b"ant/rgb.png", process.stderr.read())
+        step = run.status()["step"]
+        self.assertEqual(run.checkpoint_steps(), [step])
+        self.assertEqual(len(run.events("train")), step)
+
+    def test_a_path_that_is_not_utf_8_is_a_usage_error(self):
+        odd = os.fsencode(self.top) + b"/\xff"
+        os.rename(self.set, odd)
+        result = subprocess.run([APPS / "pack", "--verify", odd], capture_output=True, check=False)
+        self.assertEqual(result.returncode, DONE)
+        result = subprocess.run([APPS / "train_byol", self.write_config(self.changes()), "--check", "--set",
+                                 b"data.train_path=" + odd], capture_output=True, check=False)
+        self.assertEqual(result.returncode, USAGE)
+        self.assertIn(b"not UTF-8", result.stderr)
 
     def test_pack_shrinks_and_verifies(self):
         result = self.pack(self.set, self.top / "small.pack", "--size", 16)

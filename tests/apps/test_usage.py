@@ -42,6 +42,34 @@ class CommandLine(ProgramTest):
         self.assertFails(run_program("train_byol", self.write_config(), "--check", "--resume", "Auto"), WEIGHTS,
                          "--resume", "name a complete checkpoint's folder, or auto")
 
+    def test_check_looks_at_the_folder_and_the_checkpoint(self):
+        (self.top / "file").write_text("")
+        result = run_program("train_byol", self.write_config(), "--check", "--out", self.top / "file/run")
+        self.assertFails(result, IO, "cannot be made", "is a file")
+        self.trained("run")
+        config = self.write_config()
+        result = run_program("train_byol", config, "--check", "--out", self.top / "run")
+        self.assertExit(result, DONE)
+        self.assertIn("is not empty: the run needs --resume auto, --overwrite", result.stderr)
+        resumed = ("--check", "--out", self.top / "run", "--resume", "auto")
+        self.assertExit(run_program("train_byol", config, *resumed), DONE)
+        self.assertFails(run_program("train_byol", config, *resumed, "--set", "batch_size=16"), WEIGHTS, "batch_size")
+
+    def test_a_misspelt_option_is_named_though_it_is_missed(self):
+        self.assertFails(run_program("embed", "--otu", "x"), USAGE, "--otu: unknown option; did you mean --out?")
+
+    def test_a_link_that_leads_nowhere_is_left_alone(self):
+        link = self.top / "link"
+        link.symlink_to(self.top / "nowhere")
+        self.assertFails(self.train("link"), IO, "link")
+        self.assertTrue(link.is_symlink())
+
+    def test_a_runs_own_config_can_replace_it(self):
+        run = self.trained("run")
+        result = run_program("train_byol", run / "config.json", "--out", run.folder, "--overwrite")
+        self.assertExit(result, DONE)
+        self.assertTrue((run / "config.json").exists())
+
     def test_a_path_that_cannot_be_looked_at_is_an_input_error(self):
         loop = self.top / "loop"
         loop.symlink_to(loop)

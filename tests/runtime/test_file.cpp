@@ -109,10 +109,10 @@ TEST(File, ADeviceIsNotAFile) {
 TEST(InOutFile, IsReadAndWrittenAtPlacesAndReplacesAnOlderOne) {
   const TempDir dir;
   const InputFile older(dir.write("file", "older"));
-  InOutFile file = InOutFile::create(dir / "file", 8);
+  InOutFile file = InOutFile::create(dir / "file", 8, "head");
   file.write_at(5, "abc", 3);
   file.sync();
-  EXPECT_EQ(read_file(dir / "file"), std::string("\0\0\0\0\0abc", 8));
+  EXPECT_EQ(read_file(dir / "file"), std::string("head\0abc", 8));
   char kept[5];
   older.read_at(0, kept, 5);
   EXPECT_EQ(std::string(kept, 5), "older");
@@ -158,6 +158,13 @@ TEST(MessageOf, AFailureOfTheFileSystemSaysWhereAndWhatToDo) {
   EXPECT_EQ(message_of(failure),
             "a/b: cannot be examined: Permission denied; check the path and its permissions");
   EXPECT_EQ(exit_code_of(failure), ExitCode::kIo);
+}
+
+TEST(AtomicFile, ALinkInACircleIsNamed) {
+  const TempDir dir;
+  const std::string link = dir / "link";
+  std::filesystem::create_symlink(link, link);
+  EXPECT_THAT(io_error_of([&] { check_writable(link); }), HasSubstr(link));
 }
 
 TEST(AtomicFile, WithoutCommitTheOldFileStaysAndNothingElse) {

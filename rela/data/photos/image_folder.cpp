@@ -45,6 +45,7 @@ class Lister {
       log_warning(root_.string(), ": ", at_root_.size(), " pictures outside of the class folders, ",
                   at_root_.front().name, " for example, are left out");
     }
+    check_is_no_parent();
     report(classes_);
     std::vector<FoundPhoto>& found = flat ? at_root_ : in_classes_;
     RELA_CHECK(!found.empty(), DataError, root_.string(),
@@ -59,6 +60,15 @@ class Lister {
   }
 
  private:
+  /// A folder above the one with the splits would have a single class, and test images in it.
+  void check_is_no_parent() const {
+    if (classes_.size() != 1) return;
+    const fs::path only = root_ / *classes_.begin();
+    RELA_CHECK(split_folder(only, Split::kTrain) == only, DataError, root_.string(),
+               ": its only folder with pictures, ", *classes_.begin(),
+               ", holds the splits; name that one: ", only.string());
+  }
+
   void report(const std::set<std::string>& classes) const {
     for (const std::string& folder : top_folders_) {
       if (!classes.empty() && classes.count(folder) == 0) {

@@ -160,8 +160,13 @@ LoadedImage PhotoDataset::load(int64_t index, const UsefulScale& useful,
       if (rule_.policy != BadImages::kReplace) throw;
       reason = e.what();
     }
-    RELA_CHECK(rule_.policy == BadImages::kReplace, DataError, name_of(now), ": ", reason,
-               "; remove or mend the file, or set data.bad_images to \"skip\" or \"replace\"");
+    const char* advice =
+        rule_.policy == BadImages::kSkip
+            ? "; it was sound when it was looked at: remove or mend the file, or set "
+              "data.bad_images to \"replace\""
+            : "; remove or mend the file, or set data.bad_images to \"skip\" or "
+              "\"replace\"";
+    RELA_CHECK(rule_.policy == BadImages::kReplace, DataError, name_of(now), ": ", reason, advice);
     note_bad(now, reason);
   }
   throw DataError(cat(where_, ": none of the ", size(), " images can be read"));

@@ -61,7 +61,9 @@ bool has_photo_split(const DatasetSource& source) { return !split_paths(source).
 std::unique_ptr<PhotoDataset> open_photos(const DatasetSource& source) {
   const std::vector<fs::path> paths = split_paths(source);
   RELA_CHECK(!paths.empty(), DataError, source.path.string(), ": no ", split_name(source.split),
-             " split in here; name it by data.val_path or --test-data");
+             " split in here",
+             source.split == Split::kTest ? "; name it by data.val_path or --test-data"
+                                          : "; name the training images");
   const std::string where = paths.size() == 1 ? paths.front().string() : source.path.string();
   const bool check = source.bad_images.policy == BadImages::kSkip;
   std::string what = cat(static_cast<int>(source.format), check ? ", checked" : "");

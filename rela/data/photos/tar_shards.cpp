@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -316,6 +317,7 @@ class Lister {
         const size_t slash = photo.name.find('/');
         if (slash != std::string::npos) photo.class_name = photo.name.substr(0, slash);
       }
+      check_is_one_split(found);
       const bool some_without = std::ranges::any_of(found, unnamed);
       if (some_without) {
         for (FoundPhoto& photo : found) photo.class_name.clear();
@@ -325,6 +327,26 @@ class Lister {
     for (size_t i = 0; i < found.size(); ++i) {
       if (by_label) found[i].name = shard_[i] + found[i].name;
     }
+  }
+
+  /// Archives that were made of a folder with splits would have them for classes.
+  static void check_is_one_split(const std::vector<FoundPhoto>& found) {
+    const auto is_of = [](const FoundPhoto& photo, std::initializer_list<const char*> names) {
+      return std::ranges::find(names, photo.class_name) != names.end();
+    };
+    const auto trains = [&](const FoundPhoto& photo) { return is_of(photo, {"train"}); };
+    const auto tests = [&](const FoundPhoto& photo) {
+      return is_of(photo, {"val", "validation", "valid", "test"});
+    };
+    const bool has_splits = std::ranges::any_of(found, trains) && std::ranges::any_of(found, tests);
+    RELA_CHECK(!has_splits || !std::ranges::all_of(found,
+                                                   [&](const FoundPhoto& photo) {
+                                                     return trains(photo) || tests(photo);
+                                                   }),
+               DataError, "tar: the archives hold the folders train and ",
+               std::ranges::find_if(found, tests)->class_name,
+               ", which are splits and no classes; make one archive of each, such as train.tar "
+               "and val.tar in one folder");
   }
 
   /// Letters of the folders that all paths begin with.

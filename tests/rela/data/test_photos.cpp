@@ -125,6 +125,14 @@ TEST(ImageFolder, TestLabelsAreMatchedByName) {
                                  "are others; did you mean bee hive?"));
 }
 
+TEST(ImageFolder, TheFolderAboveTheSplitsIsRefused) {
+  const TempDir dir;
+  write_files(dir, "above/set/train", small_photo_set());
+  write_files(dir, "above/set/val", small_photo_set());
+  EXPECT_THAT(refusal([&] { open_photos(source(DataFormat::kImageFolder, dir / "above")); }),
+              testing::HasSubstr("set, holds the splits; name that one"));
+}
+
 TEST(ImageFolder, NothingToReadIsAnError) {
   const TempDir dir;
   fs::create_directories(dir / "set/a");
@@ -251,6 +259,16 @@ TEST(Tar, WhatFollowsTheEndOfAnArchiveIsToldOf) {
   EXPECT_EQ(open_photos(source(DataFormat::kTar, dir / "joined.tar"))->size(), 1);
   EXPECT_THAT(log.text(),
               testing::HasSubstr(cat(tar.size(), " bytes after the end of the archive")));
+}
+
+TEST(Tar, SplitsAreNoClasses) {
+  const TempDir dir;
+  const std::string png = golden_picture("rgb.png");
+  dir.write("all.tar", tar_of({{"set/train/a/1.png", png}, {"set/val/a/2.png", png}}));
+  EXPECT_THAT(refusal([&] { open_photos(source(DataFormat::kTar, dir / "all.tar")); }),
+              testing::HasSubstr("hold the folders train and val, which are splits"));
+  dir.write("words.tar", tar_of({{"train/1.png", png}, {"val/2.png", png}, {"a/3.png", png}}));
+  EXPECT_EQ(open_photos(source(DataFormat::kTar, dir / "words.tar"))->num_classes(), 3);
 }
 
 TEST(Tar, WithoutFoldersOrLabelsItIsUnlabelled) {

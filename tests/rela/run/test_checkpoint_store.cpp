@@ -123,6 +123,13 @@ TEST_F(Checkpoints, AFailureWhileSavingLeavesTheEarlierOneAndNoTemporaryFolder) 
   EXPECT_EQ(entries, 2);  // step-00000001 and latest
 }
 
+TEST_F(Checkpoints, WhatAKilledProcessLeftIsRemovedWithTheNextOne) {
+  make_directories((root / ".writing-step-00000003").string());
+  save(7);
+  EXPECT_FALSE(fs::exists(root / ".writing-step-00000003"));
+  EXPECT_EQ(newest()->step, 7);
+}
+
 TEST_F(Checkpoints, AnAbandonedTemporaryFolderIsReplaced) {
   fs::create_directories(root / ".writing-step-00000003");
   write_file_atomic((root / ".writing-step-00000003" / "stale.safetensors").string(), "stale");

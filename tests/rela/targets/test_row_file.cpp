@@ -118,6 +118,28 @@ TEST(RowFile, AFileThatShrinksWhileItIsOpenIsAnIoError) {
               ThrowsMessage<IoError>(HasSubstr("read 8 of 12 bytes at offset 8192")));
 }
 
+TEST(RowFile, WhatIsWrittenByOthersIsNoticed) {
+  const TempDir dir;
+  {
+    RowFile file = RowFile::create(dir / "rows", kSpec);
+    write_all(file);
+  }
+  const std::optional<RowFile> file = RowFile::open(dir / "rows", FileAccess::kRead);
+  EXPECT_NO_THROW(file->check_unchanged());
+  flip_byte(dir / "rows", 2 * 4096);
+  EXPECT_THAT([&] { file->check_unchanged(); },
+              ThrowsMessage<IoError>(HasSubstr("was written to while it was read")));
+}
+
+TEST(RowFile, AFileOfZerosIsSomebodyElses) {
+  const TempDir dir;
+  const std::string path = dir.write("rows", std::string(10'000, '\0'));
+  EXPECT_THAT([&] { RowFile::create(path, kSpec); },
+              ThrowsMessage<IoError>(HasSubstr("not a file of targets, so it is not overwritten")));
+  dir.write("rows", "");
+  EXPECT_NO_THROW(RowFile::create(path, kSpec));
+}
+
 TEST(RowFile, ABlockOfTheWrongSizeIsAMistake) {
   const TempDir dir;
   RowFile file = RowFile::create(dir / "rows", kSpec);
