@@ -6,6 +6,7 @@
 #include "rela/data/photos/photos.h"
 #include "rela/data/synthetic.h"
 #include "runtime/error.h"
+#include "runtime/log.h"
 
 namespace rela {
 
@@ -50,6 +51,11 @@ bool has_split(const DatasetSource& source) {
     default:
       return true;
   }
+}
+
+void warn_if_same(const ImageDataset& train, const ImageDataset& test) {
+  if (train.size() == test.size() && train.fingerprint() == test.fingerprint())
+    log_warning("the test images are the training images: accuracies on them say little");
 }
 
 const char* split_name(Split split) { return split == Split::kTrain ? "train" : "test"; }

@@ -101,6 +101,9 @@ struct DatasetSource {
   std::string cache_folder = {};  // for lists of images; empty: none are kept
 };
 
+/// Warns if the test images are the training images.
+void warn_if_same(const ImageDataset& train, const ImageDataset& test);
+
 /// Whether the data set has that split. Only folders, archives and packed files of photographs may
 /// lack the test split.
 bool has_split(const DatasetSource& source);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "rela/run/checkpoint_store.h"
 #include "rela/run/run_log.h"
 #include "rela/run/status.h"
 #include "rela/train/training_state.h"
@@ -70,6 +71,19 @@ std::string differences(const Cell& cell) {
   return text;
 }
 
+/// The fingerprint of the images that the cell's latest checkpoint was trained on; empty if it does
+/// not say.
+std::string trained_on(const Cell& cell) {
+  const fs::path checkpoints = checkpoints_of(cell.folder);
+  std::error_code failure;
+  if (!fs::exists(checkpoints / "latest", failure)) return "";
+  std::string name = read_file((checkpoints / "latest").string());
+  name = name.substr(0, name.find('\n'));
+  const JsonValue state = read_json(checkpoints / name / "state.json");
+  const JsonValue* data = state.find("data");
+  return data == nullptr ? "" : member_or<std::string>(*data, "fingerprint");
+}
+
 void read_log(const Cell& cell, CellResult& result) {
   const RunLog log = read_run_log((fs::path(cell.folder) / "metrics.jsonl").string());
   for (const Logged<EvalEvent>& point : log.evals) {
@@ -123,6 +137,13 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
     return result;
   }
   if (!status) return result;
+  const std::string data = trained_on(cell);
+  if (!data.empty() && !cell.data.empty() && data != cell.data) {
+    result.state = State::kForeign;
+    result.message = cat(cell.folder, " holds a run on other training images (fingerprint ", data,
+                         ", now ", cell.data, "); remove it or name another --out");
+    return result;
+  }
   read_log(cell, result);
   result.step = status->step;
   const bool has_failed = status->state == RunStatus::kFailed;
@@ -138,7 +159,7 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
   }
   const auto lacks = [&](const std::string& protocol) { return !is_evaluated(cell, protocol); };
   const bool is_whole = std::none_of(evaluate.begin(), evaluate.end(), lacks);
-  if (!is_whole && !has_weights(cell)) return result;  // resuming exports them again
+  if (!has_weights(cell)) return result;  // resuming exports them again
   result.state = is_whole ? State::kDone : State::kTrained;
   if (!result.curve.empty() && result.curve.back().at.step == result.step) {
     result.knn = Score{result.curve.back().event.correct, result.curve.back().event.total};

@@ -211,14 +211,22 @@ class Planner {
   }
 
   void count_steps() {
-    std::map<std::string, int64_t> sizes;  // sizes of the data sets
+    struct DataFacts {
+      int64_t size = 0;
+      std::string fingerprint{};
+    };
+    std::map<std::string, DataFacts> sets;
     for (Cell& cell : plan_.cells) {
       const DataConfig& data = cell.config.data;
       const std::string key =
           cat(static_cast<int>(data.format), data.synthetic_images, data.train_path);
       try {
-        if (!sizes.contains(key)) sizes[key] = open_split(cell.config, Split::kTrain)->size();
-        cell.total_steps = run_length(cell.config, sizes[key]).total_steps;
+        if (!sets.contains(key)) {
+          const auto images = open_split(cell.config, Split::kTrain);
+          sets[key] = {images->size(), to_hex(images->fingerprint())};
+        }
+        cell.data = sets[key].fingerprint;
+        cell.total_steps = run_length(cell.config, sets[key].size).total_steps;
       } catch (const ConfigError& error) {
         mistakes_.push_back(cat(cell.name, ": ", error.what()));
       } catch (const Error&) {  // DataError, IoError

@@ -16,6 +16,7 @@ struct Cell {
   std::string folder;  // absolute
   ExperimentConfig config;
   int64_t total_steps = 0;  // 0: the cell is not selected, and its data cannot be read
+  std::string data{};       // fingerprint of its training images; empty: likewise
 
   double ratio() const { return config.data.ratio; }
   int64_t seed() const { return config.seed; }

@@ -183,6 +183,7 @@ std::unique_ptr<ImageDataset> open_matched(const FrozenModelArguments& a, Split 
 std::unique_ptr<ImageDataset> open_test_data(const FrozenModelArguments& a,
                                              const ImageDataset& train) {
   auto test = open_data(a, Split::kTest);
+  warn_if_same(train, *test);
   const bool blames_test = train.has_labels() && !a.test_data.empty();
   RELA_CHECK(train.has_labels() && test->has_labels(), DataError,
              blames_test ? a.test_data : a.data,

@@ -88,7 +88,8 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
     const ExitCode code = body();
     leave_world();
     flush_log();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    const bool is_lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+    if (is_lost && code == ExitCode::kDone)
       return fail("stdout: what the program printed could not be written", ExitCode::kIo);
     return static_cast<int>(code);
   } catch (const std::exception& e) {

@@ -115,6 +115,7 @@ std::unique_ptr<ImageDataset> open_test_split(const ExperimentConfig& config,
   const DatasetSource source = source_of(config, Split::kTest);
   if (!has_split(source)) return nullptr;
   std::unique_ptr<ImageDataset> test = open_dataset(source);
+  warn_if_same(train, *test);
   const bool is_judged = train.has_labels() && config.eval.knn_every_epochs > 0;
   RELA_CHECK(
       !is_judged || test->has_labels(), DataError, source.path,

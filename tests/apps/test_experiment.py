@@ -267,9 +267,10 @@ class Failures(ExperimentTest):
         self.assertExit(self.experiment(*cell, evaluate=["knn"]), DONE)
         weights = self.out / "byol-r0.5-s1/exported/backbone.safetensors"
         before = weights.read_bytes()
-        for damage in (weights.unlink, lambda: weights.write_bytes(b"damaged")):
+        for damage, evaluate in ((weights.unlink, ["knn"]), (lambda: weights.write_bytes(b"damaged"), ["knn"]),
+                                 (weights.unlink, [])):
             damage()
-            self.assertExit(self.experiment(*cell, evaluate=["knn"]), DONE)
+            self.assertExit(self.experiment(*cell, evaluate=evaluate), DONE)
             self.assertEqual(weights.read_bytes(), before)
 
     def test_a_cell_that_fails_is_reported_and_the_others_go_on(self):
@@ -280,6 +281,15 @@ class Failures(ExperimentTest):
         self.assertFails(result, FAILED, "nowhere.safetensors", "broken-r1-s1", "1 of 3 cells failed")
         self.assertEqual([cell["state"] for cell in self.results()["cells"]], ["failed", "done", "done"])
         self.assertIn("broken-r1-s1: failed", (self.out / "results.md").read_text())
+
+    def test_a_run_on_other_images_is_left_alone_and_named(self):
+        cell = ("--only", "byol-r0.5-s1")
+        self.assertExit(self.experiment(*cell), DONE)
+        before = self.inodes()
+        other = write_cifar10(self.top / "other", images_per_file=13)
+        result = self.experiment(*cell, "--set", f"data.train_path={other}")
+        self.assertFails(result, FAILED, "holds a run on other training images")
+        self.assertEqual(self.inodes(), before)
 
     def test_a_run_of_another_config_is_left_alone_and_named(self):
         self.assertExit(self.experiment("--only", "byol-r0.5-s1"), DONE)

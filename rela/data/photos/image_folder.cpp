@@ -62,6 +62,9 @@ class Lister {
  private:
   /// A folder above the one with the splits would have a single class, and test images in it.
   void check_is_no_parent() const {
+    RELA_CHECK(!are_splits({classes_.begin(), classes_.end()}), DataError, root_.string(),
+               ": its folders ", *classes_.begin(), " and ", *classes_.rbegin(),
+               " are splits and no classes; call them train and val");
     if (classes_.size() != 1) return;
     const fs::path only = root_ / *classes_.begin();
     RELA_CHECK(split_folder(only, Split::kTrain) == only, DataError, root_.string(),

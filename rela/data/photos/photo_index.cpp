@@ -177,6 +177,14 @@ std::vector<std::string> sorted_classes(const std::vector<FoundPhoto>& found) {
   return sorted;
 }
 
+std::string in_lower_case(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  });
+  return lower;
+}
+
 template <class T>
 void keep_numbers(std::vector<T>& numbers, const std::vector<bool>& keep) {
   if (numbers.empty()) return;
@@ -277,13 +285,22 @@ PhotoIndex cached_index(const CachedList& list, const std::function<PhotoIndex()
   return index;
 }
 
+bool are_splits(const std::vector<std::string>& names) {
+  bool trains = false, tests = false;
+  for (const std::string& name : names) {
+    const std::string lower = in_lower_case(name);
+    const bool is_test =
+        lower == "val" || lower == "valid" || lower == "validation" || lower == "test";
+    if (!is_test && lower != "train") return false;
+    (is_test ? tests : trains) = true;
+  }
+  return trains && tests;
+}
+
 bool has_photo_suffix(std::string_view name) {
   const size_t dot = name.rfind('.');
   if (dot == std::string_view::npos) return false;
-  std::string suffix(name.substr(dot + 1));
-  std::ranges::transform(suffix, suffix.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
+  const std::string suffix = in_lower_case(name.substr(dot + 1));
   for (const char* known : {"jpg", "jpeg", "jpe", "jfif", "png", "webp"}) {
     if (suffix == known) return true;
   }

@@ -90,6 +90,10 @@ struct CachedList {
 /// warning if it could not be written.
 PhotoIndex cached_index(const CachedList& list, const std::function<PhotoIndex()>& make);
 
+/// Whether these are the names of a data set's splits (train, and val, valid, validation or test,
+/// in any case) and not of classes.
+bool are_splits(const std::vector<std::string>& names);
+
 /// Whether a name looks like a picture that can be read: .jpg, .jpeg, .jpe, .jfif, .png or .webp in
 /// any case.
 bool has_photo_suffix(std::string_view name);

@@ -1,9 +1,9 @@
 #include "rela/data/photos/tar_shards.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "rela/data/photos/tar_archive.h"
 #include "runtime/error.h"
@@ -174,20 +174,10 @@ class Lister {
 
   /// Archives that were made of a folder with splits would have them for classes.
   static void check_is_one_split(const std::vector<FoundPhoto>& found) {
-    const auto is_of = [](const FoundPhoto& photo, std::initializer_list<const char*> names) {
-      return std::ranges::find(names, photo.class_name) != names.end();
-    };
-    const auto trains = [&](const FoundPhoto& photo) { return is_of(photo, {"train"}); };
-    const auto tests = [&](const FoundPhoto& photo) {
-      return is_of(photo, {"val", "validation", "valid", "test"});
-    };
-    const bool has_splits = std::ranges::any_of(found, trains) && std::ranges::any_of(found, tests);
-    RELA_CHECK(!has_splits || !std::ranges::all_of(found,
-                                                   [&](const FoundPhoto& photo) {
-                                                     return trains(photo) || tests(photo);
-                                                   }),
-               DataError, "tar: the archives hold the folders train and ",
-               std::ranges::find_if(found, tests)->class_name,
+    std::set<std::string> classes;
+    for (const FoundPhoto& photo : found) classes.insert(photo.class_name);
+    RELA_CHECK(!are_splits({classes.begin(), classes.end()}), DataError,
+               "tar: the archives hold the folders ", *classes.begin(), " and ", *classes.rbegin(),
                ", which are splits and no classes; make one archive of each, such as train.tar "
                "and val.tar in one folder");
   }

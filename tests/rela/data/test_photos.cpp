@@ -133,6 +133,17 @@ TEST(ImageFolder, TheFolderAboveTheSplitsIsRefused) {
               testing::HasSubstr("set, holds the splits; name that one"));
 }
 
+TEST(ImageFolder, SplitsAreNoClasses) {
+  const TempDir dir;
+  write_files(dir, "set/Train", small_photo_set());
+  write_files(dir, "set/Test", small_photo_set());
+  EXPECT_THAT(refusal([&] { open_photos(source(DataFormat::kImageFolder, dir / "set")); }),
+              testing::HasSubstr("its folders Test and Train are splits and no classes"));
+  EXPECT_TRUE(are_splits({"TRAIN", "valid"}));
+  EXPECT_FALSE(are_splits({"train"}));  // engines
+  EXPECT_FALSE(are_splits({"train", "test", "bus"}));
+}
+
 TEST(ImageFolder, NothingToReadIsAnError) {
   const TempDir dir;
   fs::create_directories(dir / "set/a");
