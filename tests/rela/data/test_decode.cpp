@@ -76,7 +76,7 @@ TEST(Decode, AJpegIsReducedNoFurtherThanIsUseful) {
                                       {0.13, 0.25},
                                       {0.125, 0.125},
                                       {0.01, 0.125}}) {
-    const Picture small = decode(file, [&](ImageDims full) {
+    const Picture small = decode(file, [&, useful = useful](ImageDims full) {
       EXPECT_EQ(full.height, 64);
       EXPECT_EQ(full.width, 96);
       return useful;
