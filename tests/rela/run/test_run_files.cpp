@@ -188,9 +188,11 @@ TEST(Signals, AHangUpStopsUnlessItIsIgnored) {
     EXPECT_STREQ(SignalWatch::stop_signal_name(), "SIGHUP");
   }
   const auto before = std::signal(SIGHUP, SIG_IGN);  // as nohup does
-  SignalWatch watch;
-  std::raise(SIGHUP);
-  EXPECT_EQ(watch.take(), SignalRequest::kNone);
+  {
+    SignalWatch watch;
+    std::raise(SIGHUP);
+    EXPECT_EQ(watch.take(), SignalRequest::kNone);
+  }
   std::signal(SIGHUP, before);
 }
 
