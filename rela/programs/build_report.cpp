@@ -38,7 +38,7 @@ std::string libraries_text() {
 
 std::string build_report(const GpuFacts& facts) {
   std::string text = "rela " RELA_VERSION "\n";
-  text += row("build", RELA_BUILD_TYPE ", g++ " __VERSION__);
+  text += row("build", RELA_BUILD_TYPE ", " RELA_COMPILER);
   text += row("cuda", cuda_text(facts));
   text += row("libraries", libraries_text());
   for (size_t i = 0; i < facts.gpus.size(); ++i)

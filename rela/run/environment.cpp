@@ -41,7 +41,7 @@ std::string environment_json(int argc, const char* const* argv) {
       {"program", JsonValue::Object{{"name", "rela"},
                                     {"version", RELA_VERSION},
                                     {"build", RELA_BUILD_TYPE},
-                                    {"compiler", "g++ " __VERSION__}}},
+                                    {"compiler", RELA_COMPILER}}},
       {"command", std::move(command)},
       {"host", std::string(system.nodename)},
       {"system", std::string(system.sysname) + " " + system.release},
