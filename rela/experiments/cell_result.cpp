@@ -74,12 +74,9 @@ std::string differences(const Cell& cell) {
 /// The fingerprint of the images that the cell's latest checkpoint was trained on; empty if it does
 /// not say.
 std::string trained_on(const Cell& cell) {
-  const fs::path checkpoints = checkpoints_of(cell.folder);
-  std::error_code failure;
-  if (!fs::exists(checkpoints / "latest", failure)) return "";
-  std::string name = read_file((checkpoints / "latest").string());
-  name = name.substr(0, name.find('\n'));
-  const JsonValue state = read_json(checkpoints / name / "state.json");
+  const fs::path checkpoint = latest_checkpoint(checkpoints_of(cell.folder));
+  if (checkpoint.empty()) return "";
+  const JsonValue state = read_json(checkpoint / "state.json");
   const JsonValue* data = state.find("data");
   return data == nullptr ? "" : member_or<std::string>(*data, "fingerprint");
 }

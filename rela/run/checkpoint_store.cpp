@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPrefix = "step-";
 constexpr const char* kDone = "DONE";
+constexpr const char* kLatest = "latest";
 constexpr const char* kWriting = ".writing-";
 constexpr const char* kAbandoned = "abandoned-";
 /// Names the checkpoint that the run goes on from while later ones are moved aside.
@@ -93,6 +94,13 @@ std::vector<CheckpointRef> complete_in(const fs::path& root) {
 
 fs::path checkpoints_of(const fs::path& run) { return run / "checkpoints"; }
 
+fs::path latest_checkpoint(const fs::path& root) {
+  const fs::path file = root / kLatest;
+  if (!fs::exists(file)) return {};
+  const std::string name = read_file(file.string());
+  return root / name.substr(0, name.find('\n'));
+}
+
 bool has_checkpoint(const fs::path& root) { return !complete_in(root).empty(); }
 
 std::string checkpoint_damage(const fs::path& folder) {
@@ -140,7 +148,7 @@ void CheckpointStore::save(int64_t step, const std::function<void(const fs::path
     fs::rename(temporary, folder, failure);
     RELA_CHECK(!failure, IoError, folder.string(), ": cannot be created: ", failure.message());
     sync_directory(root_.string());
-    write_file_atomic((root_ / "latest").string(), folder_name(step) + "\n");
+    write_file_atomic((root_ / kLatest).string(), folder_name(step) + "\n");
   } catch (...) {
     std::error_code ignored;
     fs::remove_all(temporary, ignored);
@@ -157,7 +165,7 @@ bool CheckpointStore::holds(const fs::path& folder) const {
 fs::path CheckpointStore::abandon_after(int64_t step) const {
   std::vector<CheckpointRef> later = folders_in(root_);
   std::erase_if(later, [&](const CheckpointRef& c) { return c.step <= step; });
-  const fs::path branch = root_ / kBranch, latest = root_ / "latest";
+  const fs::path branch = root_ / kBranch, latest = root_ / kLatest;
   if (later.empty()) {
     remove_tree(branch.string());  // the last one had just moved when the process ended
     return {};

@@ -62,6 +62,9 @@ class CheckpointStore {
 /// The folder of checkpoints in a run's.
 std::filesystem::path checkpoints_of(const std::filesystem::path& run);
 
+/// The folder of the checkpoint that was written last, by the word of the file `latest`; empty if
+/// there is none. Throws IoError.
+std::filesystem::path latest_checkpoint(const std::filesystem::path& root);
 /// Whether a folder of checkpoints holds one that was completed; its files are not read.
 bool has_checkpoint(const std::filesystem::path& root);
 

@@ -153,7 +153,7 @@ PhotoIndex list_image_folder(const fs::path& folder) {
 
 fs::path split_folder(const fs::path& path, Split split) {
   const auto test_split = [](const fs::path& folder) {
-    for (const char* name : {"val", "validation", "valid", "test"}) {
+    for (const std::string_view name : kTestSplitNames) {
       if (fs::is_directory(folder / name)) return folder / name;
     }
     return fs::path();

@@ -289,8 +289,7 @@ bool are_splits(const std::vector<std::string>& names) {
   bool trains = false, tests = false;
   for (const std::string& name : names) {
     const std::string lower = in_lower_case(name);
-    const bool is_test =
-        lower == "val" || lower == "valid" || lower == "validation" || lower == "test";
+    const bool is_test = std::ranges::count(kTestSplitNames, lower) > 0;
     if (!is_test && lower != "train") return false;
     (is_test ? tests : trains) = true;
   }

@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -90,6 +91,9 @@ struct CachedList {
 /// warning if it could not be written.
 PhotoIndex cached_index(const CachedList& list, const std::function<PhotoIndex()>& make);
 
+/// What the folder of a data set's test split may be called, the preferred name first.
+inline constexpr std::array<std::string_view, 4> kTestSplitNames{"val", "validation", "valid",
+                                                                 "test"};
 /// Whether these are the names of a data set's splits (train, and val, valid, validation or test,
 /// in any case) and not of classes.
 bool are_splits(const std::vector<std::string>& names);
