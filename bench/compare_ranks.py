@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Times training as one process of several threads against as many ranks of one thread, interleaved in one run.
 
-    bench/compare_ranks.py [--cores 2] [--rounds 5] [--steps 30] [--binary build/apps/train_byol] [--out FILE.json]
+    bench/compare_ranks.py [--cores 2] [--rounds 5] [--steps 30] [--shards 4] [--binary build/apps/train_byol]
+                           [--out FILE.json]
 
-Needs mpirun. The run is apps/configs/cifar10-byol-cpu.json on synthetic images in fp32, without evaluation. The figure of
+With --shards, both once more with that many distributed.shards, which give the same bits. Needs mpirun. The run is apps/configs/cifar10-byol-cpu.json on synthetic images in fp32, without evaluation. The figure of
 each side is the median over the rounds of a round's median step, without the first five; the ratio is the median of the
 rounds' own.
 """
@@ -21,8 +22,8 @@ KEYS = {"precision": "fp32", "device": "cpu", "data.format": "synthetic", "data.
         "epochs": "null", "eval.knn_every_epochs": "0", "checkpoint.every_steps": "0", "log_every_steps": "1"}
 
 
-def images_per_second(command, threads, folder, args):
-    keys = {**KEYS, "threads": threads, "max_steps": args.steps}
+def images_per_second(command, keys, folder, args):
+    keys = {**KEYS, "max_steps": args.steps, **keys}
     words = [args.binary, SOURCE / "apps/configs/cifar10-byol-cpu.json", "--out", folder, "--overwrite", "-q"]
     for key, value in keys.items():
         words += ["--set", f"{key}={value}"]
@@ -39,22 +40,28 @@ def main():
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--shards", type=int, help="a power of two that cores divides")
     parser.add_argument("--binary", default="build/apps/train_byol")
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
     if args.steps <= WARM_UP or args.cores < 1 or args.rounds < 1:
         parser.error(f"steps must be above {WARM_UP}, cores and rounds at least 1")
     ranks = ["mpirun", "--bind-to", "none", "--oversubscribe", "-np", str(args.cores)]
-    rates = {"one_process": [], "ranks": []}
+    whole, single = {"threads": args.cores}, {"threads": 1}
+    sides = {"one_process": ([], whole), "ranks": (ranks, single)}
+    if args.shards:
+        shards = {"distributed.shards": args.shards}
+        sides |= {"one_process_in_shards": ([], whole | shards), "ranks_in_shards": (ranks, single | shards)}
+    rates = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as top:
         for _ in range(args.rounds):
-            rates["one_process"].append(images_per_second([], args.cores, pathlib.Path(top) / "one", args))
-            rates["ranks"].append(images_per_second(ranks, 1, pathlib.Path(top) / "ranks", args))
-    ratios = [r / one for r, one in zip(rates["ranks"], rates["one_process"])]
-    result = {"cores": args.cores, "steps": args.steps, "images_per_second": rates, "ratios": ratios,
-              "ratio": statistics.median(ratios)}
-    print(f"one process of {args.cores} threads: {statistics.median(rates['one_process']):.1f} images/s; {args.cores} "
-          f"ranks of one: {statistics.median(rates['ranks']):.1f} images/s; ratio {result['ratio']:.3f}")
+            for side, (command, keys) in sides.items():
+                rates[side].append(images_per_second(command, keys, pathlib.Path(top) / side, args))
+    ratios = {side: [r / one for r, one in zip(rates[side], rates["one_process"])] for side in sides}
+    result = {"cores": args.cores, "steps": args.steps, "shards": args.shards, "images_per_second": rates,
+              "ratios": ratios, "ratio": {side: statistics.median(values) for side, values in ratios.items()}}
+    for side, values in rates.items():
+        print(f"{side.replace('_', ' '):>24}: {statistics.median(values):7.1f} images/s, ratio {result['ratio'][side]:.3f}")
     if args.out:
         args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

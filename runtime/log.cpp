@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace rela {
@@ -97,6 +98,8 @@ struct Log {
   std::string prefix;
 };
 
+thread_local bool is_muted = false;
+
 Log& the_log() {
   static Log log;
   return log;
@@ -118,7 +121,11 @@ void flush_log() {
   log.logger->flush();
 }
 
+LogMuted::LogMuted() : before_(std::exchange(is_muted, true)) {}
+LogMuted::~LogMuted() { is_muted = before_; }
+
 void log_line(LogLevel level, const std::string& message) {
+  if (is_muted && level < LogLevel::kError) return;
   Log& log = the_log();
   const std::lock_guard lock(log.mutex);
   // Passed as an argument, not as the format: a message may contain braces.

@@ -29,6 +29,18 @@ void start_log(const LogOptions& options);
 /// Writes out what is pending.
 void flush_log();
 
+/// While it lives, this thread's lines below kError are dropped.
+class LogMuted {
+ public:
+  LogMuted();
+  ~LogMuted();
+  LogMuted(const LogMuted&) = delete;
+  LogMuted& operator=(const LogMuted&) = delete;
+
+ private:
+  bool before_;
+};
+
 void log_line(LogLevel level, const std::string& message);
 
 template <class... Args>

@@ -93,7 +93,7 @@ rela_tests(targets_tests
 rela_tests(rank_thread_tests
   SOURCES
     rela/train/test_rank_threads.cpp
-    runtime/test_loopback.cpp
+    runtime/test_shards.cpp
   LINKS
     rela)
 if(RELA_SANITIZE MATCHES "thread")

@@ -271,6 +271,12 @@ void describe(ConfigTable& table, DistributedConfig& c) {
       .real("timeout_s", c.timeout_s, Limits::between(1, 86400),
             "seconds until a process that does not answer ends the run (exit code 7)")
       .is_free_on_resume = true;
+  table.integer(
+      "shards", c.shards, Unset::kNull, Limits::between(1, 1024),
+      "a power of two that the processes divide: every batch is cut into so many parts, each is "
+      "computed by itself, and sums over the batch are made in one order, so that 1, 2, 4, ... "
+      "processes give the same bits. A process computes several parts in as many threads, each "
+      "with a model of its own; null: one part per process");
 }
 
 }  // namespace rela

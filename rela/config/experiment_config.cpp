@@ -1,5 +1,6 @@
 #include "rela/config/experiment_config.h"
 
+#include <bit>
 #include <filesystem>
 
 #include "nn/backbone_json.h"
@@ -163,6 +164,15 @@ void check_together(const ExperimentConfig& c, const JsonValue& document, Config
   if (c.cuda_graph == ExperimentConfig::CudaGraph::kOn && c.accum_steps > 1) {
     complain("cuda_graph",
              cat("must be \"auto\" or \"off\" with accum_steps above 1, which is ", c.accum_steps));
+  }
+  const int64_t shards = c.distributed.shards.value_or(1);
+  if (!std::has_single_bit(static_cast<uint64_t>(shards))) {
+    complain("distributed.shards", "must be a power of two: 1, 2, 4, ...");
+  } else if (c.batch_size % shards != 0) {
+    complain("batch_size", cat("must be a multiple of distributed.shards, which is ", shards));
+  }
+  if (c.distributed.shards && c.cuda_graph == ExperimentConfig::CudaGraph::kOn) {
+    complain("cuda_graph", "must be \"auto\" or \"off\" with distributed.shards");
   }
   const bool warms_up = c.scheduler.name == LrSchedule::Shape::kWarmupCosine;
   if (warms_up && c.epochs && c.scheduler.warmup_epochs > static_cast<double>(*c.epochs)) {

@@ -99,6 +99,7 @@ struct DistributedConfig {
   Dtype reduce_dtype = Dtype::kF32;  // of gradients while they are summed
   double bucket_mb = 8;              // gradients that are summed at once
   double timeout_s = 600;            // of a rank that does not answer
+  std::optional<int64_t> shards;     // parts of a batch over all ranks; none: one per rank
 };
 
 inline constexpr double kMaxLossScale = 0x1p24;  // a gradient of .004 overflows f16 there

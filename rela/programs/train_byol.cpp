@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
 
+#include "kernels/cpu/parallel.h"
 #include "rela/config/idle_keys.h"
 #include "rela/pictures/view_sheet.h"
 #include "rela/programs/build_report.h"
@@ -11,6 +13,7 @@
 #include "rela/train/run_check.h"
 #include "rela/train/trainer.h"
 #include "runtime/allocator.h"
+#include "runtime/comm/shards.h"
 #include "runtime/comm/world.h"
 #include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
@@ -163,6 +166,62 @@ void tell_stop_while_starting(const RunDirectory* run) noexcept {
   if (run != nullptr) run->abandon_start();
 }
 
+/// What the ranks of this process share.
+struct Launched {
+  const Arguments& arguments;
+  const ExperimentConfig& config;
+  std::string config_text;  // as it was given
+  std::string environment;  // env.json
+  RunDirectory* run;        // null: another process has it
+  Device device;
+  std::optional<StopAtOnce>& starting;
+};
+
+/// One rank, from its first call to its last.
+ExitCode train_rank(const Launched& here, Communicator& ranks) {
+  const ExperimentConfig& config = here.config;
+  RunDirectory* run = ranks.is_first() ? here.run : nullptr;
+  const std::optional<CheckpointRef> checkpoint = find_checkpoint(here.arguments, config, ranks);
+  const bool is_shown = run && !here.arguments.quiet;
+  Trainer trainer(config, run, here.device, ranks,
+                  is_shown ? ProgressDisplay::style_for_stderr() : ProgressDisplay::Style::kOff);
+  if (ranks.is_first_of_process()) here.starting.reset();
+  if (checkpoint) trainer.restore(*checkpoint);
+  if (run) {
+    write_file_atomic(run->file("config.json").string(), here.config_text);
+    write_file_atomic(run->file("config.resolved.json").string(), to_resolved_json(config));
+    write_file_atomic(run->file("env.json").string(), here.environment);
+    run->begin();
+  }
+  const ExitCode code = trainer.train();
+  ranks.barrier();
+  return code;
+}
+
+/// The shards of this process.
+int shards_here(int64_t shards) {
+  const int processes = world().size;
+  RELA_CHECK(shards % processes == 0, ConfigError, "distributed.shards: ", shards,
+             " parts of a batch cannot be shared out over ", processes,
+             " processes; start a number of them that divides it");
+  return static_cast<int>(shards / processes);
+}
+
+/// Ranks that are threads of this process. The cores are shared out alike.
+ExitCode train_shards(const Launched& here, int count) {
+  set_cpu_threads(std::max(cpu_threads() / count, 1));
+  log_info("shards: ", count, count == 1 ? " part" : " parts", " of each batch in this process, ",
+           cpu_threads(), cpu_threads() == 1 ? " thread each" : " threads each");
+  ExitCode code = ExitCode::kDone;
+  run_in_shards(
+      {.count = count, .device = here.device, .timeout_s = here.config.distributed.timeout_s},
+      [&](Communicator& shards) {
+        const ExitCode its = train_rank(here, shards);
+        if (shards.is_first_of_process()) code = its;
+      });
+  return code;
+}
+
 ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int argc,
                       const char* const* argv) {
   // To the end of the process: a second signal while the run tidies up changes nothing.
@@ -170,23 +229,15 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
   const std::string config_text = read_file(a.config);  // it may be a file of the run it replaces
   const std::unique_ptr<RunDirectory> run = open_run(a, config);
   std::optional<StopAtOnce> starting([&] { tell_stop_while_starting(run.get()); });
-  const Device device = open_device(config);
-  const auto ranks = make_communicator(device, config.distributed.timeout_s);
-  const std::optional<CheckpointRef> checkpoint = find_checkpoint(a, config, *ranks);
-  const bool is_shown = run && !a.quiet;
-  Trainer trainer(config, run.get(), device, *ranks,
-                  is_shown ? ProgressDisplay::style_for_stderr() : ProgressDisplay::Style::kOff);
-  starting.reset();
-  if (checkpoint) trainer.restore(*checkpoint);
-  if (run) {
-    write_file_atomic(run->file("config.json").string(), config_text);
-    write_file_atomic(run->file("config.resolved.json").string(), to_resolved_json(config));
-    write_file_atomic(run->file("env.json").string(), environment_json(argc, argv));
-    run->begin();
-  }
-  const ExitCode code = trainer.train();
-  ranks->barrier();
-  return code;
+  const Launched here{.arguments = a,
+                      .config = config,
+                      .config_text = config_text,
+                      .environment = environment_json(argc, argv),
+                      .run = run.get(),
+                      .device = open_device(config),
+                      .starting = starting};
+  if (config.distributed.shards) return train_shards(here, shards_here(*config.distributed.shards));
+  return train_rank(here, *make_communicator(here.device, config.distributed.timeout_s));
 }
 
 void check_only(const Arguments& a, const ExperimentConfig& config) {

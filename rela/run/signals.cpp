@@ -12,7 +12,7 @@ namespace {
 volatile std::sig_atomic_t stop_signal = 0;
 volatile std::sig_atomic_t checkpoint_wanted = 0;
 volatile std::sig_atomic_t is_urgent = 0;  // TERM or INT was there
-bool is_watched = false;                   // a SignalWatch lives
+std::atomic<bool> is_watched = false;      // a SignalWatch lives
 
 /// Only sets flags: everything else waits for the end of the step.
 void on_signal(int number) {
@@ -31,7 +31,7 @@ void on_signal(int number) {
 
 }  // namespace
 
-SignalWatch::SignalWatch() : is_outer_(!std::exchange(is_watched, true)) {
+SignalWatch::SignalWatch() : is_outer_(!is_watched.exchange(true)) {
   if (!is_outer_) return;
   stop_signal = 0;
   checkpoint_wanted = 0;

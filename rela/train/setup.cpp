@@ -9,7 +9,6 @@
 #include "rela/run/open_device.h"
 #include "rela/train/byol.h"
 #include "rela/train/supervised.h"
-#include "runtime/comm/world.h"
 #include "runtime/error.h"
 #include "runtime/log.h"
 
@@ -63,9 +62,7 @@ LoaderOptions loader_options(const ExperimentConfig& config) {
           .seed = static_cast<uint64_t>(config.seed),
           .views = {config.view(0), config.view(1)},
           .dtype = compute_dtype(config),
-          .workers = static_cast<int>(config.data.workers.value_or(auto_workers())),
-          .rank = world().rank,
-          .world = world().size};
+          .workers = static_cast<int>(config.data.workers.value_or(auto_workers()))};
 }
 
 ViewSpec rela_view(const ExperimentConfig& config) {

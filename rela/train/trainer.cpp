@@ -18,6 +18,18 @@ GradientSums::Options sum_options(const DistributedConfig& config) {
           .wire = config.reduce_dtype};
 }
 
+/// Shards sum on the host, which cannot be recorded.
+ExperimentConfig::CudaGraph graph_mode(const ExperimentConfig& config) {
+  return config.distributed.shards ? ExperimentConfig::CudaGraph::kOff : config.cuda_graph;
+}
+
+LoaderOptions loader_options(const ExperimentConfig& config, const Communicator& ranks) {
+  LoaderOptions options = loader_options(config);
+  options.rank = ranks.rank();
+  options.world = ranks.size();
+  return options;
+}
+
 }  // namespace
 
 Trainer::Trainer(const ExperimentConfig& config, const RunDirectory* run, Device device,
@@ -35,7 +47,7 @@ Trainer::Trainer(const ExperimentConfig& config, const RunDirectory* run, Device
       checkpoints_(checkpoints_of(config.out), config.checkpoint.keep_last),
       progress_style_(progress),
       record_(run, progress, length_.total_steps) {
-  check_loader_options(*train_set_, loader_options(config));
+  check_loader_options(*train_set_, loader_options(config, ranks));
   if (!ranks.is_alone()) {
     check_agreement(ranks, {{"program", RELA_VERSION},
                             {"config", to_resolved_json(config)},
@@ -113,11 +125,12 @@ void Trainer::begin_phase(size_t index) {
   phase_ = {};
   phase_index_ = index;
   std::optional<StopAtOnce> watch;  // targets take long to make, and there is nothing to save
-  if (loader_ == nullptr) watch.emplace([this] { tell_stop_before_steps(); });
+  if (loader_ == nullptr && ranks_.is_first_of_process())
+    watch.emplace([this] { tell_stop_before_steps(); });
   phase_ = phases_[index].begin();
   training_step_.emplace(phase_, loss_scale_,
                          TrainingStep::Options{.accum_steps = config_.accum_steps,
-                                               .graph = config_.cuda_graph,
+                                               .graph = graph_mode(config_),
                                                .ranks = &ranks_,
                                                .sums = sum_options(config_.distributed),
                                                .compute = learner_->compute()});
@@ -139,7 +152,7 @@ void Trainer::begin_next_phase() {
 }
 
 void Trainer::start_loader() {
-  LoaderOptions options = loader_options(config_);
+  LoaderOptions options = loader_options(config_, ranks_);
   options.views = phase_.views;
   const bool decodes_beside_gpu = device_ != Device::kCpu && train_set_->has_many_sizes();
   if (!config_.data.workers && decodes_beside_gpu) options.workers = photo_workers();

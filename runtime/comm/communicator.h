@@ -38,6 +38,8 @@ class Communicator {
   virtual int size() const = 0;
   bool is_alone() const { return size() == 1; }
   bool is_first() const { return rank() == 0; }
+  /// Whether no lower rank is a thread of the same process.
+  virtual bool is_first_of_process() const { return true; }
 
   /// Adds the elements over all ranks, in place. All ranks get the same bits. Over MPI, bf16 and
   /// f16 are added in f32 and rounded once; NCCL may round after each addition.

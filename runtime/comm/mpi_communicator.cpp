@@ -46,20 +46,24 @@ void with_other_ranks(const std::function<void()>& call) {
 
 MpiMessages::MpiMessages(double timeout_s) : group_(timeout_s) {}
 
+std::vector<std::string> gather_messages(MpiGroup& group, std::string_view message) {
+  std::vector<std::string> all(static_cast<size_t>(group.size()));
+  auto length = static_cast<int64_t>(message.size());
+  std::vector<int64_t> lengths(all.size());
+  group.all_gather(&length, lengths.data(), sizeof(length));
+  const auto longest = static_cast<size_t>(*std::max_element(lengths.begin(), lengths.end()));
+  std::string mine(message);
+  mine.resize(longest);
+  std::string joined(longest * all.size(), '\0');
+  group.all_gather(mine.data(), joined.data(), static_cast<int64_t>(longest));
+  for (size_t i = 0; i < all.size(); ++i)
+    all[i] = joined.substr(i * longest, static_cast<size_t>(lengths[i]));
+  return all;
+}
+
 std::vector<std::string> MpiMessages::gather(std::string_view message) {
-  std::vector<std::string> all(static_cast<size_t>(size()));
-  with_other_ranks([&] {
-    auto length = static_cast<int64_t>(message.size());
-    std::vector<int64_t> lengths(all.size());
-    group_.all_gather(&length, lengths.data(), sizeof(length));
-    const auto longest = static_cast<size_t>(*std::max_element(lengths.begin(), lengths.end()));
-    std::string mine(message);
-    mine.resize(longest);
-    std::string joined(longest * all.size(), '\0');
-    group_.all_gather(mine.data(), joined.data(), static_cast<int64_t>(longest));
-    for (size_t i = 0; i < all.size(); ++i)
-      all[i] = joined.substr(i * longest, static_cast<size_t>(lengths[i]));
-  });
+  std::vector<std::string> all;
+  with_other_ranks([&] { all = gather_messages(group_, message); });
   return all;
 }
 

@@ -24,6 +24,9 @@ class MpiMessages : public Communicator {
   MpiGroup group_;  // of the thread that trains
 };
 
+/// Every process's message, by process. Collective. Throws simt::Error.
+std::vector<std::string> gather_messages(MpiGroup& group, std::string_view message);
+
 /// Runs what fails when another rank does, and rethrows its simt::Error as DistributedError.
 void with_other_ranks(const std::function<void()>& call);
 

@@ -171,6 +171,40 @@ class Parity(RanksTest):
         self.assertEqual(cut.results(8), whole.results(8))
         self.assertEqual(cut.losses(), whole.losses())
 
+    def assert_same_bits_for_every_number_of_ranks(self, changes):
+        changes = {**PARITY, "max_steps": min(STEPS, 6), "optimizer.lr": 1e-3, "threads": 1, "distributed.shards": 4,
+                   "checkpoint.every_steps": 2, **changes}
+        last = changes["max_steps"]
+        one = self.trained("one", changes=changes)
+        for count in (2, 4):
+            run = self.trained_ranks(count, f"ranks{count}", changes=changes)
+            self.assertEqual(run.losses(), one.losses(), count)
+            self.assertEqual(run.results(last), one.results(last), count)
+            self.assertEqual([e["correct"] for e in run.events("eval")], [e["correct"] for e in one.events("eval")])
+        if "rela.switch" in changes:  # a shorter run would switch earlier
+            return one
+        self.trained_ranks(4, "moved", "--max-steps", last // 2, changes=changes)
+        self.trained_ranks(2, "moved", "--max-steps", last - 1, "--resume", "auto", changes=changes)
+        moved = self.trained("moved", "--resume", "auto", changes=changes)
+        self.assertEqual(moved.results(last), one.results(last))
+        return one
+
+    def test_a_fixed_number_of_shards_gives_the_same_bits_byol(self):
+        shards = self.assert_same_bits_for_every_number_of_ranks({})
+        other = self.trained("whole", changes={**PARITY, "max_steps": min(STEPS, 6), "optimizer.lr": 1e-3, "threads": 1})
+        # It is the same run, up to rounding; but if it had the same bits, nothing would have been tested.
+        self.assertNotEqual(other.losses(), shards.losses())
+        self.assertAlmostEqual(other.losses()[0][1], shards.losses()[0][1], delta=1e-5 * shards.losses()[0][1])
+
+    @on_the_cpu
+    def test_a_fixed_number_of_shards_gives_the_same_bits_rela(self):
+        self.assert_same_bits_for_every_number_of_ranks({**RELA, "rela.train_map": True})
+
+    @on_the_cpu
+    def test_a_fixed_number_of_shards_gives_the_same_bits_supervised(self):
+        self.assert_same_bits_for_every_number_of_ranks({"method": "supervised", "accum_steps": 2,
+                                                         "distributed.reduce_dtype": "bf16"})
+
     @unittest.skipIf(IS_CPU, "recordings are the GPU's")
     def test_recorded_steps_give_the_bits_of_those_that_are_not(self):
         steps = 7  # of which the last ones are replayed
@@ -190,6 +224,22 @@ class Refusals(RanksTest):
         result = self.train_ranks(3, "run", changes={"batch_size": 32})
         self.assertFails(result, USAGE, "batch_size: 32", "3 ranks", "30 and 33")
         self.assertFalse((self.top / "run").exists())
+
+    def test_shards_that_the_ranks_do_not_divide(self):
+        result = self.train_ranks(3, "run", changes={"batch_size": 12, "distributed.shards": 4})
+        self.assertFails(result, USAGE, "distributed.shards: 4 parts", "3 processes")
+        self.assertFalse((self.top / "run").exists())
+        result = self.train("run", changes={"batch_size": 12, "distributed.shards": 3})
+        self.assertFails(result, USAGE, "distributed.shards", "must be a power of two")
+        result = self.train("run", changes={"batch_size": 12, "distributed.shards": 8})
+        self.assertFails(result, USAGE, "batch_size", "must be a multiple of distributed.shards, which is 8")
+
+    def test_shards_that_fail_end_all_and_say_so_once(self):
+        changes = {"max_steps": 50, "optimizer.lr": 1e30, "batch_size": 16, "distributed.shards": 4}
+        for ranks in (1, 2):
+            result = self.train_ranks(ranks, f"run{ranks}", changes=changes)
+            self.assertFails(result, programs.NON_FINITE, "step 2: the loss is")
+            self.assertEqual(result.stderr.count("\nstep 2: the loss is"), 1, result.stderr)
 
     def test_ranks_that_do_not_agree(self):
         self.write_config()

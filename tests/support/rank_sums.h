@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "runtime/comm/communicator.h"
+#include "runtime/comm/shards.h"
 #include "runtime/cuda.h"
 #include "runtime/ops/ops.h"
 #include "tests/support/array.h"
-#include "tests/support/loopback.h"
 
 namespace rela::test {
 
@@ -129,7 +129,7 @@ inline Tensor join_ranks(const Tensor& first, const Tensor& second) {
 inline std::vector<NormResults> run_rank_threads(const RankNormCase& c,
                                                  const std::vector<std::vector<Tensor>>& data) {
   std::vector<NormResults> got(2);
-  run_in_threads({.ranks = 2}, [&](Communicator& ranks) {
+  run_in_shards({.count = 2}, [&](Communicator& ranks) {
     const auto me = static_cast<size_t>(ranks.rank());
     got[me] = run_norm(c, data[me][0], data[me][1], data[me][2], Device::kCpu, &ranks);
   });

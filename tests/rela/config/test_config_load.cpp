@@ -71,7 +71,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
     "scheduler": {"name": "warmup_cosine", "warmup_epochs": 1.5, "min_lr": 0.01},
     "eval": {"online_linear": false, "knn_every_epochs": 0, "knn_k": 3, "knn_temperature": 0.5, "knn_train_images": 100},
     "checkpoint": {"every_steps": 0, "keep_last": 4},
-    "distributed": {"sync_batchnorm": false, "reduce_dtype": "bf16", "bucket_mb": 0.5, "timeout_s": 30},
+    "distributed": {"sync_batchnorm": false, "reduce_dtype": "bf16", "bucket_mb": 0.5, "timeout_s": 30, "shards": 8},
     "log_every_steps": 2})");
   EXPECT_EQ(to_resolved_json(c), R"({
   "schema_version": 1,
@@ -160,7 +160,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
   "scheduler": {"name": "warmup_cosine", "warmup_epochs": 1.5, "min_lr": 0.01},
   "eval": {"online_linear": false, "knn_every_epochs": 0, "knn_k": 3, "knn_temperature": 0.5, "knn_train_images": 100},
   "checkpoint": {"every_steps": 0, "keep_last": 4},
-  "distributed": {"sync_batchnorm": false, "reduce_dtype": "bf16", "bucket_mb": 0.5, "timeout_s": 30.0},
+  "distributed": {"sync_batchnorm": false, "reduce_dtype": "bf16", "bucket_mb": 0.5, "timeout_s": 30.0, "shards": 8},
   "log_every_steps": 2
 }
 )");

@@ -12,14 +12,13 @@
 #include "rela/train/gradient_sums.h"
 #include "rela/train/online_classifier.h"
 #include "rela/train/training_step.h"
+#include "runtime/comm/shards.h"
 #include "runtime/error.h"
 #include "tests/rela/eval/synthetic_features.h"
-#include "tests/support/loopback.h"
 
 namespace rela {
 namespace {
 
-using test::run_in_threads;
 using testing::Each;
 
 std::vector<float> copy_of(const Tensor& t) {
@@ -67,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Buckets, GradientSumsOverRanks,
                          [](const auto& info) { return std::to_string(info.param); });
 
 TEST_P(GradientSumsOverRanks, AddWhatEachHasAndZerosWhereOneHasNothing) {
-  run_in_threads({.ranks = 3}, [](Communicator& ranks) {
+  run_in_shards({.count = 3}, [](Communicator& ranks) {
     Part part;
     GradientSums sums(ranks, part.parts, {.bucket_bytes = GetParam()});
     const auto mine = static_cast<float>(ranks.rank() + 1);
@@ -88,7 +87,7 @@ TEST_P(GradientSumsOverRanks, AddWhatEachHasAndZerosWhereOneHasNothing) {
 }
 
 TEST_P(GradientSumsOverRanks, AddAccumulatedMicroStepsOnce) {
-  run_in_threads({.ranks = 2}, [](Communicator& ranks) {
+  run_in_shards({.count = 2}, [](Communicator& ranks) {
     Part part;
     GradientSums sums(ranks, part.parts, {.bucket_bytes = GetParam()});
     part.arena.zero_grad();
@@ -101,7 +100,7 @@ TEST_P(GradientSumsOverRanks, AddAccumulatedMicroStepsOnce) {
 }
 
 TEST(GradientSums, CutTheArenaIntoBucketsAndLeaveFrozenSegmentsOut) {
-  run_in_threads({.ranks = 2}, [](Communicator& ranks) {
+  run_in_shards({.count = 2}, [](Communicator& ranks) {
     Part part;
     EXPECT_EQ(GradientSums(ranks, part.parts, {.bucket_bytes = kSmallBucket}).buckets(), 6u);
     EXPECT_EQ(GradientSums(ranks, part.parts, {.bucket_bytes = kPairBucket}).buckets(), 3u);
@@ -127,7 +126,7 @@ TEST(GradientSums, In16BitsAreOffByNoMoreThanTheirRoundings) {
   constexpr int kRanks = 3;
   std::vector<std::vector<float>> got(kRanks);
   std::vector<std::vector<float>> given(kRanks);
-  run_in_threads({.ranks = kRanks}, [&](Communicator& ranks) {
+  run_in_shards({.count = kRanks}, [&](Communicator& ranks) {
     const auto me = static_cast<size_t>(ranks.rank());
     Part part;
     GradientSums sums(ranks, part.parts, {.bucket_bytes = kPairBucket, .wire = Dtype::kBf16});
@@ -221,7 +220,7 @@ TEST(TrainingStepOverRanks, EqualsOneProcessAndAllRanksHaveTheSameBits) {
   const Trained whole = train(single_communicator(), kSteps);
   for (const int count : {2, 4}) {
     std::vector<Trained> ranks(static_cast<size_t>(count));
-    run_in_threads({.ranks = count}, [&](Communicator& all) {
+    run_in_shards({.count = count}, [&](Communicator& all) {
       ranks[static_cast<size_t>(all.rank())] = train(all, kSteps);
     });
     double loss = 0;
@@ -249,7 +248,7 @@ TEST(TrainingStepOverRanks, DiffersFromOneProcessByRoundingAlone) {
   const Trained whole = train(single_communicator(), 1);
   for (const int count : {2, 4}) {
     std::vector<Trained> ranks(static_cast<size_t>(count));
-    run_in_threads({.ranks = count}, [&](Communicator& all) {
+    run_in_shards({.count = count}, [&](Communicator& all) {
       ranks[static_cast<size_t>(all.rank())] = train(all, 1);
     });
     const double difference = distance(ranks[0].weights, whole.weights);
@@ -263,7 +262,7 @@ TEST(TrainingStepOverRanks, DiffersFromOneProcessByRoundingAlone) {
 TEST(SharedFeatures, ArePartsThatJoinToTheWhole) {
   const FeatureSet whole = test::blobs({.rows = 11, .width = 3, .classes = 4});
   for (const int count : {1, 2, 3}) {
-    run_in_threads({.ranks = count}, [&](Communicator& ranks) {
+    run_in_shards({.count = count}, [&](Communicator& ranks) {
       const auto images =
           open_dataset({.format = DataFormat::kSynthetic, .path = {}, .synthetic_size = 11});
       const auto part = part_of_rank(*images, ranks);
@@ -280,12 +279,12 @@ TEST(SharedFeatures, ArePartsThatJoinToTheWhole) {
 
 TEST(SharedFeatures, NeedAnImageForEachRank) {
   EXPECT_THROW(
-      run_in_threads({.ranks = 3},
-                     [&](Communicator& ranks) {
-                       const auto images = open_dataset(
-                           {.format = DataFormat::kSynthetic, .path = {}, .synthetic_size = 2});
-                       part_of_rank(*images, ranks);
-                     }),
+      run_in_shards({.count = 3},
+                    [&](Communicator& ranks) {
+                      const auto images = open_dataset(
+                          {.format = DataFormat::kSynthetic, .path = {}, .synthetic_size = 2});
+                      part_of_rank(*images, ranks);
+                    }),
       DataError);
 }
 
@@ -294,7 +293,7 @@ TEST(SharedFeatures, NeighboursOverRanksAreThoseOfTheWholeToTheBit) {
   const FeatureSet test = test::sign_rows(23, 5, 2);
   const std::vector<int64_t> want = knn_predict(train, test.features, {.k = 9});
   for (const int count : {2, 3, 5}) {
-    run_in_threads({.ranks = count}, [&](Communicator& ranks) {
+    run_in_shards({.count = count}, [&](Communicator& ranks) {
       std::vector<int64_t> rows;
       for (int64_t i = train.size() * ranks.rank() / count;
            i < train.size() * (ranks.rank() + 1) / count; ++i)

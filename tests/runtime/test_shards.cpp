@@ -6,9 +6,9 @@
 #include <chrono>
 #include <thread>
 
+#include "runtime/comm/shards.h"
 #include "runtime/error.h"
 #include "tests/support/array.h"
-#include "tests/support/loopback.h"
 
 namespace rela::test {
 namespace {
@@ -16,20 +16,20 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr LoopbackOptions kThree{.ranks = 3, .timeout_s = 60};
+constexpr ShardOptions kThree{.count = 3, .timeout_s = 60};
 
 std::string failure_of(const std::function<void(Communicator&)>& body,
-                       const LoopbackOptions& options = kThree) {
+                       const ShardOptions& options = kThree) {
   try {
-    run_in_threads(options, body);
+    run_in_shards(options, body);
   } catch (const DistributedError& e) {
     return e.what();
   }
   return "none";
 }
 
-TEST(Loopback, SumsEveryTypeToTheSameBits) {
-  run_in_threads(kThree, [](Communicator& ranks) {
+TEST(Shards, SumsEveryTypeToTheSameBits) {
+  run_in_shards(kThree, [](Communicator& ranks) {
     const auto mine = static_cast<float>(ranks.rank() + 1);
     for (const Dtype dtype : {Dtype::kF32, Dtype::kBf16, Dtype::kF16}) {
       Array numbers(Shape{5});
@@ -46,8 +46,33 @@ TEST(Loopback, SumsEveryTypeToTheSameBits) {
   });
 }
 
-TEST(Loopback, GathersMessagesByRankAndAddsNumbers) {
-  run_in_threads(kThree, [](Communicator& ranks) {
+TEST(Shards, AddNeighboursFirst) {
+  // In f32, 1 is lost beside 1e8: what is left tells in which order the terms were added.
+  constexpr std::array<float, 4> kTells{1.0f, 1e8f, -1e8f, 1.0f};
+  constexpr float kWant = (kTells[0] + kTells[1]) + (kTells[2] + kTells[3]);
+  static_assert(kWant != ((kTells[0] + kTells[1]) + kTells[2]) + kTells[3]);
+  run_in_shards({.count = 4}, [&](Communicator& ranks) {
+    // Longer than what is added at once.
+    Tensor t = Tensor::full({300'001}, kTells[static_cast<size_t>(ranks.rank())]);
+    ranks.sum(wire_buffer(t));
+    EXPECT_THAT(t.span<float>(), testing::Each(kWant));
+  });
+}
+
+TEST(Shards, RoundSumsOf16BitsOnce) {
+  run_in_shards({.count = 4}, [](Communicator& ranks) {
+    // 256 + 1 is no bf16: rounded at each addition, the ones would vanish.
+    Array numbers(Shape{3});
+    for (int64_t i = 0; i < numbers.numel(); ++i) numbers[i] = ranks.is_first() ? 256 : 1;
+    Tensor t = to_tensor(numbers, Dtype::kBf16);
+    ranks.sum(wire_buffer(t));
+    const Array sums = to_array(t);
+    EXPECT_EQ(sums[2], 260);  // 259 is a tie
+  });
+}
+
+TEST(Shards, GathersMessagesByRankAndAddsNumbers) {
+  run_in_shards(kThree, [](Communicator& ranks) {
     const std::string mine(static_cast<size_t>(ranks.rank()), 'x');
     EXPECT_THAT(ranks.gather(mine), ElementsAre("", "x", "xx"));
     std::array<double, 2> numbers{1, static_cast<double>(ranks.rank())};
@@ -57,9 +82,9 @@ TEST(Loopback, GathersMessagesByRankAndAddsNumbers) {
   });
 }
 
-TEST(Loopback, SumsBesideTheWorkRunInOrderWhileOthersAreMade) {
+TEST(Shards, SumsBesideTheWorkRunInOrderWhileOthersAreMade) {
   constexpr int kSums = 50;
-  run_in_threads(kThree, [](Communicator& ranks) {
+  run_in_shards(kThree, [](Communicator& ranks) {
     std::vector<Tensor> buffers;
     for (int i = 0; i < kSums; ++i)
       buffers.push_back(Tensor::full({i + 1}, static_cast<float>(ranks.rank() + i)));
@@ -75,14 +100,14 @@ TEST(Loopback, SumsBesideTheWorkRunInOrderWhileOthersAreMade) {
   });
 }
 
-TEST(Loopback, RefusesCallsThatDifferAndNamesBoth) {
+TEST(Shards, RefusesCallsThatDifferAndNamesBoth) {
   EXPECT_THAT(
       failure_of([](Communicator& ranks) {
         Tensor t = Tensor::zeros({ranks.rank() == 1 ? 4 : 5}, Dtype::kF32);
         ranks.sum(wire_buffer(t));
       }),
-      testing::AnyOf(HasSubstr("rank 0 calls sum of 5 f32, and rank 1 calls sum of 4 f32"),
-                     HasSubstr("rank 1 calls sum of 4 f32, and rank 2 calls sum of 5 f32")));
+      testing::AnyOf(HasSubstr("shard 0 calls sum of 5 f32, and shard 1 calls sum of 4 f32"),
+                     HasSubstr("shard 1 calls sum of 4 f32, and shard 2 calls sum of 5 f32")));
   EXPECT_THAT(failure_of([](Communicator& ranks) {
                 Tensor t = Tensor::zeros({5}, ranks.rank() == 1 ? Dtype::kBf16 : Dtype::kF32);
                 ranks.begin_sum(wire_buffer(t));
@@ -97,32 +122,32 @@ TEST(Loopback, RefusesCallsThatDifferAndNamesBoth) {
                       ranks.gather("x");
                     }
                   },
-                  {.ranks = 2}),
-              HasSubstr("rank 0 calls barrier, and rank 1 calls gather"));
+                  {.count = 2}),
+              HasSubstr("shard 0 calls barrier, and shard 1 calls gather"));
 }
 
-TEST(Loopback, ARankThatLeavesOrDoesNotComeIsNamed) {
+TEST(Shards, ARankThatLeavesOrDoesNotComeIsNamed) {
   EXPECT_THAT(failure_of(
                   [](Communicator& ranks) {
                     if (ranks.is_first()) ranks.barrier();
                   },
-                  {.ranks = 2}),
-              HasSubstr("rank 0 calls barrier, and rank 1 has left"));
+                  {.count = 2}),
+              HasSubstr("shard 0 calls barrier, and shard 1 has left"));
   EXPECT_THAT(failure_of(
                   [](Communicator& ranks) {
                     if (ranks.is_first()) ranks.barrier();
                     std::this_thread::sleep_for(std::chrono::milliseconds(300));
                   },
-                  {.ranks = 2, .timeout_s = 0.1}),
-              HasSubstr("rank 0 calls barrier, and not all others came in 0.1 s"));
+                  {.count = 2, .timeout_s = 0.1}),
+              HasSubstr("shard 0 calls barrier, and not all others came in 0.1 s"));
 }
 
-TEST(Loopback, AnErrorOfOneRankEndsAllAndIsTheOneThatIsTold) {
-  EXPECT_THROW(run_in_threads(kThree,
-                              [](Communicator& ranks) {
-                                if (ranks.rank() == 2) throw DataError("rank 2 has bad data");
-                                ranks.barrier();
-                              }),
+TEST(Shards, AnErrorOfOneRankEndsAllAndIsTheOneThatIsTold) {
+  EXPECT_THROW(run_in_shards(kThree,
+                             [](Communicator& ranks) {
+                               if (ranks.rank() == 2) throw DataError("shard 2 has bad data");
+                               ranks.barrier();
+                             }),
                DataError);
 }
 
