@@ -76,6 +76,10 @@ std::vector<std::string> openai_names_beside(const std::string& prefix) {
 
 }  // namespace
 
+WeightNames hugging_face_clip_names() {
+  return {"Hugging Face", "", hugging_face_clip_rules("vision_model."), {}};
+}
+
 WeightNames clip_vit_names(const WeightsFile& file) {
   if (const auto prefix = prefix_of(file, "embeddings.class_embedding")) {
     const std::string outer = without_end(*prefix, "vision_model.");

@@ -33,6 +33,10 @@ std::vector<NameRule> hugging_face_dinov2_rules(bool is_version_5) {
 
 }  // namespace
 
+WeightNames hugging_face_dinov2_names() {
+  return {"Hugging Face", "", hugging_face_dinov2_rules(/*is_version_5=*/false), {}};
+}
+
 WeightNames dinov2_names(const WeightsFile& file) {
   if (const auto prefix = prefix_of(file, "embeddings.patch_embeddings.projection.weight")) {
     const bool is_version_5 =

@@ -8,6 +8,7 @@
 #include "nn/state.h"
 #include "nn/stored_weights.h"
 #include "nn/vit.h"
+#include "nn/vit_names.h"
 #include "runtime/error.h"
 #include "runtime/io/config_table.h"
 
@@ -52,7 +53,7 @@ VisionTransformer::Spec spec_of(const VitSpec& vit) {
 }
 
 WeightNames names_in(const WeightsFile& weights, const VitSpec& vit) {
-  return member(vit).is_dinov2 ? dinov2_names(weights) : WeightNames{};
+  return member(vit).is_dinov2 ? dinov2_names(weights) : vit_names(weights);
 }
 
 }  // namespace

@@ -52,7 +52,8 @@ void describe_convert(CommandLine& app, Arguments& a) {
       .required();
   app.add_option("--to", a.to, "safetensors or onnx").show_default();
   app.add_option("--model", a.model, "the model's name; otherwise recognised by its tensors");
-  app.add_option("--layout", a.layout, "whose names: timm or torchvision").show_default();
+  app.add_option("--layout", a.layout, "whose names: timm, torchvision or huggingface")
+      .show_default();
   app.add_flag("--allow-partial", a.allow_partial,
                "take weights that are incomplete or do not all fit; what is missing stays random");
   app.add_flag("--overwrite", a.overwrite, "replace weights that are there");
@@ -69,9 +70,11 @@ ExitCode inspect(const Arguments& a) {
 }
 
 NameLayout layout_of(const Arguments& a) {
-  RELA_CHECK(a.layout == "timm" || a.layout == "torchvision", UsageError, "--layout: \"", a.layout,
-             "\"; allowed: timm, torchvision");
-  return a.layout == "timm" ? NameLayout::kTimm : NameLayout::kTorchvision;
+  if (a.layout == "timm") return NameLayout::kTimm;
+  if (a.layout == "torchvision") return NameLayout::kTorchvision;
+  RELA_CHECK(a.layout == "huggingface", UsageError, "--layout: \"", a.layout,
+             "\"; allowed: timm, torchvision, huggingface");
+  return NameLayout::kHuggingFace;
 }
 
 bool has_config(const fs::path& weights) {
@@ -94,9 +97,9 @@ ExitCode convert(const Arguments& a) {
   RELA_CHECK(a.to == "safetensors" || a.to == "onnx", UsageError, "--to: \"", a.to,
              "\"; allowed: safetensors, onnx");
   const bool is_onnx = a.to == "onnx";
-  const fs::path file = is_onnx ? fs::path(a.out) : fs::path(a.out) / "model.safetensors";
-  std::vector<fs::path> written{file};
-  if (!is_onnx) written.push_back(fs::path(a.out) / "config.json");
+  const std::vector<fs::path> written =
+      is_onnx ? std::vector<fs::path>{a.out} : files_of_hub_folder(a.out, layout);
+  const fs::path& file = written.front();
   for (const fs::path& path : written) {
     RELA_CHECK(a.overwrite || !fs::exists(path), IoError, path.string(),
                ": exists; name another folder or pass --overwrite");
@@ -124,7 +127,7 @@ ExitCode run(int argc, const char* const* argv) {
       "inspect", "tensors with shapes, types and norms; the model they are of, and its images");
   describe_inspect(look, a);
   CommandLine& change = app.add_subcommand(
-      "convert", "writes the backbone alone, under timm's or torchvision's names");
+      "convert", "writes the backbone alone, under timm's, torchvision's or Hugging Face's names");
   describe_convert(change, a);
   if (!app.parse(argc, argv)) return ExitCode::kDone;
   return look.was_given() ? inspect(a) : convert(a);

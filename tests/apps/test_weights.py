@@ -74,6 +74,29 @@ class Weights(ProgramTest):
         self.result("convert", self.top / "hub", self.top / "hub", "--overwrite")
         self.assertEqual(read_safetensors(self.top / "hub/model.safetensors"), want)
 
+    def test_a_vision_transformer_is_written_for_transformers_and_comes_back(self):
+        run = self.trained("vit", changes={"max_steps": 1, "batch_size": 8, "augmentations": [{"crop_size": 32}],
+                                           "backbone": {"name": "vit_tiny_patch4_32"}})
+        hub = self.top / "hub"
+        out = self.result("convert", self.top / "vit", hub, "--layout", "huggingface")
+        self.assertEqual(out["out"], str(hub / "model.safetensors"))
+        config = json.loads((hub / "config.json").read_text())
+        self.assertEqual((config["architectures"], config["hidden_size"], config["patch_size"], config["image_size"]),
+                         (["ViTModel"], 192, 4, 32))
+        processor = json.loads((hub / "preprocessor_config.json").read_text())
+        self.assertEqual(processor["crop_size"], {"height": 32, "width": 32})
+        self.assertEqual(self.result("inspect", hub, "--json")["layout"], "safetensors, Hugging Face's names")
+        self.result("convert", hub, self.top / "back", "--model", "vit_tiny_patch4_32")
+        self.assertEqual(read_safetensors(self.top / "back/model.safetensors"),
+                         read_safetensors(run / "exported/backbone.safetensors"))
+        self.assertFails(run_program("weights", "convert", self.top / "vit", hub, "--layout", "huggingface"), IO,
+                         "model.safetensors: exists")
+
+    def test_only_vision_transformers_are_written_for_transformers(self):
+        self.assertFails(run_program("weights", "convert", self.exported(), self.top / "hub", "--layout", "huggingface"),
+                         USAGE, "resnet18 is none", "timm's layout")
+        self.assertFalse((self.top / "hub").exists())
+
     def test_published_pickles_convert_to_their_safetensors(self):
         if self.priors is None:
             self.skipTest("shared/data/priors is in no folder above the sources")
@@ -98,7 +121,7 @@ class Weights(ProgramTest):
             self.assertFails(run_program("weights", *args), code, words)
 
         fails(USAGE, "A subcommand is required")
-        fails(USAGE, "allowed: timm, torchvision", "convert", GOLDEN / "values.pt", self.top / "x", "--layout", "keras")
+        fails(USAGE, "allowed: timm, torchvision, huggingface", "convert", GOLDEN / "values.pt", self.top / "x", "--layout", "keras")
         fails(IO, "no-such-file", "inspect", self.top / "no-such-file")
         fails(WEIGHTS, "no weights in this folder", "inspect", self.top)
         fails(WEIGHTS, "no backbone behind", "convert", GOLDEN / "values.pt", self.top / "x", "--prefix", "a")

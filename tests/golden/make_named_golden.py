@@ -113,6 +113,14 @@ def hugging_face_dinov2():
     return files, features
 
 
+def hugging_face_vit():
+    # The eps of timm and of the original, from which the published weights were converted; transformers' is 1e-12.
+    config = transformers.ViTConfig(**HUGGING_FACE, intermediate_size=4 * WIDTH, layer_norm_eps=1e-6)
+    made = randomise(transformers.ViTModel(config), 9)
+    features = made(pixel_values=images("images")).last_hidden_state[:, 0]
+    return {"vit_hf": narrow(saved_by_transformers(made))}, {"vit_hf": features}
+
+
 def facebook_dinov2():
     """The names of facebookresearch/dinov2: timm's but for the registers, and the class token has a position."""
     options = {"img_size": SIDE, "patch_size": PATCH, "embed_dim": WIDTH, "depth": DEPTH, "num_heads": HEADS,
@@ -133,7 +141,8 @@ def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(make_golden.__file__).resolve().parent
     torch.set_num_threads(1)
     all_features = {}
-    for files, features in (hugging_face_clip(), openai_clip(), clip_resnet(), hugging_face_dinov2(), facebook_dinov2()):
+    for files, features in (hugging_face_clip(), openai_clip(), clip_resnet(), hugging_face_dinov2(), facebook_dinov2(),
+                            hugging_face_vit()):
         for name, state in files.items():
             save_file(state, folder / f"names_{name}.safetensors", {"format": "pt"})
         all_features.update({name: f.detach() for name, f in features.items()})

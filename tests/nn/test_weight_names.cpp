@@ -5,11 +5,16 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
+#include <map>
 #include <ostream>
 
 #include "nn/backbone.h"
 #include "nn/clip_resnet.h"
+#include "nn/hugging_face.h"
 #include "nn/position_grid.h"
 #include "nn/vit.h"
 #include "runtime/error.h"
@@ -67,6 +72,7 @@ std::vector<NamedCase> named_cases() {
       {"clip_openai", ClipVitSpec{.projection = true}, clip(Gelu::kQuick, 12), "OpenAI"},
       {"dinov2_hf", plain, dinov2(0), "Hugging Face"},
       {"dinov2_hf_registers", registers, dinov2(4), "Hugging Face"},
+      {"vit_hf", VitSpec{.name = "vit_tiny_patch16_224"}, kNarrow, "Hugging Face"},
       {"dinov2_facebook", plain, dinov2(0), "facebookresearch"},
       {"dinov2_facebook_registers", registers, dinov2(4), "facebookresearch"},
   };
@@ -104,7 +110,9 @@ TEST_P(NamedWeights, AreRecognised) {
   std::visit([&](auto& model) { model.read_shape(file_); }, read);
   // Four patches to a side, of the size that the family's member has.
   const int64_t side = std::visit([](const auto& m) { return m.usual_image_size(); }, read);
-  EXPECT_EQ(side, std::holds_alternative<ClipVitSpec>(read) ? 4 * 32 : 4 * 14);
+  const bool is_dinov2 = GetParam().spec.layer_scale;
+  const int64_t patch = std::holds_alternative<ClipVitSpec>(read) ? 32 : is_dinov2 ? 14 : 16;
+  EXPECT_EQ(side, 4 * patch);
 }
 
 /// For smaller images, the embedding changes and everything else stays.
@@ -123,6 +131,95 @@ TEST_P(NamedWeights, HaveTheirPositionsResampled) {
       EXPECT_EQ(test::torch_order(has[i]), test::torch_order(had[i])) << had[i].name;
     }
   }
+}
+
+std::map<std::string, std::vector<float>> contents(const WeightsFile& file) {
+  std::map<std::string, std::vector<float>> all;
+  for (const WeightsEntry& entry : file.entries()) {
+    std::vector<float>& values = all[entry.name];
+    values.resize(static_cast<size_t>(entry.shape.numel()));
+    file.read_as_f32(entry.name, values.data(), entry.shape.numel());
+  }
+  return all;
+}
+
+/// What the publishers' files hold of the tower, and nothing else.
+TEST_P(NamedWeights, AreWrittenForTransformersAsItWritesThem) {
+  VisionTransformer model(GetParam().spec);
+  load(model);
+  const test::TempDir dir;
+  const std::string path = (dir / "model.safetensors").string();
+  save_state(path, hugging_face_state(model));
+  const SafetensorsReader written(path);
+  VisionTransformer again(GetParam().spec);
+  std::vector<StateTensor> state = state_of(again);
+  load_state(written, state, options_for(GetParam().family, written));
+  const std::vector<StateTensor> had = state_of(model);
+  for (size_t i = 0; i < had.size(); ++i)
+    EXPECT_EQ(test::torch_order(state[i]), test::torch_order(had[i])) << had[i].name;
+
+  if (options_for(GetParam().family, file_).names.publisher != "Hugging Face") return;
+  // Since version 5, the tower alone has no prefix; transformers reads either.
+  std::map<std::string, std::vector<float>> theirs;
+  const bool has_prefix = file_.find("embeddings.class_embedding") == nullptr;
+  for (const auto& [name, values] : contents(file_))
+    theirs[has_prefix ? name : "vision_model." + name] = values;
+  for (const auto& [name, values] : contents(written)) {
+    ASSERT_TRUE(theirs.contains(name)) << name;
+    // With registers, the class token's position is added to it here.
+    const bool is_moved = GetParam().spec.registers > 0 &&
+                          (name.ends_with("cls_token") || name.ends_with("position_embeddings"));
+    const bool is_unused = name.ends_with("mask_token");
+    if (is_moved || is_unused) continue;
+    EXPECT_EQ(values, theirs.at(name)) << name;
+  }
+  for (const auto& [name, values] : theirs) {
+    const bool is_beside =
+        name.starts_with("text_") || name.starts_with("pooler.") || name.starts_with("logit_scale");
+    EXPECT_TRUE(is_beside || written.find(name) != nullptr) << name;
+  }
+}
+
+/// torch.save() of a model of transformers' version 5.
+TEST(WeightNames, OfAVitInMemoryAreRead) {
+  VisionTransformer model(kNarrow);
+  initialize(model, 3);
+  std::vector<StateTensor> state = hugging_face_state(model);
+  constexpr std::array<std::pair<const char*, const char*>, 7> kInMemory{
+      {{"encoder.layer.", "vit.layers."},
+       {"attention.attention.query", "attention.q_proj"},
+       {"attention.attention.key", "attention.k_proj"},
+       {"attention.attention.value", "attention.v_proj"},
+       {"attention.output.dense", "attention.o_proj"},
+       {"intermediate.dense", "mlp.fc1"},
+       {"output.dense", "mlp.fc2"}}};
+  for (StateTensor& t : state) {
+    for (const auto& [in_file, in_memory] : kInMemory) {
+      if (const size_t at = t.name.find(in_file); at != t.name.npos)
+        t.name.replace(at, std::strlen(in_file), in_memory);
+    }
+    if (!t.name.starts_with("vit.")) t.name.insert(0, "vit.");
+  }
+  const test::TempDir dir;
+  save_state((dir / "x").string(), state);
+  const SafetensorsReader file((dir / "x").string());
+  VisionTransformer again(kNarrow);
+  std::vector<StateTensor> read = state_of(again);
+  load_state(file, read, VitSpec{.name = "vit_tiny_patch16_224"}.load_options(file));
+  const std::vector<StateTensor> had = state_of(model);
+  for (size_t i = 0; i < had.size(); ++i)
+    EXPECT_EQ(test::torch_order(read[i]), test::torch_order(had[i])) << had[i].name;
+}
+
+TEST(HuggingFace, TensorsThatHaveNoPlaceAreRefused) {
+  VisionTransformer model(clip(Gelu::kQuick, 12));
+  initialize(model, 3);
+  EXPECT_NO_THROW(hugging_face_state(model));
+  std::vector<StateTensor> state = state_of(model);
+  std::ranges::find(state, "head.bias", &StateTensor::name)->value.span<float>()[1] = 1;
+  EXPECT_THAT([&] { hugging_face_state(model); },
+              ThrowsMessage<WeightsError>(HasSubstr("head.bias: CLIPVisionModelWithProjection has "
+                                                    "no such tensor, and it is not zero")));
 }
 
 /// CLIP's ResNet, with its running statistics, among the tensors of the whole model.
