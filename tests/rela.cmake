@@ -59,13 +59,10 @@ rela_tests(train_tests
 
 rela_tests(data_tests
   SOURCES
-    rela/data/test_bad_images.cpp
     rela/data/test_cifar.cpp
     rela/data/test_decode.cpp
-    rela/data/test_eval_loader.cpp
     rela/data/test_idx.cpp
     rela/data/test_idx_file.cpp
-    rela/data/test_loader.cpp
     rela/data/test_loader_options.cpp
     rela/data/test_part_of_images.cpp
     rela/data/test_photos.cpp
@@ -89,7 +86,15 @@ rela_tests(targets_tests
   LINKS
     rela)
 
-# Ranks as threads of one process: small enough for the thread sanitizer, under which check.sh runs it too.
+# What threads do together: small enough for the thread sanitizer, under which check.sh runs them too.
+rela_tests(loader_tests
+  SOURCES
+    rela/data/test_bad_images.cpp
+    rela/data/test_eval_loader.cpp
+    rela/data/test_loader.cpp
+  LINKS
+    rela
+    ZLIB::ZLIB)
 rela_tests(rank_thread_tests
   SOURCES
     rela/train/test_rank_threads.cpp
@@ -97,5 +102,7 @@ rela_tests(rank_thread_tests
   LINKS
     rela)
 if(RELA_SANITIZE MATCHES "thread")
-  target_sources(rank_thread_tests PRIVATE support/tsan_options.cpp)
+  foreach(name loader_tests rank_thread_tests)
+    target_sources(${name} PRIVATE support/tsan_options.cpp)
+  endforeach()
 endif()

@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/simt/error.h"
@@ -34,5 +35,18 @@ std::string error_of(Body&& body) {
   }
   return "no error";
 }
+
+/// Sets Options::poison while it lives.
+class PoisonGuard {
+ public:
+  explicit PoisonGuard(unsigned char poison)
+      : before_(std::exchange(simt::options().poison, poison)) {}
+  ~PoisonGuard() { simt::options().poison = before_; }
+  PoisonGuard(const PoisonGuard&) = delete;
+  PoisonGuard& operator=(const PoisonGuard&) = delete;
+
+ private:
+  unsigned char before_;
+};
 
 }  // namespace rela::test

@@ -12,12 +12,29 @@ __global__ void read_shared_kernel(float* out) {
   more[threadIdx.x] = 1;
 }
 
-TEST(SharedMemory, StartsAsNanInEveryBlock) {
+TEST(SharedMemory, StartsUnwrittenInEveryBlock) {
   for_each_schedule([] {
     DeviceArray<float> out(std::vector<float>(12, 0.0f));
     simt::launch(read_shared_kernel, {3, 4, 16}, kTestStream, out.data());
-    for (const float v : out.download()) EXPECT_TRUE(std::isnan(v));
+    for (const float v : out.download()) EXPECT_TRUE(is_unwritten(v));
   });
+}
+
+/// A sign that nobody has set: under one poison it is negative, under another it is not.
+__global__ void unwritten_sign_kernel(int* out) {
+  SIMT_SHARED(int, sign, [2]);
+  out[threadIdx.x] = sign[threadIdx.x] < 0 ? 1 : 2;
+}
+
+TEST(SharedMemory, WhatDependsOnUnwrittenMemoryDependsOnThePoison) {
+  DeviceArray<int> out(size_t{2});
+  std::vector<int> seen;
+  for (const unsigned char poison : {0xff, 0x7f}) {
+    const PoisonGuard guard(poison);
+    simt::launch(unwritten_sign_kernel, {1, 2}, kTestStream, out.data());
+    seen.push_back(out.download()[1]);
+  }
+  EXPECT_THAT(seen, ::testing::ElementsAre(1, 2));
 }
 
 __global__ void many_arrays_kernel(int* out) {
@@ -90,9 +107,9 @@ TEST(SharedMemory, DynamicMemoryMustBeAskedForAtLaunch) {
 __global__ void write_kernel(int* p, int64_t index) { p[index] = 1; }
 __global__ void read_kernel(const int* p, int64_t index, int* out) { *out = p[index]; }
 
-TEST(DeviceMemory, StartsAsNan) {
+TEST(DeviceMemory, StartsUnwritten) {
   const DeviceArray<float> x(size_t{5});
-  for (const float v : x.download()) EXPECT_TRUE(std::isnan(v));
+  for (const float v : x.download()) EXPECT_TRUE(is_unwritten(v));
 }
 
 TEST(DeviceMemory, AnAccessPastTheEndNamesThreadAndOffset) {

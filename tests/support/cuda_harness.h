@@ -4,7 +4,7 @@
 //   TEST(Relu, ClosesAtZero) {
 //     for_each_schedule([] {
 //       const DeviceArray<float> x(host_values);
-//       DeviceArray<float> y(x.size());           // starts as NaN
+//       DeviceArray<float> y(x.size());           // starts unwritten
 //       relu_forward_cuda(x.data(), y.data(), x.size(), Dtype::kF32, kTestStream);
 //       EXPECT_EQ(y.download(), expected);
 //     });
@@ -12,7 +12,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <utility>
@@ -30,7 +33,24 @@ namespace rela::test {
 /// The stream that DeviceArray copies in; pass it to the kernel under test.
 inline constexpr Stream kTestStream{};
 
-/// Device memory of exactly [size] elements, filled with 0xff bytes (NaN, or -1). Emulated, it ends
+/// What memory holds that nobody has written: NaN, or -1. Emulated, Options::poison.
+inline int unwritten_byte() {
+#ifdef RELA_CUDA_SIMT
+  return simt::options().poison;
+#else
+  return 0xff;
+#endif
+}
+
+/// Whether no kernel has written it.
+template <class T>
+bool is_unwritten(const T& value) {
+  std::array<unsigned char, sizeof(T)> bytes{};
+  std::memcpy(bytes.data(), &value, sizeof(T));
+  return std::ranges::all_of(bytes, [](unsigned char b) { return b == unwritten_byte(); });
+}
+
+/// Device memory of exactly [size] elements, filled with unwritten_byte(). Emulated, it ends
 /// at a guard page: an access past its end is an error that names kernel thread and offset.
 template <class T>
 class DeviceArray {
@@ -38,7 +58,7 @@ class DeviceArray {
   explicit DeviceArray(size_t size) : size_(size) {
     data_ = static_cast<T*>(simt::device_malloc(size * sizeof(T)));
     if (data_ == nullptr && size != 0) throw simt::Error("DeviceArray: no device memory left");
-    fill_bytes(0xff);
+    fill_bytes(unwritten_byte());
   }
   explicit DeviceArray(int64_t size) : DeviceArray(static_cast<size_t>(size)) {}
   explicit DeviceArray(std::span<const T> host) : DeviceArray(host.size()) { upload(host); }

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "kernels/simt/emulator/options.h"
 #include "kernels/simt/emulator/sanitizers.h"
 
 namespace rela::simt {
@@ -14,7 +15,7 @@ void start_async_copy(void* shared, const void* global, const Site& site) {
   auto& groups = self->copies;
   if (groups.empty()) groups.emplace_back();
   groups.back().push_back({static_cast<char*>(shared), static_cast<const char*>(global)});
-  std::memset(shared, kPoison, 16);
+  std::memset(shared, options().poison, 16);
 }
 
 void commit_async_copies() {

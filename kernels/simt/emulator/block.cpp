@@ -1,4 +1,4 @@
-// Blocks: their lanes and their shared memory, which is initialised to NaN.
+// Blocks: their lanes and their shared memory, which starts as Options::poison.
 
 #include <sys/mman.h>
 
@@ -7,6 +7,7 @@
 #include <new>
 
 #include "kernels/simt/emulator/machine.h"
+#include "kernels/simt/emulator/options.h"
 
 namespace rela::simt {
 namespace {
@@ -85,7 +86,7 @@ char* Machine::carve(Block& block, size_t bytes) {
   char* data =
       kTsan ? static_cast<char*>(std::aligned_alloc(kAlign, size)) : block.arena + block.arena_used;
   if (data == nullptr) throw std::bad_alloc();
-  std::memset(data, kPoison, bytes);
+  std::memset(data, options().poison, bytes);
   std::memset(data + bytes, kCanary, size - bytes);
   poison_for_asan(data + bytes, size - bytes);
   block.arena_used += size;

@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 
+#include "kernels/simt/emulator/options.h"
 #include "kernels/simt/emulator/sanitizers.h"
 #include "kernels/simt/emulator/state.h"
 #include "kernels/simt/error.h"
@@ -93,7 +94,7 @@ void* allocate_device(size_t bytes) {
     a = map_guarded(bytes);
   }
   if (a.data == nullptr) return nullptr;
-  std::memset(a.data, kPoison, bytes);
+  std::memset(a.data, options().poison, bytes);
   const std::lock_guard lock(registry().mutex);
   registry().allocations[address(a.data)] = a;
   registry().bytes += bytes;

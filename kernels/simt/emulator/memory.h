@@ -1,5 +1,6 @@
 #pragma once
-// Device memory of the emulator: host memory that ends at a guard page and is initially NaN.
+// Device memory of the emulator: host memory that ends at a guard page and starts as
+// Options::poison.
 
 #include <cstddef>
 #include <string>

@@ -29,6 +29,9 @@ ClaimedDevice claimed_device() {
 Options from_environment() {
   Options options;
   options.device = claimed_device();
+  int poison = options.poison;
+  read("RELA_SIMT_POISON", poison);
+  options.poison = static_cast<unsigned char>(poison);
   if (const char* name = std::getenv("RELA_SIMT_BREAK")) options.broken_kernel = name;
   if (const char* drop = std::getenv("RELA_SIMT_DROP")) {
     const std::string text = drop;

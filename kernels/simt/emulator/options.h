@@ -31,6 +31,11 @@ struct Options {
   int gang = 1;              // blocks that run interleaved
   bool strict_exit = false;  // refuse __syncthreads after other threads of the block returned
   double max_seconds = 60;   // per launch; 0 is no limit
+  /// What every byte holds that nobody has written yet: of device and shared memory, of the target
+  /// of an asynchronous copy before its wait, of a value from no lane. By default NaN in bf16, f16,
+  /// f32 and f64, and -1 as an integer. Results that depend on it depend on memory that is read
+  /// before it is written. Initially from RELA_SIMT_POISON.
+  unsigned char poison = 0xff;
   ClaimedDevice device;
   /// Attention forward: use the substitute for cuDNN instead of the built-in kernel.
   bool library_attention = false;

@@ -16,7 +16,6 @@ inline constexpr uint32_t kWarpSize = 32;
 inline constexpr size_t kMaxSharedBytes = 227u << 10;       // per block, with opt-in; sm_90
 inline constexpr size_t kMaxStaticSharedBytes = 48u << 10;  // without opt-in
 inline constexpr uint32_t kMaxBlockThreads = 1024;
-inline constexpr unsigned char kPoison = 0xff;  // NaN in bf16, f16, f32 and f64, -1 as an integer
 inline constexpr unsigned char kCanary = 0xa5;
 
 enum class LaneState : uint8_t { kNew, kReady, kAtBlockBarrier, kAtGridBarrier, kInWarp, kDone };

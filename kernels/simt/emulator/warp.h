@@ -6,6 +6,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "kernels/simt/emulator/options.h"
 #include "kernels/simt/emulator/sanitizers.h"
 #include "kernels/simt/emulator/state.h"
 
@@ -45,7 +46,7 @@ T shuffle(uint32_t mask, T value, int source, const Site& site) {
             const auto* theirs = static_cast<const Operand*>(operands[mine->source]);
             std::memcpy(static_cast<void*>(&mine->out), &theirs->in, sizeof(T));
           } else {
-            std::memset(static_cast<void*>(&mine->out), kPoison, sizeof(T));
+            std::memset(static_cast<void*>(&mine->out), options().poison, sizeof(T));
           }
         });
       },
