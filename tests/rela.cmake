@@ -61,6 +61,7 @@ rela_tests(data_tests
   SOURCES
     rela/data/test_cifar.cpp
     rela/data/test_decode.cpp
+    rela/data/test_eval_loader.cpp
     rela/data/test_idx.cpp
     rela/data/test_idx_file.cpp
     rela/data/test_loader_options.cpp
@@ -86,11 +87,11 @@ rela_tests(targets_tests
   LINKS
     rela)
 
-# What threads do together: small enough for the thread sanitizer, under which check.sh runs them too.
+# What threads do together, other than OpenMP's, which the thread sanitizer does not see: small enough for it, under which
+# check.sh runs them too.
 rela_tests(loader_tests
   SOURCES
     rela/data/test_bad_images.cpp
-    rela/data/test_eval_loader.cpp
     rela/data/test_loader.cpp
   LINKS
     rela
