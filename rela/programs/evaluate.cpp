@@ -24,6 +24,8 @@
 namespace rela {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr uint64_t kSubsetSeed = 1;
 
 struct Arguments {
@@ -129,6 +131,23 @@ EvalResult run_classify(const Arguments& a, Device device) {
   return result;
 }
 
+/// Where a run keeps what was measured of it.
+fs::path results_folder(const Arguments& a) { return fs::path(a.model.run) / "eval"; }
+
+/// Found out before the work: a run may be somebody else's.
+bool can_keep_result(const Arguments& a) {
+  if (a.model.run.empty()) return false;
+  try {
+    const fs::path folder = results_folder(a);
+    check_writable((fs::exists(folder) ? folder / "result" : folder).string());
+    return true;
+  } catch (const IoError& e) {
+    log_warning(e.what(), "; the result is only printed",
+                a.out.empty() ? ": pass --out to keep it in a file" : " and written to --out");
+    return false;
+  }
+}
+
 EvalResult measure(const Arguments& a, const std::string& protocol) {
   if (!a.out.empty()) check_output("--out", a.out, inputs_of(a.model));
   if (!a.sheet.picture.empty())
@@ -138,14 +157,16 @@ EvalResult measure(const Arguments& a, const std::string& protocol) {
   return protocol == "linear" ? run_linear(a, device) : run_classify(a, device);
 }
 
-void report(const Arguments& a, const EvalResult& result) {
+ExitCode measure_and_report(const Arguments& a, const std::string& protocol) {
+  const bool is_kept = can_keep_result(a);
+  const EvalResult result = measure(a, protocol);
   print_result(to_json(result));
   if (!a.out.empty()) write_result(a.out, result);
-  if (!a.model.run.empty()) {
-    const auto folder = std::filesystem::path(a.model.run) / "eval";
-    make_directories(folder.string());
-    write_result((folder / (name_of(result) + ".json")).string(), result);
+  if (is_kept) {
+    make_directories(results_folder(a).string());
+    write_result((results_folder(a) / (name_of(result) + ".json")).string(), result);
   }
+  return ExitCode::kDone;
 }
 
 void describe_knn(CommandLine& knn, Arguments& a) {
@@ -209,8 +230,9 @@ ExitCode run(int argc, const char* const* argv) {
     return ExitCode::kDone;
   }
   check_idle_options(knn, a);
-  report(a, measure(a, classify.was_given() ? "classify" : knn.was_given() ? "knn" : "linear"));
-  return ExitCode::kDone;
+  return measure_and_report(a, classify.was_given() ? "classify"
+                               : knn.was_given()    ? "knn"
+                                                    : "linear");
 }
 
 }  // namespace

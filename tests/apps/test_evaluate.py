@@ -6,7 +6,7 @@ import shutil
 import unittest
 
 from programs import (CIFAR_RECORD_BYTES, DONE, IO, USAGE, WEIGHTS, ProgramTest,
-                      read_safetensors, read_safetensors_header, run_program, sha256, write_cifar10,
+                      obey_permissions, read_safetensors, read_safetensors_header, run_program, sha256, write_cifar10,
                       write_safetensors)
 
 WIDTH = 32  # features of a ResNet-18 whose first stage has 4 channels
@@ -38,6 +38,23 @@ class Evaluation(ProgramTest):
         self.assertEqual(json.loads(out.read_text()), result)
         (kept,) = (self.run_folder / "eval").iterdir()
         self.assertEqual(json.loads(kept.read_text()), result)
+
+    def test_a_run_that_cannot_be_written_costs_a_warning_only(self):
+        results = self.run_folder / "eval"
+        own = ("evaluate", "knn", "--run", self.run_folder.folder, "--k", 5, "--data", self.data)
+        self.run_folder.folder.chmod(0o555)
+        self.addCleanup(self.run_folder.folder.chmod, 0o755)
+        for out, words in (((), "pass --out to keep it"), (("--out", self.top / "out.json"), "written to --out")):
+            done = run_program(*own, *out, preexec_fn=obey_permissions)
+            self.assertFails(done, DONE, results, "the result is only printed", words)
+            warning = done.stderr.index("only printed")
+            self.assertLess(warning, done.stderr.index("loaded"), done.stderr)
+            self.assert_result(json.loads(done.stdout.splitlines()[-1]), "knn")
+        self.assertTrue((self.top / "out.json").exists())
+        self.run_folder.folder.chmod(0o755)
+        results.mkdir(mode=0o555)
+        done = run_program(*own, preexec_fn=obey_permissions)
+        self.assertFails(done, DONE, results, "only printed")
 
     def test_results_of_other_settings_data_or_weights_stand_beside_each_other(self):
         own = ("evaluate", "knn", "--run", self.run_folder.folder, "--k")
