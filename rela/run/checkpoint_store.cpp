@@ -135,10 +135,10 @@ std::string checkpoint_damage(const fs::path& folder) {
 void CheckpointStore::save(int64_t step, const std::function<void(const fs::path&)>& fill) const {
   const fs::path folder = root_ / folder_name(step);
   if (fs::exists(folder) && checkpoint_damage(folder).empty()) return;
-  make_directories(root_.string());
+  make_directory(root_.string());
   remove_unfinished();
   const fs::path temporary = root_ / (kWriting + folder_name(step));
-  make_directories(temporary.string());
+  make_directory(temporary.string());
   try {
     fill(temporary);
     write_file_atomic((temporary / kDone).string(), list_of_files(temporary));
@@ -173,7 +173,7 @@ fs::path CheckpointStore::abandon_after(int64_t step) const {
   write_file_atomic(branch.string(), folder_name(step) + "\n");
   fs::path aside;
   for (size_t n = 1; aside.empty() || fs::exists(aside); ++n) aside = root_ / cat(kAbandoned, n);
-  make_directories(aside.string());
+  make_directory(aside.string());
   for (const CheckpointRef& c : later) {
     std::error_code failure;
     fs::rename(c.folder, aside / c.folder.filename(), failure);

@@ -10,7 +10,7 @@ namespace rela {
 namespace fs = std::filesystem;
 
 void write_exported_backbone(const fs::path& folder, const ExportedBackbone& backbone) {
-  make_directories(folder.string());
+  make_directory(folder.string());
   save_state((folder / "backbone.safetensors").string(), backbone.state,
              {{"step", std::to_string(backbone.step)}});
   JsonValue::Object json = backbone_to_json(backbone.spec);

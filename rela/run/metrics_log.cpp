@@ -26,8 +26,8 @@ MetricsLog::MetricsLog(std::filesystem::path path, int64_t keep_until_step, doub
       log_warning(path_.string(), ": ", bad, bad == 1 ? " line is" : " lines are",
                   " damaged and dropped");
     }
-    const std::string kept = keep_steps_through(before, keep_until_step);
-    if (kept.size() != before.size()) write_file_atomic(path_.string(), kept);
+    contents_ = keep_steps_through(before, keep_until_step);
+    if (contents_.size() != before.size()) write_file_atomic(path_.string(), contents_);
   }
   open_to_append();
 }
@@ -46,13 +46,14 @@ void MetricsLog::restore_if_gone() {
   }, there{};
   if (fstat(fd_, &ours) != 0) throw_io(path_.string(), "cannot be examined", errno);
   const bool is_there = stat(path_.c_str(), &there) == 0;
-  if (is_there && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev) return;
-  log_warning(path_.string(), is_there ? ": was replaced" : ": was deleted or moved",
+  const bool is_ours = is_there && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+  if (is_ours && ours.st_size >= std::ssize(contents_)) return;
+  log_warning(path_.string(),
+              is_ours    ? ": was cut short"
+              : is_there ? ": was replaced"
+                         : ": was deleted or moved",
               " while the run was writing it; it is put back");
-  std::string contents(static_cast<size_t>(ours.st_size), '\0');
-  const ssize_t got = pread(fd_, contents.data(), contents.size(), 0);
-  contents.resize(static_cast<size_t>(std::max<ssize_t>(got, 0)));
-  write_file_atomic(path_.string(), contents);
+  write_file_atomic(path_.string(), contents_);
   close(std::exchange(fd_, -1));
   open_to_append();
 }
@@ -73,6 +74,7 @@ void MetricsLog::write(int64_t step, int64_t epoch, const RunEvent& event) {
     if (written < 0 && errno == EINTR) continue;
     if (written < 0)
       throw_io(path_.string(), cat("appended ", done, " of ", text.size(), " bytes"), errno);
+    contents_.append(text, done, static_cast<size_t>(written));
     done += static_cast<size_t>(written);
   }
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 #include "rela/run/events.h"
 
@@ -23,8 +24,8 @@ class MetricsLog {
   /// Appends one line with a single write. Throws IoError.
   void write(int64_t step, int64_t epoch, const RunEvent& event);
 
-  /// Puts the file back, with a warning, if it was deleted or replaced since it was opened. Throws
-  /// IoError.
+  /// Puts the file back, with a warning, if it was deleted, replaced or cut short since it was
+  /// opened. Throws IoError.
   void restore_if_gone();
 
   double elapsed_s() const;
@@ -33,6 +34,7 @@ class MetricsLog {
   void open_to_append();
 
   std::filesystem::path path_;
+  std::string contents_;  // what the file holds: some 300 bytes a line
   int fd_ = -1;
   double elapsed_before_s_ = 0;
   std::chrono::steady_clock::time_point start_;

@@ -180,6 +180,17 @@ void RunDirectory::move_aside() {
   fs::rename(moving, path_ / kReplaced);
 }
 
+bool RunDirectory::is_gone() const {
+  std::error_code failure;
+  return fs::status(path_, failure).type() == fs::file_type::not_found || lock_.is_replaced();
+}
+
+void RunDirectory::check_is_there() const {
+  RELA_CHECK(!is_gone(), IoError, "out: the run's folder ", path_.string(),
+             " is gone: was it moved or deleted? where its checkpoints are, --out with that folder "
+             "and --resume auto go on from the newest");
+}
+
 bool RunDirectory::holds_replaced() const {
   std::error_code failure;
   return fs::exists(path_ / kReplaced, failure);

@@ -49,6 +49,10 @@ class RunDirectory {
   void begin() { trace_.is_kept = true; }
   /// The process ends at once, before begin(): leaves the folder as it was found.
   void abandon_start() const noexcept { trace_.undo_all(); }
+  /// Whether it was moved or deleted under the run, be there another one in its place by now.
+  bool is_gone() const;
+  /// Throws IoError if it is: nothing of this run belongs there any more.
+  void check_is_there() const;
   /// Whether a run that this one replaces is still there.
   bool holds_replaced() const;
   /// Deletes what this run replaces. Call after its first checkpoint.

@@ -10,6 +10,7 @@ void RunRecord::write(const RunPosition& at, const RunEvent& event) {
 void RunRecord::write_status(const RunPosition& at, const char* state, ExitCode code,
                              const std::string& message) const {
   if (folder_ == nullptr) return;
+  folder_->check_is_there();
   rela::write_status(folder_->path(), status(at, state, code, message));
 }
 

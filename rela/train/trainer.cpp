@@ -182,6 +182,9 @@ ExitCode Trainer::train() {
   } catch (const std::exception& e) {
     record_.progress().clear();
     const ExitCode code = exit_code_of(e);
+    const bool is_gone = run_ != nullptr && run_->is_gone();
+    if (is_gone && code == ExitCode::kIo) run_->check_is_there();  // which says more than e
+    if (is_gone) throw;
     if (code == ExitCode::kIo || code == ExitCode::kData) save_whole_step();
     write_failure(e);
     throw;

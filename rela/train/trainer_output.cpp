@@ -132,6 +132,7 @@ TrainEvent Trainer::train_event(const StepResult& result, const ProgressState& s
 void Trainer::save_checkpoint() {
   const TrainingState state = training_state();
   if (!ranks_.is_first()) return;
+  run_->check_is_there();
   checkpoints_.save(step_, [&](const std::filesystem::path& folder) {
     write_training_state(folder, state, {step_, record_.elapsed_s()}, config_, *train_set_);
   });

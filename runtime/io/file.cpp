@@ -282,6 +282,12 @@ void make_directories(const std::string& path) {
   if (code) throw_io(path, "cannot create the folder", code.value());
 }
 
+void make_directory(const std::string& path) {
+  std::error_code code;
+  std::filesystem::create_directory(path, code);
+  if (code) throw_io(path, "cannot create the folder", code.value());
+}
+
 void remove_tree(const std::string& path) {
   std::error_code code;
   std::filesystem::remove_all(path, code);

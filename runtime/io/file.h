@@ -104,6 +104,8 @@ void sync_directory(const std::string& path);
 
 /// Creates a folder and its parents; one that exists is fine.
 void make_directories(const std::string& path);
+/// The same for a folder whose parent has to be there.
+void make_directory(const std::string& path);
 
 /// Removes a file or a whole folder; one that does not exist is fine.
 void remove_tree(const std::string& path);

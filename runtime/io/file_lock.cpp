@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -86,6 +87,13 @@ bool FileLock::Owner::may_be_alive() const {
 
 std::string FileLock::Owner::text() const {
   return pid == 0 ? "?" : cat(pid, " on ", host, " since ", since);
+}
+
+bool FileLock::is_replaced() const {
+  struct stat ours {
+  }, there{};
+  return fstat(fd_, &ours) == 0 && stat(path_.c_str(), &there) == 0 &&
+         (ours.st_ino != there.st_ino || ours.st_dev != there.st_dev);
 }
 
 FileLock::Owner FileLock::owner() const {

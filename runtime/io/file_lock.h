@@ -38,6 +38,9 @@ class FileLock {
     /// "4711 on node7 since 2026-11-30 08:15:00"; "?" for nobody.
     std::string text() const;
   };
+  /// Whether its name stands for another file by now: then another process may hold that one.
+  bool is_replaced() const;
+
   /// What the holder's write_owner() wrote.
   Owner owner() const;
   /// Writes this process into the file. Throws IoError.
