@@ -1,5 +1,6 @@
 #include "rela/data/cifar.h"
 
+#include <limits>
 #include <sstream>
 
 #include "rela/data/memory_dataset.h"
@@ -29,7 +30,7 @@ std::vector<std::string> class_names(const fs::path& folder, const Layout& layou
   std::vector<std::string> names;
   const fs::path file = folder / layout.names_file;
   if (fs::exists(file)) {
-    std::istringstream lines(read_file(file.string()));
+    std::istringstream lines(read_text_file(file.string()));
     for (std::string line; std::getline(lines, line);) {
       if (!line.empty()) names.push_back(line);
     }
@@ -52,7 +53,8 @@ void append_record(const uint8_t* record, const Layout& layout, MemoryImages& im
 }
 
 void append_file(const fs::path& path, const Layout& layout, MemoryImages& images) {
-  const std::string bytes = read_file(path.string());
+  constexpr int64_t kAnySize = std::numeric_limits<int64_t>::max();  // its images stay in memory
+  const std::string bytes = read_file(path.string(), kAnySize);
   const auto size = static_cast<int64_t>(bytes.size());
   const int64_t record = layout.record_bytes();
   RELA_CHECK(size > 0, DataError, path.string(), ": the file is empty; ", layout.set,

@@ -23,7 +23,7 @@ using State = CellResult::State;
 JsonValue read_json(const fs::path& path) {
   if (!fs::exists(path)) return {};
   try {
-    return parse_json(read_file(path.string()));
+    return parse_json(read_text_file(path.string()));
   } catch (const JsonError&) {
     return {};
   }

@@ -93,7 +93,7 @@ ModelInput described_input(const fs::path& folder, const JsonValue& config,
 
 JsonValue read_config_file(const std::string& file) {
   try {
-    return parse_json(read_file(file));
+    return parse_json(read_text_file(file));
   } catch (const JsonError& e) {
     throw WeightsError(cat(file, ": not JSON: ", e.what()));
   }

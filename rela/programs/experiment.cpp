@@ -130,7 +130,7 @@ ExitCode check_cells(const Plan& plan, const std::vector<CellResult>& results,
 void draw(const std::string& results, const std::string& picture) {
   RELA_CHECK(picture.ends_with(".svg"), UsageError, "--out: \"", picture,
              "\"; with --draw it names the picture, a file that ends in .svg");
-  const std::string text = read_file(results);
+  const std::string text = read_text_file(results);
   try {
     const Chart chart = accuracy_chart(parse_json(text));
     write_file_atomic(picture, to_svg_document(chart));

@@ -226,7 +226,8 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
                       const char* const* argv) {
   // To the end of the process: a second signal while the run tidies up changes nothing.
   [[maybe_unused]] static const SignalWatch& signals = *new SignalWatch;
-  const std::string config_text = read_file(a.config);  // it may be a file of the run it replaces
+  const std::string config_text =
+      read_text_file(a.config);  // it may be a file of the run it replaces
   const std::unique_ptr<RunDirectory> run = open_run(a, config);
   std::optional<StopAtOnce> starting([&] { tell_stop_while_starting(run.get()); });
   const Launched here{.arguments = a,

@@ -79,7 +79,7 @@ std::vector<CheckpointRef> complete_in(const fs::path& root) {
   std::vector<CheckpointRef> found = folders_in(root);
   std::optional<int64_t> branch;
   if (const fs::path file = root / kBranch; fs::exists(file)) {
-    const std::string name = read_file(file.string());
+    const std::string name = read_text_file(file.string());
     branch = step_of(name.substr(0, name.find('\n')));
   }
   std::erase_if(found, [&](const CheckpointRef& c) {
@@ -97,7 +97,7 @@ fs::path checkpoints_of(const fs::path& run) { return run / "checkpoints"; }
 fs::path latest_checkpoint(const fs::path& root) {
   const fs::path file = root / kLatest;
   if (!fs::exists(file)) return {};
-  const std::string name = read_file(file.string());
+  const std::string name = read_text_file(file.string());
   return root / name.substr(0, name.find('\n'));
 }
 
@@ -105,7 +105,7 @@ bool has_checkpoint(const fs::path& root) { return !complete_in(root).empty(); }
 
 std::string checkpoint_damage(const fs::path& folder) {
   try {
-    const JsonValue done = parse_json(read_file((folder / kDone).string()));
+    const JsonValue done = parse_json(read_text_file((folder / kDone).string()));
     const JsonValue* files = done.find("files");
     const auto* list = files == nullptr ? nullptr : files->as<JsonValue::Object>();
     if (list == nullptr) return (folder / kDone).string() + " lists no files";

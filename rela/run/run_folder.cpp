@@ -39,7 +39,7 @@ FlatJson read_flat(const std::filesystem::path& path, std::vector<std::string>& 
   FlatJson out;
   if (!std::filesystem::exists(path)) return out;
   try {
-    flatten(parse_json(read_file(path.string())), "", out);
+    flatten(parse_json(read_text_file(path.string())), "", out);
   } catch (const JsonError& e) {
     problems.push_back(path.filename().string() + " is not complete JSON: " + e.what());
   }

@@ -29,7 +29,7 @@ std::optional<RunStatus> read_status(const std::filesystem::path& out_dir) {
   const std::filesystem::path file = out_dir / RunStatus::kFile;
   if (!std::filesystem::exists(file)) return std::nullopt;
   try {
-    return read_fields<RunStatus>(parse_json(read_file(file.string())));
+    return read_fields<RunStatus>(parse_json(read_text_file(file.string())));
   } catch (const JsonError&) {
     return std::nullopt;
   }

@@ -99,7 +99,7 @@ SavedTraining::SavedTraining(fs::path folder, const ExperimentConfig& config,
                              const ImageDataset& images)
     : folder_(std::move(folder)),
       file_(path_of(folder_, "state.json")),
-      json_(parse_json(read_file(file_))) {
+      json_(parse_json(read_text_file(file_))) {
   const auto version = required_member<int64_t>(json_, "state_version", file_);
   RELA_CHECK(version == kStateVersion, WeightsError, file_, ": state version ", version,
              "; this program reads ", kStateVersion);

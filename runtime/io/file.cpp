@@ -184,8 +184,11 @@ void InOutFile::sync() {
   if (fsync(descriptor()) != 0) throw_io(path(), "cannot be made durable", errno);
 }
 
-std::string read_file(const std::string& path) {
+std::string read_file(const std::string& path, int64_t most) {
   const InputFile file(path);
+  RELA_CHECK(file.size() <= most, IoError, path, ": ", file.size(),
+             " bytes, and it is read whole; at most ", most,
+             " are accepted: name another file, or move this one away");
   std::string contents(static_cast<size_t>(file.size()), '\0');
   file.read_at(0, contents.data(), file.size());
   return contents;

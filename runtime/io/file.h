@@ -55,10 +55,9 @@ class InOutFile : public InputFile {
   void sync();
 };
 
-/// The contents of a regular file.
-std::string read_file(const std::string& path);
-/// The same for a file that people write, such as a config: a large one is an IoError, since it is
-/// something else.
+/// The contents of a regular file. One of more than `most` bytes is an IoError, and is not read.
+std::string read_file(const std::string& path, int64_t most = int64_t{1} << 30);
+/// The same for a short file of text, such as a config: a large one is something else.
 std::string read_text_file(const std::string& path);
 
 /// Writes a file that appears under its name complete or not at all: bytes go to a temporary

@@ -213,6 +213,34 @@ class OutputFolder(ProgramTest):
         self.assertIsNone(process.poll())
 
 
+class LargeFiles(ProgramTest):
+    """Files of 3 GB, nearly all of it holes, are refused before they are read."""
+
+    def make(self, path, start=b""):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(start)
+        os.truncate(path, 3 << 30)
+        return path
+
+    def test_files_of_text(self):
+        results = self.make(self.top / "results.json", b"{")
+        done = run_program("experiment", "--draw", results, "--out", self.top / "x.svg")
+        self.assertFails(done, IO, results, "3221225472 bytes are too many for a file of text")
+        run = self.trained("run", "--max-steps", 2)
+        config = self.make(run / "exported/config.json")
+        done = run_program("evaluate", "knn", "--run", run.folder, "--format", "synthetic")
+        self.assertFails(done, IO, config, "too many for a file of text")
+
+    def test_a_record(self):
+        record = self.make(self.trained("run", "--max-steps", 2) / "metrics.jsonl")
+        self.assertFails(self.train("run", "--resume", "auto"), IO, record, "at most 1073741824 are accepted")
+
+    def test_a_picture(self):
+        picture = self.make(self.top / "pictures/a/x.jpg", b"\xff\xd8\xff\xe0")
+        done = run_program("pack", self.top / "pictures", self.top / "x.pack")
+        self.assertFails(done, DATA, picture, "a picture of 3221225472 bytes; at most 536870910 are read")
+
+
 class DataFiles(ProgramTest):
     def setUp(self):
         super().setUp()

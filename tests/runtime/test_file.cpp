@@ -128,6 +128,17 @@ TEST(InOutFile, ADiskWithoutRoomIsNoticedAtOnce) {
   EXPECT_THAT(names_in(dir), IsEmpty());
 }
 
+TEST(ReadFile, ALargerOneIsRefusedBeforeItIsRead) {
+  const TempDir dir;
+  const std::string path = dir.write("file", "text");
+  EXPECT_EQ(read_file(path, 4), "text");
+  std::filesystem::resize_file(path, int64_t{3} << 30);  // all of it holes
+  EXPECT_EQ(io_error_of([&] { read_file(path); }),
+            path +
+                ": 3221225472 bytes, and it is read whole; at most 1073741824 are accepted: name "
+                "another file, or move this one away");
+}
+
 TEST(ReadTextFile, ALargeFileIsSomethingElse) {
   const TempDir dir;
   const std::string path = dir.write("file", "text");

@@ -12,6 +12,8 @@ namespace rela {
 
 /// Larger pictures are refused before their memory is asked for. Pillow's limit.
 inline constexpr int64_t kMaxImagePixels = 178'956'970;
+/// Of a picture's file: as many as that many pixels take.
+inline constexpr int64_t kMaxEncodedBytes = 3 * kMaxImagePixels;
 
 enum class ImageType : uint8_t { kJpeg, kPng, kWebp };
 /// None for everything else.

@@ -24,6 +24,8 @@ std::vector<uint8_t>& encoded_buffer() {
 
 std::span<const uint8_t> read_part(const InputFile& file, int64_t offset, int64_t bytes,
                                    std::vector<uint8_t>& buffer) {
+  RELA_CHECK(bytes <= kMaxEncodedBytes, DataError, "a picture of ", bytes, " bytes; at most ",
+             kMaxEncodedBytes, " are read");
   if (buffer.size() < static_cast<size_t>(bytes)) buffer.resize(static_cast<size_t>(bytes));
   file.read_at(offset, buffer.data(), bytes);
   return {buffer.data(), static_cast<size_t>(bytes)};
