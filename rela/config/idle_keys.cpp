@@ -44,6 +44,40 @@ bool is_about(const Condition& condition, std::string_view key) {
   return condition.key.ends_with('.') ? key.starts_with(condition.key) : key == condition.key;
 }
 
+/// The keys of a value and of all below it.
+void add_keys(const std::string& path, const JsonValue& value, std::vector<std::string>& keys) {
+  const auto* section = value.as<JsonValue::Object>();
+  if (section == nullptr) return keys.push_back(path);
+  for (const auto& [key, member] : *section) add_keys(cat(path, ".", key), member, keys);
+}
+
+/// What KEY=VALUE sets: KEY itself, or the keys of a section that is given whole.
+std::vector<std::string> keys_of(const std::string& assignment) {
+  const size_t equals = assignment.find('=');
+  const std::string path = assignment.substr(0, equals);
+  std::vector<std::string> keys;
+  try {
+    add_keys(path, parse_json(assignment.substr(equals + 1)), keys);
+  } catch (const JsonError&) {
+    keys = {path};  // plain text
+  }
+  return keys;
+}
+
+/// "optimizer.momentum: no effect with ..."; empty for a key that has one.
+std::string complaint_about(const std::string& key, const JsonValue& config) {
+  for (const Condition& condition : conditions()) {
+    if (!is_about(condition, key)) continue;
+    const auto& value = *value_at(config, condition.other)->as<std::string>();
+    if (std::ranges::count(condition.values, value) > 0) continue;
+    std::string line = cat(key, ": no effect with ", condition.other, " ", value, "; ");
+    for (const std::string_view good : condition.values)
+      line += cat(good == condition.values.front() ? "" : ", ", good);
+    return line + (condition.values.size() == 1 ? " uses it" : " use it");
+  }
+  return "";
+}
+
 }  // namespace
 
 std::vector<std::string> idle_overrides(const ExperimentConfig& config,
@@ -51,16 +85,9 @@ std::vector<std::string> idle_overrides(const ExperimentConfig& config,
   const JsonValue resolved = parse_json(to_resolved_json(config));
   std::vector<std::string> lines;
   for (const std::string& assignment : overrides) {
-    const std::string key = assignment.substr(0, assignment.find('='));
-    for (const Condition& condition : conditions()) {
-      if (!is_about(condition, key)) continue;
-      const auto& value = *value_at(resolved, condition.other)->as<std::string>();
-      if (std::ranges::count(condition.values, value) > 0) continue;
-      std::string line = cat(key, ": no effect with ", condition.other, " ", value, "; ");
-      for (const std::string_view good : condition.values)
-        line += cat(good == condition.values.front() ? "" : ", ", good);
-      lines.push_back(line + (condition.values.size() == 1 ? " uses it" : " use it"));
-      break;
+    for (const std::string& key : keys_of(assignment)) {
+      const std::string complaint = complaint_about(key, resolved);
+      if (!complaint.empty()) lines.push_back(complaint);
     }
   }
   return lines;

@@ -113,5 +113,19 @@ TEST(IdleOverrides, KeysThatChangeNothingAreNamedWithWhatUsesThem) {
                   "rela.pca_dim: no effect with method byol; rela_byol, rela_supervised use it"));
 }
 
+TEST(IdleOverrides, KeysInAWholeSectionAreNamedToo) {
+  const test::TempDir dir;
+  const std::vector<std::string> overrides{
+      R"(optimizer={"name": "adamw", "momentum": 0.3, "eps": 1e-6})",
+      R"(rela={"switch": {"mode": "never"}})"};
+  const ExperimentConfig config = load_config(dir.write("c.json", small_config()), overrides);
+  EXPECT_THAT(
+      idle_overrides(config, overrides),
+      testing::ElementsAre("optimizer.momentum: no effect with optimizer.name adamw; lars, sgd use "
+                           "it",
+                           "rela.switch.mode: no effect with method byol; rela_byol, "
+                           "rela_supervised use it"));
+}
+
 }  // namespace
 }  // namespace rela
