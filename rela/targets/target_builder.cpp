@@ -96,9 +96,7 @@ TargetBuilder::TargetBuilder(const Prior& prior, const ImageDataset& dataset, Ta
       options_(std::move(options)),
       wanted_(wanted_width(prior, dataset, options_)),
       identity_(target_identity(prior, dataset, wanted_)) {
-  std::error_code failure;  // a link stays a link
-  if (fs::is_symlink(options_.path, failure))
-    options_.path = fs::weakly_canonical(options_.path, failure).string();
+  options_.path = replaceable_file(options_.path);
   RowFile::check_replaceable(options_.path);
 }
 

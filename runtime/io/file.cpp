@@ -51,24 +51,28 @@ int64_t temporary_owner(std::string_view candidate, const std::string& name) {
   return error == std::errc() && stop != candidate.end() && *stop == '-' ? pid : 0;
 }
 
-/// The file that a rename to `path` may replace: the target of a symbolic link, not the link.
-std::string replaceable_file(std::string path) {
-  std::error_code failure;
-  if (std::filesystem::is_symlink(path, failure)) {
-    const std::string target = std::filesystem::weakly_canonical(path, failure).string();
-    if (failure) throw_io(path, "the link cannot be followed", failure.value());
-    path = target;
-  }
-  const std::filesystem::file_status status = std::filesystem::status(path, failure);
-  RELA_CHECK(!std::filesystem::exists(status) || std::filesystem::is_regular_file(status), IoError,
-             path,
-             std::filesystem::is_directory(status) ? ": is a directory"
-                                                   : ": is a device, a pipe or a socket",
-             "; name a file");
-  return path;
-}
-
 }  // namespace
+
+std::string replaceable_file(const std::string& path) {
+  namespace fs = std::filesystem;
+  constexpr int kMostLinks = 40;  // as Linux allows
+  std::error_code failure;
+  const fs::file_status status = fs::status(path, failure);
+  RELA_CHECK(!fs::exists(status) || fs::is_regular_file(status), IoError, path,
+             fs::is_directory(status) ? ": is a directory" : ": is a device, a pipe or a socket",
+             "; name a file");
+  fs::path at = path;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(at, failure)); ++links) {
+    const fs::path target = fs::read_symlink(at, failure);
+    if (failure || links == kMostLinks)
+      throw_io(path, "the link cannot be followed", failure ? failure.value() : ELOOP);
+    at = at.parent_path() / target;
+  }
+  const std::string folder = folder_of(at.string());
+  RELA_CHECK(at == path || fs::is_directory(folder), IoError, path, ": is a link to ", at.string(),
+             ", and there is no folder ", folder, "; make it, or name another file");
+  return at.string();
+}
 
 void throw_io(const std::string& path, const std::string& what, int code) {
   if (code == ENOSPC) {

@@ -84,6 +84,11 @@ class AtomicFile {
 
 void write_file_atomic(const std::string& path, std::string_view contents);
 
+/// The file that is written where `path` says so: `path` itself, or where a symbolic link leads,
+/// which stays. Throws IoError if that is no regular file, or a link that leads into a folder that
+/// is not there: then it names both.
+std::string replaceable_file(const std::string& path);
+
 /// Removes the temporary siblings that AtomicFiles of this name have left because their processes
 /// were killed: this process's, and those that nobody has written to for so long. Failures are
 /// ignored.

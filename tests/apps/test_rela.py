@@ -180,6 +180,15 @@ class TargetFile(RelaTest):
         self.assertIn(f"{features}: not a file of targets; starting it anew", text)
         self.assertEqual(run.results(8), self.first.results(8))
 
+    def test_targets_go_through_a_link(self):
+        link, new = self.top / "link", self.top / "new.bin"
+        link.symlink_to(new)
+        for _ in range(2):  # first it leads nowhere
+            self.trained("linked", "--overwrite", changes={**self.changes, "rela.targets_path": str(link)})
+            self.assertTrue(link.is_symlink())
+            self.assertEqual(new.read_bytes(), self.targets.read_bytes())
+            new.write_bytes(b"")
+
     def test_files_that_are_no_targets_are_not_overwritten(self):
         data = write_cifar10(self.top / "data")
         for name, place in (("data_batch_1.bin", data / "data_batch_1.bin"), ("note", self.targets),

@@ -64,6 +64,22 @@ class CommandLine(ProgramTest):
         self.assertFails(self.train("link"), IO, "link")
         self.assertTrue(link.is_symlink())
 
+    def test_outputs_go_through_links_and_never_to_devices(self):
+        run = self.trained("run")
+        link, new = self.top / "link", self.top / "new.safetensors"
+        link.symlink_to(new)
+        embed = ("embed", "--run", run.folder, "--format", "synthetic", "--synthetic-images", 20, "--out")
+        self.assertExit(run_program(*embed, link), DONE)
+        self.assertTrue(link.is_symlink() and new.is_file())
+        lost = self.top / "lost"
+        lost.symlink_to(self.top / "nowhere/new")
+        for out, words in ((lost, f"{lost}: is a link to {self.top}/nowhere/new, and there is no folder"),
+                           ("/dev/stdout", "/dev/stdout: is a device, a pipe or a socket; name a file")):
+            result = run_program(*embed, out)
+            self.assertFails(result, IO, words)
+            self.assertNotIn("loaded", result.stderr)
+        self.assertTrue(lost.is_symlink())
+
     def test_a_runs_own_config_can_replace_it(self):
         run = self.trained("run")
         result = run_program("train_byol", run / "config.json", "--out", run.folder, "--overwrite")

@@ -17,6 +17,8 @@
 namespace rela {
 namespace {
 
+namespace fs = std::filesystem;
+
 using test::TempDir;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -238,6 +240,30 @@ TEST(AtomicFile, ReplacesWhatALinkPointsToAndNotTheLink) {
   EXPECT_EQ(read_file(path), "new");
   EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
   EXPECT_THAT(names_in(dir), ElementsAre("file", "link"));
+}
+
+TEST(AtomicFile, MakesWhatALinkPointsToIfItsFolderIsThere) {
+  const TempDir dir;
+  const fs::path link = dir / "link", chain = dir / "chain";
+  fs::create_symlink("new", link);
+  fs::create_symlink(link, chain);
+  write_file_atomic(chain, "text");
+  EXPECT_EQ(read_file(dir / "new"), "text");
+  EXPECT_TRUE(fs::is_symlink(link));
+  fs::remove(link);
+  fs::create_symlink("nowhere/new", link);
+  const std::string folder = dir / "nowhere";
+  EXPECT_EQ(io_error_of([&] { check_writable(link); }),
+            link.string() + ": is a link to " + folder + "/new, and there is no folder " + folder +
+                "; make it, or name another file");
+  EXPECT_TRUE(fs::is_symlink(link));
+}
+
+TEST(AtomicFile, ADeviceIsRefusedUnderTheNameThatWasGiven) {
+  const TempDir dir;
+  fs::create_symlink("/dev/null", dir / "link");
+  EXPECT_EQ(io_error_of([&] { check_writable(dir / "link"); }),
+            (dir / "link").string() + ": is a device, a pipe or a socket; name a file");
 }
 
 TEST(AtomicFile, NeverReplacesAPipe) {
