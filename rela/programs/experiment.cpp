@@ -9,6 +9,7 @@
 #include "rela/experiments/table.h"
 #include "rela/programs/command_line.h"
 #include "rela/programs/program.h"
+#include "rela/run/signals.h"
 #include "rela/train/run_check.h"
 #include "runtime/io/file.h"
 #include "runtime/io/nearest.h"
@@ -152,6 +153,7 @@ ExitCode run(int argc, const char* const* argv) {
   Arguments a;
   describe(app, a);
   if (!app.parse(argc, argv)) return ExitCode::kDone;
+  if (a.dry_run || !a.draw.empty()) release_signals();  // nothing would come of them
   if (a.table_help) {
     std::fputs(table_markdown().c_str(), stdout);
     return ExitCode::kDone;

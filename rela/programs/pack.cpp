@@ -103,6 +103,7 @@ ExitCode run(int argc, const char* const* argv) {
     }
     RELA_CHECK(a.out.empty(), UsageError, "OUT: \"", a.out,
                "\"; --verify writes nothing; leave it out");
+    release_signals();
     return verify(a);
   }
   const DatasetSource source = source_of(a, a.split.empty() ? "train" : a.split);
@@ -111,9 +112,11 @@ ExitCode run(int argc, const char* const* argv) {
              "\" is there already, and is no packed data set; name another file, or delete it");
   constexpr auto kSurelyLeft = std::chrono::minutes(10);  // by a process that was killed
   remove_unfinished(a.out, kSurelyLeft);
-  const SignalWatch signals;
+  // To the end of the process: the packed file may be in place, and a signal be on its way.
+  [[maybe_unused]] static const SignalWatch& signals = *new SignalWatch;
   const StopAtOnce stop([&] {
-    log_warning("stopped by ", SignalWatch::stop_signal_name(), "; nothing was written");
+    log_warning("stopped by ", SignalWatch::stop_signal_name(),
+                "; nothing was written, the same command starts again");
     remove_unfinished(a.out, kSurelyLeft);
   });
   const auto set = open_photos(source);

@@ -278,6 +278,8 @@ ExitCode run(int argc, const char* const* argv) {
     std::fputs((a.config_help ? config_markdown() : config_schema()).c_str(), stdout);
     return ExitCode::kDone;
   }
+  const bool trains = a.preview == 0 && !a.print_config && !a.print_schedule && !a.check;
+  if (!trains) release_signals();  // nothing would come of them
   const ExperimentConfig config = load(a);
   set_memory_advice(cat("lower batch_size, or ", how_to_shrink(config.backbone)));
   if (a.preview > 0) {

@@ -29,7 +29,26 @@ void on_signal(int number) {
   if (urges) is_urgent = 1;
 }
 
+constexpr int kHeldSignals[] = {SIGUSR1, SIGUSR2, SIGHUP};  // the others are meant to end it
+
+sigset_t held_signals() noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : kHeldSignals) sigaddset(&set, signal);
+  return set;
+}
+
 }  // namespace
+
+void hold_signals() noexcept {
+  const sigset_t held = held_signals();
+  pthread_sigmask(SIG_BLOCK, &held, nullptr);
+}
+
+void release_signals() noexcept {
+  const sigset_t held = held_signals();
+  pthread_sigmask(SIG_UNBLOCK, &held, nullptr);
+}
 
 SignalWatch::SignalWatch() : is_outer_(!is_watched.exchange(true)) {
   if (!is_outer_) return;
@@ -45,11 +64,14 @@ SignalWatch::SignalWatch() : is_outer_(!is_watched.exchange(true)) {
     const bool is_ignored = kRunSignals[i] == SIGHUP && before_[i].sa_handler == SIG_IGN;
     if (!is_ignored) sigaction(kRunSignals[i], &action, nullptr);
   }
+  pthread_sigmask(SIG_BLOCK, nullptr, &mask_before_);
+  release_signals();
 }
 
 SignalWatch::~SignalWatch() {
   if (!is_outer_) return;
   is_watched = false;
+  pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
   for (size_t i = 0; i < std::size(kRunSignals); ++i)
     sigaction(kRunSignals[i], &before_[i], nullptr);
 }
@@ -88,6 +110,7 @@ ExitCode StopAtOnce::exit_code() {
 }
 
 StopAtOnce::StopAtOnce(std::function<void()> last_words) : last_words_(std::move(last_words)) {
+  if (SignalWatch::stop_requested()) end();  // the thread might come too late
   const StopSignalsBlocked inherited;
   thread_ = start_thread([this] { watch(); });
 }
@@ -97,16 +120,18 @@ StopAtOnce::~StopAtOnce() {
   thread_.join();
 }
 
+void StopAtOnce::end() {
+  last_words_();
+  if (exit_code() == ExitCode::kStoppedBySignal)
+    std::_Exit(static_cast<int>(exit_code()));  // no thread can unwind another
+  const int number = SignalWatch::stop_signal_number();
+  std::signal(number, SIG_DFL);
+  kill(getpid(), number);  // for the main thread: in others it is blocked
+}
+
 void StopAtOnce::watch() {
   while (!is_over_) {
-    if (SignalWatch::stop_requested()) {
-      last_words_();
-      if (exit_code() == ExitCode::kStoppedBySignal)
-        std::_Exit(static_cast<int>(exit_code()));  // no thread can unwind another
-      const int number = SignalWatch::stop_signal_number();
-      std::signal(number, SIG_DFL);
-      kill(getpid(), number);  // for the main thread: here it is blocked
-    }
+    if (SignalWatch::stop_requested()) end();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
 }

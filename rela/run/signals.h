@@ -18,6 +18,12 @@
 
 namespace rela {
 
+/// USR1, USR2 and HUP wait, instead of ending the process, until a SignalWatch handles them or
+/// release_signals() lets them through; also through an exec, and in child processes. The first
+/// thing in main() of programs that handle them.
+void hold_signals() noexcept;
+void release_signals() noexcept;
+
 enum class SignalRequest : uint8_t { kNone, kCheckpoint, kCheckpointAndStop };
 
 /// Handles the signals above from construction to destruction. An instance within the life of
@@ -40,6 +46,7 @@ class SignalWatch {
 
  private:
   bool is_outer_;
+  sigset_t mask_before_ = {};
   struct sigaction before_[std::size(kRunSignals)] = {};
 };
 
@@ -51,7 +58,8 @@ class StopAtOnce {
   /// need to know one code only; 128 + the signal's number after TERM or INT, which kill.
   static ExitCode exit_code();
 
-  /// `last_words` is called before, on another thread; it must not throw.
+  /// `last_words` is called before, on another thread, or by the constructor if the request is
+  /// older; it must not throw.
   explicit StopAtOnce(std::function<void()> last_words);
   ~StopAtOnce();
   StopAtOnce(const StopAtOnce&) = delete;
@@ -59,6 +67,7 @@ class StopAtOnce {
 
  private:
   void watch();
+  void end();
 
   std::function<void()> last_words_;
   std::atomic<bool> is_over_ = false;

@@ -205,6 +205,21 @@ class ProgramTest(unittest.TestCase):
         self.addCleanup(end)
         return process, Run(self.top / out)
 
+    def caught_early(self, start):
+        """A process, as start() gives it, caught while USR1, USR2 and HUP wait to be handled.
+
+        That takes a few milliseconds only, which a busy machine may miss."""
+        for _ in range(50):
+            process = start()
+            deadline = time.monotonic() + 0.5
+            while process.poll() is None and time.monotonic() < deadline:
+                blocked = blocked_signals(process)
+                if {signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP} <= blocked and signal.SIGTERM not in blocked:
+                    return process
+            process.kill()
+            process.communicate()
+        self.fail("no signal waits")
+
     def wait_until(self, condition, process):
         """Polls until the condition holds; fails if the process ends first."""
         deadline = time.monotonic() + TIMEOUT_S

@@ -232,6 +232,12 @@ class Interrupted(ExperimentTest):
                 self.stop_driver(number)
                 shutil.rmtree(self.out)
 
+    def test_a_signal_in_the_first_moments_waits(self):
+        for number in (signal.SIGUSR1, signal.SIGHUP):
+            process = self.caught_early(lambda: self.start_experiment(**self.endless()))
+            process.send_signal(number)
+            self.assertEqual(process.wait(TIMEOUT_S), STOPPED, number)
+
     def stop_driver(self, number):
         process = self.start_experiment(**self.endless())
         self.wait_for_checkpoint(process, "byol-r0.5-s1")

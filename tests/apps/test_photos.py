@@ -215,6 +215,12 @@ class Photos(ProgramTest):
     def test_pack_that_is_stopped_or_killed_leaves_nothing_for_ever(self):
         folder, pack = self.many_large_pictures(), self.top / "x.pack"
         left = lambda: sorted(self.top.glob("x.pack*"))
+        for number in (signal.SIGUSR1, signal.SIGHUP):
+            process = self.caught_early(
+                lambda: subprocess.Popen([APPS / "pack", folder, pack], stderr=subprocess.PIPE, text=True))
+            process.send_signal(number)
+            _, words = process.communicate(timeout=TIMEOUT_S)
+            self.assertEqual((process.returncode, left()), (STOPPED, []), words)
         for number in (signal.SIGINT, signal.SIGKILL):
             process = subprocess.Popen([APPS / "pack", folder, pack], stderr=subprocess.PIPE, text=True)
             self.wait_until(left, process)

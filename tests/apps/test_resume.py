@@ -117,6 +117,16 @@ class Signals(ProgramTest):
     def test_int_stops_with_a_checkpoint(self):
         self.stop_early(signal.SIGINT)
 
+    def test_signals_from_the_first_moment_wait_until_they_are_handled(self):
+        for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGUSR2):
+            start = lambda: self.start_training("run", "--overwrite", changes={"max_steps": ENDLESS})[0]
+            process = self.caught_early(start)
+            process.send_signal(number)
+            if number == signal.SIGUSR2:
+                self.wait_until(Run(self.top / "run").checkpoint_steps, process)
+                process.send_signal(signal.SIGUSR1)
+            self.assertEqual(process.wait(TIMEOUT_S), STOPPED, number)
+
     def test_second_term_ends_at_once(self):
         process, run = self.start_training("run", changes={"accum_steps": 100_000})
         self.wait_until(lambda: run.events("start"), process)
