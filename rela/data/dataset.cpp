@@ -36,8 +36,7 @@ DataFormat data_format(const std::string& name) {
     if (name == f.name) return f.format;
     known += cat(known.empty() ? "" : ", ", f.name);
   }
-  throw ConfigError(
-      cat("data.format: \"", name, "\" cannot be read by this version; available: ", known));
+  throw UsageError(cat("--format: \"", name, "\"; allowed: ", known));
 }
 
 std::string default_cache_folder() { return Tuning::default_choice_folder(); }

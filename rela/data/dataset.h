@@ -86,7 +86,7 @@ struct NamedDataFormat {
 };
 /// All formats, with their names in configs and on command lines.
 std::span<const NamedDataFormat> data_formats();
-/// Throws ConfigError for an unknown name, listing the known ones.
+/// For --format: throws UsageError for an unknown name, listing the known ones.
 DataFormat data_format(const std::string& name);
 
 struct DatasetSource {

@@ -10,7 +10,7 @@
 namespace rela {
 
 std::vector<int64_t> choose_queries(const ImageDataset& dataset, int64_t count, uint64_t seed) {
-  RELA_CHECK(count >= 1 && count <= dataset.size(), ConfigError, "queries: ", count, "; 1 to ",
+  RELA_CHECK(count >= 1 && count <= dataset.size(), ConfigError, "--queries: ", count, "; 1 to ",
              dataset.size(), " are allowed, as many as there are test images");
   std::vector<int64_t> order;
   draw_epoch_order(seed, /*epoch=*/0, dataset.size(), dataset.size(), order);

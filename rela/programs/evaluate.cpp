@@ -69,7 +69,7 @@ EvalResult run_knn(const Arguments& a, Device device) {
   const Subset train(*all, a.train_images > 0 ? a.train_images : all->size(), kSubsetSeed);
   check_neighbour_count(std::min(a.knn.k, train.size()), device);
   std::optional<NeighbourPicture> picture;
-  if (!a.sheet.picture.empty()) picture.emplace(a.sheet, train, *test, device);
+  if (!a.sheet.picture.empty()) picture.emplace(a.sheet, train, *test, device, 1);
   const NamedModel model = knn_model(a, *all, device);
   const FeatureSet bank = model.features(train, "training");
   const FeatureSet queries = model.features(*test, "test");

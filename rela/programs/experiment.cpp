@@ -117,8 +117,8 @@ ExitCode check_cells(const Plan& plan, const std::vector<CellResult>& results,
     if (!checked.insert(to_resolved_json(alike)).second) continue;
     try {
       const std::string why_not = check_run(config).why_not_evaluated;
-      RELA_CHECK(plan.evaluate.empty() || why_not.empty(), DataError, config.data.train_path, ": ",
-                 why_not, ", which the table's \"evaluate\" needs");
+      RELA_CHECK(plan.evaluate.empty() || why_not.empty(), DataError, why_not,
+                 ", which the table's \"evaluate\" needs");
     } catch (const Error& e) {
       if (told.insert(e.what()).second) log_error(cell.name, ": ", e.what());
       if (code == ExitCode::kDone) code = e.exit_code();

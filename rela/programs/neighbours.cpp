@@ -1,5 +1,6 @@
 #include "rela/programs/neighbours.h"
 
+#include "rela/data/images/decode.h"
 #include "rela/eval/cosine_search.h"
 #include "rela/eval/raw_pixels.h"
 #include "rela/programs/named_model.h"
@@ -11,15 +12,18 @@
 namespace rela {
 namespace {
 
+int64_t model_count(const NeighboursArguments& a) {
+  return std::ssize(a.runs) + std::ssize(a.untrained) + std::ssize(a.weights) + (a.pixels ? 1 : 0);
+}
+
 void check_arguments(const NeighboursArguments& a) {
-  const size_t models =
-      a.runs.size() + a.untrained.size() + a.weights.size() + (a.pixels ? 1U : 0U);
+  const int64_t models = model_count(a);
   RELA_CHECK(models > 0, UsageError,
              "--run, --untrained, --weights, --pixels: no model was named; name one or more");
   RELA_CHECK(a.models.size() == a.weights.size(), UsageError, "--model: given ", a.models.size(),
              " times for ", a.weights.size(),
              " times --weights; each --weights needs its model's name, e.g. resnet18");
-  RELA_CHECK(a.names.empty() || a.names.size() == models, UsageError, "--name: given ",
+  RELA_CHECK(a.names.empty() || std::ssize(a.names) == models, UsageError, "--name: given ",
              a.names.size(), " times for ", models, " models; give one for each, in their order");
   RELA_CHECK(!a.sheet.picture.empty(), UsageError, "--out: no file was named for the picture");
 }
@@ -94,7 +98,7 @@ void describe_neighbours(CommandLine& app, NeighboursArguments& a) {
 }
 
 NeighbourPicture::NeighbourPicture(const SheetArguments& arguments, const Subset& candidates,
-                                   const ImageDataset& test, Device device)
+                                   const ImageDataset& test, Device device, int64_t models)
     : file_(arguments.picture),
       candidates_(candidates),
       sheet_{
@@ -109,6 +113,13 @@ NeighbourPicture::NeighbourPicture(const SheetArguments& arguments, const Subset
              ": ", arguments.k, "; 1 to ", candidates.size(),
              " are allowed, as many as there are training images to search");
   check_neighbour_count(arguments.k, device);
+  NeighbourSheet empty = sheet_;
+  empty.groups.resize(static_cast<size_t>(models));
+  const SheetLayout layout(empty);  // as far as the queries show how large images are
+  RELA_CHECK(layout.width() * layout.height() <= kMaxImagePixels, ConfigError, "--queries, ",
+             arguments.k_option, ": a picture of ", layout.width(), " x ", layout.height(),
+             " pixels; at most ", kMaxImagePixels,
+             " can be drawn; lower one of them, or the magnification of the images");
 }
 
 Neighbours NeighbourPicture::add(const std::string& name, const FeatureSet& bank,
@@ -135,7 +146,7 @@ void draw_neighbours(const CommandLine& app, const NeighboursArguments& a) {
   const auto train = open_data(a.data, Split::kTrain);
   const auto test = open_test_data(a.data, *train);
   const Subset candidates(*train, a.candidates > 0 ? a.candidates : train->size(), a.sheet.seed);
-  NeighbourPicture picture(a.sheet, candidates, *test, device);
+  NeighbourPicture picture(a.sheet, candidates, *test, device, model_count(a));
   JsonValue::Array models;
   for (const NamedModel& model : load_models(app, a, *train, device)) {
     log_info("neighbours by ", model.name);

@@ -29,9 +29,10 @@ struct SheetArguments {
 class NeighbourPicture {
  public:
   /// Chooses the queries among the test images. Throws ConfigError for more queries or neighbours
-  /// than there are images, UnsupportedError for more neighbours than the device can find.
+  /// than there are images or than a picture can show of so many models, UnsupportedError for more
+  /// neighbours than the device can find.
   NeighbourPicture(const SheetArguments& arguments, const Subset& candidates,
-                   const ImageDataset& test, Device device);
+                   const ImageDataset& test, Device device, int64_t models);
 
   const Subset& queries() const { return queries_; }
   /// Of the queries in the test split.

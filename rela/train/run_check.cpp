@@ -37,10 +37,13 @@ void check_disk(const ExperimentConfig& config, int64_t bytes) {
               format_bytes(static_cast<size_t>(space.available)), " are free");
 }
 
-std::string why_not_evaluated(const ImageDataset& train, const ImageDataset* test) {
-  if (!train.has_labels()) return "the training images have no labels";
-  if (test == nullptr) return "there is no test split; name one by data.val_path";
-  return test->has_labels() ? "" : "the test images have no labels";
+std::string why_not_evaluated(const DataConfig& data, const ImageDataset& train,
+                              const ImageDataset* test) {
+  if (!train.has_labels()) return data.train_path + ": the training images have no labels";
+  if (test == nullptr)
+    return data.train_path + ": there is no test split; name one by data.val_path";
+  const std::string& path = data.val_path.empty() ? data.train_path : data.val_path;
+  return test->has_labels() ? "" : path + ": the test images have no labels";
 }
 
 }  // namespace
@@ -62,7 +65,7 @@ RunCheck check_run(const ExperimentConfig& config, const fs::path& checkpoint) {
           .steps = length.total_steps,
           .features = learner->feature_width(),
           .checkpoint_bytes = bytes,
-          .why_not_evaluated = why_not_evaluated(*train, test.get())};
+          .why_not_evaluated = why_not_evaluated(config.data, *train, test.get())};
 }
 
 }  // namespace rela

@@ -17,7 +17,8 @@ struct RunCheck {
   int64_t steps = 0;
   int64_t features = 0;
   int64_t checkpoint_bytes = 0;   // about
-  std::string why_not_evaluated;  // kNN and linear evaluation need labels and a test split
+  std::string why_not_evaluated;  // with the path: kNN and linear evaluation need labels and a
+                                  // test split
 };
 
 /// Opens all that a run needs, and trains nothing: device, data, model, the prior's weights, and

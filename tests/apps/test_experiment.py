@@ -9,8 +9,8 @@ import subprocess
 import unittest
 import xml.etree.ElementTree
 
-from programs import (APPS, CONFIG, DATA, DEVICE, DONE, IO, POLL_S, SOURCE, STOPPED, USAGE, ProgramTest, Run, changed,
-                      environment, run_program, write_cifar10)
+from programs import (APPS, CONFIG, DATA, DEVICE, DONE, IO, POLL_S, SOURCE, STOPPED, TIMEOUT_S, USAGE, ProgramTest,
+                      Run, changed, environment, run_program, write_cifar10)
 
 FAILED = 1
 ENDLESS = 1_000_000
@@ -259,6 +259,13 @@ class Failures(ExperimentTest):
                                    "eval.knn_every_epochs": 0, "batch_size": 2})
         result = self.experiment("--dry-run", base=base, evaluate=["linear"], runs=[{"name": "byol", "seeds": [1]}])
         self.assertFails(result, DATA, "the training images have no labels", "\"evaluate\"")
+        labelled = self.top / "labelled/train/a"
+        labelled.mkdir(parents=True)
+        for picture in flat.iterdir():
+            shutil.copy(picture, labelled)
+        base = changed(base, {"data.train_path": str(labelled.parent), "data.val_path": str(flat)})
+        result = self.experiment("--dry-run", base=base, evaluate=["linear"], runs=[{"name": "byol", "seeds": [1]}])
+        self.assertFails(result, DATA, f"{flat}: the test images have no labels", "\"evaluate\"")
 
     def test_a_result_that_was_lost_is_not_silently_missing_from_the_mean(self):
         self.assertExit(self.experiment("--only", "byol"), DONE)

@@ -126,7 +126,7 @@ class SmallData(Sheets):
     def test_knn_checks_the_sheet_before_it_computes(self):
         for words, args in ((("--picture", "ends in .png"), ("--picture", self.top / "bad.jpg")),
                             (("--neighbours", "1 to 60"), ("--picture", self.top / "bad.png", "--neighbours", 61)),
-                            (("queries", "1 to 30"), ("--picture", self.top / "bad.png", "--queries", 31)),
+                            (("--queries", "1 to 30"), ("--picture", self.top / "bad.png", "--queries", 31)),
                             (("--queries", "--picture"), ("--queries", 3)),
                             (("--neighbours", "--picture"), ("--neighbours", 3))):
             done = run_program("evaluate", "knn", "--run", self.run_folder.folder, "--data", self.data, *args)
@@ -141,7 +141,9 @@ class SmallData(Sheets):
                 (USAGE, ("--run", run, "--name", "a", "--name", "b"), ("--name", "given 2 times for 1 models")),
                 (USAGE, ("--weights", "x"), ("--model", "resnet18")),
                 (USAGE, ("--run", run, "--k", 61), ("--k", "1 to 60")),
-                (USAGE, ("--run", run, "--queries", 31), ("queries", "1 to 30")),
+                (USAGE, ("--run", run, "--queries", 31), ("--queries", "1 to 30")),
+                (USAGE, ("--pixels", "--queries", 30, "--k", 60, "--scale", 16),
+                 ("--queries, --k: a picture of 3", " pixels; at most 178956970 can be drawn")),
                 (USAGE, ("--run", run, "--out", ""), ("--out",)),
                 (USAGE, ("--run", run, "--seed", -1), ("--seed", "-1; 0 or more")),
                 (IO, ("--untrained", self.top), ("config.resolved.json", "train_byol")),

@@ -117,7 +117,8 @@ Footer read_footer(const InputFile& file) {
              ": not a packed data set; pack writes one");
   file.read_at(file.size() - kFooterBytes, &footer, kFooterBytes);
   RELA_CHECK(std::string_view(footer.magic, 8) == kMagic, DataError, file.path(),
-             ": cut short; fetch or pack it again");
+             ": does not end as packed files do: it is cut short, or something was added; fetch or "
+             "pack it again");
   RELA_CHECK(footer.version == kVersion, DataError, file.path(), ": version ", footer.version,
              " of the format; this program reads ", kVersion);
   const auto before = static_cast<uint64_t>(file.size() - kFooterBytes);

@@ -98,7 +98,8 @@ class TarArchive::Reader {
   void warn_of_what_is_left_out() const {
     if (symbolic_links_ > 0) {
       log_warning(name_, ": ", symbolic_links_,
-                  " symbolic links are left out; write the archive with tar --dereference");
+                  symbolic_links_ == 1 ? " symbolic link is" : " symbolic links are",
+                  " left out; write the archive with tar --dereference");
     }
     // Zeros fill the last block of an archive.
     std::vector<char> chunk(kChunk);

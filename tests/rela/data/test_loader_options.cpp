@@ -81,10 +81,10 @@ TEST(Dataset, AFormatThatIsNotReadNamesThoseThatAre) {
   try {
     data_format("cifar11");
     FAIL() << "no error";
-  } catch (const ConfigError& e) {
+  } catch (const UsageError& e) {
     EXPECT_STREQ(e.what(),
-                 "data.format: \"cifar11\" cannot be read by this version; available: cifar10, "
-                 "cifar100, idx, imagefolder, tar, packed, synthetic");
+                 "--format: \"cifar11\"; allowed: cifar10, cifar100, idx, imagefolder, tar, "
+                 "packed, synthetic");
   }
 }
 

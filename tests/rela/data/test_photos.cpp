@@ -252,7 +252,7 @@ TEST(Tar, HardLinksHaveThePixelsOfTheirTargetAndOthersAreToldOf) {
   EXPECT_THAT(names_of(*set), testing::ElementsAre("a/1.png", "b/2.png"));
   std::vector<uint8_t> buffer;
   EXPECT_EQ(set->image(1, buffer).dims.width, 23);
-  EXPECT_THAT(log.text(), testing::HasSubstr("1 symbolic links are left out"));
+  EXPECT_THAT(log.text(), testing::HasSubstr("1 symbolic link is left out"));
   dir.write("lost.tar", test::tar_of_members({{"a/1.png", png}, {"b/2.png", "", '1', "a/0.png"}}));
   EXPECT_THAT(
       refusal([&] { open_photos(source(DataFormat::kTar, dir / "lost.tar")); }),
@@ -319,6 +319,7 @@ TEST(Pack, DamageIsFound) {
     });
   };
   EXPECT_EQ(reading(whole), "accepted");
+  EXPECT_THAT(reading(whole + "more"), testing::HasSubstr("is cut short, or something was added"));
   for (size_t size = 0; size < whole.size(); size += 97) {
     EXPECT_NE(reading(whole.substr(0, size)), "accepted") << size;
   }
