@@ -207,8 +207,8 @@ std::string read_text_file(const std::string& path) {
   return read_file(path);
 }
 
-AtomicFile::AtomicFile(std::string path)
-    : path_(replaceable_file(std::move(path))), temporary_(temporary_name(path_)) {
+AtomicFile::AtomicFile(const std::string& path)
+    : path_(replaceable_file(path)), temporary_(temporary_name(path_)) {
   fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd_ < 0) throw_io(path_, "cannot create in this folder", errno);
 }

@@ -65,7 +65,7 @@ std::string read_text_file(const std::string& path);
 /// temporary file and leaves an older file as it was.
 class AtomicFile {
  public:
-  explicit AtomicFile(std::string path);
+  explicit AtomicFile(const std::string& path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
