@@ -135,11 +135,11 @@ EvalResult run_classify(const Arguments& a, Device device) {
 fs::path results_folder(const Arguments& a) { return fs::path(a.model.run) / "eval"; }
 
 /// Found out before the work: a run may be somebody else's.
-bool can_keep_result(const Arguments& a) {
+bool can_keep_result(const Arguments& a, const std::string& protocol) {
   if (a.model.run.empty()) return false;
   try {
     const fs::path folder = results_folder(a);
-    check_writable((fs::exists(folder) ? folder / "result" : folder).string());
+    check_writable((fs::exists(folder) ? folder / (protocol + ".json") : folder).string());
     return true;
   } catch (const IoError& e) {
     log_warning(e.what(), "; the result is only printed",
@@ -158,7 +158,7 @@ EvalResult measure(const Arguments& a, const std::string& protocol) {
 }
 
 ExitCode measure_and_report(const Arguments& a, const std::string& protocol) {
-  const bool is_kept = can_keep_result(a);
+  const bool is_kept = can_keep_result(a, protocol);
   const EvalResult result = measure(a, protocol);
   print_result(to_json(result));
   if (!a.out.empty()) write_result(a.out, result);

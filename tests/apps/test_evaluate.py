@@ -2,6 +2,7 @@
 """evaluate and embed, with the model of a short run and a tiny data set."""
 
 import json
+import resource
 import shutil
 import unittest
 
@@ -54,7 +55,10 @@ class Evaluation(ProgramTest):
         self.run_folder.folder.chmod(0o755)
         results.mkdir(mode=0o555)
         done = run_program(*own, preexec_fn=obey_permissions)
-        self.assertFails(done, DONE, results, "only printed")
+        self.assertFails(done, DONE, results / "knn.json: cannot create", "only printed")
+        results.rmdir()
+        results.write_text("a file where a folder should be")
+        self.assertFails(run_program(*own), DONE, results, "only printed")
 
     def test_results_of_other_settings_data_or_weights_stand_beside_each_other(self):
         own = ("evaluate", "knn", "--run", self.run_folder.folder, "--k")
@@ -186,9 +190,10 @@ class Evaluation(ProgramTest):
         self.assertEqual((exported.read_bytes(), copy.read_bytes()), (kept, kept))
 
     def test_a_result_that_cannot_be_kept_is_printed(self):
-        (self.run_folder / "eval").write_text("a file where a folder should be")
-        done = run_program("evaluate", "knn", "--run", self.run_folder.folder, "--data", self.data, "--k", 5)
-        self.assertFails(done, IO, self.run_folder / "eval")
+        full_disk = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        done = run_program("evaluate", "knn", "--run", self.run_folder.folder, "--data", self.data, "--k", 5,
+                           preexec_fn=full_disk)
+        self.assertFails(done, IO, self.run_folder / "eval", "disk full")
         self.assert_result(json.loads(done.stdout), "knn")
 
     def test_a_probe_needs_an_epoch(self):
