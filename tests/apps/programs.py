@@ -216,8 +216,8 @@ class ProgramTest(unittest.TestCase):
                 blocked = blocked_signals(process)
                 if {signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP} <= blocked and signal.SIGTERM not in blocked:
                     return process
-            process.kill()
-            process.communicate()
+            process.terminate()
+            process.communicate(timeout=TIMEOUT_S)
         self.fail("no signal waits")
 
     def wait_until(self, condition, process):
