@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
 """nvcc_report.py understands ptxas and nvdisasm, and rejects kernels that fall back."""
 
+import os
+import pathlib
+import sys
+import tempfile
 import unittest
+from unittest import mock
 
 import kernel_rules
 import nvcc_report
@@ -112,6 +117,18 @@ class NvccReport(unittest.TestCase):
 
 
 class MachineCode(unittest.TestCase):
+    def test_finds_the_disassembler_of_a_python_package(self):
+        with tempfile.TemporaryDirectory() as folder:
+            program = pathlib.Path(folder) / "nvidia/cu13/bin/nvdisasm"
+            program.parent.mkdir(parents=True)
+            program.write_text("#!/bin/sh\n")
+            program.chmod(0o755)
+            nowhere = {"PATH": folder, "CUDA_HOME": folder}
+            with mock.patch.dict(os.environ, nowhere, clear=True), mock.patch.object(sys, "path", [folder]):
+                self.assertEqual(sass.find_disassembler(), str(program))
+            with mock.patch.dict(os.environ, nowhere, clear=True), mock.patch.object(sys, "path", []):
+                self.assertIsNone(sass.find_disassembler())
+
     def test_reads_accesses(self):
         text = disassembly(WHOLE, "LDG.E.128.CONSTANT R4, desc[UR4][R2.64]", "LDG.E.U8 R4, [R2.64+0x10]",
                            WIDE, "@P1 STG.E.U16 [R2.64+-0x2], R8", "STS.128 [R2], R8", "LDL.64 R2, [R1+0x8]",
