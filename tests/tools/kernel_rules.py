@@ -24,8 +24,8 @@ KNOWN_FRAMES = {
 }
 
 # Kernels that promise 16 bytes and also store less: the widths, and what it is that they store. None
-# stores at 16 bytes if `wide` is false; `pieces`: how many loads and stores of 16 bytes are in pieces.
-Narrow = collections.namedtuple("Narrow", "widths reason wide pieces", defaults=(True, {}))
+# stores at 16 bytes if `wide` is false; `pieces`: the accesses, STG or LDG, of which some are in pieces.
+Narrow = collections.namedtuple("Narrow", "widths reason wide pieces", defaults=(True, ()))
 SUMS = "sums over rows, one per column"
 NARROW = {
     "batch_norm_gradient_sum_kernel": Narrow((4,), SUMS),
@@ -41,7 +41,7 @@ NARROW = {
     "max_pool2d_forward_kernel": Narrow((8,), "places of eight maxima, a byte each"),
     "sum_of_squares_kernel": Narrow((8,), "one sum per block", wide=False),
     "token_embed_backward_kernel": Narrow((4,), "gradients of parameters, once per batch",
-                                          pieces={"LDG": 4, "STG": 8}),
+                                          pieces=("LDG", "STG")),
 }
 
 
@@ -89,11 +89,10 @@ def faults(kernel, name):
                      f"{kernel['threads']} threads leave room for {blocks} blocks, not {max(kernel['blocks'], 1)}")
     if kernel["shared"] > MAX_STATIC_SHARED:
         found.append(f"{kernel['shared']} bytes of static shared memory > {MAX_STATIC_SHARED}")
-    if kernel["sass"]:
-        if not frame:
-            found += local_accesses(kernel["sass"])
-        if promises_vectors(kernel["kernel"]):
-            found += broken_promises(kernel["kernel"], name, kernel["sass"])
+    if not frame:
+        found += local_accesses(kernel["accesses"])
+    if promises_vectors(kernel["kernel"]):
+        found += broken_promises(kernel["kernel"], name, kernel["accesses"])
     return found
 
 
@@ -103,7 +102,7 @@ def local_accesses(found):
 
 
 def broken_promises(mangled, name, found):
-    """Of a kernel that promises accesses of 16 bytes; `found`: as in sass.parse_sass()."""
+    """Of a kernel that promises accesses of 16 bytes; `found`: as from sass.parse_sass()."""
     known = NARROW.get(name, Narrow((), ""))
     stores = found["counts"].get("STG", {})
     wrong = []
@@ -112,11 +111,10 @@ def broken_promises(mangled, name, found):
     if not known.wide and VECTOR in stores:
         wrong.append("has a STG.128: its entry in NARROW is out of date")
     for operation, what in (("STG", "stores"), ("LDG", "loads")):
-        expected = known.pieces.get(operation, 0)
         count = found["split"][operation]
-        if count != expected and not (operation == "LDG" and takes_flat_range(mangled)):
+        if bool(count) != (operation in known.pieces) and not (operation == "LDG" and takes_flat_range(mangled)):
             wrong.append(f"{count} {what} of 16 bytes in pieces"
-                         + (f" where NARROW has {expected}" if expected else ""))
+                         + (": its entry in NARROW is out of date" if count == 0 else ""))
     if not takes_flat_range(mangled):
         wrong += [f"{count} stores of {width} bytes beside those of 16" for width, count in sorted(stores.items())
                   if width != VECTOR and int(width) not in known.widths]

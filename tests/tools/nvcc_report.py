@@ -2,10 +2,9 @@
 """Compiles every CUDA kernel for sm_80 and sm_90 and reads ptxas's report on its resources.
 
 Required of every kernel: no spills, no stack frame, registers and static shared memory that let as many
-blocks run beside each other as __launch_bounds__ declares, static shared memory at most 48 KiB. With
-nvdisasm, the machine code is read too: kernels that promise accesses of 16 bytes must make them
-(kernel_rules.py, which lists the exceptions).
-Without nvcc it says so and passes.
+blocks run beside each other as __launch_bounds__ declares, static shared memory at most 48 KiB. Kernels that
+promise accesses of 16 bytes must make them (kernel_rules.py, which lists the exceptions): read from machine
+code with nvdisasm, from PTX without it. Without nvcc it says so and passes.
 
 usage: nvcc_report.py --build-dir DIR [--jobs N] [--table]
 DIR is any configured build (for its include folders); results are cached in DIR/nvcc-cache by content.
@@ -70,13 +69,14 @@ def find_nvcc():
     return shutil.which("nvcc") or shutil.which("nvcc", path=f"{home}/bin")
 
 
-def disassembled(disassembler, folder):
-    """{(kernel, architecture): sass.parse_sass()} of the cubins there; empty without a disassembler."""
+def accesses_in(folder, disassembler):
+    """{(kernel, architecture): what sass.parse_sass() finds} in the code that nvcc left there, or, without a
+    disassembler, in its PTX."""
     found = {}
-    for cubin in sorted(pathlib.Path(folder).glob("*.cubin")) if disassembler else ():
-        text = sass.disassemble(disassembler, cubin)
-        architecture = sass.architecture(text)
-        found.update({(name, architecture): accesses for name, accesses in sass.parse_sass(text).items()})
+    for file in sorted(pathlib.Path(folder).glob("*.cubin" if disassembler else "*.ptx")):
+        text = sass.disassemble(disassembler, file) if disassembler else file.read_text()
+        kernels = sass.parse_sass(text) if disassembler else sass.parse_ptx(text)
+        found.update({(name, sass.architecture(text)): accesses for name, accesses in kernels.items()})
     return found
 
 
@@ -96,14 +96,14 @@ def compile_kernels(nvcc, disassembler, source, rooms):
         bounds = {}
         for ptx in pathlib.Path(folder).glob("*.ptx"):
             bounds.update(parse_bounds(ptx.read_text()))
-        code = disassembled(disassembler, folder)
+        code = accesses_in(folder, disassembler)
     kernels = []
     for (name, architecture), values in parse_ptxas(run.stdout).items():
         threads, blocks = bounds.get(name, (0, 0))
-        if disassembler and (name, architecture) not in code:
-            return None, f"{disassembler} does not show {name} for {architecture}"
+        if (name, architecture) not in code:
+            return None, f"no code of {name} for {architecture} was found"
         kernels.append(dict(kernel=name, architecture=architecture, threads=threads, blocks=blocks,
-                            sass=code.get((name, architecture)), **values))
+                            accesses=code[name, architecture], **values))
     return kernels, ""
 
 
@@ -121,9 +121,7 @@ def row(place, name, kernel):
     if kernel["threads"]:
         text += (f", {kernel_rules.resident_blocks(kernel)} blocks per multiprocessor "
                  f"({kernel['blocks'] or 1} declared): {kernel_rules.occupancy(kernel):.0%} of its warps")
-    if kernel["sass"]:
-        text += ", " + sass.in_words(kernel["sass"])
-    return text
+    return f"{text}, {sass.in_words(kernel['accesses'])}"
 
 
 def main():
@@ -169,7 +167,7 @@ def main():
         names = demangled([k["kernel"] for k in kernels])
         for kernel in kernels:
             count += 1
-            vectors += bool(kernel["sass"]) and kernel_rules.promises_vectors(kernel["kernel"])
+            vectors += kernel_rules.promises_vectors(kernel["kernel"])
             for what in most:
                 most[what] = max(most[what], kernel[what])
             wrong = kernel_rules.faults(kernel, kernel_rules.plain_name(names[kernel["kernel"]]))
@@ -179,10 +177,8 @@ def main():
     print(f"nvcc: {len(sources)} sources, {count} kernels for {' and '.join(ARCHITECTURES)} in "
           f"{time.monotonic() - start:.0f} s; at most {most['registers']} registers and "
           f"{most['shared']} bytes of static shared memory; {bad} with faults")
-    if disassembler:
-        print(f"SASS: {vectors} kernels promise accesses of 16 bytes")
-    else:
-        print("SASS: not looked at, there is no nvdisasm (see --help)")
+    print(f"{vectors} kernels promise accesses of 16 bytes; read from "
+          + ("machine code" if disassembler else "PTX: there is no nvdisasm to read machine code (see --help)"))
     sys.exit(1 if bad else 0)
 
 

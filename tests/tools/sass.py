@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a kernel's machine code (SASS) says about its accesses to memory, for nvcc_report.py."""
+"""What a kernel's machine code (SASS) or PTX says about its accesses to memory, for nvcc_report.py."""
 
 import collections
 import os
@@ -31,6 +31,12 @@ def width_of(modifiers):
     return 4
 
 
+def address_of(operands):
+    """The register and the offset; None, 0 if it is no register's."""
+    m = ADDRESS.search(operands)
+    return (m[1], int(m[2] or "0", 16)) if m else (None, 0)
+
+
 class Accesses:
     """Of one kernel: {operation: {width: count}}, and whether 16 neighbouring bytes are accessed in pieces."""
 
@@ -42,11 +48,10 @@ class Accesses:
     def label(self):
         self._bytes.clear()
 
-    def add(self, operation, width, address):
+    def add(self, operation, width, base, offset):
         self.counts[operation][width] += 1
-        if width >= VECTOR or operation not in self.split or address is None:
+        if width >= VECTOR or operation not in self.split or base is None:
             return
-        base, offset = address[1], int(address[2] or "0", 16)
         seen = self._bytes[operation, base]
         if offset in seen:  # the register has changed since
             seen.clear()
@@ -74,7 +79,27 @@ def parse_sass(text):
             accesses.label()
         elif accesses:
             for operation, modifiers, operands in ACCESS.findall(line):
-                accesses.add(operation, width_of(modifiers), ADDRESS.search(operands))
+                base, offset = address_of(operands)
+                accesses.add(operation, width_of(modifiers), base, offset)
+    return {name: accesses.summary() for name, accesses in kernels.items()}
+
+
+PTX_ENTRY = re.compile(r"\.entry\s+(\w+)")
+PTX_LABEL = re.compile(r"^\$")
+PTX_ACCESS = re.compile(r"\b(st|ld)\.global(?:\.[a-z]+)*(\.v[24])?\.[a-z](\d+)\s[^;]*\[(%\w+)(?:\+(-?\d+))?\]")
+
+
+def parse_ptx(text):
+    """As parse_sass(), from PTX: what nvcc takes apart is in pieces there already. Local memory is not seen."""
+    kernels, accesses = {}, None
+    for line in text.splitlines():
+        if (m := PTX_ENTRY.search(line)):
+            accesses = kernels[m[1]] = Accesses()
+        elif accesses and PTX_LABEL.match(line):
+            accesses.label()
+        elif accesses and (m := PTX_ACCESS.search(line)):
+            width = int(m[3]) // 8 * int((m[2] or ".v1")[2:])
+            accesses.add("STG" if m[1] == "st" else "LDG", width, m[4], int(m[5] or 0))
     return {name: accesses.summary() for name, accesses in kernels.items()}
 
 

@@ -46,6 +46,7 @@ WHOLE = "_ZN4rela10add_kernelILNS_4RowsE0ENS_4Bf16EEEvPT0_"
 RAGGED = WHOLE.replace("4RowsE0E", "4RowsE1E")
 FLAT = "_ZN4rela10add_kernelIfEEvPKT_PS1_NS_9FlatRangeE"
 MASKED = WHOLE.replace("10add_kernel", "27batch_norm_normalise_kernel")
+NO_ACCESSES = {"counts": {}, "split": {"STG": 0, "LDG": 0}}
 WIDE = "STG.E.128 desc[UR4][R2.64], R8"
 IN_PIECES = ["STG.E desc[UR4][R2.64], R8", "STG.E desc[UR4][R2.64+0x4], R9", "FADD R1, R1, R8",
              "STG.E desc[UR4][R2.64+0x8], R10", "@!P0 STG.E desc[UR4][R2.64+0xc], R11"]
@@ -63,7 +64,7 @@ def faults_of(kernel, *instructions, name="add_kernel"):
     """Of a kernel whose resources are in order."""
     found = sass.parse_sass(disassembly(kernel, *instructions))[kernel]
     return kernel_rules.faults(dict(kernel=kernel, architecture="sm_90", registers=32, threads=256, blocks=1,
-                                    spills=0, stack=0, shared=0, sass=found), name)
+                                    spills=0, stack=0, shared=0, accesses=found), name)
 
 
 class NvccReport(unittest.TestCase):
@@ -78,7 +79,7 @@ class NvccReport(unittest.TestCase):
 
     def test_refuses_what_does_not_fit(self):
         good = dict(kernel="k", architecture="sm_90", registers=64, threads=1024, blocks=1, spills=0, stack=0,
-                    shared=48 * 1024, sass=None)
+                    shared=48 * 1024, accesses=NO_ACCESSES)
         self.assertEqual(kernel_rules.faults(good, "k"), [])
         for change, fault in ((dict(spills=4), "spills 4 bytes"),
                               (dict(stack=8), "a stack frame of 8 bytes"),
@@ -105,7 +106,7 @@ class NvccReport(unittest.TestCase):
     def test_a_known_frame_must_have_its_size(self):
         (name, architecture), (size, _) = next(iter(kernel_rules.KNOWN_FRAMES.items()))
         kernel = dict(kernel=name, architecture=architecture, registers=64, threads=128, blocks=1, spills=0,
-                      stack=size, shared=0, sass=None)
+                      stack=size, shared=0, accesses=NO_ACCESSES)
         self.assertEqual(kernel_rules.faults(kernel, name), [])
         for stack in (0, size + 8):
             self.assertEqual(kernel_rules.faults({**kernel, "stack": stack}, name),
@@ -137,6 +138,26 @@ class MachineCode(unittest.TestCase):
         self.assertEqual(sass.parse_sass(text)[WHOLE]["counts"],
                          {"LDG": {"16": 1, "1": 1}, "STG": {"16": 1, "2": 1}, "LDL": {"8": 1}})
 
+    def test_reads_ptx(self):
+        text = f"""
+.target sm_90
+.visible .entry {WHOLE}(
+.param .u64 p
+)
+{{
+ld.global.nc.v4.u32 {{%r1, %r2, %r3, %r4}}, [%rd1+16];
+$L__BB0_1:
+st.global.v4.b32 [%rd2], {{%r1, %r2, %r3, %r4}};
+@%p1 st.global.u8 [%rd3+-1], %rs1;
+st.shared.v4.f32 [%rd4], {{%f1, %f2, %f3, %f4}};
+st.global.f32 [%rd2], %f1;
+st.global.f32 [%rd2+4], %f1;
+st.global.v2.f32 [%rd2+8], {{%f1, %f2}};
+"""
+        self.assertEqual(sass.architecture(text), "sm_90")
+        self.assertEqual(sass.parse_ptx(text), {WHOLE: {
+            "counts": {"LDG": {"16": 1}, "STG": {"16": 1, "1": 1, "4": 2, "8": 1}}, "split": {"STG": 1, "LDG": 0}}})
+
     def test_whole_rows_are_stored_16_bytes_at_a_time(self):
         self.assertEqual(faults_of(WHOLE, WIDE), [])
         self.assertEqual(faults_of(WHOLE, WIDE, "STG.E.64 [R6.64], R8"),
@@ -165,6 +186,9 @@ class MachineCode(unittest.TestCase):
         self.assertEqual(faults_of(FLAT, "STG.E.64 [R6.64], R8", name="sum_of_squares_kernel"), [])
         self.assertEqual(faults_of(FLAT, WIDE, name="sum_of_squares_kernel"),
                          ["has a STG.128: its entry in NARROW is out of date"])
+        self.assertEqual(faults_of(WHOLE, WIDE, name="token_embed_backward_kernel"),
+                         [f"0 {what} of 16 bytes in pieces: its entry in NARROW is out of date"
+                          for what in ("stores", "loads")])
 
     def test_local_memory_is_refused_everywhere(self):
         self.assertEqual(faults_of("_Z4goodPf", "STL [R1], R2", "LDL.128 R4, [R1]"),
