@@ -13,11 +13,12 @@ a share, between a low and a high one, and --launch-us for each launch.
 Not counted: loading, logging, evaluation; accesses of less than 16 bytes, as of masks and statistics (3 % of batch
 norm's bytes) and of a 16-bit copy of the weights; FLOPs outside tensor cores. Attention is the built-in kernel's.
 
-Assumed, and not measured here: a GPU's rate and bandwidth are what large products and copies sustain, of NVIDIA's figures
-  H200       990 TFLOP/s, 4.8 TB/s: https://www.nvidia.com/en-us/data-center/h200/
-  H100 SXM   990 TFLOP/s, 3.35 TB/s: https://www.nvidia.com/en-us/data-center/h100/
-  A100 SXM   312 TFLOP/s, 2.0 TB/s: https://www.nvidia.com/en-us/data-center/a100/
-  RTX 4090   165 TFLOP/s, 1.0 TB/s: https://images.nvidia.com/aem-dam/Solutions/geforce/ada/nvidia-ada-gpu-architecture.pdf
+Assumed, and not measured here: what large products and copies sustain of NVIDIA's figures,
+  H200       790 of 990 TFLOP/s, 4.3 of 4.8 TB/s: https://www.nvidia.com/en-us/data-center/h200/
+  H100 SXM   700 of 990 TFLOP/s, 3.0 of 3.35 TB/s: https://www.nvidia.com/en-us/data-center/h100/
+  A100 SXM   280 of 312 TFLOP/s, 1.75 of 2.0 TB/s: https://www.nvidia.com/en-us/data-center/a100/
+  RTX 4090   150 of 165 TFLOP/s, 0.9 of 1.0 TB/s:
+             https://images.nvidia.com/aem-dam/Solutions/geforce/ada/nvidia-ada-gpu-architecture.pdf
   shares     high: well tuned training reaches 75 to 84 % of such roofs (ResNet-50 in MLPerf training 3.0 on H100 and in
              NVIDIA's examples on A100: https://github.com/mlcommons/training_results_v3.0,
              https://github.com/NVIDIA/DeepLearningExamples); low: as if convolutions and products reached half of it
@@ -73,6 +74,9 @@ STEPS = 3
 
 def launches_of(config, batch, build):
     """The lines of the trace of a run of STEPS steps."""
+    program = build / "apps/train_byol"
+    if not program.exists():
+        sys.exit(f"step_model: no {program}; cmake --preset simt and a build make it")
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "config.json"
         file.write_text(json.dumps(config | {
@@ -80,7 +84,7 @@ def launches_of(config, batch, build):
             "cuda_graph": "off", "log_every_steps": 1000, "data": {"format": "synthetic", "synthetic_images": 4 * batch},
             "eval": {"online_linear": False, "knn_every_epochs": 0}, "checkpoint": {"every_steps": 0}}))
         trace = pathlib.Path(folder) / "trace.jsonl"
-        run = subprocess.run([build / "apps/train_byol", file, "--out", f"{folder}/run", "-q"], check=False,
+        run = subprocess.run([program, file, "--out", f"{folder}/run", "-q"], check=False,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                              env={**os.environ, "RELA_SIMT_TRACE": str(trace)})
         if run.returncode != 0:

@@ -45,6 +45,10 @@ class Arithmetic(unittest.TestCase):
             with self.assertRaisesRegex(SystemExit, "steps differ"):
                 step_model.last_step([*step, *step, launch("b"), *step])
 
+    def test_a_folder_without_programs_is_named(self):
+        with self.assertRaisesRegex(SystemExit, "no /nowhere/apps/train_byol; cmake --preset simt"):
+            step_model.launches_of({}, 2, pathlib.Path("/nowhere"))
+
     def test_equal_launches_are_counted(self):
         small = [launch("a", 1, 2), launch("a", 1, 2), launch("b", flops=5)]
         large = [launch("a", 2, 4), launch("a", 2, 5), launch("b", flops=6)]
