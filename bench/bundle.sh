@@ -43,7 +43,7 @@ done
 out=${out:-$build/rela-gpu}
 max_mib=60  # limit on the archive
 programs=(apps/train_byol tests/cuda_kernel_tests tests/cuda_runtime_tests bench/bench_kernels)
-scripts=(gpu_report.sh gpu_report.py gpu_tests.py)
+scripts=(gpu_report.sh gpu_report.py gpu_tests.py step_model.py)
 
 # The programs' library path applies to the libraries' dependencies too (--disable-new-dtags).
 if $compile; then
@@ -65,6 +65,7 @@ for program in "${programs[@]}"; do
   strip -o "$out/bin/${program##*/}" "$build/$program"
 done
 cp "${scripts[@]/#/$here/}" "$out/bench"
+install -D -m 644 "$here/results/model/steps.json" "$out/bench/results/model/steps.json"
 
 # What the target machine provides: glibc.
 brought='^(linux-vdso|ld-linux-x86-64|lib(c|m|dl|pthread|rt))\.so'

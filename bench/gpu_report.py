@@ -17,6 +17,8 @@ import statistics
 import sys
 import time
 
+import step_model
+
 # Largest relative difference between a loss and the CPU's: in the first steps, before later steps amplify rounding, and
 # in all steps. bf16 keeps 8 bits of every activation, and the devices round in different places. f16 keeps 11 bits; it
 # is compared with the CPU's f32.
@@ -139,6 +141,28 @@ def steps(work):
     return DONE if finite else TELLING_FAILURE
 
 
+def roofs_of(facts_found, timed):
+    """The measured rates of a copy and of products in bf16; else those assumed of this GPU; None of an unknown one."""
+    def rate(kind, dtype, what):
+        return next((row[what] for row in timed if row["name"].startswith(kind) and dtype in row["name"]), None)
+
+    measured = step_model.Roofs(rate("product/", "dtype:bf16", "flops"), rate("copy/", "", "bytes_per_second"))
+    if measured.flops and measured.bandwidth:
+        return measured
+    name = (facts_found or {}).get("gpu 0", "")
+    return next((roofs for device, roofs in step_model.DEVICES.items() if device in name), None)
+
+
+def add_predictions(data):
+    """To the rows of `steps` that the model covers: what it predicts, beside what was measured."""
+    roofs = roofs_of(data.get("facts"), (data.get("kernels") or {}).get("kernels", []))
+    for row in data.get("steps") or []:
+        if roofs and step_model.TRACES.exists() and row["width"] == 64 and row["precision"] != "fp32":
+            traced = read_json(step_model.TRACES)["resnet18-cifar"]
+            step = step_model.predict(traced, row["batch_size"], roofs)
+            row["predicted_img_per_s"] = [row["batch_size"] / step.seconds(share) for share in step_model.SHARES]
+
+
 # ---- kernels ----
 
 def kernels(work):
@@ -228,6 +252,10 @@ def section_rows(work, names):
         yield {"section": name, "status": status, "seconds": int(seconds), "note": note}
 
 
+def prediction(row):
+    return " to ".join(map(step_model.rounded, row.get("predicted_img_per_s", ())))
+
+
 def markdown(results):
     facts_found = results["data"].get("facts") or {}
     lines = [f"# {cell(facts_found.get('gpu 0', 'GPU'))}", ""]
@@ -241,10 +269,10 @@ def markdown(results):
         lines += ["", f"## {section}: {len(tests)} failed", ""]
         lines += [f"- `{test}`: {cell(message)}" for test, message in tests.items()]
     if results["data"].get("steps"):
-        lines += ["", "## Steps", "", "| precision | batch | width | images/s | ms | wait for data |",
-                  "|---|---|---|---|---|---|"]
+        lines += ["", "## Steps", "", "| precision | batch | width | images/s | predicted | ms | wait for data |",
+                  "|---|---|---|---|---|---|---|"]
         lines += [f"| {r['precision']} | {r['batch_size']} | {r['width']} | {r['img_per_s']:.0f} | "
-                  f"{r['iter_ms']:.2f} | {r['data_wait']:.1%} |" for r in results["data"]["steps"]]
+                  f"{prediction(r)} | {r['iter_ms']:.2f} | {r['data_wait']:.1%} |" for r in results["data"]["steps"]]
     timed = (results["data"].get("kernels") or {}).get("kernels", [])
     if timed:
         lines += ["", "## Kernels", "", "| kernel | us | TB/s | TFLOP/s | share |", "|---|---|---|---|---|"]
@@ -264,11 +292,15 @@ def summary(out, names):
                         for name in ("facts", "training-fp32", "training-bf16-mixed",
                                      "training-fp16-mixed", "steps", "kernels", "resumed")}}
     results["failures"] = {name: tests for name, tests in results["failures"].items() if tests}
+    add_predictions(results["data"])
     write_json(out / "results.json", results)
     (out / "results.md").write_text(markdown(results))
     print(f"\n{'section':<12}{'result':<9}{'seconds':>7}  ")
     for row in results["sections"]:
         print(f"{row['section']:<12}{row['status']:<9}{row['seconds']:>7}  {row['note']}")
+    for row in results["data"]["steps"] or []:
+        if prediction(row):
+            print(f"{row['precision']}: {row['img_per_s']:.0f} images/s measured, {prediction(row)} predicted")
     for section, tests in results["failures"].items():
         for test, message in tests.items():
             print(f"{section}: FAIL {test}: {message}")

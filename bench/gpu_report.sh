@@ -14,8 +14,9 @@ Runs the following sections, the most valuable first, each with its own time lim
              crash or hang run again, each alone
   training   the losses of 20 steps compared with the CPU's: fp32, bf16-mixed, fp16-mixed; a precision
              that the CPU lacks is compared with its fp32
+  steps      images per second of BYOL, ResNet-18 at batch 512: bf16-mixed, fp16-mixed, fp32; beside them,
+             what bench/step_model.py predicts from the rates that `kernels` measures
   kernels    rates of a copy and of cuBLASLt's products, and every kernel's fraction of them
-  steps      images per second of BYOL, ResNet-18 at batch 512: fp32, bf16-mixed, fp16-mixed
   resume     a run that is killed and resumed ends with the same bits
   memcheck   compute-sanitizer over small shapes
   racecheck  the same, for races in shared memory
@@ -29,6 +30,7 @@ another build, everything is run again.
   --out DIR      default: bench/results/<GPU>; gets results.json, results.md, and work.tar.gz with logs
   --limit S      seconds for everything; default 480
   --only A,B     only these sections
+  --plan         print how long each section may take, and stop
   --again        run everything again
   -h, --help     this text
 
@@ -43,8 +45,10 @@ HELP
 say() { echo "gpu_report: $*" >&2; }
 need_value() { [[ $# -ge 2 ]] || { say "$1 needs a value; see --help"; exit 2; }; }
 
-sections=(facts ops training kernels steps resume memcheck racecheck)
-build='' out='' limit=480 only='' again=false
+sections=(facts ops training steps kernels resume memcheck racecheck)
+declare -A seconds=([facts]=20 [ops]=130 [training]=60 [steps]=80 [kernels]=80 [resume]=30 [memcheck]=50
+  [racecheck]=30)
+build='' out='' limit=480 only='' again=false plan=false
 while [[ $# -gt 0 ]]; do
   case $1 in
     --build) need_value "$@"; build=$2; shift ;;
@@ -52,6 +56,7 @@ while [[ $# -gt 0 ]]; do
     --limit) need_value "$@"; limit=$2; shift ;;
     --only) need_value "$@"; only=$2; shift ;;
     --again) again=true ;;
+    --plan) plan=true ;;
     -h | --help) usage; exit 0 ;;
     *) say "unknown option $1; see --help"; exit 2 ;;
   esac
@@ -61,6 +66,18 @@ done
 for name in ${only//,/ }; do
   [[ " ${sections[*]} " == *" $name "* ]] || { say "--only $name; there are ${sections[*]}"; exit 2; }
 done
+is_wanted() { [[ -z $only || ",$only," == *",$1,"* ]]; }
+if $plan; then
+  planned=0
+  for name in "${sections[@]}"; do
+    if ! is_wanted "$name"; then continue; fi
+    planned=$((planned + seconds[$name]))
+    late=''
+    if [[ $planned -gt $limit ]]; then late="  (later than --limit $limit)"; fi
+    printf '%-10s at most %3d s, ends after %3d s%s\n' "$name" "${seconds[$name]}" "$planned" "$late"
+  done
+  exit 0
+fi
 command -v python3 >/dev/null || { say "python3 not found; the report needs it (no packages)"; exit 2; }
 if [[ -z $build ]]; then
   if [[ -d $here/../bin ]]; then build=$here/..; else build=$here/../build-cuda; fi
@@ -296,9 +313,8 @@ run_section() {
   printf '%s\t%d\t%s\n' "$status" $((SECONDS - begin)) "$note" >"$file"
 }
 
-declare -A seconds=([facts]=20 [ops]=130 [training]=60 [kernels]=90 [steps]=90 [resume]=40 [memcheck]=90 [racecheck]=90)
 for name in "${sections[@]}"; do
-  if [[ -z $only || ",$only," == *",$name,"* ]]; then run_section "$name" "${seconds[$name]}"; fi
+  if is_wanted "$name"; then run_section "$name" "${seconds[$name]}"; fi
 done
 
 python3 "$here/gpu_report.py" summary "$out" "${sections[@]}"

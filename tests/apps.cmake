@@ -37,6 +37,9 @@ if(Python3_FOUND)
   add_test(NAME bench.scaling
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_scaling.py)
   set_tests_properties(bench.scaling PROPERTIES TIMEOUT 120)
+  add_test(NAME bench.step_model
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_step_model.py)
+  set_tests_properties(bench.step_model PROPERTIES TIMEOUT 120)
   add_test(NAME apps.readme_commands
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/readme_commands.py
                    ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
@@ -69,6 +72,8 @@ if(Python3_FOUND)
     if(RELA_CUDA STREQUAL "SIMT")  # ranks on GPUs would need as many
       rela_program_test(ranks_cuda ranks VARIABLES RELA_RANKS_DEVICE=cuda)
       set_tests_properties(apps.ranks_cuda PROPERTIES LABELS "apps;cuda")
+      rela_program_test(step_trace step_model ARGS Traced)
+      set_tests_properties(apps.step_trace PROPERTIES LABELS "apps;cuda")
     endif()
   endif()
 endif()

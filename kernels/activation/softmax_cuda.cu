@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(kWarps * 32)
 }
 
 template <Rows kRows, int kVectors, class T>
-__global__ void __launch_bounds__(kWarps * 32)
+__global__ void __launch_bounds__(kWarps * 32, 2)  // per multiprocessor: more would spill
     softmax_backward_kernel(const SoftmaxBackwardArgs args, const RowDims dims) {
   const int64_t index = int64_t{blockIdx.x} * kWarps + threadIdx.x / 32;
   if (index >= dims.rows) return;  // the whole warp

@@ -144,9 +144,9 @@ struct Scores {
 };
 __device__ inline void clear(Scores& s) {
 #pragma unroll
-  for (auto& eight : s.v) {
+  for (int j = 0; j < kAttentionChunk / 8; ++j) {
 #pragma unroll
-    for (float& x : eight) x = 0.0f;
+    for (int e = 0; e < 4; ++e) s.v[j][e] = 0.0f;
   }
 }
 /// Column of element e of the j-th eight.

@@ -39,13 +39,16 @@ struct RunningLse {
   __device__ float add(Scores& s, int half) {
     float most = largest;
 #pragma unroll
-    for (const auto& eight : s.v) most = fmaxf(most, fmaxf(eight[2 * half], eight[2 * half + 1]));
+    for (int j = 0; j < kAttentionChunk / 8; ++j) {
+      most = fmaxf(most, fmaxf(s.v[j][2 * half], s.v[j][2 * half + 1]));
+    }
     const float before = largest;
     largest = quad_max(most);
     const float rescaled = __expf(before - origin());
     sum *= rescaled;
 #pragma unroll
-    for (auto& eight : s.v) {
+    for (int j = 0; j < kAttentionChunk / 8; ++j) {
+      float(&eight)[4] = s.v[j];
       eight[2 * half] = __expf(eight[2 * half] - origin());
       eight[2 * half + 1] = __expf(eight[2 * half + 1] - origin());
       sum += eight[2 * half] + eight[2 * half + 1];
@@ -98,9 +101,9 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
       multiply_scores(rows, keys + column * pitch, d.width, s);
       scale_scores(s, column, d);
 #pragma unroll
-      for (auto& eight : s.v) {
+      for (int j = 0; j < kAttentionChunk / 8; ++j) {
 #pragma unroll
-        for (int e = 0; e < 4; ++e) eight[e] = __expf(eight[e] - row_lse[e / 2]);
+        for (int e = 0; e < 4; ++e) s.v[j][e] = __expf(s.v[j][e] - row_lse[e / 2]);
       }
       weigh_columns(s, values + column * pitch, d.width, sums);
     }
@@ -113,9 +116,9 @@ __global__ void __launch_bounds__(kAttentionThreads, kWidth == 64 ? 3 : 2)
 template <class T, int kWidth>
 __device__ void scale_rows(WidthSums<kWidth>& sums, const float (&factor)[2]) {
 #pragma unroll
-  for (auto& sixteen : sums.v) {
+  for (int b = 0; b < kWidth / 16; ++b) {
 #pragma unroll
-    for (int k = 0; k < 8; ++k) sixteen[k] *= factor[row_of_sum<T>(k)];
+    for (int k = 0; k < 8; ++k) sums.v[b][k] *= factor[row_of_sum<T>(k)];
   }
 }
 

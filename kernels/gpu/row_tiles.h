@@ -116,7 +116,7 @@ __device__ inline void sum_slots(const RowTiles& t, const TileThread& me, const 
   const int width = t.lanes * kVector;
   __syncthreads();  // the readers of an earlier use of `shared` are done
   if (me.slot < me.slots) {
-    store8(shared + me.slot * width + me.lane * kVector, value);
+    store8_shared(shared + me.slot * width + me.lane * kVector, value);
   }
   __syncthreads();  // every slot's values are in place
   const int c = static_cast<int>(threadIdx.x);

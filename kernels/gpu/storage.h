@@ -83,9 +83,10 @@ __device__ inline F32x8 load8(const T* p) {
   }
   return x;
 }
+/// p: in global memory.
 __device__ inline void store8(float* p, const F32x8& x) {
-  simt::store16(p, make_float4(x.v[0], x.v[1], x.v[2], x.v[3]));
-  simt::store16(p + 4, make_float4(x.v[4], x.v[5], x.v[6], x.v[7]));
+  simt::store16_global(p, make_float4(x.v[0], x.v[1], x.v[2], x.v[3]));
+  simt::store16_global(p + 4, make_float4(x.v[4], x.v[5], x.v[6], x.v[7]));
 }
 template <class T>
 __device__ inline void store8(T* p, const F32x8& x) {
@@ -93,7 +94,12 @@ __device__ inline void store8(T* p, const F32x8& x) {
   unsigned words[4];
 #pragma unroll
   for (int i = 0; i < 4; ++i) words[i] = pack2<T>(x.v[2 * i], x.v[2 * i + 1]);
-  simt::store16(p, make_uint4(words[0], words[1], words[2], words[3]));
+  simt::store16_global(p, make_uint4(words[0], words[1], words[2], words[3]));
+}
+/// p: in shared memory.
+__device__ inline void store8_shared(float* p, const F32x8& x) {
+  simt::store16(p, make_float4(x.v[0], x.v[1], x.v[2], x.v[3]));
+  simt::store16(p + 4, make_float4(x.v[4], x.v[5], x.v[6], x.v[7]));
 }
 
 /// simt::mma_m16n8k16_bf16, or _f16.
@@ -119,7 +125,8 @@ __device__ inline void write8(T* p, F32x8 y, Write mode) {
   store8(p, y);
 }
 
-/// Rows are kRagged if their width is not a multiple of eight or they are not aligned.
+/// Rows are kRagged if their width is not a multiple of eight or they are not aligned. A kernel for
+/// kWhole ones promises to access them 16 bytes at a time: nvcc_report.py reads its machine code.
 enum class Rows : uint8_t { kWhole, kRagged };
 
 /// The first `count` of eight elements; kRagged loads them one by one and sets the rest to 0.

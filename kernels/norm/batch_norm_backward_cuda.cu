@@ -48,6 +48,11 @@ __device__ Row load_row(const RowTiles& t, const Arrays<T>& a, const TileThread&
 }
 template <Mask kMask>
 inline constexpr int kArraysRead = kMask == Mask::kFromY ? 3 : 2;
+/// For the sums, which keep more coefficients if they recompute y.
+template <Rows kRows, Mask kMask, class T>
+inline constexpr int kSumRowsAhead =
+    kMask == Mask::kFromX ? kFewRowsAhead<kRows, T, kArraysRead<kMask>>
+                          : kRowsAhead<kRows, T, kArraysRead<kMask>>;
 
 /// The forward pass: y = scale (x - mean) + bias before the ReLU, with the same rounding.
 struct Affine {
@@ -86,7 +91,7 @@ __global__ void __launch_bounds__(kRowTileThreads, kRowTileBlocks)
   if (me.count > 0) f = load_affine<kRows>(t, a, me);
   F32x8 gradient{};
   F32x8 moment{};
-  for_each_row<kRowsAhead<kRows, T, kArraysRead<kMask>>>(
+  for_each_row<kSumRowsAhead<kRows, kMask, T>>(
       me, t.channels, [&](int64_t at) { return load_row<kRows, kMask>(t, a, me, at); },
       [&](int64_t at, const Row& row) {
         F32x8 g;

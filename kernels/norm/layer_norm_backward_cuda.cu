@@ -112,7 +112,7 @@ __device__ void add_warps(const F32x8 (&mine)[kVectors], float* shared, float* o
   __syncthreads();  // the readers of an earlier use of `shared` are done
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
-    store8(shared + threadIdx.x / 32 * kColumns + column_of(v), mine[v]);
+    store8_shared(shared + threadIdx.x / 32 * kColumns + column_of(v), mine[v]);
   }
   __syncthreads();  // every warp's sums are in place
   for (int64_t c = threadIdx.x; c < cols; c += kWarps * 32) {

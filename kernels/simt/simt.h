@@ -18,8 +18,10 @@
 //                 __any_sync, __all_sync, __reduce_{add,min,max,and,or,xor}_sync
 //   atomics       atomicAdd (int, unsigned, unsigned long long, float, double), atomicMax,
 //                 atomicMin, atomicExch, atomicCAS, atomicInc; __threadfence, __threadfence_block
-//   16 bytes      simt::load16<V>(p), simt::store16(p, v) with an alignment check; load16_streaming
-//                 and store16_streaming for data that is used once
+//   16 bytes      simt::load16<V>(p), simt::store16(p, v) with an alignment check; store16_global
+//   in
+//                 global memory, as one instruction; load16_streaming and store16_streaming for
+//                 data that is used once
 //   math          expf logf sqrtf rsqrtf tanhf erff __expf __logf __fdividef fmaf min max ...,
 //                 __popc __ffs __clz, __float_as_uint, __uint_as_float
 //   tensor cores  simt::mma_m16n8k16_bf16, simt::mma_m16n8k16_f16, simt::ldmatrix_x4, ldmatrix_x2

@@ -23,7 +23,8 @@ PROGRAMS = ("train_byol", "evaluate", "embed", "experiment", "pack", "transport"
 BENCHMARKS = ("bench_kernels", "bench_step", "bench_loader", "bench_targets")
 SCRIPTS = ("tests/check.sh", "tests/tools/mutate_barriers.py", "tests/tools/nvcc_report.py", "bench/bundle.sh",
            "bench/gpu_report.sh", "bench/compare_pytorch.py", "bench/compare_top_k.py",
-           "bench/compare_ranks.py", "bench/compare_torchvision.py", "bench/scaling.py")
+           "bench/compare_ranks.py", "bench/compare_torchvision.py", "bench/scaling.py",
+           "bench/step_model.py")
 TRAINING_STEPS = 2
 BATCH_SIZE = 16
 TRAINING_IMAGES_PER_FILE = 40

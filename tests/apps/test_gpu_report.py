@@ -101,6 +101,15 @@ class GpuReport(unittest.TestCase):
                          ["PASS", "FAIL", "SKIPPED"])
         self.assertIn("Slow.Hangs", (self.top / "out/results.md").read_text())
 
+    def test_the_plan_fits_the_limit_and_names_what_does_not(self):
+        plan = self.report("--plan", code=ALL_PASSED).splitlines()
+        self.assertEqual([line.split()[0] for line in plan],
+                         ["facts", "ops", "training", "steps", "kernels", "resume", "memcheck", "racecheck"])
+        self.assertNotIn("later than", "".join(plan))
+        plan = self.report("--plan", "--only", "facts,ops", "--limit", "60", code=ALL_PASSED).splitlines()
+        self.assertEqual(["later than --limit 60" in line for line in plan], [False, True])
+        self.assertFalse(self.calls.exists())  # nothing ran
+
     def test_a_section_that_fails_does_not_end_the_others(self):
         self.report("--only", "training,resume,memcheck", code=A_FAILURE)
         self.assertEqual([self.status(name) for name in ("training", "resume", "memcheck")],

@@ -279,6 +279,23 @@ TEST(SixteenBytes, AMisalignedAccessIsAnErrorWithItsLine) {
                     HasSubstr(at_line(__FILE__, kStoreLine))));
 }
 
+constexpr int kSharedStoreLine = __LINE__ + 3;
+__global__ void store16_global_kernel(float4* p, bool to_shared) {
+  SIMT_SHARED(float4, shared, [2]);
+  simt::store16_global(to_shared ? &shared[1] : p, make_float4(1, 2, 3, 4));
+}
+
+TEST(SixteenBytes, AStoreToGlobalMemoryRefusesSharedMemory) {
+  DeviceArray<float4> out(size_t{1});
+  simt::launch(store16_global_kernel, {1, 1}, kTestStream, out.data(), false);
+  EXPECT_EQ(out.download()[0].w, 4);
+  EXPECT_THAT(error_of([&] {
+                simt::launch(store16_global_kernel, {1, 1}, kTestStream, out.data(), true);
+              }),
+              AllOf(HasSubstr("store16_global to shared memory"),
+                    HasSubstr(at_line(__FILE__, kSharedStoreLine))));
+}
+
 // ---- constants ----
 
 struct Coefficients {

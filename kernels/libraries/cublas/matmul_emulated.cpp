@@ -5,6 +5,7 @@
 #include "kernels/libraries/tf32.h"
 #include "kernels/libraries/widened_product.h"
 #include "kernels/simt/device.h"
+#include "kernels/simt/emulator/trace.h"
 
 namespace rela {
 namespace {
@@ -114,6 +115,17 @@ size_t product_bytes(const MatmulCall& call) {
   return linear_workspace_bytes_cpu(problem_of(call), pass_of(call.layout), call.mode);
 }
 
+simt::Traffic traffic_of(const MatmulCall& call) {
+  const auto bytes = [&](int64_t count, Dtype dtype) {
+    return static_cast<double>(static_cast<size_t>(call.batch * count) * dtype_bytes(dtype));
+  };
+  const double result = bytes(call.m * call.n, call.out);
+  return {.read = bytes(call.m * call.k, call.in) + bytes(call.k * call.n, call.in) +
+                  (call.mode == Write::kAccumulate ? result : 0),
+          .written = result,
+          .flops = 2.0 * static_cast<double>(call.batch * call.m * call.n * call.k)};
+}
+
 }  // namespace
 
 size_t matmul_workspace_bytes(const MatmulCall& call) {
@@ -130,6 +142,7 @@ void matmul(const MatmulCall& call, const MatmulTensors& tensors, Workspace work
     for (int64_t i = 0; i < call.batch; ++i, t = next(call, t)) {
       (tf32 ? run_in_tf32 : run)(call, t, workspace);
     }
+    simt::trace_library("product", traffic_of(call));
   });
 }
 

@@ -5,6 +5,7 @@
 #include "kernels/libraries/widened_product.h"
 #include "kernels/simt/device.h"
 #include "kernels/simt/emulator/options.h"
+#include "kernels/simt/emulator/trace.h"
 
 namespace rela {
 namespace {
@@ -37,7 +38,15 @@ size_t library_attention_workspace_bytes(const AttentionCall& call) {
 
 void library_attention(const AttentionCall& call, const AttentionForwardArgs& args,
                        Workspace workspace, Stream stream) {
-  simt::host_task_async(stream, [=] { run(call, args, workspace); });
+  simt::host_task_async(stream, [=] {
+    run(call, args, workspace);
+    const auto tokens = static_cast<double>(call.dims.tokens);
+    const auto elements = static_cast<double>(elements_of(call.dims));
+    const auto bytes = static_cast<double>(dtype_bytes(call.dtype));
+    simt::trace_library("attention_forward", {.read = 3 * elements * bytes,
+                                              .written = elements * bytes,
+                                              .flops = 4 * elements * tokens});
+  });
 }
 
 }  // namespace rela

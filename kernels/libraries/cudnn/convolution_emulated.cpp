@@ -5,6 +5,7 @@
 #include "kernels/libraries/tf32.h"
 #include "kernels/libraries/widened_product.h"
 #include "kernels/simt/device.h"
+#include "kernels/simt/emulator/trace.h"
 
 namespace rela {
 namespace {
@@ -83,6 +84,30 @@ void run_in_tf32(const ConvolutionCall& call, const ConvolutionTensors& t, Works
   run(call, {first.data(), second.data(), t.result}, workspace);
 }
 
+const char* name_of(Conv2dPass pass) {
+  switch (pass) {
+    case Conv2dPass::kForward:
+      return "convolution_forward";
+    case Conv2dPass::kBackwardData:
+      return "convolution_backward_data";
+    case Conv2dPass::kBackwardWeights:
+      break;
+  }
+  return "convolution_backward_weights";
+}
+
+simt::Traffic traffic_of(const ConvolutionCall& call) {
+  const ConvolutionSizes sizes = sizes_of(call);
+  const Conv2dDims& d = call.dims;
+  const auto bytes = [&](int64_t count) {
+    return static_cast<double>(static_cast<size_t>(count) * dtype_bytes(call.dtype));
+  };
+  const double old = call.mode == Write::kAccumulate ? bytes(sizes.result) : 0;
+  return {.read = bytes(sizes.first) + bytes(sizes.second) + old,
+          .written = bytes(sizes.result),
+          .flops = 2.0 * static_cast<double>(d.n * d.p() * d.q() * d.k * d.r * d.s * d.c)};
+}
+
 }  // namespace
 
 size_t convolution_workspace_bytes(const ConvolutionCall& call) {
@@ -97,7 +122,10 @@ size_t convolution_workspace_bytes(const ConvolutionCall& call) {
 void convolution(const ConvolutionCall& call, const ConvolutionTensors& tensors,
                  Workspace workspace, Stream stream) {
   const bool tf32 = call.dtype == Dtype::kF32 && call.f32_math == F32Math::kTf32;
-  simt::host_task_async(stream, [=] { (tf32 ? run_in_tf32 : run)(call, tensors, workspace); });
+  simt::host_task_async(stream, [=] {
+    (tf32 ? run_in_tf32 : run)(call, tensors, workspace);
+    simt::trace_library(name_of(call.pass), traffic_of(call));
+  });
 }
 
 }  // namespace rela

@@ -23,6 +23,15 @@ __device__ inline void store16(void* p, V value) {
   static_assert(sizeof(V) == 16);
   *static_cast<V*>(p) = value;
 }
+/// nvcc takes an assignment apart where it unrolls a loop around it; it leaves this as it is.
+template <class V>
+__device__ inline void store16_global(void* p, V value) {
+  static_assert(sizeof(V) == 16);
+  const auto& bits = reinterpret_cast<const uint4&>(value);
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(p)),
+               "r"(bits.x), "r"(bits.y), "r"(bits.z), "r"(bits.w)
+               : "memory");
+}
 template <class V>
 __device__ inline V load16_streaming(const void* p) {
   static_assert(sizeof(V) == 16);

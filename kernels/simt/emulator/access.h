@@ -2,6 +2,7 @@
 // Loads and stores of 16 bytes: misaligned ones are errors, as on a GPU.
 
 #include "kernels/simt/emulator/state.h"
+#include "kernels/simt/emulator/trace.h"
 
 namespace rela::simt {
 
@@ -11,29 +12,47 @@ namespace rela::simt {
   fail(std::string(what) + " of misaligned address " + address + " at " + to_string(site));
 }
 inline bool is_misaligned16(const void* p) { return (reinterpret_cast<uintptr_t>(p) & 15) != 0; }
+/// Whether p is in the shared memory of the running block.
+inline bool is_shared(const void* p) {
+  const Block& block = *self->block;
+  return p >= block.arena && p < block.arena + block.arena_used;
+}
 
 template <class V>
 V load16(const void* p, SIMT_SITE) {
   static_assert(sizeof(V) == 16);
   if (is_misaligned16(p)) fail_misaligned("16-byte load", p, SIMT_HERE);
+  if (is_traced()) trace_read16(p);
   return *static_cast<const V*>(p);
 }
 template <class V>
 void store16(void* p, V value, SIMT_SITE) {
   static_assert(sizeof(V) == 16);
   if (is_misaligned16(p)) fail_misaligned("16-byte store", p, SIMT_HERE);
+  if (is_traced()) trace_write16(p);
+  *static_cast<V*>(p) = value;
+}
+/// In shared memory, a GPU would write somewhere else.
+template <class V>
+void store16_global(void* p, V value, SIMT_SITE) {
+  static_assert(sizeof(V) == 16);
+  if (is_misaligned16(p)) fail_misaligned("16-byte store", p, SIMT_HERE);
+  if (is_shared(p)) fail("store16_global to shared memory at " + to_string(SIMT_HERE));
+  if (is_traced()) trace_write16(p);
   *static_cast<V*>(p) = value;
 }
 template <class V>
 V load16_streaming(const void* p, SIMT_SITE) {
   static_assert(sizeof(V) == 16);
   if (is_misaligned16(p)) fail_misaligned("16-byte load", p, SIMT_HERE);
+  if (is_traced()) trace_read16(p);
   return *static_cast<const V*>(p);
 }
 template <class V>
 void store16_streaming(void* p, V value, SIMT_SITE) {
   static_assert(sizeof(V) == 16);
   if (is_misaligned16(p)) fail_misaligned("16-byte store", p, SIMT_HERE);
+  if (is_traced()) trace_write16(p);
   *static_cast<V*>(p) = value;
 }
 

@@ -5,6 +5,7 @@
 
 #include "kernels/simt/emulator/options.h"
 #include "kernels/simt/emulator/sanitizers.h"
+#include "kernels/simt/emulator/trace.h"
 
 namespace rela::simt {
 
@@ -16,6 +17,7 @@ void start_async_copy(void* shared, const void* global, const Site& site) {
   if (groups.empty()) groups.emplace_back();
   groups.back().push_back({static_cast<char*>(shared), static_cast<const char*>(global)});
   std::memset(shared, options().poison, 16);
+  if (is_traced()) trace_read16(global);
 }
 
 void commit_async_copies() {

@@ -15,6 +15,7 @@
 #include "kernels/simt/emulator/memory.h"
 #include "kernels/simt/emulator/options.h"
 #include "kernels/simt/emulator/streams.h"
+#include "kernels/simt/emulator/trace.h"
 #include "kernels/simt/error.h"
 
 namespace rela::simt {
@@ -161,12 +162,19 @@ void memcpy_async(void* to, const void* from, size_t bytes, CopyKind kind, Strea
   if (kind != CopyKind::kHostToDevice) check_range(from, bytes, "memcpy_async from");
   if (kind == CopyKind::kHostToDevice) check_recorded_copy(from, bytes, stream);
   if (kind == CopyKind::kDeviceToHost) check_recorded_copy(to, bytes, stream);
-  Streams::instance().add(stream, [=] { std::memmove(to, from, bytes); });
+  const double counted = kind == CopyKind::kDeviceToDevice ? static_cast<double>(bytes) : 0;
+  Streams::instance().add(stream, [=] {
+    std::memmove(to, from, bytes);
+    if (counted > 0) trace_library("copy", {.read = counted, .written = counted});
+  });
 }
 void memset_async(void* p, int byte, size_t bytes, Stream stream) {
   if (bytes == 0) return;
   check_range(p, bytes, "memset_async");
-  Streams::instance().add(stream, [=] { std::memset(p, byte, bytes); });
+  Streams::instance().add(stream, [=] {
+    std::memset(p, byte, bytes);
+    trace_library("fill", {.written = static_cast<double>(bytes)});
+  });
 }
 void host_task_async(Stream stream, std::function<void()> task) {
   Streams::instance().add(stream, std::move(task));

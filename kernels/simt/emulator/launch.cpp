@@ -6,6 +6,7 @@
 #include "kernels/simt/emulator/machine.h"
 #include "kernels/simt/emulator/streams.h"
 #include "kernels/simt/emulator/symbols.h"
+#include "kernels/simt/emulator/trace.h"
 
 namespace rela::simt {
 namespace {
@@ -66,6 +67,7 @@ void queue_launch(const LaunchConfig& config, Cooperation cooperation, Stream st
     job.cooperative = cooperation == Cooperation::kGrid;
     job.site = config.site;
     Machine::instance().run(job);
+    if (is_traced()) trace_kernel(kernel_name(kernel.function));
   });
 }
 

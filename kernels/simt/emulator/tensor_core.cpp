@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "kernels/simt/emulator/trace.h"
 #include "kernels/simt/emulator/warp.h"
 #include "kernels/types.h"
 
@@ -25,6 +26,7 @@ struct MmaOperand {
 
 template <class T>
 void multiply(void* const* operands, uint32_t) {
+  if (is_traced()) trace_flops(2 * 16 * 8 * 16);
   float a[16][16];
   float b[16][8];
   for (int lane = 0; lane < 32; ++lane) {
