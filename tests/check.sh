@@ -240,6 +240,16 @@ check_sanitized() {  # <build folder> <test binary>...
 
 with_other_poison() { RELA_SIMT_POISON=127 "$@"; }
 
+# The report reads machine code if NVIDIA's disassembler is there, which comes as a Python package; else PTX.
+check_nvcc() {  # <build folder>
+  export PYTHONPATH=$PWD/$1/python${PYTHONPATH:+:$PYTHONPATH}
+  if ! python3 tests/tools/sass.py; then
+    python3 -m pip install --quiet --disable-pip-version-check --target "$1/python" nvidia-cuda-nvdisasm ||
+      echo "nvidia-cuda-nvdisasm could not be installed"
+  fi
+  python3 tests/tools/nvcc_report.py --build-dir "$1" --jobs "$jobs"
+}
+
 # Code that only GPU builds compile, besides the kernels: calls of CUDA, cuDNN and cuBLASLt.
 can_build_for_gpus() {
   [[ -n $(PATH=$PATH:$(cuda_headers)/../bin command -v nvcc) ]] &&
@@ -264,7 +274,7 @@ check_cuda() {
   step "simt: configure" configure simt
   if $passed; then step "simt: build" build build-simt --target cuda_tests; fi
   if $passed; then step "simt: tests" run_tests build-simt -L cuda; fi
-  if $passed; then step "nvcc" python3 tests/tools/nvcc_report.py --build-dir build-simt --jobs "$jobs"; fi
+  if $passed; then step "nvcc" check_nvcc build-simt; fi
   if $passed && can_build_for_gpus; then
     step "cuda: host code" check_gpu_host_code
   elif $passed; then

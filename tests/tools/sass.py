@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""What a kernel's machine code (SASS) or PTX says about its accesses to memory, for nvcc_report.py."""
+"""What a kernel's machine code (SASS) or PTX says about its accesses to memory, for nvcc_report.py.
+
+usage: sass.py     prints the disassembler that is used; exit code 1 if there is none
+"""
 
 import collections
 import os
@@ -14,6 +17,7 @@ LABEL = re.compile(r"^\.L_")
 ACCESS = re.compile(r"\b(STG|LDG|STL|LDL)((?:\.\w+)*)\b([^;]*);")
 ADDRESS = re.compile(r"\[(R\w+)(?:\.64|\.U32|\.X\d+)*(?:\+UR\w+)?(?:\+(-?0x[0-9a-f]+))?\]")
 VECTOR = 16
+
 
 def find_disassembler():
     """nvdisasm of PATH, of the toolkit or of the Python package nvidia-cuda-nvdisasm; None if there is none."""
@@ -123,3 +127,8 @@ def disassemble(disassembler, cubin):
     if run.returncode != 0:
         raise RuntimeError(f"{disassembler} {cubin}: {run.stderr.strip()}")
     return run.stdout
+
+
+if __name__ == "__main__":
+    print(find_disassembler() or "no nvdisasm")
+    sys.exit(find_disassembler() is None)
