@@ -14,24 +14,47 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPreprocessorFile = "preprocessor_config.json";
 
-/// Three numbers; the fallback if they are missing.
-std::array<float, 3> channels(const JsonValue* value, const std::array<float, 3>& fallback) {
-  const auto* items = value == nullptr ? nullptr : value->as<JsonValue::Array>();
-  if (items == nullptr || items->size() != 3) return fallback;
+/// A file beside the weights that says what images have to be like.
+struct InputFile {
+  std::string path;
+  const JsonValue& json;  // the part of it that does
+};
+
+std::optional<double> as_number(const JsonValue& value) {
+  if (const double* real = value.as<double>()) return *real;
+  if (const int64_t* integer = value.as<int64_t>()) return static_cast<double>(*integer);
+  return std::nullopt;
+}
+
+/// Three numbers; the fallback if there are none. Throws WeightsError for anything else.
+std::array<float, 3> channels(const InputFile& file, const char* key,
+                              const std::array<float, 3>& fallback, bool are_divisors) {
+  const JsonValue* value = file.json.find(key);
+  if (value == nullptr || value->is_null()) return fallback;
+  const auto* items = value->as<JsonValue::Array>();
   std::array<float, 3> out{};
-  for (size_t c = 0; c < 3; ++c) {
-    const auto* number = (*items)[c].as<double>();
-    if (number == nullptr) return fallback;
-    out[c] = static_cast<float>(*number);
+  bool is_right = items != nullptr && items->size() == out.size();
+  for (size_t c = 0; is_right && c < out.size(); ++c) {
+    const std::optional<double> number = as_number((*items)[c]);
+    is_right = number && (!are_divisors || *number > 0);
+    out[c] = static_cast<float>(number.value_or(0));
   }
+  RELA_CHECK(is_right, WeightsError, file.path, ": ", key, " is ",
+             to_json_text(*value, JsonLayout::kCompact), "; three ",
+             are_divisors ? "numbers above 0 are" : "numbers are", " needed");
   return out;
 }
 
+Normalization normalization(const InputFile& file, const char* mean, const char* std,
+                            const Normalization& usual) {
+  return {channels(file, mean, usual.mean, /*are_divisors=*/false),
+          channels(file, std, usual.std, /*are_divisors=*/true)};
+}
+
 /// timm's keys, as timm's files on the hub have them and our exports.
-ModelInput from_timm(const JsonValue& trained, ModelInput input) {
-  const Normalization usual = input.normalization;
-  input.normalization = {channels(trained.find("mean"), usual.mean),
-                         channels(trained.find("std"), usual.std)};
+ModelInput from_timm(const InputFile& file, ModelInput input) {
+  const JsonValue& trained = file.json;
+  input.normalization = normalization(file, "mean", "std", input.normalization);
   const JsonValue* size = trained.find("input_size");  // [3, S, S]
   const auto* sides = size == nullptr ? nullptr : size->as<JsonValue::Array>();
   const auto* side = sides == nullptr || sides->empty() ? nullptr : sides->back().as<int64_t>();
@@ -55,11 +78,13 @@ std::optional<int64_t> side_of(const JsonValue* value) {
 }
 
 /// Hugging Face's: resized to `size`, then `crop_size` is cut out of the middle.
-ModelInput from_preprocessor(const JsonValue& json, ModelInput input) {
+ModelInput from_preprocessor(const InputFile& file, ModelInput input) {
   constexpr int64_t kPillowBicubic = 3;
-  const Normalization usual = input.normalization;
-  input.normalization = {channels(json.find("image_mean"), usual.mean),
-                         channels(json.find("image_std"), usual.std)};
+  const JsonValue& json = file.json;
+  input.normalization = normalization(file, "image_mean", "image_std", input.normalization);
+  if (!member_or<bool>(json, "do_normalize", true)) input.normalization = {{0, 0, 0}, {1, 1, 1}};
+  RELA_CHECK(member_or<bool>(json, "do_rescale", true), WeightsError, file.path,
+             ": do_rescale is false; images are in [0, 1] here before they are normalised");
   const std::optional<int64_t> resized = side_of(json.find("size"));
   const std::optional<int64_t> cropped = side_of(json.find("crop_size"));
   if (cropped || resized) input.image_size = cropped ? *cropped : *resized;
@@ -85,10 +110,12 @@ ModelInput usual_input(const BackboneSpec& spec) {
 
 ModelInput described_input(const fs::path& folder, const JsonValue& config,
                            const ModelInput& usual) {
-  if (const JsonValue* trained = config.find("pretrained_cfg")) return from_timm(*trained, usual);
+  if (const JsonValue* trained = config.find("pretrained_cfg"))
+    return from_timm({(folder / "config.json").string(), *trained}, usual);
   const fs::path preprocessor = folder / kPreprocessorFile;
   if (!fs::exists(preprocessor)) return usual;
-  return from_preprocessor(read_config_file(preprocessor.string()), usual);
+  const JsonValue json = read_config_file(preprocessor.string());
+  return from_preprocessor({preprocessor.string(), json}, usual);
 }
 
 JsonValue read_config_file(const std::string& file) {

@@ -1,10 +1,12 @@
 #include "rela/prior/model_source.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <tuple>
 
 #include "nn/backbone_json.h"
+#include "nn/hugging_face.h"
 #include "runtime/error.h"
 #include "runtime/io/open_weights.h"
 #include "runtime/log.h"
@@ -37,14 +39,53 @@ ModelSource read_export(const fs::path& folder) {
           .input = described_input(folder, config, usual_input(spec))};
 }
 
-/// Beside the weights, transformers writes the activation as `hidden_act`.
-ClipActivation described_activation(const JsonValue& config) {
+/// What transformers' config.json says of the tower for images.
+const JsonValue& vision_config(const JsonValue& config) {
   const JsonValue* vision = config.find("vision_config");
-  const auto name = member_or<std::string>(vision == nullptr ? config : *vision, "hidden_act");
+  return vision == nullptr ? config : *vision;
+}
+
+/// Beside the weights, transformers writes the activation as `hidden_act`, and this program as
+/// `activation`.
+ClipActivation described_activation(const JsonValue& config) {
+  const JsonValue& vision = vision_config(config);
+  const auto exported = member_or<std::string>(config, "activation");
+  const auto name = exported.empty() ? member_or<std::string>(vision, "hidden_act") : exported;
   for (const Choice<ClipActivation>& c : clip_activations()) {
     if (name == c.name) return c.value;
   }
   return ClipActivation::kUnstated;
+}
+
+/// The model that a config.json of timm's, or of this program, names, if it is known here.
+std::optional<std::string> described_architecture(const JsonValue& config) {
+  const auto name = member_or<std::string>(config, "architecture");
+  return std::ranges::count(backbone_names(), name) > 0 ? std::optional(name) : std::nullopt;
+}
+
+/// Throws WeightsError if transformers' config.json says that the tensors make another function.
+void check_described(const fs::path& weights_file, const Backbone& backbone) {
+  const auto* vit = dynamic_cast<const VisionTransformer*>(&backbone);
+  if (vit == nullptr) return;
+  const JsonValue config = config_beside(weights_file);
+  const JsonValue& said = vision_config(config);
+  const JsonValue built = hugging_face_config(vit->spec());
+  const auto refuse = [&](const char* key, const JsonValue& value) {
+    throw WeightsError(cat((weights_file.parent_path() / kConfigFile).string(), ": ", key, " is ",
+                           to_json_text(value, JsonLayout::kCompact),
+                           "; the model that is built here has ",
+                           to_json_text(*built.find(key), JsonLayout::kCompact)));
+  };
+  for (const char* key : {"hidden_act", "num_attention_heads"}) {
+    const JsonValue* value = said.find(key);
+    const auto text = [](const JsonValue& v) { return to_json_text(v, JsonLayout::kCompact); };
+    if (value != nullptr && text(*value) != text(*built.find(key))) refuse(key, *value);
+  }
+  constexpr double kRounding = 1.001;  // smaller ones than a model's own change nothing to speak of
+  const JsonValue* eps = said.find("layer_norm_eps");
+  const double ours = *built.find("layer_norm_eps")->as<double>();
+  if (eps != nullptr && member_or<double>(said, "layer_norm_eps", 1) > kRounding * ours)
+    refuse("layer_norm_eps", *eps);
 }
 
 /// What the weights do not show: as it was given, else as the file beside them says.
@@ -63,6 +104,16 @@ void state_activation(ModelSource& source, ClipActivation given, const JsonValue
   }
   const std::string wrong = mistake_of(source.spec);
   RELA_CHECK(wrong.empty(), ConfigError, source.weights_file, ": activation: ", wrong);
+}
+
+/// The file beside the weights may name a model that has the same tensors and is another function.
+void warn_of_another_name(const ModelSource& source, const JsonValue& config) {
+  const std::optional<std::string> name = described_architecture(config);
+  if (!name || *name == name_of(source.spec)) return;
+  const std::string taken = what_weights_do_not_show(source.spec);
+  if (taken == what_weights_do_not_show(backbone_named(*name))) return;
+  log_warning(source.weights_file, ": config.json says ", *name, "; taken as ",
+              name_of(source.spec), " with ", taken);
 }
 
 /// A model of that family in the shape that the weights have.
@@ -133,7 +184,9 @@ ModelSource named_model(const std::string& name, const BackboneWeights& weights,
                name_of(source.spec), ", not of ", name, "; name that model");
     return source;
   }
-  return source_of(backbone_named(name), weights, config, activation);
+  ModelSource source = source_of(backbone_named(name), weights, config, activation);
+  warn_of_another_name(source, config);
+  return source;
 }
 
 RecognisedModel recognise_model(const BackboneWeights& weights) {
@@ -142,6 +195,15 @@ RecognisedModel recognise_model(const BackboneWeights& weights) {
   if (is_export(file, config)) {
     const ModelSource source = read_export(file.parent_path());
     return {source, compare_backbone(weights, source.spec)};
+  }
+  if (const auto name = described_architecture(config)) {
+    try {
+      const ModelSource source = source_of(backbone_named(*name), weights, config);
+      const LoadReport fit = compare_backbone(weights, source.spec);
+      if (fit.is_complete()) return {source, fit};
+    } catch (const ConfigError& e) {  // something that the weights do not show is not said
+      throw WeightsError(e.what());
+    }
   }
   std::optional<RecognisedModel> best;
   for (const std::string& name : backbone_names()) {
@@ -166,6 +228,7 @@ LoadReport compare_backbone(const BackboneWeights& weights, const BackboneSpec& 
 
 std::unique_ptr<Backbone> load_backbone(const ModelSource& source, const BackboneWeights& weights) {
   std::unique_ptr<Backbone> backbone = make_backbone(source.spec);
+  check_described(weights.path(), *backbone);
   if (source.allow_partial) initialize(*backbone, /*seed=*/0, init_of(source.spec));
   std::vector<StateTensor> state = state_of(*backbone);
   LoadOptions options = options_for(source.spec, weights);

@@ -88,17 +88,15 @@ Tensor FrozenModel::embed(const Tensor& images) const {
   return backbone->forward(Var(images), {.norm = NormMode::kEval}).value();
 }
 
-namespace {
-
-ClipActivation activation_of(const FrozenModelArguments& a) {
-  if (a.activation.empty()) return ClipActivation::kUnstated;
+ClipActivation activation_of(const std::string& option) {
+  if (option.empty()) return ClipActivation::kUnstated;
   for (const Choice<ClipActivation>& c : clip_activations()) {
-    if (a.activation == c.name && c.value != ClipActivation::kUnstated) return c.value;
+    if (option == c.name && c.value != ClipActivation::kUnstated) return c.value;
   }
-  throw UsageError(cat("--activation: ", a.activation, "; quick_gelu or gelu is allowed"));
+  throw UsageError(cat("--activation: ", option, "; quick_gelu or gelu is allowed"));
 }
 
-}  // namespace
+namespace {}  // namespace
 
 void add_files_of_run(const std::string& run, std::vector<std::string>& inputs) {
   inputs.push_back(run + "/backbone.safetensors");  // of a folder that was exported
@@ -125,8 +123,8 @@ ModelSource model_source(const FrozenModelArguments& a) {
     RELA_CHECK(a.run.empty() || !is_given, UsageError, option,
                ": it is about --weights; --run says itself what its model is");
   }
-  ModelSource source =
-      a.run.empty() ? named_model(a.model, a.weights, activation_of(a)) : exported_model(a.run);
+  ModelSource source = a.run.empty() ? named_model(a.model, a.weights, activation_of(a.activation))
+                                     : exported_model(a.run);
   source.allow_partial = a.allow_partial;
   if (auto* resnet = std::get_if<ResNetSpec>(&source.spec)) {  // the others come in one shape
     if (a.width) resnet->width = *a.width;

@@ -33,6 +33,9 @@ void describe_arguments(CommandLine& app, FrozenModelArguments& arguments);
 /// Those of them that name the data.
 void describe_data(CommandLine& app, FrozenModelArguments& arguments);
 
+/// What --activation says; empty: nothing. Throws UsageError.
+ClipActivation activation_of(const std::string& option);
+
 /// Appends what a run keeps in its folder, but for the results of evaluations.
 void add_files_of_run(const std::string& run, std::vector<std::string>& inputs);
 /// What is read for them: files and folders.

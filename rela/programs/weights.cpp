@@ -5,6 +5,7 @@
 #include "rela/onnx/export_onnx.h"
 #include "rela/prior/model_source.h"
 #include "rela/programs/command_line.h"
+#include "rela/programs/frozen_model.h"
 #include "rela/programs/program.h"
 #include "rela/weights/hub_folder.h"
 #include "rela/weights/inspect.h"
@@ -20,6 +21,7 @@ struct Arguments {
   std::string in, out;
   std::string prefix;
   std::string model;
+  std::string activation;
   std::string layout = "timm";
   std::string to = "safetensors";
   bool json = false;
@@ -52,6 +54,9 @@ void describe_convert(CommandLine& app, Arguments& a) {
       .required();
   app.add_option("--to", a.to, "safetensors or onnx").show_default();
   app.add_option("--model", a.model, "the model's name; otherwise recognised by its tensors");
+  app.add_option("--activation", a.activation,
+                 "quick_gelu or gelu: of a vision transformer of CLIP's, if --model does not say "
+                 "it");
   app.add_option("--layout", a.layout, "whose names: timm, torchvision or huggingface")
       .show_default();
   app.add_flag("--allow-partial", a.allow_partial,
@@ -82,14 +87,32 @@ bool has_config(const fs::path& weights) {
 }
 
 ModelSource source_of(const Arguments& a, const BackboneWeights& weights) {
-  ModelSource source =
-      a.model.empty() ? recognise_model(weights).source : named_model(a.model, weights);
+  RELA_CHECK(a.activation.empty() || !a.model.empty(), UsageError,
+             "--activation: needs --model, the model's name");
+  ModelSource source = a.model.empty() ? recognise_model(weights).source
+                                       : named_model(a.model, weights, activation_of(a.activation));
   const std::string hidden = what_weights_do_not_show(source.spec);
   RELA_CHECK(!a.model.empty() || hidden.empty() || has_config(weights.path()), UsageError,
              "--model: the weights fit ", name_of(source.spec), " with ", hidden,
-             ", which they do not show; name the model");
+             ", which they do not show; name the model, and say --activation if its name does not");
   source.allow_partial = a.allow_partial;
   return source;
+}
+
+/// A folder of weights may be rewritten in place; a run may not lose what it consists of.
+void check_outputs(const std::vector<fs::path>& written, const std::string& weights, bool is_onnx) {
+  std::vector<std::string> inputs;
+  if (is_onnx) inputs.push_back(weights);
+  const fs::path exported = fs::absolute(weights).parent_path();
+  const fs::path run = exported.parent_path();
+  if (fs::exists(run / "config.resolved.json")) {
+    inputs.push_back(exported.string());
+    add_files_of_run(run.string(), inputs);
+  }
+  for (const fs::path& file : written) {
+    if (is_onnx || fs::exists(file))
+      check_output("OUT", file.string(), inputs);  // else in a new folder
+  }
 }
 
 ExitCode convert(const Arguments& a) {
@@ -97,6 +120,8 @@ ExitCode convert(const Arguments& a) {
   RELA_CHECK(a.to == "safetensors" || a.to == "onnx", UsageError, "--to: \"", a.to,
              "\"; allowed: safetensors, onnx");
   const bool is_onnx = a.to == "onnx";
+  RELA_CHECK(!is_onnx || a.layout == "timm", UsageError, "--layout: ", a.layout,
+             "; --to onnx has names of its own: leave it out");
   const std::vector<fs::path> written =
       is_onnx ? std::vector<fs::path>{a.out} : files_of_hub_folder(a.out, layout);
   const fs::path& file = written.front();
@@ -105,6 +130,7 @@ ExitCode convert(const Arguments& a) {
                ": exists; name another folder or pass --overwrite");
   }
   const auto weights = open_backbone_weights(a.in, a.chosen_prefix());
+  check_outputs(written, weights->path(), is_onnx);
   const ModelSource source = source_of(a, *weights);
   const auto backbone = load_backbone(source, *weights);
   if (is_onnx) {

@@ -92,6 +92,19 @@ class Weights(ProgramTest):
         self.assertFails(run_program("weights", "convert", self.top / "vit", hub, "--layout", "huggingface"), IO,
                          "model.safetensors: exists")
 
+    def test_a_run_is_not_overwritten(self):
+        file = self.exported()
+        run = file.parents[1]
+        before = {path: path.read_bytes() for path in (file, run / "metrics.jsonl", file.parent / "config.json")}
+        for out in before:
+            self.assertFails(run_program("weights", "convert", run, out, "--to", "onnx", "--overwrite"), USAGE,
+                             "is there already")
+        self.assertFails(run_program("weights", "convert", run, file.parent, "--overwrite"), USAGE, "is there already")
+        self.assertEqual({path: path.read_bytes() for path in before}, before)
+        self.result("convert", run, self.top / "model.onnx", "--to", "onnx")
+        self.assertFails(run_program("weights", "convert", run, self.top / "x", "--to", "onnx", "--layout", "torchvision"),
+                         USAGE, "--layout")
+
     def test_only_vision_transformers_are_written_for_transformers(self):
         self.assertFails(run_program("weights", "convert", self.exported(), self.top / "hub", "--layout", "huggingface"),
                          USAGE, "resnet18 is none", "timm's layout")

@@ -24,8 +24,9 @@ std::vector<fs::path> split_paths(const DatasetSource& source) {
     const fs::path file = path / (source.split == Split::kTrain ? "train.pack" : "val.pack");
     return fs::exists(file) ? std::vector{file} : std::vector<fs::path>{};
   }
-  fs::path folder = split_folder(path, source.split);
-  if (folder.empty() && source.path_is_split) folder = path;
+  // A folder that is named for these images holds them, unless it holds both splits.
+  const bool is_it = source.path_is_split && !fs::is_directory(path / "train");
+  const fs::path folder = is_it ? path : split_folder(path, source.split);
   return folder.empty() ? std::vector<fs::path>{} : std::vector{folder};
 }
 

@@ -102,6 +102,13 @@ TEST(ImageFolder, SplitsLieBesideEachOther) {
   EXPECT_THAT(refusal([&] { open_photos(lone); }), testing::HasSubstr("no test split in here"));
   lone.path_is_split = true;
   EXPECT_EQ(open_photos(lone)->size(), 1);
+  lone.path = dir / "set/train";  // it is named: the folder beside it does not take its place
+  EXPECT_EQ(open_photos(lone)->size(),
+            open_photos(source(DataFormat::kImageFolder, dir / "set"))->size());
+  lone.path = dir / "set";
+  EXPECT_EQ(open_photos(lone)->size(), 1);
+  lone.path = dir / "set/val";
+  EXPECT_EQ(open_photos(lone)->size(), 1);
 }
 
 TEST(ImageFolder, TestLabelsAreMatchedByName) {

@@ -250,6 +250,72 @@ TEST(ModelSource, TheActivationOfClipIsThatOfTheNameOrHasToBeSaid) {
               ThrowsMessage<ConfigError>(HasSubstr("must be quick_gelu or left out")));
 }
 
+/// timm's names do not say the activation: config.json names the model that was trained.
+TEST(ModelSource, TheArchitectureOfConfigJsonIsTakenAtItsWord) {
+  const TempDir dir;
+  const std::string file = dir / "model.safetensors";
+  const ClipVitSpec spec{.name = "vit_base_patch32_clip_224", .activation = ClipActivation::kGelu};
+  const auto made = make_backbone(spec);
+  save_state(file, state_of(*made));
+  const auto recognised = [&] { return recognise_model(*open_backbone_weights(file)).source; };
+  EXPECT_EQ(name_of(recognised().spec), "ViT-B/32");
+  dir.write("config.json", R"({"architecture": "vit_base_patch32_clip_224", "num_classes": 0})");
+  EXPECT_THAT(recognised, ThrowsMessage<WeightsError>(HasSubstr("activation: missing")));
+  dir.write("config.json",
+            R"({"architecture": "vit_base_patch32_clip_224", "activation": "gelu"})");
+  EXPECT_EQ(what_weights_do_not_show(recognised().spec), "gelu");
+  dir.write("config.json", R"({"architecture": "vit_base_patch32_clip_quickgelu_224"})");
+  EXPECT_EQ(what_weights_do_not_show(recognised().spec), "quick_gelu");
+  dir.write("config.json", R"({"architecture": "resnet18"})");  // these weights are not
+  EXPECT_EQ(name_of(recognised().spec), "ViT-B/32");
+}
+
+TEST(ModelSource, AnotherFunctionThanTransformersSaysIsRefused) {
+  const TempDir dir;
+  const std::string file = dir / "model.safetensors";
+  const auto made = make_backbone(VitSpec{.name = "vit_tiny_patch4_32"});
+  initialize(*made, 1);
+  save_state(file, state_of(*made));
+  const auto load = [&](const char* config) {
+    dir.write("config.json", config);
+    load_backbone(named_model("vit_tiny_patch4_32", file));
+  };
+  const char* good = R"({"model_type": "vit", "hidden_act": "gelu", "num_attention_heads": 3,
+                         "layer_norm_eps": 1e-12})";
+  EXPECT_NO_THROW(load(good));
+  const auto refused = [&](const char* config, const char* words) {
+    EXPECT_THAT([&] { load(config); }, ThrowsMessage<WeightsError>(HasSubstr(words))) << config;
+  };
+  refused(R"({"hidden_act": "gelu_new"})", "hidden_act is \"gelu_new\"; the model that is built");
+  refused(R"({"hidden_act": null})", "config.json: hidden_act is null");
+  refused(R"({"num_attention_heads": 6})",
+          "num_attention_heads is 6; the model that is built here has 3");
+  refused(R"({"layer_norm_eps": 0.1})", "layer_norm_eps is 0.1");
+  refused(R"({"vision_config": {"hidden_act": "relu"}})", "hidden_act is \"relu\"");
+}
+
+TEST(ModelSource, AnImpossibleNormalisationIsRefused) {
+  const TempDir dir;
+  const std::string file = dir / "model.safetensors";
+  save_state(file, state_of(*make_backbone(VitSpec{.name = "vit_tiny_patch4_32"})));
+  dir.write("config.json", R"({"model_type": "vit"})");
+  const auto read = [&](const char* preprocessor) {
+    dir.write("preprocessor_config.json", preprocessor);
+    return named_model("vit_tiny_patch4_32", file).input.normalization;
+  };
+  EXPECT_EQ(read(R"({"image_mean": [0, 0.5, 1], "image_std": [1, 2, 3]})"),
+            (Normalization{{0, 0.5f, 1}, {1, 2, 3}}));
+  EXPECT_EQ(read(R"({"do_normalize": false})"), (Normalization{{0, 0, 0}, {1, 1, 1}}));
+  const auto refused = [&](const char* text, const char* words) {
+    EXPECT_THAT([&] { read(text); }, ThrowsMessage<WeightsError>(HasSubstr(words))) << text;
+  };
+  refused(R"({"image_std": [0.0, 0.5, 0.6]})", "image_std is [0.0,0.5,0.6]; three numbers above 0");
+  refused(R"({"image_std": [0.5, -1, 0.6]})", "three numbers above 0 are needed");
+  refused(R"({"image_mean": [0.5, 0.5]})", "image_mean is [0.5,0.5]; three numbers are needed");
+  refused(R"({"image_mean": "x"})", "image_mean is \"x\"");
+  refused(R"({"do_rescale": false})", "do_rescale is false");
+}
+
 TEST(ModelSource, ClipSeesWholeImagesAsItWasTrained) {
   const TempDir dir;
   const std::string file = dir / "w.safetensors";
