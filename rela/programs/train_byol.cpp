@@ -72,6 +72,17 @@ void describe(CommandLine& app, Arguments& a) {
   app.add_flag("-v,--verbose", a.verbose, "more on the terminal");
 }
 
+/// The run that is replaced is out of its place until the new one has a checkpoint.
+void check_prior_is_kept(const ExperimentConfig& config) {
+  const std::string& prior = config.rela.prior.weights;
+  if (prior.empty()) return;
+  const fs::path out = fs::weakly_canonical(config.out), read = fs::weakly_canonical(prior);
+  const bool is_in_it =
+      std::mismatch(out.begin(), out.end(), read.begin(), read.end()).first == out.end();
+  RELA_CHECK(!is_in_it, UsageError, "--overwrite: rela.prior.weights ", prior,
+             " is of the run that would be replaced; give the new one another --out");
+}
+
 ExperimentConfig load(const Arguments& a) {
   RELA_CHECK(!a.config.empty(), UsageError,
              "CONFIG: no config file was named; try apps/configs/quickstart.json");
@@ -83,6 +94,7 @@ ExperimentConfig load(const Arguments& a) {
     config.max_steps = a.max_steps;
     config.epochs.reset();
   }
+  if (a.overwrite && config.has_rela_phase()) check_prior_is_kept(config);
   return config;
 }
 

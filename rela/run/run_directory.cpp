@@ -51,9 +51,23 @@ void check_is_no_file(const fs::path& path) {
              " is a file; name a folder for the run");
 }
 
+/// The folder, or the nearest one above it that exists.
+fs::path existing_part(const fs::path& path) {
+  std::error_code failure;
+  fs::path place = path;
+  while (!fs::exists(place, failure) && place.has_relative_path()) {
+    RELA_CHECK(!fs::is_symlink(fs::symlink_status(place, failure)), IoError, "out: ", path.string(),
+               " cannot be made: the link ", place.string(),
+               " leads nowhere; mend it, or name another folder");
+    place = place.parent_path();
+  }
+  return place;
+}
+
 /// Creates the folder if needed and returns its path.
 fs::path made(fs::path path) {
   check_is_no_file(path);
+  (void)existing_part(path);
   make_directories(path.string());
   return path;
 }
@@ -87,8 +101,7 @@ std::span<const char* const> run_files() { return kRunFiles; }
 
 void check_run_folder(const fs::path& path, RunMode mode) {
   check_is_no_file(path);
-  fs::path place = path;
-  while (!fs::exists(place) && place.has_relative_path()) place = place.parent_path();
+  const fs::path place = existing_part(path);
   RELA_CHECK(fs::is_directory(place) && access(place.c_str(), W_OK) == 0, IoError,
              "out: ", path.string(), " cannot be made: ", place.string(),
              fs::is_directory(place) ? " is not writable" : " is a file", "; name another folder");

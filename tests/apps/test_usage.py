@@ -61,8 +61,16 @@ class CommandLine(ProgramTest):
     def test_a_link_that_leads_nowhere_is_left_alone(self):
         link = self.top / "link"
         link.symlink_to(self.top / "nowhere")
-        self.assertFails(self.train("link"), IO, "link")
+        for options in ((), ("--check",)):
+            self.assertFails(self.train("link", *options), IO, f"the link {link} leads nowhere")
         self.assertTrue(link.is_symlink())
+
+    def test_a_run_is_not_replaced_by_one_that_has_it_as_its_prior(self):
+        self.trained("run")
+        prior = {"method": "rela_byol", "rela": {"prior": {"model": "exported", "weights": str(self.top / "run")}}}
+        self.assertFails(self.train("run", "--overwrite", changes=prior), USAGE, "the run that would be replaced")
+        self.assertTrue((self.top / "run/exported/backbone.safetensors").exists())
+        self.assertFalse((self.top / "run/.replaced").exists())
 
     def test_outputs_go_through_links_and_never_to_devices(self):
         run = self.trained("run")
