@@ -42,14 +42,23 @@ bool has_weights(const Cell& cell) {
   }
 }
 
-std::optional<Score> read_score(const Cell& cell, const std::string& protocol) {
+/// What was found of an evaluation.
+struct Found {
+  std::optional<Score> score;
+  bool is_of_others = false;  // it measured other test images, and does not count
+};
+
+Found read_score(const Cell& cell, const std::string& protocol) {
   const fs::path weights = weights_of(cell);
   const JsonValue json = read_json(result_file(cell, protocol));
   const Score score{member_or<int64_t>(json, "correct"), member_or<int64_t>(json, "total")};
-  if (score.total <= 0 || !fs::exists(weights)) return std::nullopt;
-  if (member_or<std::string>(json, "weights_sha256") != sha256_file(weights.string()))
-    return std::nullopt;
-  return score;
+  if (score.total <= 0 || !fs::exists(weights)) return {};
+  if (member_or<std::string>(json, "weights_sha256") != sha256_file(weights.string())) return {};
+  const JsonValue* data = json.find("data");
+  const auto measured =
+      data == nullptr ? std::string() : member_or<std::string>(*data, "test_fingerprint");
+  if (!cell.test_data.empty() && measured != cell.test_data) return {{}, true};
+  return {score, false};
 }
 
 /// The differences between the config that the folder was made with and the cell's.
@@ -81,16 +90,49 @@ std::string trained_on(const Cell& cell) {
   return data == nullptr ? "" : member_or<std::string>(*data, "fingerprint");
 }
 
-void read_log(const Cell& cell, CellResult& result) {
+/// The step of the last kNN, if that measured other test images than the table's; otherwise -1.
+int64_t read_log(const Cell& cell, CellResult& result) {
   const RunLog log = read_run_log((fs::path(cell.folder) / "metrics.jsonl").string());
+  int64_t of_others = -1;
   for (const Logged<EvalEvent>& point : log.evals) {
-    if (point.event.protocol == "knn" && point.event.total > 0) result.curve.push_back(point);
+    if (point.event.protocol != "knn" || point.event.total <= 0) continue;
+    const std::string measured = point.event.test_fingerprint.value_or(cell.test_data);
+    const bool counts = cell.test_data.empty() || measured == cell.test_data;
+    if (counts) result.curve.push_back(point);
+    of_others = counts ? -1 : point.at.step;
   }
   for (const auto& [at, event] : log.marks) {
     if (std::holds_alternative<PhaseSwitchEvent>(event)) result.switch_step = at.step;
     result.seconds = std::max(result.seconds, at.elapsed_s);
   }
   if (!log.train.empty()) result.seconds = std::max(result.seconds, log.train.back().at.elapsed_s);
+  return of_others;
+}
+
+/// The scores of a trained cell, and what is still to be measured.
+void read_scores(const Cell& cell, const std::vector<std::string>& evaluate, bool knn_is_of_others,
+                 CellResult& result) {
+  if (!result.curve.empty() && result.curve.back().at.step == result.step)
+    result.knn = Score{result.curve.back().event.correct, result.curve.back().event.total};
+  const Found knn = read_score(cell, "knn");
+  const Found linear = read_score(cell, "linear");
+  if (knn.score) result.knn = knn.score;
+  result.linear = linear.score;
+  result.to_measure = evaluate;
+  // The training has measured it, on other images: the table has a column for it all the same.
+  if (knn_is_of_others && std::ranges::find(evaluate, "knn") == evaluate.end())
+    result.to_measure.emplace_back("knn");
+  std::erase_if(result.to_measure, [&](const std::string& protocol) {
+    return (protocol == "knn" ? knn : linear).score.has_value();
+  });
+  std::string again;
+  for (const std::string& protocol : result.to_measure) {
+    const bool is_knn = protocol == "knn";
+    if (is_knn ? knn.is_of_others || knn_is_of_others : linear.is_of_others)
+      again += cat(again.empty() ? "" : " and ", is_knn ? "kNN" : protocol);
+  }
+  if (!again.empty())
+    result.message = cat("measured on other test images, and so measured again: ", again);
 }
 
 }  // namespace
@@ -118,10 +160,6 @@ std::string result_file(const Cell& cell, const std::string& protocol) {
   return (fs::path(cell.folder) / "eval" / name).string();
 }
 
-bool is_evaluated(const Cell& cell, const std::string& protocol) {
-  return read_score(cell, protocol).has_value();
-}
-
 CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate) {
   CellResult result;
   const std::optional<RunStatus> status = read_status(cell.folder);
@@ -141,7 +179,7 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
                          ", now ", cell.data, "); remove it or name another --out");
     return result;
   }
-  read_log(cell, result);
+  const int64_t of_others = read_log(cell, result);
   result.step = status->step;
   const bool has_failed = status->state == RunStatus::kFailed;
   result.state = has_failed ? State::kFailed : State::kUnfinished;
@@ -154,15 +192,9 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
             cell.total_steps, "; remove it or name another --out");
     return result;
   }
-  const auto lacks = [&](const std::string& protocol) { return !is_evaluated(cell, protocol); };
-  const bool is_whole = std::none_of(evaluate.begin(), evaluate.end(), lacks);
   if (!has_weights(cell)) return result;  // resuming exports them again
-  result.state = is_whole ? State::kDone : State::kTrained;
-  if (!result.curve.empty() && result.curve.back().at.step == result.step) {
-    result.knn = Score{result.curve.back().event.correct, result.curve.back().event.total};
-  }
-  if (const std::optional<Score> score = read_score(cell, "knn")) result.knn = score;
-  result.linear = read_score(cell, "linear");
+  read_scores(cell, evaluate, of_others == result.step, result);
+  result.state = result.to_measure.empty() ? State::kDone : State::kTrained;
   return result;
 }
 

@@ -23,32 +23,31 @@ struct CellResult {
   enum class State : uint8_t {
     kAbsent,      // nothing there yet
     kUnfinished,  // training has begun
-    kTrained,     // all steps are done, an evaluation is missing
+    kTrained,     // all steps are done, an evaluation is missing or of other test images
     kDone,
     kFailed,
     kForeign,  // the folder holds a run of another config
   };
 
   State state = State::kAbsent;
-  std::string message;  // why it failed, or what is foreign
+  std::string message;  // why it failed, what is foreign, or what is measured again
   int64_t step = 0;
   double seconds = 0;           // of training, including its evaluations
   std::optional<Score> knn;     // of the last step: from the run itself, or from `evaluate knn`
   std::optional<Score> linear;  // from `evaluate linear`
   std::optional<int64_t> switch_step;
-  std::vector<Logged<EvalEvent>> curve;  // kNN during training
+  std::vector<Logged<EvalEvent>> curve;  // kNN during training, on the test images of the table
+  std::vector<std::string> to_measure;   // protocols of `evaluate`, once it is trained
 };
 
 /// "absent", "unfinished", "trained", "done", "failed", "foreign"
 const char* state_name(CellResult::State state);
 
 /// Reads a cell's folder. Results of a foreign run are ignored. An evaluation counts if it was made
-/// from the weights in the folder. Throws IoError.
+/// from the weights in the folder, on the test images that the table names. Throws IoError.
 CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate);
 
 /// Where the driver has the result of `evaluate <protocol>` written.
 std::string result_file(const Cell& cell, const std::string& protocol);
-/// Whether `evaluate <protocol>` has been run on the weights in the folder.
-bool is_evaluated(const Cell& cell, const std::string& protocol);
 
 }  // namespace rela

@@ -133,9 +133,12 @@ class Driver {
     log_info(place(i), result.step > 0 ? "going on at step " : "starting at step ", result.step,
              " of ", cell.total_steps, " | all cells: eta ", eta_.left(steps_left()));
     std::string failure = train(cell, result);
-    for (const std::string& protocol : plan_.evaluate) {
+    result = read_cell(cell, plan_.evaluate);
+    if (result.state == State::kTrained && !result.message.empty())
+      log_info(place(i), result.message);
+    for (const std::string& protocol : result.to_measure) {
       if (!failure.empty() || runner_.stop_requested()) break;
-      if (!is_evaluated(cell, protocol)) failure = evaluate(cell, protocol);
+      failure = evaluate(cell, protocol);
     }
     result = read_cell(cell, plan_.evaluate);
     if (runner_.stop_requested() && result.state != State::kDone) return false;

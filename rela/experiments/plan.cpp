@@ -210,11 +210,13 @@ class Planner {
     plan_.cells.push_back(std::move(cell));
   }
 
+  struct DataFacts {
+    int64_t size = 0;
+    bool has_labels = false;
+    std::string fingerprint{};
+  };
+
   void count_steps() {
-    struct DataFacts {
-      int64_t size = 0;
-      std::string fingerprint{};
-    };
     std::map<std::string, DataFacts> sets;
     for (Cell& cell : plan_.cells) {
       const DataConfig& data = cell.config.data;
@@ -223,16 +225,30 @@ class Planner {
       try {
         if (!sets.contains(key)) {
           const auto images = open_split(cell.config, Split::kTrain);
-          sets[key] = {images->size(), to_hex(images->fingerprint())};
+          sets[key] = {images->size(), images->has_labels(), to_hex(images->fingerprint())};
         }
         cell.data = sets[key].fingerprint;
         cell.total_steps = run_length(cell.config, sets[key].size).total_steps;
+        if (sets[key].has_labels) cell.test_data = test_fingerprint(cell.config);
       } catch (const ConfigError& error) {
         mistakes_.push_back(cat(cell.name, ": ", error.what()));
       } catch (const Error&) {  // DataError, IoError
         if (is_selected(cell, only_)) throw;
       }
     }
+  }
+
+  /// Empty if nothing is measured on test images, or if there are none.
+  std::string test_fingerprint(const ExperimentConfig& config) {
+    const bool is_judged = config.eval.knn_every_epochs > 0 || !plan_.evaluate.empty();
+    if (!is_judged || !has_test_split(config)) return "";
+    const DataConfig& data = config.data;
+    const std::string key =
+        cat(static_cast<int>(data.format), ' ', static_cast<int>(data.bad_images.policy), ' ',
+            data.val_path.empty() ? data.train_path : data.val_path, ' ', data.val_path.empty());
+    if (!test_fingerprints_.contains(key))
+      test_fingerprints_[key] = to_hex(open_split(config, Split::kTest)->fingerprint());
+    return test_fingerprints_[key];
   }
 
   /// Omits mistakes that have already been reported for another part of the table.
@@ -264,6 +280,7 @@ class Planner {
   std::set<std::string> cell_names_;
   std::set<std::string> blamed_;
   std::vector<std::string> mistakes_;
+  std::map<std::string, std::string> test_fingerprints_;
   Plan plan_;
 };
 

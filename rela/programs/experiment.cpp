@@ -85,6 +85,8 @@ void print_plan(const Plan& plan, const std::vector<CellResult>& results,
     if (!is_selected(plan.cells[i], only)) continue;
     std::printf("%-40s %10lld %12s\n", plan.cells[i].name.c_str(),
                 static_cast<long long>(plan.cells[i].total_steps), state_name(results[i].state));
+    if (results[i].state == CellResult::State::kTrained && !results[i].message.empty())
+      log_info(plan.cells[i].name, ": ", results[i].message);
   }
 }
 

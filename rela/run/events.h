@@ -141,7 +141,8 @@ struct EvalEvent {
   double top1 = kMissing;
   int64_t correct = 0;
   int64_t total = 0;
-  std::optional<int64_t> train_size = {};  // knn only
+  std::optional<int64_t> train_size = {};            // knn only
+  std::optional<std::string> test_fingerprint = {};  // of the test images
 
   template <class Self, class Field>
   static void fields(Self& self, Field&& field) {
@@ -150,6 +151,7 @@ struct EvalEvent {
     field("correct", self.correct);
     field("total", self.total);
     field("train_size", self.train_size);
+    field("test_fingerprint", self.test_fingerprint);
   }
   bool operator==(const EvalEvent&) const = default;
 };

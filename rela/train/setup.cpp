@@ -107,6 +107,10 @@ std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split s
   return open_dataset(source_of(config, split));
 }
 
+bool has_test_split(const ExperimentConfig& config) {
+  return has_split(source_of(config, Split::kTest));
+}
+
 std::unique_ptr<ImageDataset> open_test_split(const ExperimentConfig& config,
                                               const ImageDataset& train) {
   const DatasetSource source = source_of(config, Split::kTest);
@@ -124,7 +128,7 @@ std::unique_ptr<ImageDataset> open_test_split(const ExperimentConfig& config,
 ExperimentConfig fit_to_data(ExperimentConfig config, const ImageDataset& train) {
   const bool has_knn = config.eval.knn_every_epochs > 0;
   if (train.has_labels()) {
-    if (has_knn && !has_split(source_of(config, Split::kTest))) {
+    if (has_knn && !has_test_split(config)) {
       log_warning("no kNN evaluation: ", config.data.train_path,
                   " has no test split; name one by data.val_path");
       config.eval.knn_every_epochs = 0;

@@ -30,6 +30,8 @@ ModelInput trained_input(const ExperimentConfig& config);
 
 /// Training or test images of the config's data set. Throws DataError, IoError.
 std::unique_ptr<ImageDataset> open_split(const ExperimentConfig& config, Split split);
+/// Whether there are test images.
+bool has_test_split(const ExperimentConfig& config);
 /// The test images, their labels numbered as the training images'; null if there are none.
 std::unique_ptr<ImageDataset> open_test_split(const ExperimentConfig& config,
                                               const ImageDataset& train);

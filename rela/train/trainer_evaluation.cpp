@@ -10,6 +10,7 @@
 #include "rela/run/pass_display.h"
 #include "rela/run/run_log.h"
 #include "rela/train/trainer.h"
+#include "runtime/io/hash.h"
 #include "runtime/log.h"
 
 namespace rela {
@@ -89,7 +90,8 @@ void Trainer::evaluate_all() {
                                       .top1 = knn.top1(),
                                       .correct = knn.correct,
                                       .total = knn.total,
-                                      .train_size = knn_train_images()});
+                                      .train_size = knn_train_images(),
+                                      .test_fingerprint = to_hex(test_set_->fingerprint())});
   std::string line = cat("step ", step_, ": kNN top-1 ", knn.top1());
   if (classifier_ && step_ > 0) {
     const Hits online = classifier_->evaluate(test.features, test.labels);
@@ -97,7 +99,8 @@ void Trainer::evaluate_all() {
     record_.write(position(), EvalEvent{.protocol = "online_linear",
                                         .top1 = top1,
                                         .correct = online.correct,
-                                        .total = online.total});
+                                        .total = online.total,
+                                        .test_fingerprint = to_hex(test_set_->fingerprint())});
     line += cat(", online linear top-1 ", top1);
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

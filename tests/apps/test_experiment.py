@@ -145,6 +145,34 @@ class Table(ExperimentTest):
         self.assertExit(self.experiment(**own), DONE)
         self.assertEqual(self.results()["rows"], before)
 
+    def test_other_test_images_are_measured_anew_and_never_mixed(self):
+        runs = [{"name": "byol", "seeds": [1]}]
+        other = write_cifar10(self.top / "other", test_images=20)
+        there = ("--set", f"data.val_path={other}")
+        again = "byol-r1-s1: measured on other test images, and so measured again: "
+
+        def totals():
+            self.assertEqual(self.results()["cells"][0]["state"], "done")
+            return [self.results()["cells"][0][name]["total"] for name in ("knn", "linear")]
+
+        self.assertExit(self.experiment(runs=runs, evaluate=["linear"]), DONE)
+        trained = (self.out / "byol-r1-s1/exported/backbone.safetensors").stat().st_mtime_ns
+        self.assertEqual(totals(), [30, 30])
+        first = self.results()["rows"]
+        dry = self.experiment("--dry-run", *there, runs=runs, evaluate=["linear"])
+        self.assertFails(dry, DONE, again + "linear and kNN")
+        self.assertIn("trained", dry.stdout)
+        self.assertFails(self.experiment(*there, runs=runs, evaluate=["linear"]), DONE, again + "linear and kNN")
+        self.assertEqual(totals(), [20, 20])
+        self.assertEqual(self.results()["cells"][0]["knn_curve"], [])  # of other images
+        self.assertNotIn("measured", self.experiment(*there, runs=runs, evaluate=["linear"]).stderr)
+        self.assertFails(self.experiment(runs=runs, evaluate=["linear"]), DONE, again + "linear\n")
+        self.assertEqual(self.results()["rows"], first)  # kNN from the training, again
+        write_cifar10(self.top / "data", test_images=10)  # in place
+        self.assertFails(self.experiment(runs=runs, evaluate=["linear"]), DONE, again + "linear and kNN")
+        self.assertEqual(totals(), [10, 10])
+        self.assertEqual((self.out / "byol-r1-s1/exported/backbone.safetensors").stat().st_mtime_ns, trained)
+
     def test_a_dry_run_finds_what_the_runs_would_find(self):
         runs = [{"name": "good", "seeds": [1]},
                 {"name": "data", "set": {"data.train_path": "nowhere"}, "seeds": [1]},

@@ -66,9 +66,14 @@ TEST(Events, LinesHaveTheirMembersInAFixedOrder) {
   EXPECT_EQ(
       line_of(PhaseSwitchEvent{.phase = "byol", .slow = 1, .fast = 0.5, .rho = 0.25}),
       R"({"event":"phase_switch")" + stamp + R"("phase":"byol","slow":1.0,"fast":0.5,"rho":0.25})");
-  EXPECT_EQ(line_of(EvalEvent{.protocol = "online_linear", .top1 = 0.5, .correct = 1, .total = 2}),
+  EXPECT_EQ(line_of(EvalEvent{.protocol = "online_linear",
+                              .top1 = 0.5,
+                              .correct = 1,
+                              .total = 2,
+                              .test_fingerprint = "ab"}),
             R"({"event":"eval")" + stamp +
-                R"("protocol":"online_linear","top1":0.5,"correct":1,"total":2})");
+                R"("protocol":"online_linear","top1":0.5,"correct":1,"total":2,)"
+                R"("test_fingerprint":"ab"})");
   EXPECT_EQ(line_of(TrainEvent{.phase = "rela",
                                .loss = 1,
                                .lr = 2,
