@@ -33,6 +33,12 @@ struct BadImageRule {
   double max_fraction = 0.001;  // of the images that may be bad before it is an error after all
 };
 
+/// One that was met.
+struct BadImage {
+  int64_t index = 0;
+  std::string why;  // "file: reason"; empty but for the first few
+};
+
 /// Labelled RGB images in a fixed order. All members are const and may be called from many threads
 /// at once.
 class ImageDataset {
@@ -60,6 +66,12 @@ class ImageDataset {
   virtual bool has_many_sizes() const { return false; }
   /// Bad images met so far, without repetition, and those left out.
   virtual int64_t bad_images() const { return 0; }
+  /// Under BadImages::kReplace: those met so far, each once, without the first `from`.
+  virtual std::vector<BadImage> met_bad(size_t /*from*/) const { return {}; }
+  /// Counts those that another process met.
+  virtual void add_bad(std::span<const BadImage> /*met*/) const {}
+  /// Throws DataError if more have been met than the rule allows.
+  virtual void check_bad() const {}
   /// As image(), but a large image may come smaller, no smaller than is of use.
   virtual LoadedImage load(int64_t index, const UsefulScale& /*useful*/,
                            std::vector<uint8_t>& buffer) const {

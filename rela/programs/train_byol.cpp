@@ -190,12 +190,12 @@ struct Launched {
 };
 
 /// One rank, from its first call to its last.
-ExitCode train_rank(const Launched& here, Communicator& ranks) {
+ExitCode train_rank(const Launched& here, const RunData& data, Communicator& ranks) {
   const ExperimentConfig& config = here.config;
   RunDirectory* run = ranks.is_first() ? here.run : nullptr;
   const std::optional<CheckpointRef> checkpoint = find_checkpoint(here.arguments, config, ranks);
   const bool is_shown = run && !here.arguments.quiet;
-  Trainer trainer(config, run, here.device, ranks,
+  Trainer trainer(config, data, run, here.device, ranks,
                   is_shown ? ProgressDisplay::style_for_stderr() : ProgressDisplay::Style::kOff);
   if (ranks.is_first_of_process()) here.starting.reset();
   if (checkpoint) trainer.restore(*checkpoint);
@@ -224,11 +224,12 @@ ExitCode train_shards(const Launched& here, int count) {
   set_cpu_threads(std::max(cpu_threads() / count, 1));
   log_info("shards: ", count, count == 1 ? " part" : " parts", " of each batch in this process, ",
            cpu_threads(), cpu_threads() == 1 ? " thread each" : " threads each");
+  const RunData data = open_run_data(here.config);
   ExitCode code = ExitCode::kDone;
   run_in_shards(
       {.count = count, .device = here.device, .timeout_s = here.config.distributed.timeout_s},
       [&](Communicator& shards) {
-        const ExitCode its = train_rank(here, shards);
+        const ExitCode its = train_rank(here, data, shards);
         if (shards.is_first_of_process()) code = its;
       });
   return code;
@@ -250,7 +251,8 @@ ExitCode run_training(const Arguments& a, const ExperimentConfig& config, int ar
                       .device = open_device(config),
                       .starting = starting};
   if (config.distributed.shards) return train_shards(here, shards_here(*config.distributed.shards));
-  return train_rank(here, *make_communicator(here.device, config.distributed.timeout_s));
+  const auto ranks = make_communicator(here.device, config.distributed.timeout_s);
+  return train_rank(here, open_run_data(config), *ranks);
 }
 
 void check_only(const Arguments& a, const ExperimentConfig& config) {

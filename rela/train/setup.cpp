@@ -150,6 +150,13 @@ ExperimentConfig fit_to_data(ExperimentConfig config, const ImageDataset& train)
   return config;
 }
 
+RunData open_run_data(const ExperimentConfig& config) {
+  RunData data{.config = config, .train = open_split(config, Split::kTrain), .test = nullptr};
+  data.config = fit_to_data(config, *data.train);
+  if (data.config.eval.knn_every_epochs > 0) data.test = open_test_split(config, *data.train);
+  return data;
+}
+
 int photo_workers() { return std::clamp(cpu_threads() - 1, 1, 64); }
 
 RunLength run_length(const ExperimentConfig& config, int64_t dataset_size) {

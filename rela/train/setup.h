@@ -39,6 +39,14 @@ std::unique_ptr<ImageDataset> open_test_split(const ExperimentConfig& config,
 /// labels, kNN and the online classifier; without a test split, kNN. Throws ConfigError for a
 /// method that needs labels where there are none.
 ExperimentConfig fit_to_data(ExperimentConfig config, const ImageDataset& train);
+/// What a run reads. Its ranks in one process share it.
+struct RunData {
+  ExperimentConfig config;  // fitted to it
+  std::shared_ptr<const ImageDataset> train;
+  std::shared_ptr<const ImageDataset> test;  // null: nothing is measured
+};
+/// Throws ConfigError, DataError, IoError.
+RunData open_run_data(const ExperimentConfig& config);
 /// data.workers "auto" for photographs on a GPU: they take the CPU milliseconds each, and the GPU
 /// leaves it free.
 int photo_workers();

@@ -32,14 +32,15 @@ LoaderOptions loader_options(const ExperimentConfig& config, const Communicator&
 
 }  // namespace
 
-Trainer::Trainer(const ExperimentConfig& config, const RunDirectory* run, Device device,
-                 Communicator& ranks, ProgressDisplay::Style progress)
-    : train_set_(open_split(config, Split::kTrain)),
-      config_(fit_to_data(config, *train_set_)),
+Trainer::Trainer(const ExperimentConfig& config, const RunData& data, const RunDirectory* run,
+                 Device device, Communicator& ranks, ProgressDisplay::Style progress)
+    : train_set_(data.train),
+      config_(data.config),
       run_(run),
       device_(device),
       ranks_(ranks),
-      test_set_(config_.eval.knn_every_epochs > 0 ? open_test_split(config, *train_set_) : nullptr),
+      bad_images_(*train_set_, ranks),
+      test_set_(data.test),
       length_(run_length(config, train_set_->size())),
       learner_(make_learner(config, train_set_->num_classes(), device)),
       optimizer_(config.optimizer, learner_->parameters(), learner_->target()),
@@ -195,16 +196,18 @@ ExitCode Trainer::train() {
 SignalRequest Trainer::agree(StepResult& result, SignalRequest request) {
   if (ranks_.is_alone()) return request;
   const double size = ranks_.size();
-  std::array<double, 6> sums{result.loss / size,
+  std::array<double, 7> sums{result.loss / size,
                              result.waited_s / size,
                              static_cast<double>(result.hits.correct),
                              static_cast<double>(result.hits.total),
                              request == SignalRequest::kCheckpointAndStop ? 1.0 : 0.0,
-                             request == SignalRequest::kCheckpoint ? 1.0 : 0.0};
+                             request == SignalRequest::kCheckpoint ? 1.0 : 0.0,
+                             static_cast<double>(bad_images_.untold())};
   ranks_.sum_on_host(sums);
   result.loss = sums[0];
   result.waited_s = sums[1];
   result.hits = {static_cast<int64_t>(sums[2]), static_cast<int64_t>(sums[3])};
+  if (sums[6] > 0) bad_images_.exchange();
   if (sums[4] > 0) return SignalRequest::kCheckpointAndStop;
   return sums[5] > 0 ? SignalRequest::kCheckpoint : SignalRequest::kNone;
 }
@@ -228,6 +231,7 @@ SignalRequest Trainer::run_steps() {
     if (is_phase_over) begin_next_phase();
     is_whole_ = true;
     if (untold) std::rethrow_exception(untold);
+    train_set_->check_bad();  // of all ranks; the loader knows of this one's
     if (evaluation_due() && !evaluate()) {
       write_checkpoint();
       return SignalRequest::kCheckpointAndStop;

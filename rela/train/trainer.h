@@ -16,6 +16,8 @@
 #include "rela/run/signals.h"
 #include "rela/train/online_classifier.h"
 #include "rela/train/phase.h"
+#include "rela/train/setup.h"
+#include "rela/train/shared_bad_images.h"
 #include "rela/train/training_state.h"
 #include "rela/train/training_step.h"
 
@@ -23,11 +25,11 @@ namespace rela {
 
 class Trainer {
  public:
-  /// Opens the data and builds the model. `run`: null unless this is the first of the ranks, which
-  /// writes everything. Collective, as is all that follows. Throws ConfigError, DataError, IoError,
-  /// UnsupportedError.
-  Trainer(const ExperimentConfig& config, const RunDirectory* run, Device device,
-          Communicator& ranks, ProgressDisplay::Style progress);
+  /// Builds the model. `data`: of `config`. `run`: null unless this is the first of the ranks,
+  /// which writes everything. Collective, as is all that follows. Throws ConfigError, DataError,
+  /// IoError, UnsupportedError.
+  Trainer(const ExperimentConfig& config, const RunData& data, const RunDirectory* run,
+          Device device, Communicator& ranks, ProgressDisplay::Style progress);
   ~Trainer();
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
@@ -88,12 +90,13 @@ class Trainer {
   ExtractionProgress watched_pass(const char* what) const;
   int64_t knn_train_images() const;
 
-  std::unique_ptr<ImageDataset> train_set_;
+  std::shared_ptr<const ImageDataset> train_set_;
   ExperimentConfig config_;  // fitted to the data
   const RunDirectory* run_;  // null: the first rank has it
   Device device_;
   Communicator& ranks_;
-  std::unique_ptr<ImageDataset> test_set_;
+  SharedBadImages bad_images_;
+  std::shared_ptr<const ImageDataset> test_set_;
   RunLength length_;
   std::shared_ptr<BackboneLearner> learner_;  // of the whole run; its last phase's
   Optimizer optimizer_;

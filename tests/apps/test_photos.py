@@ -11,7 +11,7 @@ import tarfile
 import unittest
 import zlib
 
-from programs import APPS, DATA, DONE, SOURCE, STOPPED, TIMEOUT_S, USAGE, ProgramTest, run_program, shared_data
+from programs import APPS, DATA, DONE, SOURCE, STOPPED, TIMEOUT_S, USAGE, ProgramTest, Run, run_program, shared_data
 
 PICTURES = SOURCE / "tests/golden/images"
 CLASSES = {"ant": ("larger.jpg", "rgb.png", "turned_6.jpg", "lossy.webp"),
@@ -153,6 +153,28 @@ class Photos(ProgramTest):
         self.assertFails(run_program("pack", self.set, self.top / "x.pack"), DATA, "ant/broken.jpg")
         self.assertFalse((self.top / "x.pack").exists())
         self.assertEqual(self.pack(self.set, self.top / "x.pack", "--skip-bad")["left_out"], 1)
+
+    def many_with_four_bad(self):
+        """24 pictures; config changes that read each once, in all."""
+        folder = self.top / "many/train/ant"
+        folder.mkdir(parents=True)
+        for i in range(24):
+            shutil.copy(PICTURES / "rgb.jpg", folder / f"{i:02}.jpg")
+        for i in range(0, 24, 6):  # apart: a bad one is replaced by the next
+            (folder / f"{i:02}.jpg").write_bytes(b"no picture")
+        return {**self.changes(train_path=self.top / "many"), "data.bad_images": "replace", "batch_size": 8,
+                "max_steps": 3, "eval.knn_every_epochs": 0, "data.workers": 1}
+
+    def test_the_share_of_bad_images_is_that_of_all_shards(self):
+        changes = self.many_with_four_bad()
+        for shards in (None, 4):
+            changes["distributed.shards"] = shards
+            result = self.train(f"few{shards}", changes={**changes, "data.max_bad_fraction": 0.15})
+            self.assertFails(result, DATA, "4 of 24 images are bad, more than data.max_bad_fraction 0.15 allows")
+            done = self.train(f"enough{shards}", changes={**changes, "data.max_bad_fraction": 0.17})
+            self.assertExit(done, DONE)
+            self.assertEqual(done.stderr.count("bad image, the next one takes its place"), 4, done.stderr)
+            self.assertEqual(Run(self.top / f"enough{shards}").events("train")[-1]["bad_images"], 4)
 
     def test_pictures_do_not_replace_those_of_the_data_set(self):
         picture = self.set / "train/bee hive/palette.png"

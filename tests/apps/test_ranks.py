@@ -241,6 +241,23 @@ class Refusals(RanksTest):
             self.assertFails(result, programs.NON_FINITE, "step 2: the loss is")
             self.assertEqual(result.stderr.count("\nstep 2: the loss is"), 1, result.stderr)
 
+    def test_the_share_of_bad_images_is_that_of_all_ranks(self):
+        folder = self.top / "many/train/a"
+        folder.mkdir(parents=True)
+        for i in range(24):
+            shutil.copy(programs.SOURCE / "tests/golden/images/rgb.jpg", folder / f"{i:02}.jpg")
+        for i in range(0, 24, 6):  # apart: a bad one is replaced by the next
+            (folder / f"{i:02}.jpg").write_bytes(b"no picture")
+        changes = {"data": {"format": "imagefolder", "train_path": str(self.top / "many"), "bad_images": "replace",
+                            "cache_dir": str(self.top / "lists"), "workers": 1, "max_bad_fraction": 0.15},
+                   "batch_size": 8, "max_steps": 3, "eval.knn_every_epochs": 0}
+        result = self.train_ranks(4, "few", changes=changes)
+        self.assertFails(result, DATA, "4 of 24 images are bad, more than data.max_bad_fraction 0.15 allows",
+                         *(f"{i:02}.jpg: " for i in range(0, 24, 6)))
+        changes["data"]["max_bad_fraction"] = 0.17
+        run = self.trained_ranks(4, "enough", changes=changes)
+        self.assertEqual(run.events("train")[-1]["bad_images"], 4)
+
     def test_ranks_that_do_not_agree(self):
         self.write_config()
         result = self.run_ranks([(1, self.words("run")), (1, self.words("run", "--set", "optimizer.lr=0.5"))])

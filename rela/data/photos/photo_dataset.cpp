@@ -141,12 +141,38 @@ LoadedImage PhotoDataset::load_one(int64_t index, const UsefulScale& useful,
 }
 
 void PhotoDataset::note_bad(int64_t index, const std::string& reason) const {
+  const BadImage bad{index, cat(name_of(index), ": ", reason)};
   const std::lock_guard lock(mutex_);
-  if (!bad_.insert(index).second) return;
-  const std::string line = cat(name_of(index), ": ", reason);
-  if (reasons_.size() < kNamedReasons) reasons_.push_back(line);
-  log_warning("bad image, the next one takes its place: ", line);
-  check_bad_share(static_cast<int64_t>(bad_.size()), size(), reasons_, where_, rule_.max_fraction);
+  if (!add_one(bad)) return;
+  log_warning("bad image, the next one takes its place: ", bad.why);
+  check_met();
+}
+
+bool PhotoDataset::add_one(const BadImage& bad) const {
+  if (!bad_.insert(bad.index).second) return false;
+  met_.push_back({bad.index, met_.size() < kNamedReasons ? bad.why : ""});
+  return true;
+}
+
+void PhotoDataset::check_met() const {
+  std::vector<std::string> reasons;
+  for (size_t i = 0; i < std::min(met_.size(), kNamedReasons); ++i) reasons.push_back(met_[i].why);
+  check_bad_share(std::ssize(met_), size(), reasons, where_, rule_.max_fraction);
+}
+
+std::vector<BadImage> PhotoDataset::met_bad(size_t from) const {
+  const std::lock_guard lock(mutex_);
+  return {met_.begin() + static_cast<std::ptrdiff_t>(std::min(from, met_.size())), met_.end()};
+}
+
+void PhotoDataset::add_bad(std::span<const BadImage> met) const {
+  const std::lock_guard lock(mutex_);
+  for (const BadImage& bad : met) add_one(bad);
+}
+
+void PhotoDataset::check_bad() const {
+  const std::lock_guard lock(mutex_);
+  check_met();
 }
 
 LoadedImage PhotoDataset::load(int64_t index, const UsefulScale& useful,

@@ -40,6 +40,9 @@ class PhotoDataset : public ImageDataset {
   bool has_labels() const override { return index_.classes.size() > 0; }
   bool has_many_sizes() const override { return true; }
   int64_t bad_images() const override;
+  std::vector<BadImage> met_bad(size_t from) const override;
+  void add_bad(std::span<const BadImage> met) const override;
+  void check_bad() const override;
   ImageView image(int64_t index, std::vector<uint8_t>& buffer) const override;
   LoadedImage load(int64_t index, const UsefulScale& useful,
                    std::vector<uint8_t>& buffer) const override;
@@ -58,6 +61,10 @@ class PhotoDataset : public ImageDataset {
                        std::vector<uint8_t>& buffer) const;
   /// Counts a bad image; throws DataError when there are too many.
   void note_bad(int64_t index, const std::string& reason) const;
+  // Under the lock:
+  /// Whether it is a new one.
+  bool add_one(const BadImage& bad) const;
+  void check_met() const;
 
   PhotoIndex index_;
   std::unique_ptr<PhotoBytes> bytes_;
@@ -68,7 +75,7 @@ class PhotoDataset : public ImageDataset {
 
   mutable std::mutex mutex_;
   mutable std::set<int64_t> bad_;
-  mutable std::vector<std::string> reasons_;  // of the first few
+  mutable std::vector<BadImage> met_;  // the same, in the order they were met
 };
 
 /// Decodes every image once and leaves out of the index those that are no sound images. Throws

@@ -2,9 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
+#include <vector>
 
+#include "rela/train/shared_bad_images.h"
+#include "runtime/comm/shards.h"
 #include "tests/rela/data/photo_support.h"
 #include "tests/support/log_capture.h"
 #include "tests/support/photo_sets.h"
@@ -127,6 +131,30 @@ TEST(BadImages, TooManyOfThemEndTheRunWithTheirNames) {
   EXPECT_THAT(text, testing::HasSubstr("2 of 14 images are bad, more than data.max_bad_fraction "
                                        "0.1 allows"));
   EXPECT_THAT(text, testing::HasSubstr("bee hive/text.jpg"));
+}
+
+TEST(BadImages, OfAllRanksCountTogether) {
+  const TempDir dir;
+  const DatasetSource s = with_bad_images(dir, BadImages::kReplace, 0.1);
+  const auto names = names_of(*open_photos(s));
+  const auto text = std::ranges::find(names, "bee hive/text.jpg") - names.begin();
+  run_in_shards({.count = 2, .timeout_s = 60}, [&](Communicator& ranks) {
+    const auto set = open_photos(s);
+    SharedBadImages shared(*set, ranks);
+    std::vector<uint8_t> buffer;
+    set->load(ranks.is_first() ? 0 : text, {}, buffer);
+    set->check_bad();  // 1 of 14
+    EXPECT_EQ(shared.untold(), 1);
+    shared.exchange();
+    EXPECT_EQ(set->bad_images(), 2);
+    EXPECT_THAT(refusal([&] { set->check_bad(); }),
+                testing::AllOf(testing::HasSubstr("2 of 14 images are bad"),
+                               testing::HasSubstr("ant/broken.jpg: "),
+                               testing::HasSubstr("bee hive/text.jpg: ")));
+    shared.exchange();  // what it was told it has passed on
+    EXPECT_EQ(shared.untold(), 0);
+    EXPECT_EQ(set->bad_images(), 2);
+  });
 }
 
 TEST(BadImages, AFileThatIsGoneIsBadToo) {
