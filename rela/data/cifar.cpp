@@ -52,17 +52,21 @@ void append_record(const uint8_t* record, const Layout& layout, MemoryImages& im
   }
 }
 
-void append_file(const fs::path& path, const Layout& layout, MemoryImages& images) {
-  constexpr int64_t kAnySize = std::numeric_limits<int64_t>::max();  // its images stay in memory
-  const std::string bytes = read_file(path.string(), kAnySize);
-  const auto size = static_cast<int64_t>(bytes.size());
+void check_size(const fs::path& path, const Layout& layout, int64_t size) {
   const int64_t record = layout.record_bytes();
   RELA_CHECK(size > 0, DataError, path.string(), ": the file is empty; ", layout.set,
              " records have ", record, " bytes");
   RELA_CHECK(size % record == 0, DataError, path.string(), ": ", size, " bytes are ", size / record,
              " whole records of ", record, " bytes and ", size % record, " more from offset ",
              size - size % record, "; the file is truncated or padded, fetch it again");
-  for (int64_t at = 0; at < size; at += record) {
+}
+
+void append_file(const fs::path& path, const Layout& layout, MemoryImages& images) {
+  constexpr int64_t kAnySize = std::numeric_limits<int64_t>::max();  // its images stay in memory
+  const std::string bytes = read_file(path.string(), kAnySize);
+  const auto size = static_cast<int64_t>(bytes.size());
+  check_size(path, layout, size);  // it may have been another when it was looked at
+  for (int64_t at = 0; at < size; at += layout.record_bytes()) {
     const auto* data = reinterpret_cast<const uint8_t*>(bytes.data()) + at;
     const int64_t label = data[layout.label_bytes - 1];
     RELA_CHECK(label < layout.num_classes, DataError, path.string(), ": label ", label,
@@ -78,7 +82,11 @@ std::unique_ptr<ImageDataset> read_files(const fs::path& folder, const std::vect
   images.dims = {kSide, kSide};
   images.class_names = class_names(folder, layout);
   uintmax_t bytes = 0;
-  for (const fs::path& file : files) bytes += fs::file_size(file);
+  for (const fs::path& file : files) {  // before any is read: they may be large
+    const uintmax_t size = fs::file_size(file);
+    check_size(file, layout, static_cast<int64_t>(size));
+    bytes += size;
+  }
   images.pixels.reserve(bytes);
   for (const fs::path& file : files) append_file(file, layout, images);
   return std::make_unique<MemoryDataset>(std::move(images));

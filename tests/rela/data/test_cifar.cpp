@@ -97,6 +97,16 @@ TEST(Cifar10, ATruncatedOrPaddedFileIsRefusedWithTheOffset) {
               testing::HasSubstr("1 more from offset 3073"));
 }
 
+TEST(Cifar10, AFileOfTheWrongSizeIsRefusedBeforeAnyIsRead) {
+  const TempDir dir;
+  dir.write("data_batch_1.bin", record(10));  // no label
+  const auto file = dir.write("data_batch_2.bin", "");
+  constexpr uintmax_t kHuge = uintmax_t{1} << 40;  // of which the disk holds nothing
+  std::filesystem::resize_file(file, kHuge);
+  EXPECT_THAT(data_error([&] { open_cifar10(dir.path(), Split::kTrain); }),
+              testing::StartsWith(file.string() + ": 1099511627776 bytes are 357797470 whole "));
+}
+
 TEST(Cifar10, AnEmptyFileIsRefused) {
   const TempDir dir;
   dir.write("test_batch.bin", "");
