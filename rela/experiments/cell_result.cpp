@@ -160,7 +160,9 @@ std::string result_file(const Cell& cell, const std::string& protocol) {
   return (fs::path(cell.folder) / "eval" / name).string();
 }
 
-CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate) {
+namespace {
+
+CellResult read_files(const Cell& cell, const std::vector<std::string>& evaluate) {
   CellResult result;
   const std::optional<RunStatus> status = read_status(cell.folder);
   if (const std::string other = differences(cell); !other.empty()) {
@@ -196,6 +198,19 @@ CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate)
   read_scores(cell, evaluate, of_others == result.step, result);
   result.state = result.to_measure.empty() ? State::kDone : State::kTrained;
   return result;
+}
+
+}  // namespace
+
+CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate) {
+  try {
+    return read_files(cell, evaluate);
+  } catch (const IoError& e) {  // the others go on
+    CellResult result;
+    result.state = State::kFailed;
+    result.message = e.what();
+    return result;
+  }
 }
 
 }  // namespace rela

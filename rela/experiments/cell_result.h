@@ -44,7 +44,8 @@ struct CellResult {
 const char* state_name(CellResult::State state);
 
 /// Reads a cell's folder. Results of a foreign run are ignored. An evaluation counts if it was made
-/// from the weights in the folder, on the test images that the table names. Throws IoError.
+/// from the weights in the folder, on the test images that the table names. A cell whose files
+/// cannot be read has failed.
 CellResult read_cell(const Cell& cell, const std::vector<std::string>& evaluate);
 
 /// Where the driver has the result of `evaluate <protocol>` written.

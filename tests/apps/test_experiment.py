@@ -2,6 +2,7 @@
 """The driver of tables of runs: what it does, skips and continues, and its errors for bad tables."""
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -322,6 +323,14 @@ class Failures(ExperimentTest):
         self.assertFails(result, FAILED, "nowhere.safetensors", "broken-r1-s1", "1 of 3 cells failed")
         self.assertEqual([cell["state"] for cell in self.results()["cells"]], ["failed", "done", "done"])
         self.assertIn("broken-r1-s1: failed", (self.out / "results.md").read_text())
+
+    def test_a_cell_whose_record_cannot_be_read_fails_alone(self):
+        self.assertExit(self.experiment("--only", "byol-r0.5-s1"), DONE)
+        os.truncate(self.out / "byol-r0.5-s1/metrics.jsonl", (1 << 30) + 1)  # sparse
+        result = self.experiment("--only", "byol")
+        self.assertFails(result, FAILED, "byol-r0.5-s1/metrics.jsonl: 1073741825 bytes", "1 of 4 cells failed")
+        self.assertEqual([cell["state"] for cell in self.results()["cells"]], ["failed", "done", "absent", "absent"])
+        self.assertFails(self.experiment("--only", "byol", "--dry-run"), DONE)
 
     def test_a_run_on_other_images_is_left_alone_and_named(self):
         cell = ("--only", "byol-r0.5-s1")
