@@ -9,6 +9,7 @@
 #include "runtime/error.h"
 #include "runtime/io/file.h"
 #include "runtime/io/json.h"
+#include "runtime/log.h"
 
 namespace rela {
 namespace {
@@ -166,6 +167,7 @@ class Lister {
         for (FoundPhoto& photo : found) photo.class_name.clear();
       }
     }
+    if (!none) warn_of_splits(found);
     const bool by_label = labelled_ > 0;
     for (size_t i = 0; i < found.size(); ++i) {
       if (by_label) found[i].name = shard_[i] + found[i].name;
@@ -180,6 +182,21 @@ class Lister {
                "tar: the archives hold the folders ", *classes.begin(), " and ", *classes.rbegin(),
                ", which are splits and no classes; make one archive of each, such as train.tar "
                "and val.tar in one folder");
+  }
+
+  /// Pictures with labels may lie in any folders, but those of splits are told of.
+  static void warn_of_splits(const std::vector<FoundPhoto>& found) {
+    const size_t common = common_folders(found);
+    std::set<std::string> folders;
+    for (const FoundPhoto& photo : found) {
+      const size_t slash = photo.name.find('/', common);
+      if (slash == std::string::npos) return;
+      folders.insert(photo.name.substr(common, slash - common));
+    }
+    if (!are_splits({folders.begin(), folders.end()})) return;
+    log_warning("tar: the archives hold the folders ", *folders.begin(), " and ", *folders.rbegin(),
+                ", which look like splits, and all are read as one; make one archive of each, such "
+                "as train.tar and val.tar in one folder");
   }
 
   /// Letters of the folders that all paths begin with.

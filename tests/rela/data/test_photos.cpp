@@ -289,6 +289,22 @@ TEST(Tar, SplitsAreNoClasses) {
   EXPECT_EQ(open_photos(source(DataFormat::kTar, dir / "words.tar"))->num_classes(), 3);
 }
 
+TEST(Tar, SplitsOfLabelledPicturesAreToldOf) {
+  const TempDir dir;
+  const std::string png = golden_picture("rgb.png");
+  const auto log_of = [&](const std::string& other) {
+    dir.write("all.tar", tar_of({{"set/train/1.png", png},
+                                 {"set/train/1.cls", "3"},
+                                 {"set/" + other + "/1.png", png},
+                                 {"set/" + other + "/1.cls", "4"}}));
+    const test::LogCapture log;
+    EXPECT_EQ(open_photos(source(DataFormat::kTar, dir / "all.tar"))->size(), 2);
+    return log.text();
+  };
+  EXPECT_THAT(log_of("val"), testing::HasSubstr("hold the folders train and val, which look like"));
+  EXPECT_EQ(log_of("value"), "");
+}
+
 TEST(Tar, WithoutFoldersOrLabelsItIsUnlabelled) {
   const TempDir dir;
   dir.write("flat.tar",
