@@ -40,7 +40,8 @@ std::thread start_thread(Body&& body) {
   } catch (const std::system_error& e) {
     throw DeviceError(
         cat("threads: the system starts no more (", e.code().message(),
-            "); lower threads and data.workers, or raise the limits (ulimit -u, ulimit -v)"));
+            "); lower threads, data.workers and distributed.shards, or raise the limits (ulimit "
+            "-u, ulimit -v)"));
   }
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/error.h"
 #include "runtime/log.h"
 #include "runtime/recorded_work.h"
+#include "runtime/thread.h"
 
 namespace rela {
 namespace {
@@ -26,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 class Watchdog {
  public:
   Watchdog(NcclGroup& group, double timeout_s)
-      : group_(group), timeout_(timeout_s), thread_([this] { watch(); }) {}
+      : group_(group), timeout_(timeout_s), thread_(start_thread([this] { watch(); })) {}
   ~Watchdog() {
     {
       const std::lock_guard lock(mutex_);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "runtime/thread.h"
+
 namespace rela {
 
 SumQueue::~SumQueue() {
@@ -14,12 +16,12 @@ SumQueue::~SumQueue() {
 }
 
 void SumQueue::push(const WireBuffer& buffer) {
+  if (!thread_.joinable()) thread_ = start_thread([this] { work(); });
   {
     const std::lock_guard lock(mutex_);
     waiting_.push_back(buffer);
   }
   there_.notify_one();
-  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
 }
 
 void SumQueue::wait() {

@@ -65,22 +65,37 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* how, void* (*body)(v
 
 
 class Threads(ProgramTest):
-    @unittest.skipIf(os.environ.get("RELA_SANITIZE"), "sanitizers wrap pthread_create themselves")
-    def test_threads_that_the_system_does_not_start_are_an_error(self):
+    def few_threads(self):
         (self.top / "few.c").write_text(FEW_THREADS)
         library = self.top / "few.so"
         compiler = os.environ.get("CC", "cc")
         subprocess.run([compiler, "-shared", "-fPIC", "-o", library, self.top / "few.c", "-ldl"], check=True)
+        return library
+
+    def with_few_threads(self, library, allowed, config, out):
+        return subprocess.run([APPS / "train_byol", config, "--out", out], text=True, timeout=TIMEOUT_S, check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env=dict(os.environ, LD_PRELOAD=str(library), THREADS_ALLOWED=str(allowed)))
+
+    @unittest.skipIf(os.environ.get("RELA_SANITIZE"), "sanitizers wrap pthread_create themselves")
+    def test_threads_that_the_system_does_not_start_are_an_error(self):
+        library = self.few_threads()
         config = self.write_config({"threads": 2, "data.workers": 4})
         for allowed in range(5):  # one is OpenMP's, four are loaders
             out = self.top / f"run{allowed}"
-            done = subprocess.run([APPS / "train_byol", config, "--out", out], text=True, timeout=TIMEOUT_S, check=False,
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  env=dict(os.environ, LD_PRELOAD=str(library), THREADS_ALLOWED=str(allowed)))
+            done = self.with_few_threads(library, allowed, config, out)
             self.assertFails(done, DEVICE, "threads: the system starts no more", "data.workers", "ulimit -u, ulimit -v")
             if out.exists():
                 self.assertEqual(json.loads((out / "status.json").read_text())["state"], "failed")
 
+
+    @unittest.skipIf(os.environ.get("RELA_SANITIZE"), "sanitizers wrap pthread_create themselves")
+    def test_threads_of_shards_that_the_system_does_not_start_are_an_error(self):
+        library = self.few_threads()
+        config = self.write_config({"threads": 1, "batch_size": 8, "distributed.shards": 4})
+        for allowed in (10, 6, 2):  # sums, loaders, shards
+            done = self.with_few_threads(library, allowed, config, self.top / f"run{allowed}")
+            self.assertFails(done, DEVICE, "threads: the system starts no more", "distributed.shards")
 
     def test_more_threads_than_cores_are_a_warning(self):
         usable = len(os.sched_getaffinity(0))
