@@ -238,17 +238,22 @@ class Planner {
     }
   }
 
-  /// Empty if nothing is measured on test images, or if there are none.
+  /// Empty if nothing is measured on test images. If they are not there or cannot be read, it is
+  /// none that a result can have: the cell's programs will say why.
   std::string test_fingerprint(const ExperimentConfig& config) {
     const bool is_judged = config.eval.knn_every_epochs > 0 || !plan_.evaluate.empty();
-    if (!is_judged || !has_test_split(config)) return "";
+    if (!is_judged) return "";
     const DataConfig& data = config.data;
     const std::string key =
         cat(static_cast<int>(data.format), ' ', static_cast<int>(data.bad_images.policy), ' ',
             data.val_path.empty() ? data.train_path : data.val_path, ' ', data.val_path.empty());
-    if (!test_fingerprints_.contains(key))
-      test_fingerprints_[key] = to_hex(open_split(config, Split::kTest)->fingerprint());
-    return test_fingerprints_[key];
+    const auto [found, is_new] = test_fingerprints_.try_emplace(key, "none");
+    try {
+      if (is_new && has_test_split(config))
+        found->second = to_hex(open_split(config, Split::kTest)->fingerprint());
+    } catch (const Error&) {  // told by the programs, of this cell alone
+    }
+    return found->second;
   }
 
   /// Omits mistakes that have already been reported for another part of the table.

@@ -17,7 +17,8 @@ struct Cell {
   ExperimentConfig config;
   int64_t total_steps = 0;  // 0: the cell is not selected, and its data cannot be read
   std::string data{};       // fingerprint of its training images; empty: likewise
-  std::string test_data{};  // of its test images; empty: likewise, or nothing is measured on them
+  std::string
+      test_data{};  // of its test images, "none" without; empty: nothing is measured on them
 
   double ratio() const { return config.data.ratio; }
   int64_t seed() const { return config.seed; }

@@ -173,6 +173,10 @@ class Table(ExperimentTest):
         self.assertFails(self.experiment(runs=runs, evaluate=["linear"]), DONE, again + "linear and kNN")
         self.assertEqual(totals(), [10, 10])
         self.assertEqual((self.out / "byol-r1-s1/exported/backbone.safetensors").stat().st_mtime_ns, trained)
+        (self.top / "data/test_batch.bin").unlink()
+        self.assertFails(self.experiment("--dry-run", runs=runs, evaluate=["linear"]), DATA, "no test_batch.bin")
+        gone = self.experiment(runs=runs, evaluate=["linear"])
+        self.assertFails(gone, FAILED, "no test_batch.bin", "evaluate linear ended with exit code 6")
 
     def test_a_dry_run_finds_what_the_runs_would_find(self):
         runs = [{"name": "good", "seeds": [1]},
