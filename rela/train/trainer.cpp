@@ -48,6 +48,7 @@ Trainer::Trainer(const ExperimentConfig& config, const RunData& data, const RunD
       checkpoints_(checkpoints_of(config.out), config.checkpoint.keep_last),
       progress_style_(progress),
       record_(run, progress, length_.total_steps) {
+  if (test_set_) bad_test_images_.emplace(*test_set_, ranks);
   check_loader_options(*train_set_, loader_options(config, ranks));
   if (!ranks.is_alone()) {
     check_agreement(ranks, {{"program", RELA_VERSION},

@@ -85,6 +85,8 @@ class Trainer {
   bool is_evaluated() const;
   bool evaluate();
   void evaluate_all();
+  /// Of both splits, by all ranks. Throws DataError.
+  void check_bad_images();
   EvalResult evaluate_knn(const FeatureSet& test) const;
   FeatureSet features_of(const ImageDataset& dataset, const char* what) const;
   ExtractionProgress watched_pass(const char* what) const;
@@ -97,6 +99,7 @@ class Trainer {
   Communicator& ranks_;
   SharedBadImages bad_images_;
   std::shared_ptr<const ImageDataset> test_set_;
+  std::optional<SharedBadImages> bad_test_images_;
   RunLength length_;
   std::shared_ptr<BackboneLearner> learner_;  // of the whole run; its last phase's
   Optimizer optimizer_;

@@ -81,11 +81,19 @@ EvalResult Trainer::evaluate_knn(const FeatureSet& test) const {
   return knn_evaluate(train, test, options);
 }
 
+void Trainer::check_bad_images() {
+  bad_images_.exchange();
+  bad_test_images_->exchange();
+  train_set_->check_bad();
+  test_set_->check_bad();
+}
+
 void Trainer::evaluate_all() {
   const auto start = std::chrono::steady_clock::now();
   const FeatureSet test =
       gather_features(features_of(*test_set_, "kNN: features of test images"), ranks_);
   const EvalResult knn = evaluate_knn(test);
+  check_bad_images();
   record_.write(position(), EvalEvent{.protocol = "knn",
                                       .top1 = knn.top1(),
                                       .correct = knn.correct,

@@ -241,13 +241,16 @@ class Refusals(RanksTest):
             self.assertFails(result, programs.NON_FINITE, "step 2: the loss is")
             self.assertEqual(result.stderr.count("\nstep 2: the loss is"), 1, result.stderr)
 
-    def test_the_share_of_bad_images_is_that_of_all_ranks(self):
-        folder = self.top / "many/train/a"
+    def with_bad_pictures(self, folder):
+        """24 pictures, four of them bad, and apart: a bad one is replaced by the next."""
         folder.mkdir(parents=True)
         for i in range(24):
             shutil.copy(programs.SOURCE / "tests/golden/images/rgb.jpg", folder / f"{i:02}.jpg")
-        for i in range(0, 24, 6):  # apart: a bad one is replaced by the next
+        for i in range(0, 24, 6):
             (folder / f"{i:02}.jpg").write_bytes(b"no picture")
+
+    def test_the_share_of_bad_images_is_that_of_all_ranks(self):
+        self.with_bad_pictures(self.top / "many/train/a")
         changes = {"data": {"format": "imagefolder", "train_path": str(self.top / "many"), "bad_images": "replace",
                             "cache_dir": str(self.top / "lists"), "workers": 1, "max_bad_fraction": 0.15},
                    "batch_size": 8, "max_steps": 3, "eval.knn_every_epochs": 0}
@@ -257,6 +260,12 @@ class Refusals(RanksTest):
         changes["data"]["max_bad_fraction"] = 0.17
         run = self.trained_ranks(4, "enough", changes=changes)
         self.assertEqual(run.events("train")[-1]["bad_images"], 4)
+        for i in range(0, 24, 6):  # now those of the test split
+            shutil.copy(programs.SOURCE / "tests/golden/images/rgb.jpg", self.top / f"many/train/a/{i:02}.jpg")
+        self.with_bad_pictures(self.top / "many/val/a")
+        changes["data"]["max_bad_fraction"] = 0.15
+        result = self.train_ranks(4, "test", changes={**changes, "eval.knn_every_epochs": 1, "eval.knn_k": 3})
+        self.assertFails(result, DATA, "many/val: 4 of 24 images are bad")
 
     def test_ranks_that_do_not_agree(self):
         self.write_config()
