@@ -28,9 +28,11 @@ class RunRecord {
   void open(int64_t step, double elapsed_s) {
     if (folder_ != nullptr) metrics_.emplace(metrics_file(), step, elapsed_s);
   }
-  /// MetricsLog::restore_if_gone().
+  /// MetricsLog::restore_if_gone(), in the run's own folder. Throws IoError if that is gone.
   void restore_if_gone() {
-    if (metrics_) metrics_->restore_if_gone();
+    if (!metrics_) return;
+    folder_->check_is_there();
+    metrics_->restore_if_gone();
   }
   std::string metrics_file() const { return folder_->file("metrics.jsonl").string(); }
 
