@@ -1,6 +1,9 @@
 #pragma once
 // Loads and stores of 16 bytes: misaligned ones are errors, as on a GPU.
 
+#include <algorithm>
+
+#include "kernels/simt/emulator/sanitizers.h"
 #include "kernels/simt/emulator/state.h"
 #include "kernels/simt/emulator/trace.h"
 
@@ -14,8 +17,10 @@ namespace rela::simt {
 inline bool is_misaligned16(const void* p) { return (reinterpret_cast<uintptr_t>(p) & 15) != 0; }
 /// Whether p is in the shared memory of the running block.
 inline bool is_shared(const void* p) {
-  const Block& block = *self->block;
-  return p >= block.arena && p < block.arena + block.arena_used;
+  const Quiet quiet;
+  return std::ranges::any_of(self->block->shared, [p](const SharedArray& array) {
+    return p >= array.data && p < array.data + array.bytes;
+  });
 }
 
 template <class V>
