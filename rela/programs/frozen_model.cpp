@@ -57,9 +57,7 @@ void describe_arguments(CommandLine& app, FrozenModelArguments& a) {
   app.add_flag("--cifar-stem", a.cifar_stem,
                "--model begins with a 3x3 convolution and no max-pool; otherwise as the weights "
                "show");
-  app.add_option(
-      "--activation", a.activation,
-      "quick_gelu or gelu: of a vision transformer of CLIP's, if --model does not say it");
+  describe_activation(app, a.activation);
   describe_data(app, a);
   app.add_option("--image-size", a.image_size,
                  "side of the images that the model sees; otherwise as it was trained")
@@ -86,6 +84,12 @@ EvalOptions FrozenModel::eval_options() const {
 Tensor FrozenModel::embed(const Tensor& images) const {
   const NoGradGuard no_grad;
   return backbone->forward(Var(images), {.norm = NormMode::kEval}).value();
+}
+
+void describe_activation(CommandLine& app, std::string& option) {
+  app.add_option(
+      "--activation", option,
+      "quick_gelu or gelu: of a vision transformer of CLIP's, if --model does not say it");
 }
 
 ClipActivation activation_of(const std::string& option) {

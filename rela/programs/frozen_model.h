@@ -33,6 +33,7 @@ void describe_arguments(CommandLine& app, FrozenModelArguments& arguments);
 /// Those of them that name the data.
 void describe_data(CommandLine& app, FrozenModelArguments& arguments);
 
+void describe_activation(CommandLine& app, std::string& option);
 /// What --activation says; empty: nothing. Throws UsageError.
 ClipActivation activation_of(const std::string& option);
 

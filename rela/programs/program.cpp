@@ -118,18 +118,23 @@ void check_picture_file(const char* option, const std::string& file,
   check_output(option, file, inputs);
 }
 
+bool lies_in(const std::string& path, const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  const fs::path inner = fs::weakly_canonical(path, none);
+  const fs::path outer = fs::weakly_canonical(folder, none);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
 void check_output(const char* option, const std::string& file,
                   const std::vector<std::string>& inputs) {
   namespace fs = std::filesystem;
   std::error_code none;
-  const fs::path output = fs::weakly_canonical(file, none);
   for (const std::string& input : inputs) {
-    if (input.empty() || !fs::exists(output, none)) continue;
-    const fs::path read = fs::weakly_canonical(input, none);
-    const bool is_below =
-        std::mismatch(read.begin(), read.end(), output.begin(), output.end()).first == read.end();
-    RELA_CHECK(!is_below && !fs::equivalent(output, read, none), UsageError, option, ": \"", file,
-               "\" is there already, and ", input, " is read; name another file");
+    if (input.empty() || !fs::exists(file, none)) continue;
+    const bool is_read = lies_in(file, input) || fs::equivalent(file, input, none);
+    RELA_CHECK(!is_read, UsageError, option, ": \"", file, "\" is there already, and ", input,
+               " is read; name another file");
   }
   check_writable(file);
 }

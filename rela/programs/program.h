@@ -23,6 +23,9 @@ void check_picture_file(const char* option, const std::string& file,
                         const std::vector<std::string>& inputs,
                         const std::string& other_output = "");
 
+/// Whether a path is that folder, or leads into it; either may be a link.
+bool lies_in(const std::string& path, const std::string& folder);
+
 /// For a file that a program writes: throws UsageError if it is one of the files that the program
 /// reads, or is there already in a folder of them, and IoError if it cannot be written. Empty paths
 /// do not count.

@@ -76,10 +76,7 @@ void describe(CommandLine& app, Arguments& a) {
 void check_prior_is_kept(const ExperimentConfig& config) {
   const std::string& prior = config.rela.prior.weights;
   if (prior.empty()) return;
-  const fs::path out = fs::weakly_canonical(config.out), read = fs::weakly_canonical(prior);
-  const bool is_in_it =
-      std::mismatch(out.begin(), out.end(), read.begin(), read.end()).first == out.end();
-  RELA_CHECK(!is_in_it, UsageError, "--overwrite: rela.prior.weights ", prior,
+  RELA_CHECK(!lies_in(prior, config.out), UsageError, "--overwrite: rela.prior.weights ", prior,
              " is of the run that would be replaced; give the new one another --out");
 }
 

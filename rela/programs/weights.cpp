@@ -54,9 +54,7 @@ void describe_convert(CommandLine& app, Arguments& a) {
       .required();
   app.add_option("--to", a.to, "safetensors or onnx").show_default();
   app.add_option("--model", a.model, "the model's name; otherwise recognised by its tensors");
-  app.add_option("--activation", a.activation,
-                 "quick_gelu or gelu: of a vision transformer of CLIP's, if --model does not say "
-                 "it");
+  describe_activation(app, a.activation);
   app.add_option("--layout", a.layout, "whose names: timm, torchvision or huggingface")
       .show_default();
   app.add_flag("--allow-partial", a.allow_partial,
