@@ -5,6 +5,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -95,7 +96,7 @@ std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
 struct Log {
   std::mutex mutex;
   std::shared_ptr<spdlog::logger> logger = make_logger({});
-  std::string prefix;
+  LogOptions options;
 };
 
 thread_local bool is_muted = false;
@@ -112,7 +113,19 @@ void start_log(const LogOptions& options) {
   Log& log = the_log();
   const std::lock_guard lock(log.mutex);
   log.logger = std::move(logger);
-  log.prefix = options.prefix;
+  log.options = options;
+}
+
+bool restore_log_if_gone() {
+  LogOptions options;
+  {
+    Log& log = the_log();
+    const std::lock_guard lock(log.mutex);
+    options = log.options;
+  }
+  if (options.file.empty() || std::filesystem::exists(options.file)) return false;
+  start_log(options);
+  return true;
 }
 
 void flush_log() {
@@ -129,7 +142,7 @@ void log_line(LogLevel level, const std::string& message) {
   Log& log = the_log();
   const std::lock_guard lock(log.mutex);
   // Passed as an argument, not as the format: a message may contain braces.
-  log.logger->log(to_spdlog(level), "{}{}", log.prefix, message);
+  log.logger->log(to_spdlog(level), "{}{}", log.options.prefix, message);
 }
 
 }  // namespace rela

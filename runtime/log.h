@@ -26,6 +26,9 @@ struct LogOptions {
 /// old.
 void start_log(const LogOptions& options);
 
+/// Begins the log's file anew if somebody deleted it. Returns whether. Throws IoError.
+bool restore_log_if_gone();
+
 /// Writes out what is pending.
 void flush_log();
 

@@ -14,7 +14,7 @@ namespace {
 struct Condition {
   std::string_view key;  // one that ends in '.': the whole section
   const char* other;
-  std::vector<std::string_view> values;  // with which it matters
+  std::vector<std::string_view> values;  // with which it matters; empty: all but 0
 };
 
 const std::vector<Condition>& conditions() {
@@ -35,7 +35,11 @@ const std::vector<Condition>& conditions() {
        "data.format",
        {"cifar10", "cifar100", "idx", "imagefolder", "tar", "packed"}},
       {"data.synthetic_images", "data.format", {"synthetic"}},
+      {"data.bad_images", "data.format", {"imagefolder", "tar", "packed"}},
       {"data.max_bad_fraction", "data.bad_images", {"skip", "replace"}},
+      {"eval.knn_k", "eval.knn_every_epochs", {}},
+      {"eval.knn_temperature", "eval.knn_every_epochs", {}},
+      {"eval.knn_train_images", "eval.knn_every_epochs", {}},
   };
   return all;
 }
@@ -64,16 +68,28 @@ std::vector<std::string> keys_of(const std::string& assignment) {
   return keys;
 }
 
+bool matters(const Condition& condition, const JsonValue& other) {
+  if (condition.values.empty()) return *other.as<int64_t>() != 0;
+  return std::ranges::count(condition.values, *other.as<std::string>()) > 0;
+}
+
+std::string users_of(const Condition& condition) {
+  if (condition.values.empty()) return "any other value uses it";
+  std::string list(condition.values.front());
+  for (size_t i = 1; i < condition.values.size(); ++i) list += cat(", ", condition.values[i]);
+  return list + (condition.values.size() == 1 ? " uses it" : " use it");
+}
+
 /// "optimizer.momentum: no effect with ..."; empty for a key that has one.
 std::string complaint_about(const std::string& key, const JsonValue& config) {
   for (const Condition& condition : conditions()) {
     if (!is_about(condition, key)) continue;
-    const auto& value = *value_at(config, condition.other)->as<std::string>();
-    if (std::ranges::count(condition.values, value) > 0) continue;
-    std::string line = cat(key, ": no effect with ", condition.other, " ", value, "; ");
-    for (const std::string_view good : condition.values)
-      line += cat(good == condition.values.front() ? "" : ", ", good);
-    return line + (condition.values.size() == 1 ? " uses it" : " use it");
+    const JsonValue& other = *value_at(config, condition.other);
+    if (matters(condition, other)) continue;
+    const auto* name = other.as<std::string>();
+    return cat(key, ": no effect with ", condition.other, " ",
+               name != nullptr ? *name : to_json_text(other, JsonLayout::kCompact), "; ",
+               users_of(condition));
   }
   return "";
 }

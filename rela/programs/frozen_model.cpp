@@ -100,8 +100,6 @@ ClipActivation activation_of(const std::string& option) {
   throw UsageError(cat("--activation: ", option, "; quick_gelu or gelu is allowed"));
 }
 
-namespace {}  // namespace
-
 void add_files_of_run(const std::string& run, std::vector<std::string>& inputs) {
   inputs.push_back(run + "/backbone.safetensors");  // of a folder that was exported
   for (const char* file : run_files()) inputs.push_back(run + "/" + file);

@@ -106,6 +106,8 @@ ExitCode run(int argc, const char* const* argv) {
     release_signals();
     return verify(a);
   }
+  RELA_CHECK(a.size > 0 || std::ranges::count(app.given_options(), "--quality") == 0, UsageError,
+             "--quality: images are encoded anew for --size only; leave it out");
   const DatasetSource source = source_of(a, a.split.empty() ? "train" : a.split);
   check_output("OUT", a.out, {a.data});
   RELA_CHECK(!std::filesystem::exists(a.out) || is_pack(a.out), UsageError, "OUT: \"", a.out,

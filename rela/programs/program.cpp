@@ -18,6 +18,7 @@
 #include "runtime/comm/world.h"
 #include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
+#include "runtime/io/quoted.h"
 #include "runtime/log.h"
 
 namespace rela {
@@ -126,9 +127,15 @@ bool lies_in(const std::string& path, const std::string& folder) {
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
+void check_output_name(const char* option, const std::string& file) {
+  RELA_CHECK(is_utf8(file), UsageError, option, ": ", quoted(file),
+             "; the name is not UTF-8, and results that tell it could not be written");
+}
+
 void check_output(const char* option, const std::string& file,
                   const std::vector<std::string>& inputs) {
   namespace fs = std::filesystem;
+  check_output_name(option, file);
   std::error_code none;
   for (const std::string& input : inputs) {
     if (input.empty() || !fs::exists(file, none)) continue;

@@ -26,9 +26,12 @@ void check_picture_file(const char* option, const std::string& file,
 /// Whether a path is that folder, or leads into it; either may be a link.
 bool lies_in(const std::string& path, const std::string& folder);
 
-/// For a file that a program writes: throws UsageError if it is one of the files that the program
-/// reads, or is there already in a folder of them, and IoError if it cannot be written. Empty paths
-/// do not count.
+/// Throws UsageError for the name of an output that results could not tell.
+void check_output_name(const char* option, const std::string& file);
+
+/// For a file that a program writes: throws UsageError if it has such a name, is one of the files
+/// that the program reads, or is there already in a folder of them, and IoError if it cannot be
+/// written. Empty paths do not count.
 void check_output(const char* option, const std::string& file,
                   const std::vector<std::string>& inputs);
 

@@ -197,9 +197,9 @@ ExitCode train_rank(const Launched& here, const RunData& data, Communicator& ran
   if (ranks.is_first_of_process()) here.starting.reset();
   if (checkpoint) trainer.restore(*checkpoint);
   if (run) {
-    write_file_atomic(run->file("config.json").string(), here.config_text);
-    write_file_atomic(run->file("config.resolved.json").string(), to_resolved_json(config));
-    write_file_atomic(run->file("env.json").string(), here.environment);
+    run->write("config.json", here.config_text);
+    run->write("config.resolved.json", to_resolved_json(config));
+    run->write("env.json", here.environment);
     run->begin();
   }
   const ExitCode code = trainer.train();
@@ -289,6 +289,8 @@ ExitCode run(int argc, const char* const* argv) {
     std::fputs((a.config_help ? config_markdown() : config_schema()).c_str(), stdout);
     return ExitCode::kDone;
   }
+  RELA_CHECK(a.preview > 0 || std::ranges::count(app.given_options(), "--preview-file") == 0,
+             UsageError, "--preview-file: there is no picture without --preview N");
   const bool trains = a.preview == 0 && !a.print_config && !a.print_schedule && !a.check;
   if (!trains) release_signals();  // nothing would come of them
   const ExperimentConfig config = load(a);

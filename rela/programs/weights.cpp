@@ -11,6 +11,8 @@
 #include "rela/weights/inspect.h"
 #include "runtime/io/file.h"
 #include "runtime/io/hash.h"
+#include "runtime/log.h"
+#include "runtime/ops/statistics.h"
 
 namespace rela {
 namespace {
@@ -108,8 +110,18 @@ void check_outputs(const std::vector<fs::path>& written, const std::string& weig
     add_files_of_run(run.string(), inputs);
   }
   for (const fs::path& file : written) {
+    check_output_name("OUT", file.string());
     if (is_onnx || fs::exists(file))
       check_output("OUT", file.string(), inputs);  // else in a new folder
+  }
+}
+
+/// Whoever converts them may want to mend them: no reason to refuse.
+void warn_of_numbers_that_are_none(const Backbone& backbone) {
+  for (const StateTensor& t : state_of(backbone)) {
+    if (t.value.dtype() != Dtype::kF32) continue;
+    if (const int64_t bad = count_nonfinite(t.value); bad > 0)
+      log_warning(t.name, ": ", bad, " of ", t.value.numel(), " numbers are NaN or infinite");
   }
 }
 
@@ -131,6 +143,7 @@ ExitCode convert(const Arguments& a) {
   check_outputs(written, weights->path(), is_onnx);
   const ModelSource source = source_of(a, *weights);
   const auto backbone = load_backbone(source, *weights);
+  warn_of_numbers_that_are_none(*backbone);
   if (is_onnx) {
     export_onnx(a.out, source, *backbone);
   } else {

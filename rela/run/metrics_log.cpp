@@ -11,6 +11,7 @@
 #include "rela/run/run_log.h"
 #include "runtime/error.h"
 #include "runtime/io/file.h"
+#include "runtime/io/file_identity.h"
 #include "runtime/log.h"
 
 namespace rela {
@@ -42,16 +43,14 @@ void MetricsLog::open_to_append() {
 }
 
 void MetricsLog::restore_if_gone() {
-  struct stat ours {
-  }, there{};
-  if (fstat(fd_, &ours) != 0) throw_io(path_.string(), "cannot be examined", errno);
-  const bool is_there = stat(path_.c_str(), &there) == 0;
-  const bool is_ours = is_there && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
-  if (is_ours && ours.st_size >= std::ssize(contents_)) return;
+  const std::optional<FileIdentity> there = identity_of(path_.string());
+  const bool is_ours = there && there == identity_of(fd_);
+  struct stat info {};
+  if (is_ours && fstat(fd_, &info) == 0 && info.st_size >= std::ssize(contents_)) return;
   log_warning(path_.string(),
-              is_ours    ? ": was cut short"
-              : is_there ? ": was replaced"
-                         : ": was deleted or moved",
+              is_ours ? ": was cut short"
+              : there ? ": was replaced"
+                      : ": was deleted or moved",
               " while the run was writing it; it is put back");
   write_file_atomic(path_.string(), contents_);
   close(std::exchange(fd_, -1));

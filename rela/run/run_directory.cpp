@@ -105,6 +105,8 @@ void check_run_folder(const fs::path& path, RunMode mode) {
   RELA_CHECK(fs::is_directory(place) && access(place.c_str(), W_OK) == 0, IoError,
              "out: ", path.string(), " cannot be made: ", place.string(),
              fs::is_directory(place) ? " is not writable" : " is a file", "; name another folder");
+  check_writable(
+      (place / kLock).string());  // /proc lets nobody make files, whatever its rights say
   if (mode == RunMode::kFresh && fs::exists(path) && holds_files(path)) {
     log_warning("out: ", path.string(),
                 " is not empty: the run needs --resume auto, --overwrite or another --out");
@@ -193,9 +195,29 @@ void RunDirectory::move_aside() {
   fs::rename(moving, path_ / kReplaced);
 }
 
+void RunDirectory::write(const char* name, const std::string& text) {
+  write_file_atomic(file(name).string(), text);
+  written_.emplace_back(name, text);
+}
+
+void RunDirectory::restore_if_gone() {
+  check_is_there();
+  std::vector<std::string> back;
+  if (lock_.restore_if_gone()) back.emplace_back(kLock);
+  for (const auto& [name, text] : written_) {
+    if (fs::exists(file(name))) continue;
+    write_file_atomic(file(name).string(), text);
+    back.emplace_back(name);
+  }
+  if (restore_log_if_gone()) back.emplace_back("train.log (without its earlier lines)");
+  if (back.empty()) return;
+  std::string list = back.front();
+  for (size_t i = 1; i < back.size(); ++i) list += ", " + back[i];
+  log_warning(path_.string(), ": files of the run were deleted or moved; put back: ", list);
+}
+
 bool RunDirectory::is_gone() const {
-  std::error_code failure;
-  return fs::status(path_, failure).type() == fs::file_type::not_found || lock_.is_replaced();
+  return identity_of(path_.string()) != folder_ || lock_.is_replaced();
 }
 
 void RunDirectory::check_is_there() const {
@@ -219,6 +241,7 @@ void RunDirectory::take_lock() {
   }
   trace_.has_taken_lock = true;
   lock_.write_owner();
+  folder_ = identity_of(path_.string());
 }
 
 }  // namespace rela

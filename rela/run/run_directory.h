@@ -6,10 +6,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "runtime/io/file_identity.h"
 #include "runtime/io/file_lock.h"
 
 namespace rela {
@@ -44,6 +47,12 @@ class RunDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const char* name) const { return path_ / name; }
+
+  /// Writes one of the run's files whole, for restore_if_gone() too. Throws IoError.
+  void write(const char* name, const std::string& text);
+  /// Puts back, with a warning, what somebody deleted under the run of what write() wrote, and its
+  /// lock; begins train.log anew. Throws IoError, as check_is_there() does, too.
+  void restore_if_gone();
 
   /// Everything has been checked: from now on the folder is this run's.
   void begin() { trace_.is_kept = true; }
@@ -88,6 +97,8 @@ class RunDirectory {
   Trace trace_;  // first: destroyed last
   std::filesystem::path path_;
   FileLock lock_;
+  std::optional<FileIdentity> folder_;  // which one it is, whatever its path comes to stand for
+  std::vector<std::pair<const char*, std::string>> written_;
 };
 
 /// Text of env.json: program and library versions, processor, threads, host, command line.

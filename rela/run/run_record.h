@@ -21,17 +21,18 @@ struct RunPosition {
 class RunRecord {
  public:
   /// `folder`: null for a process whose run another one records; then nothing is written.
-  RunRecord(const RunDirectory* folder, ProgressDisplay::Style progress, int64_t total_steps)
+  RunRecord(RunDirectory* folder, ProgressDisplay::Style progress, int64_t total_steps)
       : folder_(folder), progress_(progress), total_steps_(total_steps) {}
 
   /// Opens metrics.jsonl after what it holds up to this step. Call before write() and elapsed_s().
   void open(int64_t step, double elapsed_s) {
     if (folder_ != nullptr) metrics_.emplace(metrics_file(), step, elapsed_s);
   }
-  /// MetricsLog::restore_if_gone(), in the run's own folder. Throws IoError if that is gone.
+  /// RunDirectory::restore_if_gone() and MetricsLog::restore_if_gone(). Throws IoError, also if the
+  /// run's folder is gone.
   void restore_if_gone() {
     if (!metrics_) return;
-    folder_->check_is_there();
+    folder_->restore_if_gone();
     metrics_->restore_if_gone();
   }
   std::string metrics_file() const { return folder_->file("metrics.jsonl").string(); }
@@ -52,7 +53,7 @@ class RunRecord {
   RunStatus status(const RunPosition& at, const char* state, ExitCode code,
                    const std::string& message) const;
 
-  const RunDirectory* folder_;
+  RunDirectory* folder_;
   std::optional<MetricsLog> metrics_;
   ProgressDisplay progress_;
   int64_t total_steps_;

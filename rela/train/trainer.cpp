@@ -32,7 +32,7 @@ LoaderOptions loader_options(const ExperimentConfig& config, const Communicator&
 
 }  // namespace
 
-Trainer::Trainer(const ExperimentConfig& config, const RunData& data, const RunDirectory* run,
+Trainer::Trainer(const ExperimentConfig& config, const RunData& data, RunDirectory* run,
                  Device device, Communicator& ranks, ProgressDisplay::Style progress)
     : train_set_(data.train),
       config_(data.config),

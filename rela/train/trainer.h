@@ -28,8 +28,8 @@ class Trainer {
   /// Builds the model. `data`: of `config`. `run`: null unless this is the first of the ranks,
   /// which writes everything. Collective, as is all that follows. Throws ConfigError, DataError,
   /// IoError, UnsupportedError.
-  Trainer(const ExperimentConfig& config, const RunData& data, const RunDirectory* run,
-          Device device, Communicator& ranks, ProgressDisplay::Style progress);
+  Trainer(const ExperimentConfig& config, const RunData& data, RunDirectory* run, Device device,
+          Communicator& ranks, ProgressDisplay::Style progress);
   ~Trainer();
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
@@ -94,7 +94,7 @@ class Trainer {
 
   std::shared_ptr<const ImageDataset> train_set_;
   ExperimentConfig config_;  // fitted to the data
-  const RunDirectory* run_;  // null: the first rank has it
+  RunDirectory* run_;        // null: the first rank has it
   Device device_;
   Communicator& ranks_;
   SharedBadImages bad_images_;

@@ -133,9 +133,14 @@ void Trainer::save_checkpoint() {
   const TrainingState state = training_state();
   if (!ranks_.is_first()) return;
   run_->check_is_there();
-  checkpoints_.save(step_, [&](const std::filesystem::path& folder) {
-    write_training_state(folder, state, {step_, record_.elapsed_s()}, config_, *train_set_);
-  });
+  try {
+    checkpoints_.save(step_, [&](const std::filesystem::path& folder) {
+      write_training_state(folder, state, {step_, record_.elapsed_s()}, config_, *train_set_);
+    });
+  } catch (const IoError&) {
+    run_->check_is_there();  // the better word for it, if it is not
+    throw;
+  }
   run_->drop_replaced();
 }
 

@@ -283,10 +283,30 @@ void sync_directory(const std::string& path) {
   if (code != 0 && !cannot_sync_folders) throw_io(path, "cannot make the folder durable", code);
 }
 
+namespace {
+
+/// What stands in the way of a folder: an error code says "File exists" of it.
+void check_way_is_free(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  for (fs::path at = path; !at.empty(); at = at.parent_path()) {
+    if (!fs::exists(fs::symlink_status(at, none))) continue;
+    RELA_CHECK(fs::exists(at, none), IoError, path.string(), ": cannot be made: the link ",
+               at.string(), " leads nowhere; mend it, or name another folder");
+    RELA_CHECK(fs::is_directory(at, none), IoError, path.string(),
+               ": cannot be made: ", at.string(), " is no folder; name another one");
+    return;
+  }
+}
+
+}  // namespace
+
 void make_directories(const std::string& path) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
-  if (code) throw_io(path, "cannot create the folder", code.value());
+  if (!code) return;
+  check_way_is_free(path);
+  throw_io(path, "cannot create the folder", code.value());
 }
 
 void make_directory(const std::string& path) {
@@ -298,7 +318,8 @@ void make_directory(const std::string& path) {
 void remove_tree(const std::string& path) {
   std::error_code code;
   std::filesystem::remove_all(path, code);
-  if (code) throw_io(path, "cannot remove", code.value());
+  if (code && code != std::errc::no_such_file_or_directory)  // another was quicker
+    throw_io(path, "cannot remove", code.value());
 }
 
 void ignore_file_size_signal() { std::signal(SIGXFSZ, SIG_IGN); }

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include "runtime/error.h"
+#include "runtime/io/file_identity.h"
 #include "runtime/log.h"
 
 namespace rela {
@@ -90,10 +90,21 @@ std::string FileLock::Owner::text() const {
 }
 
 bool FileLock::is_replaced() const {
-  struct stat ours {
-  }, there{};
-  return fstat(fd_, &ours) == 0 && stat(path_.c_str(), &there) == 0 &&
-         (ours.st_ino != there.st_ino || ours.st_dev != there.st_dev);
+  const std::optional<FileIdentity> there = identity_of(path_);
+  return there && there != identity_of(fd_);
+}
+
+bool FileLock::restore_if_gone() {
+  if (identity_of(path_)) return false;
+  const int flags = fcntl(fd_, F_GETFD);
+  const int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (fd < 0 && errno == EEXIST) return false;  // another process was quicker: is_replaced()
+  RELA_CHECK(fd >= 0, IoError, path_, ": cannot be created: ", std::strerror(errno));
+  (void)fcntl(fd, F_SETFD, flags);
+  close(std::exchange(fd_, fd));
+  RELA_CHECK(try_take(), IoError, path_, ": is in use by process ", owner().text());
+  write_owner();
+  return true;
 }
 
 FileLock::Owner FileLock::owner() const {

@@ -40,6 +40,9 @@ class FileLock {
   };
   /// Whether its name stands for another file by now: then another process may hold that one.
   bool is_replaced() const;
+  /// Makes the file anew and takes its lock, if somebody deleted it under the holder. Returns
+  /// whether. Throws IoError.
+  bool restore_if_gone();
 
   /// What the holder's write_owner() wrote.
   Owner owner() const;

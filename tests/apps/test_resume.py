@@ -160,6 +160,22 @@ class Signals(ProgramTest):
             self.assertEqual(len(run.events("train")), run.status()["step"])
             self.assertEqual(len(run.events("stop")), 1)
 
+    def test_files_that_are_deleted_meanwhile_come_back(self):
+        process, run = self.start_training("run", changes={"max_steps": ENDLESS}, stderr=subprocess.PIPE)
+        self.wait_until(lambda: len(run.events("train")) >= 3, process)
+        gone = ("config.json", "config.resolved.json", "env.json", "train.log", "run.lock", "metrics.jsonl")
+        for name in gone:
+            (run / name).unlink()
+        process.send_signal(signal.SIGUSR2)
+        self.wait_until(lambda: (run / "metrics.jsonl").exists() and run.checkpoint_steps(), process)
+        self.assertFails(self.train("run", "--resume", "auto"), USAGE, "is in use by process")
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.wait(TIMEOUT_S), STOPPED)
+        said = process.stderr.read().decode()
+        self.assertIn("put back: run.lock, config.json, config.resolved.json, env.json, train.log (without", said)
+        self.assertEqual([name for name in gone if not (run / name).exists()], [])
+        self.assertExit(self.train("run", "--resume", "auto", "--max-steps", str(run.status()["step"] + 2)), DONE)
+
     def test_a_folder_that_is_moved_or_deleted_meanwhile_is_missed(self):
         another = self.top / "another"
         another.mkdir()

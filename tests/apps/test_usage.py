@@ -46,6 +46,8 @@ class CommandLine(ProgramTest):
         (self.top / "file").write_text("")
         result = run_program("train_byol", self.write_config(), "--check", "--out", self.top / "file/run")
         self.assertFails(result, IO, "cannot be made", "is a file")
+        result = run_program("train_byol", self.write_config(), "--check", "--out", "/proc/run")
+        self.assertFails(result, IO, "/proc", "cannot create in this folder")
         self.trained("run")
         config = self.write_config()
         result = run_program("train_byol", config, "--check", "--out", self.top / "run")
@@ -87,6 +89,29 @@ class CommandLine(ProgramTest):
             self.assertFails(result, IO, words)
             self.assertNotIn("loaded", result.stderr)
         self.assertTrue(lost.is_symlink())
+
+    def test_what_is_in_the_way_of_a_folder_is_named(self):
+        run = self.trained("run")
+        link, file = self.top / "link", self.top / "file"
+        link.symlink_to(self.top / "nowhere")
+        file.write_text("")
+        for out, words in ((link, f"the link {link} leads nowhere"), (file / "hub", f"{file} is no folder")):
+            done = run_program("weights", "convert", run / "exported", out)
+            self.assertFails(done, IO, "cannot be made", words)
+
+    def test_a_name_that_results_cannot_tell_is_refused_before_anything_is_written(self):
+        run = self.trained("run")
+        out = os.fsdecode(os.fsencode(self.top / "hub") + b"\xff")
+        for args in (("weights", "convert", run / "exported", out),
+                     ("embed", "--run", run.folder, "--format", "synthetic", "--out", out),
+                     ("pack", self.top, out)):
+            self.assertFails(run_program(*args), USAGE, "the name is not UTF-8")
+            self.assertFalse(os.path.exists(out))
+
+    def test_options_that_change_nothing_are_refused(self):
+        self.assertFails(self.train("run", "--preview-file", self.top / "x.png"), USAGE, "without --preview N")
+        self.assertFails(run_program("pack", self.top, self.top / "x.pack", "--quality", 50), USAGE,
+                         "--quality: images are encoded anew for --size only")
 
     def test_a_runs_own_config_can_replace_it(self):
         run = self.trained("run")

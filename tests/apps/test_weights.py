@@ -129,6 +129,15 @@ class Weights(ProgramTest):
         self.assertIn("1 missing", done.stderr)
         self.assertIn("missing: bn1.bias", done.stderr)
 
+    def test_numbers_that_are_none_are_told(self):
+        tensors = read_safetensors(self.exported())
+        dtype, shape, data = tensors["bn1.bias"]
+        tensors["bn1.bias"] = (dtype, shape, struct.pack("<f", math.nan) + data[4:])
+        bad = write_safetensors(self.top / "bad.safetensors", tensors)
+        done = run_program("weights", "convert", bad, self.top / "hub")
+        self.assertExit(done, DONE)
+        self.assertIn("bn1.bias: 1 of 4 numbers are NaN or infinite", done.stderr)
+
     def test_mistakes_get_their_reason(self):
         def fails(code, words, *args):
             self.assertFails(run_program("weights", *args), code, words)

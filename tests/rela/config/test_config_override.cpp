@@ -113,6 +113,21 @@ TEST(IdleOverrides, KeysThatChangeNothingAreNamedWithWhatUsesThem) {
                   "rela.pca_dim: no effect with method byol; rela_byol, rela_supervised use it"));
 }
 
+TEST(IdleOverrides, KeysOfAnEvaluationThatNeverComesAreNamed) {
+  const test::TempDir dir;
+  std::vector<std::string> overrides{"eval.knn_k=3", "data.bad_images=\"skip\"",
+                                     "eval.knn_every_epochs=0", "data.format=\"synthetic\""};
+  const std::string file = dir.write("c.json", small_config());
+  EXPECT_THAT(
+      idle_overrides(load_config(file, overrides), overrides),
+      testing::ElementsAre("eval.knn_k: no effect with eval.knn_every_epochs 0; any other value "
+                           "uses it",
+                           "data.bad_images: no effect with data.format synthetic; imagefolder, "
+                           "tar, packed use it"));
+  overrides[2] = "eval.knn_every_epochs=1";
+  EXPECT_EQ(idle_overrides(load_config(file, overrides), overrides).size(), 1u);
+}
+
 TEST(IdleOverrides, KeysInAWholeSectionAreNamedToo) {
   const test::TempDir dir;
   const std::vector<std::string> overrides{

@@ -270,6 +270,34 @@ TEST(RunDirectory, AStartThatFailsLeavesTheFolderAsItWas) {
   EXPECT_FALSE(std::filesystem::exists(dir / "new"));
 }
 
+TEST(RunDirectory, WhatIsDeletedUnderTheRunComesBack) {
+  const test::TempDir dir;
+  RunDirectory run(dir / "run", RunMode::kFresh);
+  run.write("config.json", "mine");
+  run.write("env.json", "here");
+  run.restore_if_gone();
+  for (const char* name : {"config.json", "run.lock"}) fs::remove(run.file(name));
+  const test::LogCapture log;
+  run.restore_if_gone();
+  EXPECT_THAT(log.text(), testing::HasSubstr("files of the run were deleted or moved; put back: "
+                                             "run.lock, config.json"));
+  EXPECT_EQ(read_file(run.file("config.json").string()), "mine");
+  EXPECT_THAT(message_of([&] { RunDirectory(dir / "run", RunMode::kResume); }),
+              testing::HasSubstr("is in use by process"));
+}
+
+TEST(RunDirectory, AFolderInItsPlaceIsAnother) {
+  const test::TempDir dir;
+  RunDirectory run(dir / "run", RunMode::kFresh);
+  run.write("config.json", "mine");
+  EXPECT_FALSE(run.is_gone());
+  fs::rename(dir / "run", dir / "aside");
+  make_directories((dir / "run").string());
+  EXPECT_TRUE(run.is_gone());
+  EXPECT_THAT(message_of([&] { run.restore_if_gone(); }), testing::HasSubstr("is gone"));
+  EXPECT_TRUE(fs::is_empty(dir / "run"));
+}
+
 TEST(RunDirectory, AMoveThatWasInterruptedIsTakenBack) {
   const test::TempDir dir;
   make_run(dir);
