@@ -73,6 +73,10 @@ const std::string& name_of(const BackboneSpec& spec) {
   return std::visit([](const auto& model) -> const std::string& { return model.name; }, spec);
 }
 
+bool is_transformer(const BackboneSpec& spec) {
+  return std::holds_alternative<VitSpec>(spec) || std::holds_alternative<ClipVitSpec>(spec);
+}
+
 ConvInit init_of(const BackboneSpec& spec) {
   return std::visit([](const auto& model) { return model.init; }, spec);
 }

@@ -25,6 +25,8 @@ class Backbone : public Module {
   /// images [N, H, W, 3] f32 or bf16, normalised -> [N, feature_width()].
   virtual Var forward(const Var& images, const ForwardContext& context) = 0;
   virtual int64_t feature_width() const = 0;
+  /// How probably training leaves out each branch that can be (stochastic depth). Empty: none can.
+  virtual std::vector<float> branch_drop_rates() const { return {}; }
 };
 
 /// What a family states about its models: a plain struct whose members describe one of them.
@@ -79,6 +81,8 @@ BackboneSpec backbone_named(const std::string& name);
 std::unique_ptr<Backbone> make_backbone(const BackboneSpec& spec);
 
 const std::string& name_of(const BackboneSpec& spec);
+/// Whether it is a vision transformer: a stack of blocks.
+bool is_transformer(const BackboneSpec& spec);
 ConvInit init_of(const BackboneSpec& spec);
 /// "resnet18 of width 64"
 std::string describe(const BackboneSpec& spec);

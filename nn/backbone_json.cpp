@@ -42,6 +42,17 @@ ConfigTable config_keys(BackboneSpec& spec, const NameRule& rule = {}) {
                         "a vision transformer's position embedding is of sines and cosines instead "
                         "of learned (MoCo v3)");
         }
+        if constexpr (requires { model.pooling; }) {
+          using Pooling = VitSpec::Pooling;
+          table.choice<Pooling>("pooling", model.pooling,
+                                {{"token", Pooling::kToken}, {"mean", Pooling::kMean}},
+                                "a vision transformer's features: `token`, the class token after "
+                                "the last norm; `mean`, the norm of the mean of the patches");
+          table.real(
+              "drop_path", model.drop_path, Limits::from_to_below(0, 1),
+              "stochastic depth: how probably training leaves out a branch of a vision "
+              "transformer's last block in an image; falls linearly to 0 at the first block");
+        }
         describe_init(table, model.init);
       },
       spec);
@@ -122,6 +133,7 @@ BackboneSpec backbone_from_json(const JsonValue& json, const std::string& file) 
     RELA_CHECK(complaint.message.empty(), WeightsError, file, ": ", entry.key, " ",
                complaint.message, "; the folder is not an export of this program");
   }
+  if (auto* vit = std::get_if<VitSpec>(&spec)) vit->take_global_pool(json);
   return spec;
 }
 

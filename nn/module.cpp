@@ -37,11 +37,14 @@ std::vector<NamedParameter> Module::parameters(std::string_view prefix) const {
   std::vector<NamedParameter> all;
   for (NamedParameter p : parameters_) {
     p.name = join(prefix, p.name);
+    p.blocks_above = own_blocks_above_;
     all.push_back(std::move(p));
   }
   for (const Child& child : children_) {
-    for (NamedParameter& p : child.module->parameters(join(prefix, child.name)))
+    for (NamedParameter& p : child.module->parameters(join(prefix, child.name))) {
+      p.blocks_above += child.blocks_above;
       all.push_back(std::move(p));
+    }
   }
   return all;
 }
@@ -80,8 +83,8 @@ void Module::add_buffer(std::string name, Tensor& buffer) {
   buffers_.push_back({std::move(name), &buffer});
 }
 
-void Module::add_child(std::string name, Module& child) {
-  children_.push_back({std::move(name), &child});
+void Module::add_child(std::string name, Module& child, int64_t blocks_above) {
+  children_.push_back({std::move(name), &child, blocks_above});
 }
 
 namespace {

@@ -52,6 +52,9 @@ struct NamedParameter {
   Var var;           // f32
   ParameterKind kind = ParameterKind::kLinearWeight;
   Init init;
+  /// Of a transformer: between the parameter and the features, its own block included; what is
+  /// below all blocks counts one more.
+  int64_t blocks_above = 0;
 };
 
 /// State without gradients: running statistics (f32) and counters (i64, shape []).
@@ -66,6 +69,9 @@ struct ForwardContext {
   int64_t groups = 1;             // views that follow one another in the batch
   float norm_momentum = 0.1f;     // weight of the batch in the running statistics; 0: no update
   Communicator* ranks = nullptr;  // whose batches are one to batch norm; null: this process's alone
+  /// Of a network with droppable branches, [Backbone::branch_drop_rates().size(), N] f32: what each
+  /// branch is multiplied by in each image. Undefined: nothing is dropped.
+  Tensor branch_factors{};
 };
 
 /// Base of layers and models. Children are members of the derived class, so modules are neither
@@ -93,8 +99,11 @@ class Module {
   Var add_parameter(std::string name, const Shape& shape, ParameterKind kind, Init init);
   /// `buffer` is a member of the derived class, holding its initial value.
   void add_buffer(std::string name, Tensor& buffer);
-  /// A child without a name adds nothing to the names below it.
-  void add_child(std::string name, Module& child);
+  /// A child without a name adds nothing to the names below it. `blocks_above`: of all of its
+  /// parameters.
+  void add_child(std::string name, Module& child, int64_t blocks_above = 0);
+  /// Of the parameters that are this module's own, not its children's.
+  void set_blocks_above(int64_t blocks) { own_blocks_above_ = blocks; }
 
  private:
   struct Buffer {
@@ -104,10 +113,12 @@ class Module {
   struct Child {
     std::string name;
     Module* module;
+    int64_t blocks_above;
   };
   std::vector<NamedParameter> parameters_;
   std::vector<Buffer> buffers_;
   std::vector<Child> children_;
+  int64_t own_blocks_above_ = 0;
 };
 
 /// How convolutions are initialised, which determines how much a few hundred steps achieve.

@@ -1,5 +1,6 @@
 #include "nn/optimizer.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "runtime/allocator.h"
@@ -57,7 +58,8 @@ Optimizer::Optimizer(const OptimizerSpec& spec, ParameterArena& arena, MovingAve
   for (const ArenaSegment& s : arena.segments()) {
     segments_.push_back(
         {s.offset, s.size,
-         !is_frozen(s.kind) && !(spec.exclude_bias_and_norm && is_bias_or_norm(s.kind))});
+         !is_frozen(s.kind) && !(spec.exclude_bias_and_norm && is_bias_or_norm(s.kind)),
+         f32(std::pow(spec.layer_decay, static_cast<double>(s.blocks_above)))});
   }
   const MemoryUseGuard use(MemoryUse::kOptimizer);
   const Device device = arena.device();

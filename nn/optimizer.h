@@ -23,6 +23,9 @@ struct OptimizerSpec {
   double weight_decay = 0.01;
   double trust_coefficient = kLarsTrustCoefficient;  // lars
   bool exclude_bias_and_norm = true;  // from weight decay, and from LARS's adaptation
+  /// A parameter's learning rate is multiplied by this for every transformer block above it, and
+  /// once more for what is below all of them (Bao et al. 2021, arXiv 2106.08254).
+  double layer_decay = 1;
 };
 
 /// Named state of an optimiser: a flat f32 array in the arena's layout.

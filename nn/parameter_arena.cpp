@@ -16,7 +16,7 @@ ParameterArena::ParameterArena(std::vector<NamedParameter> parameters, Dtype com
   int64_t size = 0;
   for (const NamedParameter& p : parameters_) {
     const int64_t count = p.var.value().numel();
-    segments_.push_back({p.name, size, count, p.kind});
+    segments_.push_back({p.name, size, count, p.kind, p.blocks_above});
     size += (count + kAlignment - 1) / kAlignment * kAlignment;
   }
   values_ = Tensor::zeros({size}, Dtype::kF32, device);

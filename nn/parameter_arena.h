@@ -17,6 +17,7 @@ struct ArenaSegment {
   int64_t offset = 0;  // elements; a multiple of 16, so that every segment is 64-byte aligned
   int64_t size = 0;    // elements
   ParameterKind kind = ParameterKind::kLinearWeight;
+  int64_t blocks_above = 0;
 };
 
 class ParameterArena {

@@ -47,15 +47,18 @@ TransformerBlock::TransformerBlock(const Spec& spec)
   scale2_ = add_parameter("ls2.gamma", {spec.width}, ParameterKind::kNormWeight, kLayerScale);
 }
 
-TransformerBlock::Stream TransformerBlock::forward(const Stream& in) const {
-  const auto scaled = [](const Var& x, const Var& gamma) {
-    return gamma.defined() ? layer_scale(x, gamma) : x;
+TransformerBlock::Stream TransformerBlock::forward(const Stream& in, const Tensor& factors) const {
+  const auto scaled = [&](const Var& x, const Var& gamma, int64_t branch) {
+    const Var y = gamma.defined() ? layer_scale(x, gamma) : x;
+    if (!factors.defined()) return y;
+    const int64_t images = factors.shape()[1];
+    return scale_samples(y, factors.segment(branch * images, {images}));
   };
   const NormedSum before = in.norm(norm1_);
   const Var mixed = proj_.forward(attention(qkv_.forward(before.y), {.heads = spec_.heads}));
-  const NormedSum after = Stream{before.sum, scaled(mixed, scale1_)}.norm(norm2_);
+  const NormedSum after = Stream{before.sum, scaled(mixed, scale1_, 0)}.norm(norm2_);
   const Var hidden = gelu(fc1_.product(after.y), spec_.activation, fc1_.bias());
-  return {after.sum, scaled(fc2_.forward(hidden), scale2_)};
+  return {after.sum, scaled(fc2_.forward(hidden), scale2_, 1)};
 }
 
 VisionTransformer::VisionTransformer(const Spec& spec) : spec_(spec), norm_(spec.width, spec.eps) {
@@ -66,11 +69,12 @@ VisionTransformer::VisionTransformer(const Spec& spec) : spec_(spec), norm_(spec
              spec.width, " in ", spec.heads, " heads; the width must be a multiple of the heads");
   RELA_CHECK(!spec.fixed_positions || spec.width % 4 == 0, ConfigError, "backbone: a width of ",
              spec.width, " with fixed positions; it must be a multiple of 4");
+  set_blocks_above(spec.depth + 1);
   add_tokens();
   add_patch_embedding();
   if (spec.pre_norm) {
     norm_pre_ = std::make_unique<LayerNorm>(spec.width, spec.eps);
-    add_child("norm_pre", *norm_pre_);
+    add_child("norm_pre", *norm_pre_, spec.depth + 1);
   }
   for (int64_t i = 0; i < spec.depth; ++i) {
     blocks_.push_back(std::make_unique<TransformerBlock>(
@@ -80,9 +84,9 @@ VisionTransformer::VisionTransformer(const Spec& spec) : spec_(spec), norm_(spec
                                .eps = spec.eps,
                                .activation = spec.activation,
                                .layer_scale = spec.layer_scale}));
-    add_child("blocks." + std::to_string(i), *blocks_.back());
+    add_child("blocks." + std::to_string(i), *blocks_.back(), spec.depth - i);
   }
-  add_child("norm", norm_);
+  add_child(spec.mean_pool ? "fc_norm" : "norm", norm_);
   if (spec.projection > 0) {
     head_ = std::make_unique<Linear>(linear_of(spec.width, spec.projection));
     add_child("head", *head_);
@@ -115,7 +119,24 @@ void VisionTransformer::add_patch_embedding() {
                               frozen ? ParameterKind::kFrozenBias : ParameterKind::kBias, init);
 }
 
-Var VisionTransformer::forward(const Var& images, const ForwardContext& /*context*/) {
+std::vector<float> VisionTransformer::branch_drop_rates() const {
+  if (spec_.drop_path == 0) return {};
+  std::vector<float> rates;
+  for (int64_t i = 0; i < spec_.depth; ++i) {
+    const double share =
+        spec_.depth == 1 ? 0 : static_cast<double>(i) / static_cast<double>(spec_.depth - 1);
+    rates.insert(rates.end(), 2, static_cast<float>(spec_.drop_path * share));
+  }
+  return rates;
+}
+
+Var VisionTransformer::pooled(const TransformerBlock::Stream& stream) const {
+  if (!spec_.mean_pool) return class_token(stream.norm(norm_).y);
+  const Var tokens = stream.branch.defined() ? add(stream.x, stream.branch) : stream.x;
+  return norm_.forward(mean_token(tokens, 1 + spec_.registers));
+}
+
+Var VisionTransformer::forward(const Var& images, const ForwardContext& context) {
   const Shape& s = images.shape();
   RELA_CHECK(s.rank() == 4 && s[1] == spec_.image_size && s[2] == spec_.image_size, ShapeError,
              "vision transformer: images ", describe(images.value()),
@@ -126,8 +147,12 @@ Var VisionTransformer::forward(const Var& images, const ForwardContext& /*contex
   if (spec_.fixed_positions) added.position = tokens_.position.detach();
   const Var tokens = token_embed(spec_.frozen_patches ? embedded.detach() : embedded, added);
   TransformerBlock::Stream stream{norm_pre_ ? norm_pre_->forward(tokens) : tokens, {}};
-  for (const auto& block : blocks_) stream = block->forward(stream);
-  const Var features = class_token(stream.norm(norm_).y);
+  const Tensor& all = context.branch_factors;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const auto first = static_cast<int64_t>(2 * i);
+    stream = blocks_[i]->forward(stream, all.defined() ? all.slice(first, first + 2) : Tensor());
+  }
+  const Var features = pooled(stream);
   return head_ ? head_->forward(features) : features;
 }
 

@@ -37,7 +37,9 @@ class TransformerBlock : public Module {
     /// The sum and its norm.
     NormedSum norm(const LayerNorm& norm) const;
   };
-  Stream forward(const Stream& in) const;
+  /// `factors` [2, N] f32: what attention and mlp are multiplied by in each image, once scaled.
+  /// Undefined: nothing.
+  Stream forward(const Stream& in, const Tensor& factors) const;
 
  private:
   Spec spec_;
@@ -70,6 +72,9 @@ class VisionTransformer : public Backbone {
     bool frozen_patches = false;   // the patch embedding keeps its random weights
     bool pre_norm = false;         // a norm before the first block
     int64_t projection = 0;        // width of the features if a linear map is last; 0: no such map
+    bool mean_pool = false;  // features: the norm of the patch tokens' mean, not the class token's
+    /// Of the last block's two branches, while training; falls linearly to 0 at the first block's.
+    double drop_path = 0;
 
     int64_t patches() const { return image_size / patch * (image_size / patch); }
   };
@@ -77,15 +82,17 @@ class VisionTransformer : public Backbone {
   /// heads.
   explicit VisionTransformer(const Spec& spec);
 
-  /// images [N, S, S, 3], S the spec's image size -> the class token after the last norm and the
-  /// projection, if there is one, [N, feature_width()].
+  /// images [N, S, S, 3], S the spec's image size -> the class token after the last norm, or the
+  /// norm of the mean, and the projection, if there is one, [N, feature_width()].
   Var forward(const Var& images, const ForwardContext& context) override;
   int64_t feature_width() const override {
     return spec_.projection > 0 ? spec_.projection : spec_.width;
   }
+  std::vector<float> branch_drop_rates() const override;
   const Spec& spec() const { return spec_; }
 
  private:
+  Var pooled(const TransformerBlock::Stream& stream) const;
   void add_tokens();
   void add_patch_embedding();
 
@@ -95,7 +102,7 @@ class VisionTransformer : public Backbone {
   std::optional<Var> patch_bias_;        // patch_embed.proj.bias [D]
   std::unique_ptr<LayerNorm> norm_pre_;  // null without
   std::vector<std::unique_ptr<TransformerBlock>> blocks_;
-  LayerNorm norm_;
+  LayerNorm norm_;                // norm, or fc_norm where it follows the mean
   std::unique_ptr<Linear> head_;  // the projection, null without
 };
 

@@ -11,6 +11,7 @@
 #include "nn/vit_names.h"
 #include "runtime/error.h"
 #include "runtime/io/config_table.h"
+#include "runtime/io/json.h"
 
 namespace rela {
 namespace {
@@ -49,6 +50,8 @@ VisionTransformer::Spec spec_of(const VitSpec& vit) {
   if (vit.image_size) spec.image_size = *vit.image_size;
   spec.frozen_patches = vit.frozen_patch_embedding;
   spec.fixed_positions = vit.fixed_positions;
+  spec.mean_pool = vit.pooling == VitSpec::Pooling::kMean;
+  spec.drop_path = vit.drop_path;
   return spec;
 }
 
@@ -75,7 +78,14 @@ std::string VitSpec::description() const {
 }
 
 std::string VitSpec::identity() const {
-  return cat(name, '\n', usual_image_size(), fixed_positions ? "\nfixed positions" : "");
+  return cat(name, '\n', usual_image_size(), fixed_positions ? "\nfixed positions" : "",
+             pooling == Pooling::kMean ? "\nmean" : "");
+}
+
+void VitSpec::take_global_pool(const JsonValue& config) {
+  const JsonValue* value = config.find("global_pool");
+  const auto* text = value == nullptr ? nullptr : value->as<std::string>();
+  if (text != nullptr && *text == "avg") pooling = Pooling::kMean;
 }
 
 Normalization VitSpec::usual_normalization() const {
@@ -87,6 +97,8 @@ ResizeFilter VitSpec::usual_filter() const {
 }
 
 void VitSpec::read_shape(const WeightsFile& weights) {
+  if (stored_shape(weights, names_in(weights, *this).find("fc_norm.weight")))
+    pooling = Pooling::kMean;
   const auto shape = stored_shape(weights, names_in(weights, *this).find("pos_embed"));
   if (!shape || shape->rank() != 3) return;  // [1, rows, width]
   const std::optional<PositionGrid> grid = position_grid((*shape)[1]);

@@ -16,6 +16,7 @@ namespace rela {
 
 class Backbone;
 class ConfigTable;
+class JsonValue;
 class WeightsFile;
 struct LoadOptions;
 
@@ -28,6 +29,10 @@ struct VitSpec {
   bool frozen_patch_embedding = false;
   /// Positions are sines and cosines rather than learned (likewise).
   bool fixed_positions = false;
+  enum class Pooling : uint8_t { kToken, kMean };
+  Pooling pooling = Pooling::kToken;  // kMean: as timm's models with global_pool="avg"
+  /// Stochastic depth while training: see VisionTransformer::Spec::drop_path.
+  double drop_path = 0;
   ConvInit init = ConvInit::kFanOutNormal;  // has no effect: timm's own initialisation is used
 
   static std::vector<std::string> names();
@@ -39,13 +44,15 @@ struct VitSpec {
   const char* classifier() const { return "head"; }
   Normalization usual_normalization() const;
   ResizeFilter usual_filter() const;
-  const char* global_pool() const { return "token"; }
+  const char* global_pool() const { return pooling == Pooling::kMean ? "avg" : "token"; }
+  /// From the member of that name in timm's config.json.
+  void take_global_pool(const JsonValue& config);
   int64_t usual_image_size() const;
   std::string what_weights_do_not_show() const { return ""; }
   std::string mistake() const { return ""; }
   std::string description() const;
   std::string identity() const;
-  /// The image size, from the number of positions.
+  /// The image size, from the number of positions, and the pooling, from the last norm's name.
   void read_shape(const WeightsFile& weights);
   LoadOptions load_options(const WeightsFile& weights) const;
   std::string fit_images(int64_t side);

@@ -17,7 +17,8 @@ struct OptimizerSegment {
   int64_t offset = 0;  // elements
   int64_t size = 0;    // elements
   bool regularized =
-      true;  // weight decay applies, and LARS's adaptation; false for biases and norms
+      true;               // weight decay applies, and LARS's adaptation; false for biases and norms
+  float lr_scale = 1.0f;  // of the learning rate
 };
 
 /// A part of a segment that one block of a GPU updates.
@@ -27,6 +28,7 @@ struct OptimizerPiece {
   int32_t index = 0;   // among the pieces of its segment
   int32_t count = 0;   // pieces of its segment
   int32_t regularized = 1;
+  float lr_scale = 1.0f;
 };
 inline constexpr int64_t kOptimizerPiece = 4096;
 constexpr int64_t optimizer_piece_count(const OptimizerSegment& s) {

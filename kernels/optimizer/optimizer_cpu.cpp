@@ -76,10 +76,10 @@ struct AdamWUpdate {
   float beta1;
   float beta2;
   float eps;
-  float step_size;   // lr / (1 - beta1^t)
-  float v_scale;     // 1 / sqrt(1 - beta2^t)
-  float unscale;     // of the gradients
-  float shrink = 1;  // 1 - lr weight_decay
+  float v_scale;        // 1 / sqrt(1 - beta2^t)
+  float unscale;        // of the gradients
+  float step_size = 0;  // lr / (1 - beta1^t)
+  float shrink = 1;     // 1 - lr weight_decay
 };
 /// `u` by value: a reference could be to one of the arrays' floats, and the loop would stay scalar.
 void adamw_update(const OptimizerArrays& a, int64_t begin, int64_t end, const AdamWUpdate u) {
@@ -133,7 +133,8 @@ std::vector<OptimizerPiece> optimizer_pieces(std::span<const OptimizerSegment> s
                         .size = static_cast<int32_t>(std::min(s.size - begin, kOptimizerPiece)),
                         .index = static_cast<int32_t>(i),
                         .count = static_cast<int32_t>(count),
-                        .regularized = s.regularized ? 1 : 0});
+                        .regularized = s.regularized ? 1 : 0,
+                        .lr_scale = s.lr_scale});
     }
   }
   return pieces;
@@ -150,6 +151,7 @@ void sgd_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout, 
   for_each_piece(arrays, layout.segments,
                  [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
                    MomentumUpdate u = update;
+                   u.lr *= s.lr_scale;
                    if (!s.regularized) u.decay = 0.0f;
                    momentum_update(arrays, begin, end, u);
                  });
@@ -157,19 +159,19 @@ void sgd_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout, 
 
 void adamw_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout,
                     const AdamWArgs& args, Stream) {
-  const float lr = args.lr.get();
   const auto t = static_cast<double>(args.step.get());
-  const AdamWUpdate update{
-      .beta1 = args.beta1,
-      .beta2 = args.beta2,
-      .eps = args.eps,
-      .step_size = static_cast<float>(lr / (1.0 - std::pow(static_cast<double>(args.beta1), t))),
-      .v_scale =
-          static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(args.beta2), t))),
-      .unscale = arrays.gradient_scale.get()};
+  const double bias1 = 1.0 - std::pow(static_cast<double>(args.beta1), t);
+  const AdamWUpdate update{.beta1 = args.beta1,
+                           .beta2 = args.beta2,
+                           .eps = args.eps,
+                           .v_scale = static_cast<float>(
+                               1.0 / std::sqrt(1.0 - std::pow(static_cast<double>(args.beta2), t))),
+                           .unscale = arrays.gradient_scale.get()};
   for_each_piece(arrays, layout.segments,
                  [&](int64_t begin, int64_t end, const OptimizerSegment& s) {
                    AdamWUpdate u = update;
+                   const float lr = args.lr.get() * s.lr_scale;
+                   u.step_size = static_cast<float>(lr / bias1);
                    u.shrink = s.regularized ? 1.0f - lr * args.weight_decay : 1.0f;
                    adamw_update(arrays, begin, end, u);
                  });
@@ -179,7 +181,7 @@ void lars_step_cpu(const OptimizerArrays& arrays, const OptimizerLayout& layout,
                    const LarsArgs& args, Stream) {
   for (const OptimizerSegment& segment : layout.segments) {
     const MomentumUpdate update{
-        .lr = args.lr.get(),
+        .lr = args.lr.get() * segment.lr_scale,
         .momentum = args.momentum,
         .decay = segment.regularized ? args.weight_decay : 0.0f,
         .scale = segment.regularized ? lars_scale(arrays, segment, args) : 1.0f,

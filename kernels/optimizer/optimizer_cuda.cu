@@ -48,7 +48,7 @@ struct MomentumRule {
   };
   __device__ Numbers numbers(const OptimizerPiece& piece) const {
     const bool adapts = scales != nullptr && piece.regularized != 0;
-    return {read(lr), piece.regularized != 0 ? weight_decay : 0.0f,
+    return {read(lr) * piece.lr_scale, piece.regularized != 0 ? weight_decay : 0.0f,
             adapts ? scales[static_cast<int64_t>(blockIdx.x) - piece.index] : 1.0f};
   }
   __device__ float updated(const Numbers& n, float w, float gradient, float& m, float&) const {
@@ -71,7 +71,7 @@ struct AdamWRule {
     float shrink;     // 1 - lr weight_decay
   };
   __device__ Numbers numbers(const OptimizerPiece& piece) const {
-    const float rate = read(args.lr);
+    const float rate = read(args.lr) * piece.lr_scale;
     const float t = static_cast<float>(read(args.step));
     // 1 - beta^t = -expm1(t log beta): exact to rounding where beta^t is close to 1.
     return {rate / -expm1f(t * log_beta1), 1.0f / sqrtf(-expm1f(t * log_beta2)),

@@ -7,6 +7,9 @@
 namespace rela {
 namespace {
 
+/// In the memory of an image.
+int64_t rows_of(const GlobalPoolDims& d) { return d.skipped + d.pixels; }
+
 float pixel_share(const GlobalPoolDims& d) { return 1.0f / static_cast<float>(d.pixels); }
 
 template <class T>
@@ -14,8 +17,8 @@ void forward(const GlobalPoolDims& d, const T* x, T* y) {
   parallel_for(d.n, [&](int64_t n) {
     for_channel_blocks(d.c, [&](int64_t c, auto count) {
       ChannelBlock sum{};
-      for (int64_t i = 0; i < d.pixels; ++i)
-        add_block(sum, x + (n * d.pixels + i) * d.c + c, count);
+      for (int64_t i = d.skipped; i < rows_of(d); ++i)
+        add_block(sum, x + (n * rows_of(d) + i) * d.c + c, count);
       store_block(sum, pixel_share(d), y + n * d.c + c, Write::kOverwrite, count);
     });
   });
@@ -27,9 +30,9 @@ void backward(const GlobalPoolDims& d, const T* dy, GradOut out) {
     for_channel_blocks(d.c, [&](int64_t c, auto count) {
       ChannelBlock g{};
       add_block(g, dy + n * d.c + c, count);
-      for (int64_t i = 0; i < d.pixels; ++i) {
-        T* dx = static_cast<T*>(out.data) + (n * d.pixels + i) * d.c + c;
-        store_block(g, pixel_share(d), dx, out.mode, count);
+      for (int64_t i = 0; i < rows_of(d); ++i) {
+        T* dx = static_cast<T*>(out.data) + (n * rows_of(d) + i) * d.c + c;
+        store_block(i < d.skipped ? ChannelBlock{} : g, pixel_share(d), dx, out.mode, count);
       }
     });
   });

@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(kThreads)
   const int64_t channel = first_channel();
   if (channel >= d.c) return;
   const int channels = channels_from(channel, d);
-  const T* pixel = x + blockIdx.x * d.pixels * d.c + channel;
+  const T* pixel = x + (blockIdx.x * (d.skipped + d.pixels) + d.skipped) * d.c + channel;
   F32x8 sum{};
   int64_t i = 0;
   for (; i + kAhead <= d.pixels; i += kAhead) {
@@ -61,7 +61,10 @@ __global__ void __launch_bounds__(kThreads)
   F32x8 gradient = load_upto8<kRows>(dy + blockIdx.x * d.c + channel, channels);
 #pragma unroll
   for (float& v : gradient.v) v *= share;
-  T* pixel = dx + blockIdx.x * d.pixels * d.c + channel;
+  T* pixel = dx + blockIdx.x * (d.skipped + d.pixels) * d.c + channel;
+  for (int64_t i = 0; i < d.skipped; ++i)
+    write_upto8<kRows>(pixel + i * d.c, F32x8{}, channels, mode);
+  pixel += d.skipped * d.c;
 #pragma unroll 2
   for (int64_t i = 0; i < d.pixels; ++i) {
     write_upto8<kRows>(pixel + i * d.c, gradient, channels, mode);

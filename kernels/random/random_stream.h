@@ -23,6 +23,7 @@ enum class RandomOp : uint8_t {
   kDropout = 8,
   kSynthetic = 9,  // pixels of procedural images
   kProbe = 10,     // evaluation: shuffles and initial weights of a probe
+  kDropPath = 11,  // which branches of a network an image goes without
 };
 
 /// Names one stream. Two different names never share a block of random bits:

@@ -213,6 +213,9 @@ void describe(ConfigTable& table, OptimizerConfig& c) {
   table.real("trust_coefficient", c.trust_coefficient, Limits::above(0), "`lars` only");
   table.boolean("exclude_bias_and_norm", c.exclude_bias_and_norm,
                 "leave biases and norm parameters out of weight decay and of LARS's adaptation");
+  table.real("layer_decay", c.layer_decay, Limits::above_up_to(0, 1),
+             "a vision transformer's learning rate is multiplied by this for each block from the "
+             "last one down, and once more for what is below the first");
 }
 
 void describe(ConfigTable& table, SchedulerConfig& c) {

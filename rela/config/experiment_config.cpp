@@ -161,6 +161,10 @@ void check_together(const ExperimentConfig& c, const JsonValue& document, Config
     complain("augmentations.1.crop_size",
              cat("must be that of augmentations.0, ", c.augmentations[0].crop_size));
   }
+  if (c.optimizer.layer_decay != 1 && !is_transformer(c.backbone)) {
+    complain("optimizer.layer_decay",
+             cat("must be 1 or left out for ", name_of(c.backbone), ", which has no blocks"));
+  }
   if (c.cuda_graph == ExperimentConfig::CudaGraph::kOn && c.accum_steps > 1) {
     complain("cuda_graph",
              cat("must be \"auto\" or \"off\" with accum_steps above 1, which is ", c.accum_steps));

@@ -1,6 +1,7 @@
 // Vision transformers: see nn/vit.h.
 
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "rela/onnx/model_graphs.h"
@@ -24,13 +25,23 @@ class VitNodes {
     if (weights_.has("norm_pre.weight")) x = norm(x, "norm_pre");
     for (int64_t i = 0; weights_.has(cat("blocks.", i, ".norm1.weight")); ++i)
       x = block(x, cat("blocks.", i, "."));
-    const OnnxValue first = graph_.constant_index(0);
-    const OnnxValue features =
-        graph_.node("Gather", {norm(x, "norm"), first}, {{"axis", int64_t{1}}});
+    const OnnxValue features = pooled(x);
     return weights_.has("head.weight") ? linear(features, "head") : features;
   }
 
  private:
+  OnnxValue pooled(const OnnxValue& x) {
+    if (!weights_.has("fc_norm.weight"))
+      return graph_.node("Gather", {norm(x, "norm"), graph_.constant_index(0)},
+                         {{"axis", int64_t{1}}});
+    const int64_t before = weights_.has("reg_token") ? 1 + weights_.shape("reg_token")[1] : 1;
+    const auto at = [&](int64_t i) { return graph_.constant(Ints{i}); };
+    const OnnxValue patches =
+        graph_.node("Slice", {x, at(before), at(std::numeric_limits<int64_t>::max()), at(1)});
+    const OnnxValue mean =
+        graph_.node("ReduceMean", {patches}, {{"axes", Ints{1}}, {"keepdims", int64_t{0}}});
+    return norm(mean, "fc_norm");
+  }
   OnnxValue add(const OnnxValue& a, const OnnxValue& b) { return graph_.node("Add", {a, b}); }
   OnnxValue multiply(const OnnxValue& a, const OnnxValue& b) { return graph_.node("Mul", {a, b}); }
   OnnxValue linear(const OnnxValue& x, const std::string& name) {

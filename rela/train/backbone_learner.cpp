@@ -8,7 +8,8 @@ BackboneLearner::BackboneLearner(BackboneSpec backbone, Dtype compute, uint64_t 
     : backbone_spec_(std::move(backbone)),
       compute_(compute),
       device_(device),
-      backbone_(make_backbone(backbone_spec_)) {
+      backbone_(make_backbone(backbone_spec_)),
+      dropped_(backbone_->branch_drop_rates(), seed, device) {
   initialize(*backbone_, seed, init_of(backbone_spec_));
 }
 
@@ -20,8 +21,12 @@ void BackboneLearner::lay_out(std::vector<NamedParameter> heads) {
   backbone_->move_buffers(device_);
 }
 
+void BackboneLearner::prepare(const TwoViewBatch& batch) { dropped_.draw(batch); }
+
 Var BackboneLearner::encode(const Tensor& images) {
-  return backbone_->forward(Var(images), training_context());
+  ForwardContext context = training_context();
+  context.branch_factors = dropped_.factors();
+  return backbone_->forward(Var(images), context);
 }
 
 Tensor BackboneLearner::embed(const Tensor& images) {

@@ -9,12 +9,15 @@
 #include "nn/moving_average.h"
 #include "nn/parameter_arena.h"
 #include "nn/state.h"
+#include "rela/train/dropped_branches.h"
 #include "rela/train/learner.h"
 
 namespace rela {
 
 class BackboneLearner : public Learner {
  public:
+  /// Draws which branches each image goes without, if the backbone has such.
+  void prepare(const TwoViewBatch& batch) override;
   Var encode(const Tensor& images) override;
 
   /// Features in evaluation mode, no tape.  images [B, H, W, 3] -> [B, D], compute dtype.
@@ -58,6 +61,7 @@ class BackboneLearner : public Learner {
   std::unique_ptr<Backbone> backbone_;
 
  private:
+  DroppedBranches dropped_;
   std::unique_ptr<ParameterArena> arena_;
   int64_t backbone_segments_ = 0;
   Communicator* ranks_ = nullptr;

@@ -86,6 +86,7 @@ Rela::Rela(const ExperimentConfig& config, const ImageDataset& dataset, Backbone
 }
 
 void Rela::prepare(const TwoViewBatch& batch) {
+  base_.prepare(batch);
   const Tensor& samples = batch.samples;
   const Device device = arena_->device();
   const Shape wanted{samples.numel(), targets_.width()};

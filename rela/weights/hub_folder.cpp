@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 bool is_in_torchvision(const BackboneSpec& spec, const std::vector<StateTensor>& state) {
   if (!std::holds_alternative<VitSpec>(spec)) return std::holds_alternative<ResNetSpec>(spec);
   return std::ranges::none_of(state, [](const StateTensor& t) {
-    return t.name == "reg_token" || t.name.ends_with(".gamma");
+    return t.name == "reg_token" || t.name.starts_with("fc_norm.") || t.name.ends_with(".gamma");
   });
 }
 

@@ -71,6 +71,8 @@ Var relu(const Var& x);
 Var gelu(const Var& x, Gelu kind, const std::optional<Var>& bias = std::nullopt);
 /// gamma x, a factor for every feature.  x [..., C], gamma [C] f32 -> like x.
 Var layer_scale(const Var& x, const Var& gamma);
+/// f x, a factor for every sample, which gets no gradient.  x [N, ...], factors [N] f32 -> like x.
+Var scale_samples(const Var& x, const Tensor& factors);
 /// Softmax over the last axis; no mask.
 Var softmax(const Var& x);
 
@@ -134,6 +136,8 @@ struct TokenEmbedParams {
 Var token_embed(const Var& x, const TokenEmbedParams& params);
 /// The first token of each image.  x [N, T, D] -> [N, D].
 Var class_token(const Var& x);
+/// The mean of the tokens after the first `skipped`.  x [N, T, D] -> [N, D].
+Var mean_token(const Var& x, int64_t skipped);
 
 /// Mean over rows of -log softmax(logits)[label].  logits [N, K], labels [N] i64 ->
 /// scalar f32. A label outside [0, K) is a DataError; labels on cuda are not checked.

@@ -75,19 +75,36 @@ Var avg_pool2d(const Var& x, const Pool2dOptions& options) {
   });
 }
 
-Var global_avg_pool(const Var& x) {
-  check_images("global_avg_pool", x.value());
-  const Shape& s = x.shape();
-  const GlobalPoolDims d{.n = s[0], .pixels = s[1] * s[2], .c = s[3]};
-  RELA_CHECK(d.pixels > 0, ShapeError, "global_avg_pool: x ", describe(x.value()),
-             " has no pixels; the mean needs at least one");
+namespace {
+
+Var mean_of_pixels(const char* name, const Var& x, const GlobalPoolDims& d) {
+  RELA_CHECK(d.pixels > 0, ShapeError, name, ": x ", describe(x.value()),
+             d.skipped > 0 ? cat(" has nothing after the first ", d.skipped) : " has no pixels",
+             "; the mean needs at least one");
   Tensor y = Tensor::empty({d.n, d.c}, x.dtype(), x.device());
   kGlobalForward.launch(x.device(), d, x.value().raw(), y.raw(), x.dtype());
-  return record("global_avg_pool", std::move(y), {x}, [d](const Tensor& dy, GradSink& to) {
+  return record(name, std::move(y), {x}, [d](const Tensor& dy, GradSink& to) {
     to.fill(0, [&](Tensor& dx, Write mode) {
       kGlobalBackward.launch(dy.device(), d, dy.raw(), GradOut{dx.raw(), mode}, dy.dtype());
     });
   });
+}
+
+}  // namespace
+
+Var global_avg_pool(const Var& x) {
+  check_images("global_avg_pool", x.value());
+  const Shape& s = x.shape();
+  return mean_of_pixels("global_avg_pool", x, {.n = s[0], .pixels = s[1] * s[2], .c = s[3]});
+}
+
+Var mean_token(const Var& x, int64_t skipped) {
+  check_activation("mean_token", x.value());
+  const Shape& s = x.shape();
+  RELA_CHECK(s.rank() == 3, ShapeError, "mean_token: x ", describe(x.value()),
+             "; tokens are [N, T, D]");
+  return mean_of_pixels("mean_token", x,
+                        {.n = s[0], .pixels = s[1] - skipped, .c = s[2], .skipped = skipped});
 }
 
 }  // namespace rela

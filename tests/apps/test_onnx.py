@@ -21,7 +21,7 @@ class Onnx(ProgramTest):
 
     def trained_backbone(self, name, **shape):
         changes = {"max_steps": 2, "batch_size": 8, "augmentations": [{"crop_size": 32}], "backbone": {"name": name, **shape}}
-        return self.trained(name, changes=changes) / "exported/backbone.safetensors"
+        return self.trained("-".join([name, *map(str, shape.values())]), changes=changes) / "exported/backbone.safetensors"
 
     def features(self, weights, model):
         """[images, width], as `embed` writes them."""
@@ -74,6 +74,7 @@ class Onnx(ProgramTest):
 
     def test_vision_transformers(self):
         self.expect_same(self.trained_backbone("vit_tiny_patch4_32"), "vit_tiny_patch4_32")
+        self.expect_same(self.trained_backbone("vit_tiny_patch4_32", pooling="mean"), "vit_tiny_patch4_32")
 
     def test_published_weights(self):
         priors = shared_data("priors/akamaster_resnet_cifar10")

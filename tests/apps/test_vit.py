@@ -12,6 +12,9 @@ VIT = {"method": "rela_byol", "backbone": {"name": "vit_tiny_patch4_32"}, "batch
        "checkpoint.every_steps": 2, "checkpoint.keep_last": 4, "data.synthetic_images": 32}
 
 
+KEYS = ("name", "image_size", "pooling", "drop_path")
+
+
 class Vit(ProgramTest):
     def config(self, **changes):
         return {**json.loads(json.dumps(VIT)), **{key.replace("__", "."): value for key, value in changes.items()}}
@@ -19,7 +22,7 @@ class Vit(ProgramTest):
     def write_config(self, changes=None):
         path = super().write_config(changes)
         config = json.loads(path.read_text())
-        config["backbone"] = {k: v for k, v in config["backbone"].items() if k in ("name", "image_size")}
+        config["backbone"] = {k: v for k, v in config["backbone"].items() if k in KEYS}
         path.write_text(json.dumps(config))
         return path
 
@@ -40,6 +43,30 @@ class Vit(ProgramTest):
         (resumed / "checkpoints/latest").write_text("step-00000002\n")
         self.assertExit(self.train("resumed", "--resume", "auto", changes=self.config()), DONE)
         self.assertEqual(resumed.results(4), whole.results(4))
+
+    def test_mean_pooling_stochastic_depth_and_layer_decay(self):
+        options = {"backbone": {"name": "vit_tiny_patch4_32", "pooling": "mean", "drop_path": 0.3},
+                   "optimizer.layer_decay": 0.75}
+        whole = self.trained("whole", changes=self.config(**options))
+        before = whole.results(4)
+        (whole.checkpoint(4) / "DONE").unlink()
+        (whole / "checkpoints/latest").write_text("step-00000002\n")
+        self.assertExit(self.train("whole", "--resume", "auto", changes=self.config(**options)), DONE)
+        self.assertEqual(whole.results(4), before)
+        options["backbone"]["drop_path"] = 0
+        self.assertNotEqual(self.trained("kept", changes=self.config(**options)).results(4), before)
+        header, _ = read_safetensors_header(whole / "exported/backbone.safetensors")
+        self.assertIn("fc_norm.weight", header)
+        self.assertEqual(json.loads((whole / "exported/config.json").read_text())["global_pool"], "avg")
+        data = ("--format", "synthetic", "--synthetic-images", 64, "--k", 5)
+        done = run_program("evaluate", "knn", "--run", whole.folder, *data)
+        self.assertExit(done, DONE)
+        named = run_program("evaluate", "knn", "--weights", whole / "exported/backbone.safetensors", "--model",
+                            "vit_tiny_patch4_32", *data)
+        self.assertEqual(json.loads(done.stdout.splitlines()[-1])["correct"],
+                         json.loads(named.stdout.splitlines()[-1])["correct"])
+        self.assertFails(run_program("weights", "convert", whole / "exported", self.top / "hub", "--layout",
+                                     "torchvision"), USAGE, "--layout: torchvision")
 
     def test_a_trained_one_is_evaluated_and_is_a_prior_by_its_name(self):
         run = self.trained("student", changes=self.config())

@@ -21,7 +21,8 @@ struct HostArena {
   explicit HostArena(const std::vector<int64_t>& sizes, int64_t alignment = 16) {
     int64_t n = 0;
     for (const int64_t size : sizes) {
-      segments.push_back({n, size, segments.size() % 2 == 0});
+      segments.push_back(
+          {n, size, segments.size() % 2 == 0, segments.size() % 3 == 1 ? 0.375f : 1.0f});
       n += (size + alignment - 1) / alignment * alignment + alignment;
     }
     std::mt19937_64 random(7);

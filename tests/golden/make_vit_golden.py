@@ -21,6 +21,7 @@ SMALL = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "num_heads": 3}
 MODELS = {
     "vit": {"depth": 3},
     "vit_dinov2": {"depth": 2, "init_values": 1e-5, "reg_tokens": 2, "no_embed_class": True},
+    "vit_mean": {"depth": 2, "reg_tokens": 2, "no_embed_class": True, "global_pool": "avg"},
     "vit_clip": {"depth": 2, "pre_norm": True, "norm_layer": partial(LayerNorm, eps=1e-5),
                  "act_layer": "quick_gelu", "num_classes": 20},
 }

@@ -46,7 +46,7 @@ struct Arena {
   explicit Arena(const std::vector<int64_t>& sizes) {
     bool regularized = true;
     for (const int64_t size : sizes) {
-      segments.push_back({n, size, regularized});
+      segments.push_back({n, size, regularized, segments.size() % 3 == 1 ? 0.375f : 1.0f});
       n += (size + 15) / 16 * 16 + 16;
       regularized = !regularized;
     }
@@ -125,7 +125,8 @@ struct Oracle {
       for (int64_t i = s.offset; i < s.offset + s.size; ++i) {
         const auto k = static_cast<size_t>(i);
         if (rule == Rule::kAdamW) {
-          adamw(k, a.gradients[k], s.regularized ? kAdamW.weight_decay : 0.0, t);
+          const double lr = s.lr_scale * kAdamW.lr.value;
+          adamw(k, a.gradients[k], lr, s.regularized ? kAdamW.weight_decay : 0.0, t);
         } else {
           const SgdArgs args = rule == Rule::kLars
                                    ? SgdArgs{kLars.lr.value, kLars.momentum, kLars.weight_decay}
@@ -133,8 +134,8 @@ struct Oracle {
           const double decay = s.regularized ? args.weight_decay : 0.0;
           const double g = scale * (a.gradients[k] + decay * weights[k]);
           moment1[k] = args.momentum * moment1[k] + g;
-          weights[k] -=
-              args.lr.value * (args.nesterov ? g + args.momentum * moment1[k] : moment1[k]);
+          weights[k] -= s.lr_scale * args.lr.value *
+                        (args.nesterov ? g + args.momentum * moment1[k] : moment1[k]);
         }
         target[k] = kTau * target[k] + (1.0 - kTau) * weights[k];
       }
@@ -144,15 +145,15 @@ struct Oracle {
   std::vector<double> weights, moment1, moment2, target;
 
  private:
-  void adamw(size_t k, double g, double decay, int64_t t) {
+  void adamw(size_t k, double g, double lr, double decay, int64_t t) {
     const double b1 = kAdamW.beta1;
     const double b2 = kAdamW.beta2;
-    weights[k] *= 1.0 - kAdamW.lr.value * decay;
+    weights[k] *= 1.0 - lr * decay;
     moment1[k] = b1 * moment1[k] + (1 - b1) * g;
     moment2[k] = b2 * moment2[k] + (1 - b2) * g * g;
     const double m = moment1[k] / (1 - std::pow(b1, t));
     const double v = moment2[k] / (1 - std::pow(b2, t));
-    weights[k] -= kAdamW.lr.value * m / (std::sqrt(v) + kAdamW.eps);
+    weights[k] -= lr * m / (std::sqrt(v) + kAdamW.eps);
   }
 
   double lars_scale(const Arena& a, const OptimizerSegment& s) const {

@@ -55,6 +55,15 @@ INSTANTIATE_TEST_SUITE_P(Models, GoldenVit,
                                                      .layer_scale = true,
                                                      .registers = 2,
                                                      .class_position = false}},
+                                         GoldenCase{"vit_mean",
+                                                    {.image_size = 32,
+                                                     .patch = 8,
+                                                     .width = 48,
+                                                     .depth = 2,
+                                                     .heads = 3,
+                                                     .registers = 2,
+                                                     .class_position = false,
+                                                     .mean_pool = true}},
                                          GoldenCase{"vit_clip",
                                                     {.image_size = 32,
                                                      .patch = 8,
@@ -99,6 +108,34 @@ TEST(Vit, HasTimmsNamesAndShapes) {
   EXPECT_EQ(ours, published);
 }
 
+TEST(Vit, DropRatesRiseLinearlyToTheLastBlock) {
+  VisionTransformer::Spec spec = kSmall;
+  EXPECT_TRUE(VisionTransformer(spec).branch_drop_rates().empty());
+  spec.drop_path = 0.25;
+  EXPECT_EQ(VisionTransformer(spec).branch_drop_rates(),
+            (std::vector<float>{0, 0, 0.125f, 0.125f, 0.25f, 0.25f}));
+}
+
+TEST(Vit, ABlockWithoutItsBranchesIsTheIdentity) {
+  VisionTransformer model(kSmall);
+  VisionTransformer::Spec shallow = kSmall;
+  shallow.depth = 1;
+  VisionTransformer first(shallow);
+  test::fill_from_formula(state_of(model));
+  test::fill_from_formula(state_of(first));
+  const Var images = test::golden_images();
+  const int64_t count = images.shape()[0];
+  ForwardContext context{.branch_factors = Tensor::full({6, count}, 0.0f)};
+  context.branch_factors.slice(0, 2).copy_from(Tensor::full({2, count}, 1.0f));
+  const auto floats = [](const Var& x) { return std::as_const(x.value()).span<float>(); };
+  const Var dropped = model.forward(images, context), want = first.forward(images, {});
+  EXPECT_TRUE(std::ranges::equal(floats(dropped), floats(want)));
+
+  context.branch_factors = Tensor::full({6, count}, 1.0f);
+  const Var all = model.forward(images, context), plain = model.forward(images, {});
+  EXPECT_TRUE(std::ranges::equal(floats(all), floats(plain)));
+}
+
 TEST(Vit, TakesImagesOfItsSizeOnly) {
   VisionTransformer model(kSmall);
   const Var wrong(Tensor::zeros({2, 40, 40, 3}, Dtype::kF32));
@@ -114,6 +151,41 @@ TEST(Vit, ImpossibleSpecsAreRefused) {
   EXPECT_THAT([] { VisionTransformer({.width = 100, .heads = 3}); },
               testing::ThrowsMessage<ConfigError>("backbone: a width of 100 in 3 heads; the width "
                                                   "must be a multiple of the heads"));
+}
+
+TEST(Vit, LayersAreNumberedFromTheFeaturesDownAsTimmDoes) {
+  VisionTransformer::Spec spec = kSmall;
+  spec.pre_norm = true;
+  spec.projection = 8;
+  spec.depth = 2;
+  VisionTransformer model(spec);
+  for (const NamedParameter& p : model.parameters("backbone")) {
+    const bool is_last =
+        p.name.starts_with("backbone.norm.") || p.name.find("head") != std::string::npos;
+    const int64_t want = is_last                                   ? 0
+                         : p.name.starts_with("backbone.blocks.1") ? 1
+                         : p.name.starts_with("backbone.blocks.0") ? 2
+                                                                   : 3;
+    EXPECT_EQ(p.blocks_above, want) << p.name;
+  }
+}
+
+/// Plain SGD without decay: what each parameter moves shows its learning rate.
+TEST(Vit, LayerDecaySlowsTheLowerBlocks) {
+  VisionTransformer model(kSmall);
+  initialize(model, 1);
+  ParameterArena arena(model.parameters(), Dtype::kF32);
+  const Tensor before = arena.values().clone();
+  Optimizer optimizer(
+      {.name = OptimizerSpec::Name::kSgd, .momentum = 0, .weight_decay = 0, .layer_decay = 0.5},
+      arena, nullptr);
+  for (float& g : arena.gradients().span<float>()) g = 1;
+  optimizer.step(0.5f, 0);
+  for (const ArenaSegment& s : arena.segments()) {
+    const auto i = static_cast<size_t>(s.offset);
+    const float moved = std::as_const(before).span<float>()[i] - arena.values().span<float>()[i];
+    EXPECT_FLOAT_EQ(moved, 0.5f * std::pow(0.5f, static_cast<float>(s.blocks_above))) << s.name;
+  }
 }
 
 /// Strong decay and no gradient: what is frozen stays to the bit, everything else moves.

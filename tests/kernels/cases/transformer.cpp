@@ -1,5 +1,7 @@
 // Layer norm, layer scale, GELU and softmax.
 
+#include <utility>
+
 #include "runtime/ops/ops.h"
 #include "tests/kernels/op_cases.h"
 #include "tests/support/oracle/activation.h"
@@ -84,6 +86,59 @@ OpCase layer_scale_case(const std::string& name, const Shape& shape) {
   };
   c.passes = [n = count(shape)](double e) { return memory_passes(2 * n * e, 3 * n * e); };
   c.reduction = std::max(shape.rows(), int64_t{1});
+  return c;
+}
+
+/// Some samples are dropped, the others scaled up for it.
+OpCase scale_samples_case(const std::string& name, const Shape& shape) {
+  const int64_t samples = shape[0];
+  Tensor factors = Tensor::empty({samples}, Dtype::kF32);
+  for (int64_t n = 0; n < samples; ++n)
+    factors.span<float>()[static_cast<size_t>(n)] = n % 3 == 1 ? 0.0f : 1.25f;
+  const auto scaled = [factors](const Array& x) {
+    Array y = x;
+    const int64_t elements = factors.numel() == 0 ? 1 : x.numel() / factors.numel();
+    for (int64_t i = 0; i < y.numel(); ++i)
+      y[i] *= std::as_const(factors).span<float>()[static_cast<size_t>(i / elements)];
+    return y;
+  };
+  OpCase c;
+  c.name = "scale_samples/" + name;
+  c.inputs = {{.role = Role::kActivation, .shape = shape}};
+  c.product = [factors](std::span<const Var> in) {
+    return scale_samples(in[0], factors.to(in[0].value().device()));
+  };
+  c.forward = [scaled](std::span<const Array> in) { return scaled(in[0]); };
+  c.backward = [scaled](std::span<const Array>, const Array& dy) {
+    return std::vector<Array>{scaled(dy)};
+  };
+  c.passes = [n = count(shape)](double e) { return memory_passes(2 * n * e, 2 * n * e); };
+  return c;
+}
+
+OpCase mean_token_case(const std::string& name, const Shape& shape, int64_t skipped) {
+  const int64_t tokens = shape[1] - skipped, width = shape[2];
+  const auto place = [=](int64_t i) { return i / (shape[1] * width) * width + i % width; };
+  const auto is_skipped = [=](int64_t i) { return i / width % shape[1] < skipped; };
+  OpCase c;
+  c.name = "mean_token/" + name;
+  c.inputs = {{.role = Role::kActivation, .shape = shape}};
+  c.product = [=](std::span<const Var> in) { return mean_token(in[0], skipped); };
+  c.forward = [=](std::span<const Array> in) {
+    Array y({shape[0], width});
+    for (int64_t i = 0; i < in[0].numel(); ++i) {
+      if (!is_skipped(i)) y[place(i)] += in[0][i] / static_cast<double>(tokens);
+    }
+    return y;
+  };
+  c.backward = [=](std::span<const Array> in, const Array& dy) {
+    Array dx = in[0];
+    for (int64_t i = 0; i < dx.numel(); ++i)
+      dx[i] = is_skipped(i) ? 0.0 : dy[place(i)] / static_cast<double>(tokens);
+    return std::vector<Array>{dx};
+  };
+  c.passes = [n = count(shape)](double e) { return memory_passes(n * e, n * e); };
+  c.reduction = tokens;
   return c;
 }
 
@@ -174,6 +229,13 @@ std::vector<OpCase> transformer_cases() {
       layer_scale_case("many_rows", {131, 16}),
       layer_scale_case("two_blocks", {2, 264}),
       layer_scale_case("no_rows", {0, 8}),
+      scale_samples_case("tokens", {5, 7, 32}),
+      scale_samples_case("ragged", {4, 3, 5}),
+      scale_samples_case("rows", {67, 33}),
+      scale_samples_case("empty", {0, 3, 8}),
+      mean_token_case("class_token", {3, 10, 192}, 1),
+      mean_token_case("registers", {2, 9, 33}, 5),
+      mean_token_case("none_skipped", {2, 4, 5}, 0),
       gelu_case("erf", Gelu::kErf, {7, 33}),
       gelu_case("tanh", Gelu::kTanh, {7, 33}),
       gelu_case("quick", Gelu::kQuick, {197}),
@@ -191,6 +253,7 @@ std::vector<OpCase> transformer_cases() {
       // A vision transformer of width 192 on 64 images.
       benchmark_case(layer_norm_case("rows:12608/cols:192", {64 * 197, 192})),
       benchmark_case(layer_scale_case("rows:12608/cols:192", {64 * 197, 192})),
+      benchmark_case(scale_samples_case("rows:64/cols:37824", {64, 197, 192})),
       benchmark_case(bias_gelu_case("erf/rows:12608/cols:768", Gelu::kErf, {64 * 197, 768})),
       benchmark_case(bias_gelu_case("quick/rows:12608/cols:768", Gelu::kQuick, {64 * 197, 768})),
       benchmark_case(softmax_case("rows:12608/cols:197", {64 * 197, 197})),

@@ -67,7 +67,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
                       {"crop_size": 24}],
     "optimizer": {"name": "lars", "lr": 0.2, "lr_scaling": "linear", "lr_base_batch": 64, "weight_decay": 0,
                   "momentum": 0.8, "nesterov": true, "betas": [0.5, 0.25], "eps": 0.125, "trust_coefficient": 2,
-                  "exclude_bias_and_norm": false},
+                  "exclude_bias_and_norm": false, "layer_decay": 1},
     "scheduler": {"name": "warmup_cosine", "warmup_epochs": 1.5, "min_lr": 0.01},
     "eval": {"online_linear": false, "knn_every_epochs": 0, "knn_k": 3, "knn_temperature": 0.5, "knn_train_images": 100},
     "checkpoint": {"every_steps": 0, "keep_last": 4},
@@ -155,7 +155,8 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
     "betas": [0.5, 0.25],
     "eps": 0.125,
     "trust_coefficient": 2.0,
-    "exclude_bias_and_norm": false
+    "exclude_bias_and_norm": false,
+    "layer_decay": 1.0
   },
   "scheduler": {"name": "warmup_cosine", "warmup_epochs": 1.5, "min_lr": 0.01},
   "eval": {"online_linear": false, "knn_every_epochs": 0, "knn_k": 3, "knn_temperature": 0.5, "knn_train_images": 100},
@@ -242,6 +243,15 @@ TEST(Config, ClipsNamesSayWhichActivationTheyMean) {
       testing::StartsWith("backbone.activation: must be quick_gelu or left out for ViT-B/32"));
 }
 
+TEST(Config, OnlyTransformersHaveALayerDecay) {
+  const std::vector<std::string> decay{"optimizer.layer_decay=0.65"};
+  EXPECT_THAT(mistakes_of(small_config(), decay),
+              testing::StartsWith("optimizer.layer_decay: must be 1 or left out for resnet18"));
+  const ExperimentConfig c =
+      load_text(small_config(), {decay[0], "backbone.name=vit_tiny_patch4_32"});
+  EXPECT_EQ(c.optimizer.layer_decay, 0.65);
+}
+
 TEST(Config, VisionTransformersMayKeepTheirPatchEmbedding) {
   const auto spec = [](const std::vector<std::string>& more) {
     std::vector<std::string> overrides{"backbone.name=vit_tiny_patch4_32"};
@@ -252,6 +262,9 @@ TEST(Config, VisionTransformersMayKeepTheirPatchEmbedding) {
   EXPECT_TRUE(spec({"backbone.frozen_patch_embedding=true"}).frozen_patch_embedding);
   EXPECT_FALSE(spec({}).fixed_positions);
   EXPECT_TRUE(spec({"backbone.fixed_positions=true"}).fixed_positions);
+  EXPECT_EQ(spec({}).pooling, VitSpec::Pooling::kToken);
+  EXPECT_EQ(spec({"backbone.pooling=mean"}).pooling, VitSpec::Pooling::kMean);
+  EXPECT_EQ(spec({"backbone.drop_path=0.1"}).drop_path, 0.1);
 }
 
 TEST(Config, NormalisationsGoByTheirNames) {

@@ -30,7 +30,7 @@ TEST(ConfigMistakes, AllAreReportedAtOnceWithPathValueLineAndSuggestion) {
       "you mean \"adamw\"?\n"
       "optimizer.learning_rate: unknown key, this section knows name, lr, lr_scaling, "
       "lr_base_batch, weight_decay, momentum, nesterov, betas, eps, trust_coefficient, "
-      "exclude_bias_and_norm (got 0.1) at line 7\n"
+      "exclude_bias_and_norm, layer_decay (got 0.1) at line 7\n"
       "optimizer.weight_decy: unknown key (got 0.05) at line 8; did you mean "
       "\"weight_decay\"?\n"
       "augmentations.0.crop_scale: must be [a, b], two numbers in (0, 1], a <= b (got "

@@ -169,6 +169,14 @@ TEST(Onnx, AVisionTransformerHasItsBlocks) {
   }
 }
 
+TEST(Onnx, TheMeanOfThePatchesIsNormedAfterwards) {
+  const Exported exported(
+      VitSpec{.name = "vit_tiny_patch4_32", .image_size = 16, .pooling = VitSpec::Pooling::kMean});
+  expect_sound(exported);
+  EXPECT_EQ(exported.ops().at("ReduceMean"), 1);
+  EXPECT_EQ(exported.ops().at("LayerNormalization"), 25);
+}
+
 /// What DINOv2 and CLIP have beside other vision transformers.
 TEST(Onnx, LayerScaleRegistersNormAndProjectionAreExported) {
   const Exported exported(VitSpec{}, std::make_unique<VisionTransformer>(
