@@ -17,6 +17,7 @@ rela_tests(cuda_kernel_tests LIGHT
     cuda/test_normalize_u8.cpp
     cuda/test_op_cases.cpp
     cuda/test_optimizer.cpp
+    cuda/test_pad_channels.cpp
     cuda/test_pool2d.cpp
     cuda/test_reduce.cpp
     cuda/test_relu.cpp

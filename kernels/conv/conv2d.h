@@ -49,7 +49,7 @@ Conv2dWorkspaceFn conv2d_workspace_bytes_cuda;
 /// gradient is zero). Same bits for the same input and number of threads; on the CPU the weight
 /// gradient's order of summation depends on the number of threads. On a GPU the weight gradient of
 /// bf16 is rounded to bf16 before it is widened and added; passing w in the dtype of x saves a copy
-/// there.
+/// there. 16-bit images of few channels are copied into the workspace there (pad_channels.h).
 using Conv2dForwardFn = void(const Conv2dProblem& problem, const void* x, const void* w, void* y,
                              Workspace workspace, Stream stream);
 Conv2dForwardFn conv2d_forward_cpu;

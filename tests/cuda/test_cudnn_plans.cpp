@@ -7,6 +7,7 @@
 #include <ostream>
 #include <set>
 
+#include "kernels/conv/pad_channels.h"
 #include "nn/backbone.h"
 #include "tests/cuda/described_h200.h"
 #include "tests/cuda/resnet_convolutions.h"
@@ -89,7 +90,8 @@ std::vector<ConvolutionCall> calls_of(const PlanCase& c) {
   const int64_t batch = c.net->image == 32 ? 1024 : 2 * c.arithmetic->largest_batch_224;
   std::vector<ConvolutionCall> calls;
   const auto add = [&](const Conv2dDims& d, Conv2dPass pass, Write mode) {
-    calls.push_back({.dims = d,
+    const Conv2dProblem problem{.dims = d, .dtype = c.arithmetic->dtype};
+    calls.push_back({.dims = padded_dims(problem, pass),
                      .pass = pass,
                      .dtype = c.arithmetic->dtype,
                      .mode = mode,
@@ -149,6 +151,59 @@ TEST_P(CudnnPlans, ServeEveryConvolution) {
   EXPECT_GT(planned, 0);
 }
 INSTANTIATE_TEST_SUITE_P(ResNets, CudnnPlans, ::testing::ValuesIn(plan_cases()));
+
+/// A network's first convolution, on 16-bit images, in a pass of training.
+struct StemCase {
+  Conv2dProblem problem;
+  Conv2dPass pass;
+
+  ConvolutionCall call(const Conv2dDims& dims, Dtype dtype) const {
+    return {.dims = dims, .pass = pass, .dtype = dtype};
+  }
+  ConvolutionCall call() const { return call(padded_dims(problem, pass), problem.dtype); }
+  size_t bytes_of_padded_images() const {
+    const Conv2dDims& d = problem.dims;
+    return static_cast<size_t>(d.n * d.h * d.w * kPaddedChannels) * dtype_bytes(problem.dtype);
+  }
+};
+std::vector<StemCase> stem_cases(std::initializer_list<Dtype> dtypes) {
+  std::vector<StemCase> all;
+  for (const ResNetCase& net : resnet_cases()) {
+    const Conv2dDims stem = all_convolutions(net, net.image == 32 ? 1024 : 512).front();
+    for (const Dtype dtype : dtypes) {
+      for (const Conv2dPass pass : {Conv2dPass::kForward, Conv2dPass::kBackwardWeights})
+        all.push_back({{.dims = stem, .dtype = dtype}, pass});
+    }
+  }
+  return all;
+}
+
+std::string engine_in(const std::string& name) { return name.substr(0, name.find(',')); }
+
+/// Whether the call's plan, the first of the ranking, leaves the images as they are and has tensor
+/// cores: its engine is none of those that cuDNN has for exact f32.
+bool reads_images_at_full_speed(const StemCase& stem, const ConvolutionCall& call) {
+  const CudnnDescriptor h200 = cudnn_device_from_json(kH200);
+  const EngineProposals proposals = convolution_proposals(call, h200);
+  const EngineProposals::Ranked taken = proposals.ranked_plan(kWorkspaceLimit);
+  const EngineProposals exact = convolution_proposals(stem.call(call.dims, Dtype::kF32), h200);
+  bool has_tensor_cores = true;
+  for (size_t i = 0; i < exact.size(); ++i)
+    has_tensor_cores &= engine_in(exact.name(i)) != engine_in(proposals.name(taken.i));
+  return has_tensor_cores && taken.plan.workspace_bytes() < stem.bytes_of_padded_images();
+}
+
+TEST(CudnnStemPlans, NeitherPadImagesNorGoWithoutTensorCores) {
+  for (const StemCase& stem : stem_cases({Dtype::kBf16, Dtype::kF16}))
+    EXPECT_TRUE(reads_images_at_full_speed(stem, stem.call())) << describe(stem.call());
+}
+
+TEST(CudnnStemPlans, WouldWithThreeChannelsOfBf16) {  // which is why we pad
+  for (const StemCase& stem : stem_cases({Dtype::kBf16})) {
+    const ConvolutionCall call = stem.call(stem.problem.dims, Dtype::kBf16);
+    EXPECT_FALSE(reads_images_at_full_speed(stem, call)) << describe(call);
+  }
+}
 
 TEST(CudnnPlan, WorkspacesGrowWithTheDevice) {
   EXPECT_EQ(plan_workspace_limit(size_t{8} << 30), size_t{1} << 30);
