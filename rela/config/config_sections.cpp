@@ -52,9 +52,11 @@ void describe(ConfigTable& table, PriorSource& c) {
   table.name("model", c.model, prior_models(),
              "`random`: the student's own random initial network; `exported`: a finished run's "
              "backbone; or a model whose weights are given");
-  table.path("weights", c.weights,
-             "file or folder of the model's weights, as safetensors, PyTorch or Hugging Face "
-             "write them; a finished run's folder for `exported`");
+  table
+      .path("weights", c.weights,
+            "file or folder of the model's weights, as safetensors, PyTorch or Hugging Face "
+            "write them; a finished run's folder for `exported`")
+      .is_free_on_resume = true;  // the fingerprint of the targets tells other weights
   table.field("normalize", make_normalize_field(c.normalize),
               "of the prior's images; null: what it was trained with");
   table.integer(

@@ -73,6 +73,19 @@ void speak_for_all_ranks(const char* text) {
 
 }  // namespace
 
+namespace {
+
+/// A data set in a thousand archives has them all open; the usual limit is 1,024, and the highest
+/// that a process may ask for is far above.
+void allow_many_open_files() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 int run_program(const std::function<ExitCode()>& body) noexcept {
   const auto fail = [](const std::string& text, ExitCode code) {
     flush_log();
@@ -83,6 +96,7 @@ int run_program(const std::function<ExitCode()>& body) noexcept {
   try {
     reserve_standard_streams();
     ignore_file_size_signal();
+    allow_many_open_files();
     explain_invalid_access();
     std::signal(SIGPIPE, SIG_IGN);  // whoever reads the output may go; a run does not end with them
     flush_denormals();
@@ -117,6 +131,12 @@ void check_picture_file(const char* option, const std::string& file,
   RELA_CHECK(!is_same, UsageError, option, ": \"", file,
              "\" is what --out names, too; give them different names");
   check_output(option, file, inputs);
+  for (const std::string& input : inputs) {
+    std::error_code none;
+    RELA_CHECK(!std::filesystem::is_directory(input, none) || !lies_in(file, input), UsageError,
+               option, ": \"", file, "\" would lie in ", input,
+               ", which is read, and be one of its pictures; name another place");
+  }
 }
 
 bool lies_in(const std::string& path, const std::string& folder) {

@@ -191,6 +191,7 @@ ExitCode train_rank(const Launched& here, const RunData& data, Communicator& ran
   const ExperimentConfig& config = here.config;
   RunDirectory* run = ranks.is_first() ? here.run : nullptr;
   const std::optional<CheckpointRef> checkpoint = find_checkpoint(here.arguments, config, ranks);
+  if (checkpoint && ranks.is_first()) check_resume(data, checkpoint->folder);
   const bool is_shown = run && !here.arguments.quiet;
   Trainer trainer(config, data, run, here.device, ranks,
                   is_shown ? ProgressDisplay::style_for_stderr() : ProgressDisplay::Style::kOff);

@@ -9,6 +9,7 @@
 #include "runtime/io/file.h"
 #include "runtime/io/hash.h"
 #include "runtime/io/json.h"
+#include "runtime/log.h"
 
 namespace rela {
 namespace {
@@ -132,7 +133,19 @@ std::string checkpoint_damage(const fs::path& folder) {
   return "";
 }
 
-void CheckpointStore::save(int64_t step, const std::function<void(const fs::path&)>& fill) const {
+void CheckpointStore::save(int64_t step, const Fill& fill) const {
+  bool has_vanished = false;
+  try {
+    write(step, fill, has_vanished);
+  } catch (const IoError& e) {
+    if (!has_vanished) throw;
+    log_warning(e.what(), ": somebody empties the folder; the checkpoint is written once more");
+    write(step, fill, has_vanished);
+  }
+}
+
+/// `has_vanished`: set if it throws because another process has deleted what it was writing.
+void CheckpointStore::write(int64_t step, const Fill& fill, bool& has_vanished) const {
   const fs::path folder = root_ / folder_name(step);
   if (fs::exists(folder) && checkpoint_damage(folder).empty()) return;
   make_directory(root_.string());
@@ -151,6 +164,7 @@ void CheckpointStore::save(int64_t step, const std::function<void(const fs::path
     write_file_atomic((root_ / kLatest).string(), folder_name(step) + "\n");
   } catch (...) {
     std::error_code ignored;
+    has_vanished = !fs::exists(temporary, ignored) && !fs::exists(folder, ignored);
     fs::remove_all(temporary, ignored);
     throw;
   }

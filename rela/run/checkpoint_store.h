@@ -33,7 +33,8 @@ class CheckpointStore {
   /// `fill` writes the checkpoint's files into the given folder. Older checkpoints are removed only
   /// after the new one is durable. An intact one of the same step is left alone. Throws IoError
   /// (disk full, ...) without damaging existing checkpoints.
-  void save(int64_t step, const std::function<void(const std::filesystem::path&)>& fill) const;
+  using Fill = std::function<void(const std::filesystem::path&)>;
+  void save(int64_t step, const Fill& fill) const;
 
   /// The newest checkpoint whose files are all present with the right size and contents. Newer ones
   /// that are damaged are skipped, each with a line in `warnings` that names the file.
@@ -51,6 +52,7 @@ class CheckpointStore {
   std::vector<std::filesystem::path> abandoned() const;
 
  private:
+  void write(int64_t step, const Fill& fill, bool& has_vanished) const;
   /// What processes that were killed have left.
   void remove_unfinished() const;
   void remove_old() const;

@@ -168,6 +168,11 @@ RunDirectory::RunDirectory(fs::path path, RunMode mode)
             " is not empty; pass --resume auto to continue that run, --overwrite to replace it, "
             "or --out for another folder"));
   }
+  const bool is_a_run =
+      std::ranges::any_of(kRunFiles, [&](const char* name) { return fs::exists(file(name)); });
+  if (mode == RunMode::kResume && holds_files(path_) && !is_a_run) {
+    log_warning("out: ", path_.string(), " holds files and no run; a new one begins among them");
+  }
   if (mode == RunMode::kOverwrite && holds_files(path_)) {
     RELA_CHECK(fs::exists(file("config.resolved.json")), UsageError, "out: ", path_.string(),
                " holds files and no run (config.resolved.json is missing); --overwrite replaces "

@@ -100,6 +100,8 @@ TargetBuilder::TargetBuilder(const Prior& prior, const ImageDataset& dataset, Ta
   RowFile::check_replaceable(options_.path);
 }
 
+std::string TargetBuilder::fingerprint() const { return identity_fingerprint(identity_); }
+
 std::optional<Targets> TargetBuilder::open() {
   Lookup found = look_up(options_.path, identity_);
   why_not_ = std::move(found.refusal);

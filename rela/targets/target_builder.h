@@ -23,6 +23,9 @@ class TargetBuilder {
   /// DataError for fewer than two images, IoError when the path is that of a file of another kind.
   TargetBuilder(const Prior& prior, const ImageDataset& dataset, TargetOptions options);
 
+  /// Targets::fingerprint() of what will be made.
+  std::string fingerprint() const;
+
   /// The targets if their file contains them; else empty, and why_not() says why.
   std::optional<Targets> open();
   /// Reason from the last open(); empty if there is no file.

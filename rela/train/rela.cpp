@@ -44,6 +44,12 @@ PhaseSwitch make_switch(const ExperimentConfig& config, int64_t dataset_size) {
   return PhaseSwitch(s.mode, fixed_switch_step(config, run_length(config, dataset_size)));
 }
 
+void check_learned(const std::string& where, const std::string& learned, const std::string& now) {
+  RELA_CHECK(learned == now, WeightsError, where, ": the run has learned the targets ", learned,
+             ", and the prior now gives ", now,
+             "; restore the prior's weights and the data, or start anew with --overwrite");
+}
+
 /// All targets in GPU memory; undefined on the CPU, or if they are too large.
 Tensor table_of(const Targets& targets, Device device) {
   const auto bytes = static_cast<size_t>(targets.size() * targets.width()) * sizeof(float);
@@ -58,11 +64,12 @@ Tensor table_of(const Targets& targets, Device device) {
 
 }  // namespace
 
-void check_prior(const ExperimentConfig& config, const ImageDataset& dataset,
-                 int64_t feature_width) {
+void check_prior(const ExperimentConfig& config, const ImageDataset& dataset, int64_t feature_width,
+                 const std::string& learned) {
   const Prior prior(prior_spec(config), Device::kCpu);
   const TargetBuilder builder(prior, dataset,
                               target_options(config, feature_width, ProgressDisplay::Style::kOff));
+  if (!learned.empty()) check_learned(config.out, learned, builder.fingerprint());
 }
 
 Rela::Rela(const ExperimentConfig& config, const ImageDataset& dataset, BackboneLearner& base,
@@ -146,10 +153,7 @@ JsonValue::Object Rela::progress() const {
 
 void Rela::restore(const JsonValue& progress, const std::string& file) {
   const auto targets = required_member<std::string>(progress, "targets", file);
-  RELA_CHECK(targets == targets_.fingerprint(), WeightsError, file,
-             ": the run has learned the targets ", targets, ", and the prior now gives ",
-             targets_.fingerprint(),
-             "; restore the prior's weights and the data, or start anew with --overwrite");
+  check_learned(file, targets, targets_.fingerprint());
   switch_.restore({required_member<double>(progress, "slow", file),
                    required_member<double>(progress, "fast", file),
                    required_member<double>(progress, "rho", file)});

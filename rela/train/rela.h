@@ -18,10 +18,11 @@
 
 namespace rela {
 
-/// Loads the prior and checks what the targets need, without making them. Throws what Targets and
-/// Prior throw.
-void check_prior(const ExperimentConfig& config, const ImageDataset& dataset,
-                 int64_t feature_width);
+/// Loads the prior and checks what the targets need, without making them. `learned`: the
+/// fingerprint of the targets that a run has learned; empty: none. Throws what Targets and Prior
+/// throw, and WeightsError where the prior gives others.
+void check_prior(const ExperimentConfig& config, const ImageDataset& dataset, int64_t feature_width,
+                 const std::string& learned = "");
 
 class Rela : public Learner {
  public:

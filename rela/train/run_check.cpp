@@ -48,6 +48,13 @@ std::string why_not_evaluated(const DataConfig& data, const ImageDataset& train,
 
 }  // namespace
 
+void check_resume(const RunData& data, const fs::path& checkpoint) {
+  const SavedTraining saved(checkpoint, data.config, *data.train);
+  if (const std::string learned = saved.targets(); !learned.empty())
+    check_prior(data.config, *data.train, make_backbone(data.config.backbone)->feature_width(),
+                learned);
+}
+
 RunCheck check_run(const ExperimentConfig& config, const fs::path& checkpoint) {
   const Device device = open_device(config);
   const auto train = open_split(config, Split::kTrain);
@@ -55,8 +62,9 @@ RunCheck check_run(const ExperimentConfig& config, const fs::path& checkpoint) {
   const RunLength length = run_length(config, train->size());
   if (const std::string hint = unfinished_warmup(config, length); !hint.empty()) log_warning(hint);
   const auto learner = make_learner(config, train->num_classes(), device);
-  if (config.has_rela_phase()) check_prior(config, *train, learner->feature_width());
-  if (!checkpoint.empty()) (void)SavedTraining(checkpoint, config, *train);
+  std::string learned;
+  if (!checkpoint.empty()) learned = SavedTraining(checkpoint, config, *train).targets();
+  if (config.has_rela_phase()) check_prior(config, *train, learner->feature_width(), learned);
   const int64_t bytes = checkpoint_bytes(config, *learner);
   check_disk(config, bytes);
   return {.device = device,

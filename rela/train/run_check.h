@@ -5,6 +5,7 @@
 #include <string>
 
 #include "rela/config/experiment_config.h"
+#include "rela/train/setup.h"
 #include "runtime/device.h"
 
 namespace rela {
@@ -20,6 +21,10 @@ struct RunCheck {
   std::string why_not_evaluated;  // with the path: kNN and linear evaluation need labels and a
                                   // test split
 };
+
+/// What a run that goes on from a checkpoint would find out too late, with its targets replaced.
+/// Throws what the run would throw.
+void check_resume(const RunData& data, const std::filesystem::path& checkpoint);
 
 /// Opens all that a run needs, and trains nothing: device, data, model, the prior's weights, and
 /// the checkpoint (its folder; empty: none) that it would go on from. Throws what the run would

@@ -126,12 +126,21 @@ void SavedTraining::check_data(const ExperimentConfig& config, const ImageDatase
       cat(folder_.string(), ": the run was trained on other images: ",
           required_member<int64_t>(*data, "images", file_), " with the fingerprint ", before, " (",
           path == nullptr ? "" : to_json_text(*path, JsonLayout::kCompact), ") in the checkpoint, ",
-          images.size(), " with ", now, " (\"", config.data.train_path,
-          "\") now; name those of the checkpoint in data.train_path, or start anew with --out or "
+          images.size(), " with ", now, " (\"", config.data.train_path, "\") now",
+          images.bad_images() > 0 ? cat("; ", images.bad_images(),
+                                        " bad ones are left out: data.bad_images=replace keeps "
+                                        "their places")
+                                  : "",
+          "; name those of the checkpoint in data.train_path, or start anew with --out or "
           "--overwrite"));
 }
 
 int64_t SavedTraining::step() const { return required_member<int64_t>(json_, "step", file_); }
+
+std::string SavedTraining::targets() const {
+  const JsonValue* progress = json_.find(phase());
+  return progress == nullptr ? "" : member_or<std::string>(*progress, "targets");
+}
 
 std::string SavedTraining::phase() const {
   return required_member<std::string>(json_, "phase", file_);

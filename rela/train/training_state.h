@@ -45,6 +45,8 @@ class SavedTraining {
   int64_t step() const;
   /// The phase of the next step, which must have begun before the rest can be read.
   std::string phase() const;
+  /// The fingerprint of the targets that its phase learns; empty: it learns none.
+  std::string targets() const;
   /// Fills the state. Throws WeightsError if the tensors do not fit.
   TrainingPosition read(const TrainingState& state) const;
 

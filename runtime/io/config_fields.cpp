@@ -95,12 +95,21 @@ class IntegerField : public ConfigField {
   Limits limits_;
 };
 
+/// Neither so small that it becomes 0 nor infinite.
+bool fits_f32(double x) {
+  const auto narrow = static_cast<float>(x);
+  return std::isfinite(narrow) &&
+         (x == 0) == (std::abs(narrow) < std::numeric_limits<float>::min());
+}
+
 class RealField : public ConfigField {
  public:
   RealField(double& value, Limits limits) : value_(value), limits_(limits) {}
   ConfigComplaint read(const JsonValue& value, const std::string&) override {
     const std::optional<double> real = real_of(value);
     if (!real || !limits_.hold(*real)) return {"must be " + allowed()};
+    if (!fits_f32(*real))
+      return {"must be 0 or between 1e-38 and 3e38 in size: kernels compute in f32"};
     value_ = *real;
     return {};
   }

@@ -130,7 +130,9 @@ class Override {
                            list.max_size(), ", numbered from 0")});
       return;
     }
-    if (*index == items->size()) items->emplace_back(JsonValue::Object{});
+    // A list that is too short says the same of what would follow.
+    if (*index == items->size())
+      items->push_back(items->empty() ? JsonValue(JsonValue::Object{}) : items->back());
     JsonValue& item = (*items)[*index];
     if (depth + 1 == parts_.size()) {
       item = value_(nullptr);

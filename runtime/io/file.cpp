@@ -87,7 +87,9 @@ void throw_io(const std::string& path, const std::string& what, int code) {
     throw IoError(cat(path, ": disk full: ", what, " (", reason(code),
                       "); raise the file size limit (ulimit -f) or choose another folder"));
   }
-  throw IoError(cat(path, ": ", what, " (", reason(code), ")"));
+  const bool is_limit = code == EMFILE;
+  throw IoError(cat(path, ": ", what, " (", reason(code), ")",
+                    is_limit ? "; raise the limit of open files (ulimit -n)" : ""));
 }
 
 InputFile::InputFile(std::string path) : InputFile(std::move(path), O_RDONLY) {}

@@ -3,6 +3,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import struct
@@ -11,7 +12,7 @@ import tarfile
 import unittest
 import zlib
 
-from programs import APPS, DATA, DONE, SOURCE, STOPPED, TIMEOUT_S, USAGE, ProgramTest, Run, run_program, shared_data
+from programs import APPS, DATA, DONE, IO, SOURCE, STOPPED, TIMEOUT_S, USAGE, ProgramTest, Run, run_program, shared_data
 
 PICTURES = SOURCE / "tests/golden/images"
 CLASSES = {"ant": ("larger.jpg", "rgb.png", "turned_6.jpg", "lossy.webp"),
@@ -30,6 +31,7 @@ def write_split(folder, classes=CLASSES):
 
 def write_tar(path, folder):
     """In an order of its own, with the folder's name in front."""
+    path.parent.mkdir(exist_ok=True)
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for file in sorted(folder.rglob("*.*"), reverse=True):
             tar.add(file, f"{folder.name}/{file.relative_to(folder)}")
@@ -54,6 +56,23 @@ class Photos(ProgramTest):
         result = run_program("pack", *args)
         self.assertExit(result, DONE)
         return json.loads(result.stdout.splitlines()[-1])
+
+    def test_more_archives_than_files_may_be_open_at_first(self):
+        for i in range(40):
+            shutil.copytree(self.set / "train/ant", self.top / f"n{i}")
+            write_tar(self.top / f"shards/train-{i:02}.tar", self.top / f"n{i}")
+        config = self.write_config(self.changes(format="tar", train_path=self.top / "shards"))
+        limited = lambda most: lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, most))
+        args = ("train_byol", config, "--check", "--set", "eval.knn_every_epochs=0")
+        self.assertExit(run_program(*args, preexec_fn=limited(256)), DONE)
+        self.assertFails(run_program(*args, preexec_fn=limited(32)), IO, "raise the limit of open files (ulimit -n)")
+
+    def test_a_picture_is_not_written_among_those_that_are_read(self):
+        picture = self.set / "train/ant/new.png"
+        config = self.write_config(self.changes(train_path=self.set))
+        self.assertFails(run_program("train_byol", config, "--preview", 2, "--preview-file", picture), USAGE,
+                         "would lie in", "be one of its pictures")
+        self.assertFalse(picture.exists())
 
     def all_forms(self, folder):
         """The config's changes that read one data set from a folder, archives and packed files."""

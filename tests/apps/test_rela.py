@@ -204,6 +204,31 @@ class TargetFile(RelaTest):
                 self.assertEqual(place.read_bytes(), before)
 
 
+class MovedPriors(RelaTest):
+    def setUp(self):
+        super().setUp()
+        self.prior = self.trained("prior", "--max-steps", 1)
+        self.changes = {**RELA, "rela.prior": {"model": "exported", "weights": str(self.prior.folder)},
+                        "rela.switch": {"mode": "never"}}
+        self.run_folder = self.trained("run", changes={**self.changes, "epochs": 1})
+        self.changes["epochs"] = 2
+
+    def test_a_prior_may_be_moved(self):
+        self.prior.folder.rename(self.top / "elsewhere")
+        result = self.train("run", "--resume", "auto", "--set", f"rela.prior.weights={self.top / 'elsewhere'}",
+                            changes=self.changes)
+        self.assertExit(result, DONE)
+
+    def test_another_prior_is_refused_before_its_targets_replace_those_that_were_learned(self):
+        self.trained("prior", "--overwrite", "--seed", 77, "--max-steps", 1)
+        targets = self.run_folder / "targets.bin"
+        before = targets.read_bytes()
+        for more in (("--check",), ()):
+            result = self.train("run", "--resume", "auto", *more, changes=self.changes)
+            self.assertFails(result, WEIGHTS, "has learned the targets", "restore the prior's weights")
+            self.assertEqual(targets.read_bytes(), before)
+
+
 class StoppedBeforeTheTargetsAreThere(RelaTest):
     CHANGES = {**RELA, "epochs": 1, "data.ratio": 0.001, "rela.switch": {"mode": "never"},
                "data.synthetic_images": 20_000}

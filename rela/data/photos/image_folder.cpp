@@ -19,7 +19,10 @@ namespace fs = std::filesystem;
 
 using FileId = std::pair<dev_t, ino_t>;
 
-bool is_hidden(const std::string& name) { return name.starts_with('.') || name == "__MACOSX"; }
+/// Also what macOS and Synology's servers add.
+bool is_hidden(const std::string& name) {
+  return name.starts_with('.') || name == "__MACOSX" || name == "@eaDir";
+}
 
 /// Whether the first bytes are those of a picture.
 bool looks_like_photo(const fs::path& file) {

@@ -192,8 +192,8 @@ LoadedImage PhotoDataset::load(int64_t index, const UsefulScale& useful,
         rule_.policy == BadImages::kSkip
             ? "; it was sound when it was looked at: remove or mend the file, or set "
               "data.bad_images to \"replace\""
-            : "; remove or mend the file, or set data.bad_images to \"skip\" or "
-              "\"replace\"";
+            : "; mend the file; or set data.bad_images of a training run to \"replace\", or, "
+              "before it begins, to \"skip\"";
     RELA_CHECK(rule_.policy == BadImages::kReplace, DataError, name_of(now), ": ", reason, advice);
     note_bad(now, reason);
   }

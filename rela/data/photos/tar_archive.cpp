@@ -101,6 +101,7 @@ class TarArchive::Reader {
                   symbolic_links_ == 1 ? " symbolic link is" : " symbolic links are",
                   " left out; write the archive with tar --dereference");
     }
+    warn_of_a_missing_end();
     // Zeros fill the last block of an archive.
     std::vector<char> chunk(kChunk);
     for (int64_t at = archive_filter_bytes(archive_.get(), 0); at < part_.size; at += kChunk) {
@@ -114,6 +115,17 @@ class TarArchive::Reader {
                   "cat have to be kept apart, as files in one folder");
       return;
     }
+  }
+
+  /// Blocks of zeros end an archive; libarchive does without.
+  void warn_of_a_missing_end() const {
+    constexpr int64_t kBlock = 512;
+    if (part_.size < kBlock || archive_filter_bytes(archive_.get(), 0) < part_.size) return;
+    std::vector<char> last(kBlock);
+    part_.file.read_at(part_.begin + part_.size - kBlock, last.data(), kBlock);
+    if (std::ranges::all_of(last, [](char c) { return c == 0; })) return;
+    log_warning(name_,
+                ": the end of the archive is missing; if it was cut short, pictures are, too");
   }
 
   void check(int state) const {

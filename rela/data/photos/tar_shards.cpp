@@ -62,6 +62,7 @@ class Lister {
       // Keys are unique in a shard only.
       const std::string prefix = archives.size() > 1 ? path.stem().string() + "/" : "";
       take_archive({file, 0, file.size(), absolute, ""});
+      keep_one_per_key();
       for (FoundPhoto& photo : photos_) {
         const auto label = labels_.find(key_of(photo.name));
         if (label != labels_.end()) photo.class_name = label->second;
@@ -76,6 +77,10 @@ class Lister {
     }
     RELA_CHECK(!found.empty(), DataError, archives.front().string(),
                ": no pictures (.jpg, .jpeg, .png, .webp) in the archives");
+    if (more_of_a_key_ > 0) {
+      log_warning("tar: ", more_of_a_key_, " pictures are left out, such as ", left_out_,
+                  ": a label is that of one picture, KEY.jpg, and not of KEY.mask.png");
+    }
     name_classes(found);
     add_sorted(std::move(found), index);
     return index;
@@ -106,6 +111,30 @@ class Lister {
         take_photo(*member, place);
       }
     }
+  }
+
+  /// Of the pictures that share a label, such as a photograph and its mask, that whose name has the
+  /// fewest dots.
+  void keep_one_per_key() {
+    if (labels_.empty()) return;
+    const auto dots = [](const std::string& name) {
+      return std::count(name.begin() + static_cast<std::ptrdiff_t>(name.rfind('/') + 1), name.end(),
+                        '.');
+    };
+    std::map<std::string, size_t> best;
+    for (size_t i = 0; i < photos_.size(); ++i) {
+      const auto [place, is_new] = best.try_emplace(key_of(photos_[i].name), i);
+      if (!is_new && dots(photos_[i].name) < dots(photos_[place->second].name)) place->second = i;
+    }
+    std::vector<FoundPhoto> kept;
+    for (size_t i = 0; i < photos_.size(); ++i) {
+      if (best.at(key_of(photos_[i].name)) == i) {
+        kept.push_back(std::move(photos_[i]));
+      } else if (more_of_a_key_++ == 0) {
+        left_out_ = photos_[i].name;
+      }
+    }
+    photos_ = std::move(kept);
   }
 
   void take_photo(const TarMember& member, const Place& place) {
@@ -214,6 +243,8 @@ class Lister {
 
   int64_t file_ = 0;
   int64_t labelled_ = 0;
+  int64_t more_of_a_key_ = 0;
+  std::string left_out_;                       // the first of these
   std::vector<FoundPhoto> photos_;             // of one shard, as the next three
   std::map<std::string, size_t> by_name_;      // where there are hard links: places in photos_
   size_t named_ = 0;                           // photos that by_name_ has

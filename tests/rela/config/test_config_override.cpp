@@ -46,6 +46,10 @@ TEST(ConfigOverride, ReachesElementsOfLists) {
   EXPECT_EQ(c.augmentations[0].blur.prob, 0.0);
   EXPECT_EQ(c.augmentations[1].blur.prob, 0.5);
 
+  c = load_text(small_config(R"("augmentations": [{"hflip": 0.1}])"),
+                {"augmentations.1.blur.prob=0.5"});  // the one served both
+  EXPECT_EQ(c.augmentations[1].hflip, 0.1);
+
   c = load_text(small_config(R"("augmentations": [{"hflip": 0.1}, {"hflip": 0.2}])"),
                 {"augmentations.1.hflip=0.3", "augmentations.0={\"grayscale\": 0}"});
   EXPECT_EQ(c.augmentations[0].hflip, 0.5);
@@ -111,6 +115,13 @@ TEST(IdleOverrides, KeysThatChangeNothingAreNamedWithWhatUsesThem) {
                   "scheduler.warmup_epochs: no effect with scheduler.name constant; warmup_cosine "
                   "uses it",
                   "rela.pca_dim: no effect with method byol; rela_byol, rela_supervised use it"));
+}
+
+TEST(ConfigOverride, NumbersThatKernelsCannotHoldAreRefused) {
+  for (const char* value : {"1e-60", "1e300", "1e-40"}) {
+    EXPECT_THAT([&] { load_text(small_config(), {cat("optimizer.lr=", value)}); },
+                testing::ThrowsMessage<ConfigError>(testing::HasSubstr("between 1e-38 and 3e38")));
+  }
 }
 
 TEST(IdleOverrides, KeysOfAnEvaluationThatNeverComesAreNamed) {

@@ -66,8 +66,9 @@ TEST(ImageFolder, WhatIsNoPictureOfAClassIsPassedOver) {
   for (const char* name : {"set/a/1.JPEG", "set/a/deeper/2.jpg", "set/a/plain", "set/b/3.Png"}) {
     dir.write(name, jpeg);
   }
-  for (const char* name : {"set/a/.hidden.jpg", "set/.cache/4.jpg", "set/__MACOSX/5.jpg",
-                           "set/stray.jpg", "set/a/notes.txt", "set/a/no_picture"}) {
+  for (const char* name :
+       {"set/a/.hidden.jpg", "set/.cache/4.jpg", "set/__MACOSX/5.jpg", "set/a/@eaDir/6.jpg",
+        "set/stray.jpg", "set/a/notes.txt", "set/a/no_picture"}) {
     dir.write(name, std::string(name).ends_with("jpg") ? jpeg : "text");
   }
   fs::create_directories(dir / "set/empty");
@@ -246,6 +247,30 @@ TEST(Tar, LabelsComeFromClsAndJsonOrArchivesInArchives) {
               testing::ElementsAre("n01/n01_1.JPEG", "n01/n01_2.JPEG", "n02/n02_1.JPEG"));
   std::vector<uint8_t> buffer;
   for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(nested->image(i, buffer).dims.width, 23) << i;
+}
+
+TEST(Tar, OfAPhotographAndItsMaskThePhotographIsRead) {
+  const TempDir dir;
+  const std::string jpeg = golden_picture("rgb.jpg"), png = golden_picture("rgb.png");
+  dir.write("masks.tar", tar_of({{"0.seg.png", png},
+                                 {"0.jpg", jpeg},
+                                 {"0.cls", "4"},
+                                 {"1.jpg", jpeg},
+                                 {"1.png", png},
+                                 {"1.cls", "5"}}));
+  const test::LogCapture log;
+  const auto set = open_photos(source(DataFormat::kTar, dir / "masks.tar"));
+  EXPECT_THAT(names_of(*set), testing::ElementsAre("0.jpg", "1.jpg"));
+  EXPECT_THAT(log.text(), testing::HasSubstr("2 pictures are left out, such as 0.seg.png"));
+}
+
+TEST(Tar, AnEndThatIsMissingIsToldOf) {
+  const TempDir dir;
+  const std::string tar = tar_of({{"1.png", golden_picture("rgb.png")}});
+  dir.write("cut.tar", tar.substr(0, tar.find_last_not_of('\0') / 512 * 512 + 512));
+  const test::LogCapture log;
+  EXPECT_EQ(open_photos(source(DataFormat::kTar, dir / "cut.tar"))->size(), 1);
+  EXPECT_THAT(log.text(), testing::HasSubstr("cut.tar: the end of the archive is missing"));
 }
 
 TEST(Tar, HardLinksHaveThePixelsOfTheirTargetAndOthersAreToldOf) {

@@ -52,6 +52,18 @@ TEST_F(Checkpoints, OneThatWasNotCompletedIsNone) {
   EXPECT_TRUE(has_checkpoint(root));
 }
 
+TEST_F(Checkpoints, OneWhoseFolderIsEmptiedMeanwhileIsWrittenOnceMore) {
+  int tries = 0;
+  store.save(3, [&](const fs::path& folder) {
+    if (++tries == 1) fs::remove_all(root);
+    fill_with(folder, "weights");
+  });
+  EXPECT_EQ(tries, 2);
+  EXPECT_EQ(newest()->step, 3);
+  const auto fails = [](const fs::path&) { throw IoError("disk full"); };
+  EXPECT_THROW(store.save(4, fails), IoError);  // at once
+}
+
 TEST_F(Checkpoints, TheNewestIsFoundAndOnlyTheLastOnesStay) {
   for (const int64_t step : {2, 4, 10}) save(step);
   const auto found = newest();
