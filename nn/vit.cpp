@@ -49,7 +49,7 @@ TransformerBlock::TransformerBlock(const Spec& spec)
 
 TransformerBlock::Stream TransformerBlock::forward(const Stream& in, const Tensor& factors) const {
   const auto scaled = [&](const Var& x, const Var& gamma, int64_t branch) {
-    const Var y = gamma.defined() ? layer_scale(x, gamma) : x;
+    Var y = gamma.defined() ? layer_scale(x, gamma) : x;
     if (!factors.defined()) return y;
     const int64_t images = factors.shape()[1];
     return scale_samples(y, factors.segment(branch * images, {images}));

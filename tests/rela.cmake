@@ -67,6 +67,7 @@ rela_tests(data_tests
     rela/data/test_loader_options.cpp
     rela/data/test_part_of_images.cpp
     rela/data/test_photos.cpp
+    rela/data/test_tar.cpp
     rela/data/test_sampler.cpp
     rela/data/test_subset.cpp
     rela/data/test_synthetic.cpp
