@@ -41,6 +41,27 @@ class Renumbered : public ImageDataset {
   std::vector<int64_t> numbers_;
 };
 
+/// Whether it has accents that are letters of their own, U+0300 to U+036F: macOS writes names so.
+bool is_decomposed(const std::string& name) {
+  for (size_t i = 0; i + 1 < name.size(); ++i) {
+    const auto a = static_cast<unsigned char>(name[i]), b = static_cast<unsigned char>(name[i + 1]);
+    if (a == 0xcc || (a == 0xcd && b <= 0xaf)) return true;
+  }
+  return false;
+}
+
+std::string hint_at_accents(const std::string& name, const std::vector<std::string>& others) {
+  const bool is_it = is_decomposed(name);
+  const bool differs = std::ranges::any_of(
+      others, [&](const std::string& other) { return is_decomposed(other) != is_it; });
+  const bool has_accents = is_it || std::ranges::any_of(name, [](char c) {
+                             return (static_cast<unsigned char>(c) & 0x80u) != 0;
+                           });
+  if (!differs || !has_accents) return "";
+  return "; names that look alike may be written differently: macOS writes accents as letters of "
+         "their own (convmv -f utf8 -t utf8 --nfc renames them)";
+}
+
 }  // namespace
 
 std::unique_ptr<ImageDataset> match_classes(std::unique_ptr<ImageDataset> test,
@@ -52,8 +73,9 @@ std::unique_ptr<ImageDataset> match_classes(std::unique_ptr<ImageDataset> test,
     const auto found = std::ranges::find(names, name);
     const std::string nearest = nearest_word(name, names);
     RELA_CHECK(found != names.end(), DataError, "the test images have the class \"", name,
-               "\", the ", names.size(), " classes of the training images are others",
-               nearest.empty() ? "" : cat("; did you mean ", nearest, "?"));
+               "\", which is none of the ", names.size(), " classes of the training images",
+               nearest.empty() ? "" : cat("; did you mean ", nearest, "?"),
+               hint_at_accents(name, names));
     numbers.push_back(found - names.begin());
   }
   return std::make_unique<Renumbered>(std::move(test), names, std::move(numbers));
