@@ -37,7 +37,8 @@ ConfigTable config_keys(BackboneSpec& spec, const NameRule& rule = {}) {
         if constexpr (requires { model.frozen_patch_embedding; }) {
           table.boolean("frozen_patch_embedding", model.frozen_patch_embedding,
                         "a vision transformer's patch embedding keeps its random weights: learning "
-                        "without labels is then stabler (MoCo v3)");
+                        "without labels is then stabler (MoCo v3). null: it does in a method "
+                        "without labels");
           table.boolean("fixed_positions", model.fixed_positions,
                         "a vision transformer's position embedding is of sines and cosines instead "
                         "of learned (MoCo v3)");

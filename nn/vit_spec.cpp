@@ -48,7 +48,7 @@ const Member& member(const VitSpec& vit) {
 VisionTransformer::Spec spec_of(const VitSpec& vit) {
   VisionTransformer::Spec spec = member(vit).spec;
   if (vit.image_size) spec.image_size = *vit.image_size;
-  spec.frozen_patches = vit.frozen_patch_embedding;
+  spec.frozen_patches = vit.frozen_patch_embedding.value_or(false);
   spec.fixed_positions = vit.fixed_positions;
   spec.mean_pool = vit.pooling == VitSpec::Pooling::kMean;
   spec.drop_path = vit.drop_path;

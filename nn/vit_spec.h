@@ -25,8 +25,8 @@ struct VitSpec {
   /// Side of the images, which the position embedding is made for. None: that of the name.
   std::optional<int64_t> image_size{};
   /// The patch embedding keeps its random weights (Chen et al. 2021, arXiv 2104.02057,
-  /// section 4.2).
-  bool frozen_patch_embedding = false;
+  /// section 4.2). Unset: it does not.
+  std::optional<bool> frozen_patch_embedding{};
   /// Positions are sines and cosines rather than learned (likewise).
   bool fixed_positions = false;
   enum class Pooling : uint8_t { kToken, kMean };

@@ -139,6 +139,8 @@ void fit_backbone(ExperimentConfig& c, const JsonValue& document, ConfigIssues& 
   if (const std::string mistake = mistake_of(c.backbone); !mistake.empty()) {
     issues.add("backbone.activation", {mistake}, value_at(document, "backbone.activation"));
   }
+  if (auto* vit = std::get_if<VitSpec>(&c.backbone); vit != nullptr && !vit->frozen_patch_embedding)
+    vit->frozen_patch_embedding = c.has_byol_phase();
   const std::string complaint = fit_images(c.backbone, c.view(0).crop_size);
   if (complaint.empty()) return;
   const bool by_key = value_at(document, "backbone.image_size") != nullptr;

@@ -156,6 +156,8 @@ struct ExperimentConfig {
   bool has_rela_phase() const {
     return method == Method::kRelaByol || method == Method::kRelaSupervised;
   }
+  /// Whether it ends with BYOL.
+  bool has_byol_phase() const { return method == Method::kByol || method == Method::kRelaByol; }
   /// The augmentation of view 0 or 1.
   const ViewSpec& view(int index) const {
     return augmentations.size() == 1 ? augmentations.front()

@@ -126,12 +126,13 @@ class RealField : public ConfigField {
   Limits limits_;
 };
 
-/// A number, or the word that leaves it unset.
+/// A number, or true or false, or the word that leaves it unset.
 template <class T, class NumberField>
 class OpenField : public ConfigField {
  public:
-  OpenField(std::optional<T>& value, Unset unset, Limits limits)
-      : value_(value), unset_(unset), field_(number_, limits) {}
+  template <class... Limit>
+  OpenField(std::optional<T>& value, Unset unset, Limit... limits)
+      : value_(value), unset_(unset), field_(number_, limits...) {}
   ConfigComplaint read(const JsonValue& value, const std::string& folder) override {
     if (is_unset(value)) {
       value_.reset();
@@ -162,7 +163,7 @@ class OpenField : public ConfigField {
   }
   std::optional<T>& value_;
   Unset unset_;
-  T number_ = 0;
+  T number_{};
   NumberField field_;
 };
 
@@ -308,6 +309,10 @@ ConfigEntry& ConfigTable::add_choice(const char* key, NamedValues values, Doc do
 
 ConfigEntry& ConfigTable::boolean(const char* key, bool& value, Doc doc) {
   return add(key, doc, std::make_unique<BooleanField>(value));
+}
+
+ConfigEntry& ConfigTable::boolean(const char* key, std::optional<bool>& value, Doc doc) {
+  return add(key, doc, std::make_unique<OpenField<bool, BooleanField>>(value, Unset::kNull));
 }
 
 ConfigEntry& ConfigTable::integer(const char* key, int64_t& value, Limits limits, Doc doc) {

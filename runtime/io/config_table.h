@@ -144,6 +144,8 @@ class ConfigTable {
   using Doc = const char*;
 
   ConfigEntry& boolean(const char* key, bool& value, Doc doc);
+  /// null means unset.
+  ConfigEntry& boolean(const char* key, std::optional<bool>& value, Doc doc);
   ConfigEntry& integer(const char* key, int64_t& value, Limits limits, Doc doc);
   ConfigEntry& integer(const char* key, std::optional<int64_t>& value, Unset unset, Limits limits,
                        Doc doc);

@@ -258,8 +258,9 @@ TEST(Config, VisionTransformersMayKeepTheirPatchEmbedding) {
     overrides.insert(overrides.end(), more.begin(), more.end());
     return std::get<VitSpec>(load_text(small_config(), overrides).backbone);
   };
-  EXPECT_FALSE(spec({}).frozen_patch_embedding);
-  EXPECT_TRUE(spec({"backbone.frozen_patch_embedding=true"}).frozen_patch_embedding);
+  EXPECT_EQ(spec({}).frozen_patch_embedding, true);
+  EXPECT_EQ(spec({"method=supervised"}).frozen_patch_embedding, false);
+  EXPECT_EQ(spec({"backbone.frozen_patch_embedding=false"}).frozen_patch_embedding, false);
   EXPECT_FALSE(spec({}).fixed_positions);
   EXPECT_TRUE(spec({"backbone.fixed_positions=true"}).fixed_positions);
   EXPECT_EQ(spec({}).pooling, VitSpec::Pooling::kToken);
