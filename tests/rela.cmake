@@ -81,6 +81,7 @@ rela_tests(onnx_tests
 
 rela_tests(targets_tests
   SOURCES
+    rela/prior/test_model_input.cpp
     rela/prior/test_prior.cpp
     rela/targets/test_row_file.cpp
     rela/targets/test_targets.cpp

@@ -51,14 +51,31 @@ Normalization normalization(const InputFile& file, const char* mean, const char*
           channels(file, std, usual.std, /*are_divisors=*/true)};
 }
 
+constexpr int64_t kLargestSide = 4096;  // as in configs
+
+/// timm's [3, S, S].
+void take_input_size(const InputFile& file, ModelInput& input) {
+  const JsonValue* size = file.json.find("input_size");
+  if (size == nullptr || size->is_null()) return;
+  const auto* items = size->as<JsonValue::Array>();
+  const auto item = [&](size_t i) {
+    const auto* number = (*items)[i].as<int64_t>();
+    return number == nullptr ? 0 : *number;
+  };
+  const bool is_right = items != nullptr && items->size() == 3 && item(0) == 3 && item(1) >= 1 &&
+                        item(1) <= kLargestSide && item(2) == item(1);
+  RELA_CHECK(is_right, WeightsError, file.path, ": input_size is ",
+             to_json_text(*size, JsonLayout::kCompact), "; [3, S, S] is needed, with S of 1 to ",
+             kLargestSide);
+  input.image_size = item(1);
+  input.size_is_assumed = false;
+}
+
 /// timm's keys, as timm's files on the hub have them and our exports.
 ModelInput from_timm(const InputFile& file, ModelInput input) {
   const JsonValue& trained = file.json;
   input.normalization = normalization(file, "mean", "std", input.normalization);
-  const JsonValue* size = trained.find("input_size");  // [3, S, S]
-  const auto* sides = size == nullptr ? nullptr : size->as<JsonValue::Array>();
-  const auto* side = sides == nullptr || sides->empty() ? nullptr : sides->back().as<int64_t>();
-  if (side != nullptr && *side >= 1) input.image_size = *side;
+  take_input_size(file, input);
   const auto share = member_or<double>(trained, "crop_pct", 1 / input.photos.ratio);
   if (share > 0 && share <= 1) input.photos.ratio = 1 / share;
   if (member_or<std::string>(trained, "interpolation") == "bicubic")
@@ -67,14 +84,19 @@ ModelInput from_timm(const InputFile& file, ModelInput input) {
 }
 
 /// A side of {"shortest_edge": S}, {"height": S, "width": S}, or S.
-std::optional<int64_t> side_of(const JsonValue* value) {
+std::optional<int64_t> side_of(const InputFile& file, const char* key_of_it) {
+  const JsonValue* value = file.json.find(key_of_it);
   if (value == nullptr) return std::nullopt;
   const int64_t* side = value->as<int64_t>();
   for (const char* key : {"shortest_edge", "height"}) {
     if (const JsonValue* edge = value->find(key); side == nullptr && edge != nullptr)
       side = edge->as<int64_t>();
   }
-  return side != nullptr && *side >= 1 ? std::optional(*side) : std::nullopt;
+  if (side == nullptr) return std::nullopt;
+  RELA_CHECK(*side >= 1 && *side <= kLargestSide, WeightsError, file.path, ": ", key_of_it, " is ",
+             to_json_text(*value, JsonLayout::kCompact), "; 1 to ", kLargestSide,
+             " pixels are allowed");
+  return *side;
 }
 
 /// Hugging Face's: resized to `size`, then `crop_size` is cut out of the middle.
@@ -85,9 +107,12 @@ ModelInput from_preprocessor(const InputFile& file, ModelInput input) {
   if (!member_or<bool>(json, "do_normalize", true)) input.normalization = {{0, 0, 0}, {1, 1, 1}};
   RELA_CHECK(member_or<bool>(json, "do_rescale", true), WeightsError, file.path,
              ": do_rescale is false; images are in [0, 1] here before they are normalised");
-  const std::optional<int64_t> resized = side_of(json.find("size"));
-  const std::optional<int64_t> cropped = side_of(json.find("crop_size"));
-  if (cropped || resized) input.image_size = cropped ? *cropped : *resized;
+  const std::optional<int64_t> resized = side_of(file, "size");
+  const std::optional<int64_t> cropped = side_of(file, "crop_size");
+  if (cropped || resized) {
+    input.image_size = cropped ? *cropped : *resized;
+    input.size_is_assumed = false;
+  }
   if (resized && *resized >= input.image_size)
     input.photos.ratio = static_cast<double>(*resized) / static_cast<double>(input.image_size);
   if (member_or<int64_t>(json, "resample") == kPillowBicubic)
@@ -100,10 +125,12 @@ ModelInput from_preprocessor(const InputFile& file, ModelInput input) {
 ModelInput usual_input(const BackboneSpec& spec) {
   return std::visit(
       [](const auto& model) {
-        ModelInput input{model.usual_image_size(), model.usual_normalization()};
-        if (model.usual_filter() == ResizeFilter::kBicubic)
-          input.photos = {1, ResizeFilter::kBicubic};
-        return input;
+        const bool is_bicubic = model.usual_filter() == ResizeFilter::kBicubic;
+        return ModelInput{
+            .image_size = model.usual_image_size(),
+            .normalization = model.usual_normalization(),
+            .photos = is_bicubic ? PhotoResize{1, ResizeFilter::kBicubic} : PhotoResize{},
+            .size_is_assumed = true};
       },
       spec);
 }
@@ -111,11 +138,20 @@ ModelInput usual_input(const BackboneSpec& spec) {
 ModelInput described_input(const fs::path& folder, const JsonValue& config,
                            const ModelInput& usual) {
   if (const JsonValue* trained = config.find("pretrained_cfg"))
-    return from_timm({(folder / "config.json").string(), *trained}, usual);
+    return from_timm({(folder / kConfigFile).string(), *trained}, usual);
   const fs::path preprocessor = folder / kPreprocessorFile;
   if (!fs::exists(preprocessor)) return usual;
   const JsonValue json = read_config_file(preprocessor.string());
   return from_preprocessor({preprocessor.string(), json}, usual);
+}
+
+std::vector<fs::path> described_by(const fs::path& weights_file) {
+  std::vector<fs::path> files;
+  for (const char* name : {kConfigFile, kPreprocessorFile}) {
+    if (const fs::path file = weights_file.parent_path() / name; fs::exists(file))
+      files.push_back(file);
+  }
+  return files;
 }
 
 JsonValue read_config_file(const std::string& file) {

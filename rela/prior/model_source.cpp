@@ -16,7 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConfigFile = "config.json";
 constexpr const char* kWeightsFile = "backbone.safetensors";
 
 /// Whether a folder is what write_exported_backbone() has written.
@@ -116,6 +115,15 @@ void warn_of_another_name(const ModelSource& source, const JsonValue& config) {
               name_of(source.spec), " with ", taken);
 }
 
+/// Whether the tensors are those of images of one size: position embeddings are.
+bool is_of_one_size(const BackboneSpec& spec) {
+  return std::visit(
+      [](const auto& model) {
+        return requires { model.image_size; };
+      },
+      spec);
+}
+
 /// A model of that family in the shape that the weights have.
 ModelSource source_of(BackboneSpec spec, const BackboneWeights& weights, const JsonValue& config,
                       ClipActivation activation = ClipActivation::kUnstated) {
@@ -124,7 +132,10 @@ ModelSource source_of(BackboneSpec spec, const BackboneWeights& weights, const J
   state_activation(source, activation, config);
   const ModelInput usual = usual_input(source.spec);
   source.input = described_input(fs::path(weights.path()).parent_path(), config, usual);
-  source.input.image_size = usual.image_size;  // that of these weights
+  if (is_of_one_size(source.spec)) {
+    source.input.image_size = usual.image_size;  // that of these weights
+    source.input.size_is_assumed = false;
+  }
   return source;
 }
 
@@ -151,8 +162,22 @@ std::string resize_images(ModelSource& source, int64_t side) {
       },
       source.spec);
   std::string complaint = fit_images(source.spec, side);
-  if (complaint.empty()) source.input.image_size = side;
+  if (complaint.empty()) {
+    source.input.image_size = side;
+    source.input.size_is_assumed = false;
+  }
   return complaint;
+}
+
+void tell_assumed_size(const ModelSource& source, const std::string& remedy) {
+  if (!source.input.size_is_assumed) return;
+  log_info(source.weights_file, ": no file beside it says how large its images are; ",
+           source.input.image_size, " pixels are assumed", remedy.empty() ? "" : ", ", remedy);
+}
+
+bool holds_export(const fs::path& folder) {
+  const fs::path weights = folder / kWeightsFile;
+  return fs::exists(weights) && is_export(weights, config_beside(weights));
 }
 
 ModelSource exported_model(const std::string& folder) {

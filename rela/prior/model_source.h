@@ -25,21 +25,27 @@ struct ModelSource {
 ModelSource exported_model(const std::string& folder);
 
 /// A model whose weights are in a file or folder that open_weights() reads. Its shape is derived
-/// from the tensors; for an exported file, its config.json is used. Images are as wide as the model
-/// is usually trained on, normalised by ImageNet's constants (the published CIFAR nets use them
-/// too) unless a file beside the weights says something else. CLIP's `activation`, which weights do
-/// not show, is that of the name, of transformers' config.json beside the file, or as given. Throws
-/// ConfigError for an unknown name, and without an activation; WeightsError if the file is the
-/// export of another model.
+/// from the tensors; for an exported file, its config.json is used. Images are as wide as the
+/// tensors or a file beside them say, else as the model is usually trained on; and normalised by
+/// ImageNet's constants (the published CIFAR nets use them too) unless a file beside the weights
+/// says something else. CLIP's `activation`, which weights do not show, is that of the name, of
+/// transformers' config.json beside the file, or as given. Throws ConfigError for an unknown name,
+/// and without an activation; WeightsError if the file is the export of another model.
 ModelSource named_model(const std::string& name, const std::string& weights,
                         ClipActivation activation = ClipActivation::kUnstated);
 /// The same of weights that are open.
 ModelSource named_model(const std::string& name, const BackboneWeights& weights,
                         ClipActivation activation = ClipActivation::kUnstated);
 
+/// Whether a folder holds what write_exported_backbone() writes, be it a copy.
+bool holds_export(const std::filesystem::path& folder);
+
 /// Has the model take images of another side: the position embedding of a vision transformer is
 /// resampled when it is loaded. What is wrong with the side, or nothing.
 std::string resize_images(ModelSource& source, int64_t side);
+
+/// Logs the side of the images where nothing says it, and `remedy`: "--image-size says another".
+void tell_assumed_size(const ModelSource& source, const std::string& remedy = "");
 
 /// A model that only its weights tell: the one of all names whose tensors they are, else the one
 /// with the most of them.

@@ -52,6 +52,7 @@ Prior::Prior(const PriorSpec& spec, Device device) : device_(device) {
       const std::string complaint = resize_images(source, *image_size);
       RELA_CHECK(complaint.empty(), ConfigError, "rela.prior.image_size: ", complaint);
     }
+    tell_assumed_size(source, "rela.prior.image_size says another");
     source.allow_partial = allow_partial;
     backbone_ = load_backbone(source);
     input_ = source.input;

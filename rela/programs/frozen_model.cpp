@@ -139,6 +139,7 @@ ModelSource model_source(const FrozenModelArguments& a) {
     const std::string complaint = resize_images(source, *a.image_size);
     RELA_CHECK(complaint.empty(), UsageError, "--image-size: ", *a.image_size, "; ", complaint);
   }
+  tell_assumed_size(source, "--image-size says another");
   if (!a.normalize.empty()) source.input.normalization = parse_normalization(a.normalize);
   return source;
 }

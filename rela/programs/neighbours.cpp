@@ -41,7 +41,9 @@ std::vector<NamedModel> load_models(const CommandLine& app, const NeighboursArgu
       models.push_back(untrained_model(a.untrained[fresh++], device));
     } else if (option == "--weights") {
       const std::string& name = a.models[file];
-      models.push_back(trained_model(named_model(name, a.weights[file++]), name, device));
+      const ModelSource source = named_model(name, a.weights[file++]);
+      tell_assumed_size(source);
+      models.push_back(trained_model(source, name, device));
     } else if (option == "--pixels") {
       models.push_back(raw_pixels(stored_side(train), device));
     }

@@ -59,6 +59,7 @@ void add_model(const std::string& path, const std::optional<std::string>& prefix
     json.emplace_back("mismatched", fit.mismatched);
     json.emplace_back("mistakes", fit.mistakes);
     json.emplace_back("input", timm_input_and_resize(source.input));
+    json.emplace_back("input_size_is_assumed", source.input.size_is_assumed);
   } catch (const WeightsError& error) {
     json.emplace_back("model", nullptr);
     json.emplace_back("problem", error.what());
@@ -80,9 +81,11 @@ std::string model_text(const JsonValue& json) {
   const JsonValue& input = *json.find("input");
   return fmt::format(
       "{}: {} tensors of it here, {} missing, {} unexpected, {} of wrong shape or type{}\n"
-      "images: input_size {}, mean {}, std {}, {}, crop_pct {:.3f}",
+      "images: input_size {}{}, mean {}, std {}, {}, crop_pct {:.3f}",
       text_of(json, "description"), count("loaded"), count("missing"), count("unexpected"),
       count("mismatched"), text_of(json, "mistakes"), compact(input.find("input_size")),
+      member_or<bool>(json, "input_size_is_assumed") ? " (assumed: no file beside them says it)"
+                                                     : "",
       compact(input.find("mean")), compact(input.find("std")), text_of(input, "interpolation"),
       member_or<double>(input, "crop_pct"));
 }
