@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "kernels/cpu/parallel.h"
+#include "rela/run/run_directory.h"
 #include "runtime/comm/world.h"
 #include "runtime/io/config_table.h"
 #include "runtime/io/file.h"
@@ -152,9 +153,38 @@ void check_output_name(const char* option, const std::string& file) {
              "; the name is not UTF-8, and results that tell it could not be written");
 }
 
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The run that keeps the file at that path; empty if none does. Results of evaluations are not
+/// kept.
+fs::path run_that_keeps(const fs::path& file) {
+  for (fs::path below = file; below.has_relative_path(); below = below.parent_path()) {
+    const fs::path folder = below.parent_path();
+    const std::string name = below.filename().string();
+    std::error_code none;
+    if (name != "eval" && std::ranges::count(run_files(), name) > 0 &&
+        fs::exists(folder / "config.resolved.json", none))
+      return folder;
+  }
+  return {};
+}
+
+void check_no_run_keeps(const char* option, const std::string& file) {
+  std::error_code none;
+  for (const fs::path& path :
+       {fs::absolute(file, none).lexically_normal(), fs::weakly_canonical(file, none)}) {
+    const fs::path run = run_that_keeps(path);
+    RELA_CHECK(run.empty(), UsageError, option, ": \"", file,
+               "\" is there already, and belongs to the run ", run.string(), "; name another file");
+  }
+}
+
+}  // namespace
+
 void check_output(const char* option, const std::string& file,
                   const std::vector<std::string>& inputs) {
-  namespace fs = std::filesystem;
   check_output_name(option, file);
   std::error_code none;
   for (const std::string& input : inputs) {
@@ -163,6 +193,7 @@ void check_output(const char* option, const std::string& file,
     RELA_CHECK(!is_read, UsageError, option, ": \"", file, "\" is there already, and ", input,
                " is read; name another file");
   }
+  if (fs::exists(file, none)) check_no_run_keeps(option, file);
   check_writable(file);
 }
 

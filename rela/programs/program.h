@@ -30,8 +30,8 @@ bool lies_in(const std::string& path, const std::string& folder);
 void check_output_name(const char* option, const std::string& file);
 
 /// For a file that a program writes: throws UsageError if it has such a name, is one of the files
-/// that the program reads, or is there already in a folder of them, and IoError if it cannot be
-/// written. Empty paths do not count.
+/// that the program reads, or is there already in a folder of them or as a file that a run keeps,
+/// and IoError if it cannot be written. Empty paths do not count.
 void check_output(const char* option, const std::string& file,
                   const std::vector<std::string>& inputs);
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -99,20 +100,33 @@ ModelSource source_of(const Arguments& a, const BackboneWeights& weights) {
   return source;
 }
 
-/// A folder of weights may be rewritten in place; a run may not lose what it consists of.
+/// What the weights are read with. A folder may be rewritten in place, with its weights: then they
+/// are no more.
+std::vector<std::string> inputs_of(const std::vector<fs::path>& written, const fs::path& weights,
+                                   bool is_onnx) {
+  std::error_code none;
+  const bool is_in_place = !is_onnx && std::ranges::any_of(written, [&](const fs::path& file) {
+    return fs::equivalent(file, weights, none);
+  });
+  if (is_in_place) return {};
+  std::vector<std::string> inputs{weights.string()};
+  for (const fs::path& file : described_by(weights)) inputs.push_back(file.string());
+  return inputs;
+}
+
+/// A run may not lose what it consists of, nor get weights of another network beside its own.
 void check_outputs(const std::vector<fs::path>& written, const std::string& weights, bool is_onnx) {
-  std::vector<std::string> inputs;
-  if (is_onnx) inputs.push_back(weights);
-  const fs::path exported = fs::absolute(weights).parent_path();
-  const fs::path run = exported.parent_path();
-  if (fs::exists(run / "config.resolved.json")) {
-    inputs.push_back(exported.string());
-    add_files_of_run(run.string(), inputs);
-  }
+  const std::vector<std::string> inputs = inputs_of(written, weights, is_onnx);
   for (const fs::path& file : written) {
     check_output_name("OUT", file.string());
     if (is_onnx || fs::exists(file))
       check_output("OUT", file.string(), inputs);  // else in a new folder
+  }
+  for (const fs::path& file : written) {
+    const fs::path folder = fs::absolute(file).parent_path();
+    const bool would_mix = !is_onnx || fs::exists(file);
+    RELA_CHECK(!would_mix || !holds_export(folder), UsageError, "OUT: ", folder.string(),
+               " holds what a run has exported; name another ", is_onnx ? "file" : "folder");
   }
 }
 
@@ -144,6 +158,7 @@ ExitCode convert(const Arguments& a) {
   const ModelSource source = source_of(a, *weights);
   const auto backbone = load_backbone(source, *weights);
   warn_of_numbers_that_are_none(*backbone);
+  tell_assumed_size(source);
   if (is_onnx) {
     export_onnx(a.out, source, *backbone);
   } else {

@@ -177,6 +177,16 @@ class Evaluation(ProgramTest):
                 self.assertFails(done, USAGE, "is there already")
             self.assertEqual((self.run_folder / name).read_bytes(), kept)
 
+    def test_outputs_do_not_replace_what_another_run_keeps(self):
+        copy = self.top / "other"
+        shutil.copytree(self.run_folder.folder, copy)
+        kept = copy / "exported/backbone.safetensors"
+        before = kept.read_bytes()
+        for program in (("evaluate", "knn"), ("embed",)):
+            done = run_program(*program, "--run", self.run_folder.folder, "--data", self.data, "--out", kept)
+            self.assertFails(done, USAGE, f"belongs to the run {copy}")
+        self.assertEqual(kept.read_bytes(), before)
+
     def test_outputs_do_not_replace_what_is_read(self):
         run = self.run_folder.folder
         exported = run / "exported/backbone.safetensors"

@@ -3,11 +3,12 @@
 
 import json
 import math
+import shutil
 import struct
 import unittest
 
 from programs import (DONE, IO, SOURCE, USAGE, WEIGHTS, ProgramTest, read_safetensors, run_program, shared_data,
-                      write_safetensors)
+                      write_cifar10, write_safetensors)
 
 GOLDEN = SOURCE / "tests/golden/weights"
 
@@ -74,6 +75,34 @@ class Weights(ProgramTest):
         self.result("convert", self.top / "hub", self.top / "hub", "--overwrite")
         self.assertEqual(read_safetensors(self.top / "hub/model.safetensors"), want)
 
+    def test_the_size_of_the_images_goes_along(self):
+        run = self.exported().parents[1]  # of 16 pixels
+        hub, again, model, bare = (self.top / name for name in ("hub", "again", "model.onnx", "bare.safetensors"))
+        data = write_cifar10(self.top / "data")
+
+        def correct(*args):
+            done = run_program("evaluate", "knn", "--data", data, "--k", 3, *args)
+            self.assertExit(done, DONE)
+            return json.loads(done.stdout.splitlines()[-1])["correct"], "are assumed" in done.stderr
+
+        self.result("convert", run, hub)
+        self.result("convert", hub, again)
+        self.result("convert", again, model, "--to", "onnx")
+        self.assertTrue(b'"input_size":[3,16,16]' in model.read_bytes())
+        for folder in (hub, again):
+            found = self.result("inspect", folder, "--json")
+            self.assertEqual((found["input"]["input_size"], found["input_size_is_assumed"]), ([3, 16, 16], False))
+        right, _ = correct("--run", run)
+        self.assertEqual(correct("--weights", again, "--model", "resnet18"), (right, False))
+
+        bare.write_bytes((hub / "model.safetensors").read_bytes())
+        of_32, is_told = correct("--weights", bare, "--model", "resnet18")
+        self.assertTrue(is_told)
+        self.assertNotEqual(of_32, right)  # or this test tells nothing
+        self.assertEqual(correct("--weights", bare, "--model", "resnet18", "--image-size", 16), (right, False))
+        self.assertIn("(assumed: no file beside them says it)", run_program("weights", "inspect", bare).stdout)
+        self.assertIn("32 pixels are assumed", run_program("weights", "convert", bare, self.top / "x").stderr)
+
     def test_a_vision_transformer_is_written_for_transformers_and_comes_back(self):
         run = self.trained("vit", changes={"max_steps": 1, "batch_size": 8, "augmentations": [{"crop_size": 32}],
                                            "backbone": {"name": "vit_tiny_patch4_32"}})
@@ -104,6 +133,41 @@ class Weights(ProgramTest):
         self.result("convert", run, self.top / "model.onnx", "--to", "onnx")
         self.assertFails(run_program("weights", "convert", run, self.top / "x", "--to", "onnx", "--layout", "torchvision"),
                          USAGE, "--layout")
+
+    def test_no_run_is_overwritten(self):
+        run = self.exported().parents[1]
+        other = self.trained("other", "--seed", "4", changes={"max_steps": 1}).folder
+        copy = self.top / "copy"
+        shutil.copytree(other / "exported", copy)
+        hub = self.top / "hub"
+        self.result("convert", other, hub)
+        before = {path: path.read_bytes() for top in (run, other, copy, hub) for path in top.rglob("*") if path.is_file()}
+
+        def refused(out, words, *args):
+            self.assertFails(run_program("weights", "convert", *args, out, "--overwrite"), USAGE, words)
+
+        for name in ("exported/backbone.safetensors", "metrics.jsonl", "checkpoints/latest"):
+            refused(other / name, f"belongs to the run {other}", run, "--to", "onnx")
+        refused(other / "exported", f"belongs to the run {other}", run)
+        link = self.top / "link"
+        link.symlink_to(other / "exported")
+        refused(link, f"belongs to the run {other}", run)
+        refused(copy, "holds what a run has exported", run)
+        refused(copy, "is read", copy)
+        refused(copy / "config.json", "holds what a run has exported", run, "--to", "onnx")
+        refused(hub / "config.json", "is read", hub, "--to", "onnx")
+        self.assertEqual({path: path.read_bytes() for path in before}, before)
+        self.result("convert", run, other / "notes.onnx", "--to", "onnx")
+        self.result("convert", run, other / "notes.onnx", "--to", "onnx", "--overwrite")
+
+    def test_the_description_of_weights_that_stay_is_not_replaced(self):
+        hub = self.top / "hub"
+        self.result("convert", self.exported().parents[1], hub)
+        (hub / "model.safetensors").rename(hub / "named.safetensors")
+        kept = (hub / "config.json").read_bytes()
+        self.assertFails(run_program("weights", "convert", hub / "named.safetensors", hub, "--overwrite"), USAGE,
+                         "config.json", "is read")
+        self.assertEqual((hub / "config.json").read_bytes(), kept)
 
     def test_only_vision_transformers_are_written_for_transformers(self):
         self.assertFails(run_program("weights", "convert", self.exported(), self.top / "hub", "--layout", "huggingface"),
