@@ -48,7 +48,7 @@ if(Python3_FOUND)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/apps/test_published.py)
   set_tests_properties(apps.published PROPERTIES LABELS "apps;slow" TIMEOUT 300
     ENVIRONMENT "RELA_APPS=$<TARGET_FILE_DIR:evaluate>;OMP_WAIT_POLICY=passive")
-  set(tests_of_programs evaluate experiment hosts idx install knn machine neighbours photos pictures ranks rela resume run_folder training transformers transport usage vit weights onnx)
+  set(tests_of_programs evaluate experiment experiment_cells hosts idx install knn machine neighbours photos pictures ranks rela resume run_folder training transformers transport usage vit weights onnx)
   if(NOT RELA_CUDA STREQUAL "OFF")
     list(APPEND tests_of_programs cuda cuda_evaluation cuda_mixed)
   endif()

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "rela/experiments/learned_targets.h"
 #include "rela/run/checkpoint_store.h"
 #include "rela/run/run_log.h"
 #include "rela/run/status.h"
@@ -91,8 +92,7 @@ std::string trained_on(const Cell& cell) {
 }
 
 /// The step of the last kNN, if that measured other test images than the table's; otherwise -1.
-int64_t read_log(const Cell& cell, CellResult& result) {
-  const RunLog log = read_run_log((fs::path(cell.folder) / "metrics.jsonl").string());
+int64_t read_log(const Cell& cell, const RunLog& log, CellResult& result) {
   int64_t of_others = -1;
   for (const Logged<EvalEvent>& point : log.evals) {
     if (point.event.protocol != "knn" || point.event.total <= 0) continue;
@@ -181,7 +181,17 @@ CellResult read_files(const Cell& cell, const std::vector<std::string>& evaluate
                          ", now ", cell.data, "); remove it or name another --out");
     return result;
   }
-  const int64_t of_others = read_log(cell, result);
+  const RunLog log = read_run_log((fs::path(cell.folder) / "metrics.jsonl").string());
+  const std::string learned = learned_targets(log);
+  if (!learned.empty() && !cell.targets.empty() && learned != cell.targets) {
+    result.state = State::kForeign;
+    result.message =
+        cat(cell.folder, " holds a run that has learned the targets ", learned, ", and the prior ",
+            cell.config.rela.prior.weights, " now gives ", cell.targets,
+            ": its weights are others; restore them, remove the folder or name another --out");
+    return result;
+  }
+  const int64_t of_others = read_log(cell, log, result);
   result.step = status->step;
   const bool has_failed = status->state == RunStatus::kFailed;
   result.state = has_failed ? State::kFailed : State::kUnfinished;

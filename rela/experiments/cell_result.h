@@ -26,7 +26,7 @@ struct CellResult {
     kTrained,     // all steps are done, an evaluation is missing or of other test images
     kDone,
     kFailed,
-    kForeign,  // the folder holds a run of another config
+    kForeign,  // the folder holds a run of another config, on other images or of another prior
   };
 
   State state = State::kAbsent;

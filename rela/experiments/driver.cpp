@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "rela/experiments/child_process.h"
+#include "rela/experiments/learned_targets.h"
 #include "rela/experiments/results.h"
 #include "rela/run/progress.h"
 #include "runtime/io/config_table.h"
@@ -73,7 +74,7 @@ bool has_failed(const CellResult& result) {
 
 class Driver {
  public:
-  Driver(const Plan& plan, const DriverOptions& options) : plan_(plan), options_(options) {
+  Driver(Plan& plan, const DriverOptions& options) : plan_(plan), options_(options) {
     for (const Cell& cell : plan.cells) {
       results_.push_back(read_cell(cell, plan.evaluate));
       const CellResult& result = results_.back();
@@ -82,7 +83,7 @@ class Driver {
   }
 
   ExitCode run() {
-    write_results(plan_, results_);
+    if (!is_all_foreign()) write_results(plan_, results_);
     for (size_t i = 0; i < plan_.cells.size(); ++i) {
       if (!is_selected(plan_.cells[i], options_.only)) continue;
       if (results_[i].state == State::kDone) {
@@ -93,6 +94,7 @@ class Driver {
       }
       if (results_[i].state == State::kForeign) continue;
       if (runner_.stop_requested() || !run_cell(i)) return stopped();
+      look_again_at_those_that_learn_from(plan_.cells[i].folder);
       write_results(plan_, results_);
     }
     return report();
@@ -102,6 +104,23 @@ class Driver {
   /// "cell 3/14 byol-r0.2-s1: "
   std::string place(size_t i) const {
     return cat("cell ", i + 1, "/", plan_.cells.size(), " ", plan_.cells[i].name, ": ");
+  }
+
+  /// A mistake of the command, by which the results of a finished table would be lost.
+  bool is_all_foreign() const {
+    return std::ranges::all_of(
+        results_, [](const CellResult& result) { return result.state == State::kForeign; });
+  }
+
+  /// What was trained in that folder may be another prior than theirs was.
+  void look_again_at_those_that_learn_from(const std::string& folder) {
+    for (size_t i = 0; i < results_.size(); ++i) {
+      Cell& cell = plan_.cells[i];
+      const bool has_begun = results_[i].step > 0;
+      if (cell.config.rela.prior.weights != folder || !has_begun) continue;
+      cell.targets = targets_now(cell);
+      results_[i] = read_cell(cell, plan_.evaluate);
+    }
   }
 
   void warn_of_lost_knn(size_t i) const {
@@ -227,11 +246,11 @@ class Driver {
       log_error(plan_.cells[i].name, ": ", results_[i].message);
     }
     if (failed > 0) log_error(failed, " of ", results_.size(), " cells failed");
-    log_info("results: ", (fs::path(plan_.out) / "results.md").string());
+    if (!is_all_foreign()) log_info("results: ", (fs::path(plan_.out) / "results.md").string());
     return failed > 0 ? ExitCode::kInternal : ExitCode::kDone;
   }
 
-  const Plan& plan_;
+  Plan& plan_;
   const DriverOptions& options_;
   std::vector<CellResult> results_;
   Eta eta_;
@@ -240,7 +259,7 @@ class Driver {
 
 }  // namespace
 
-ExitCode run_experiment(const Plan& plan, const DriverOptions& options) {
+ExitCode run_experiment(Plan& plan, const DriverOptions& options) {
   make_directories(plan.out);
   FileLock lock((fs::path(plan.out) / "experiment.lock").string(),
                 "the output folder must be writable", FileLock::Children::kHold);

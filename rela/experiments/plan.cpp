@@ -10,6 +10,7 @@
 
 #include "rela/config/config_sections.h"
 #include "rela/config/normalize_field.h"
+#include "rela/experiments/learned_targets.h"
 #include "rela/experiments/table.h"
 #include "rela/train/setup.h"
 #include "runtime/io/file.h"
@@ -96,6 +97,7 @@ class Planner {
     fail_if_wrong();
     count_steps();
     fail_if_wrong();
+    name_targets();
     return std::move(plan_);
   }
 
@@ -228,6 +230,7 @@ class Planner {
           sets[key] = {images->size(), images->has_labels(), to_hex(images->fingerprint())};
         }
         cell.data = sets[key].fingerprint;
+        cell.images = sets[key].size;
         cell.total_steps = run_length(cell.config, sets[key].size).total_steps;
         if (sets[key].has_labels) cell.test_data = test_fingerprint(cell.config);
       } catch (const ConfigError& error) {
@@ -235,6 +238,18 @@ class Planner {
       } catch (const Error&) {  // DataError, IoError
         if (is_selected(cell, only_)) throw;
       }
+    }
+  }
+
+  /// Each prior is loaded once.
+  void name_targets() {
+    std::map<std::string, std::string> known;
+    for (Cell& cell : plan_.cells) {
+      if (!fs::exists(fs::path(cell.folder) / "metrics.jsonl")) continue;
+      const std::string key = cell.config.rela.targets_path + '\n' + cell.data;
+      const auto [found, is_new] = known.try_emplace(key);
+      if (is_new) found->second = targets_now(cell);
+      cell.targets = found->second;
     }
   }
 

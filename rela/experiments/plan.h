@@ -17,8 +17,13 @@ struct Cell {
   ExperimentConfig config;
   int64_t total_steps = 0;  // 0: the cell is not selected, and its data cannot be read
   std::string data{};       // fingerprint of its training images; empty: likewise
+  int64_t images = 0;       // how many
   std::string
       test_data{};  // of its test images, "none" without; empty: nothing is measured on them
+
+  /// Fingerprint of the targets that its prior gives now; empty if that does not matter: there is
+  /// no earlier run to compare with, or targets_now() knows none.
+  std::string targets{};
 
   double ratio() const { return config.data.ratio; }
   int64_t seed() const { return config.seed; }

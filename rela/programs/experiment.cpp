@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -55,6 +57,21 @@ void check_only(const Plan& plan, const std::vector<std::string>& only) {
                     "\"; ", near.empty() ? "--dry-run lists them" : "did you mean " + near + "?");
   }
   RELA_CHECK(mistakes.empty(), UsageError, mistakes);
+}
+
+/// Throws for a folder that the runs cannot lie in, and changes nothing.
+void check_folder(const std::string& out) {
+  namespace fs = std::filesystem;
+  const fs::path folder = absolute_path("", out);
+  std::error_code none;
+  RELA_CHECK(!fs::exists(folder / "config.resolved.json", none), UsageError, "--out: ", out,
+             " is the folder of a run; name one for the whole table");
+  fs::path place = folder;
+  while (!fs::exists(place, none) && place.has_relative_path()) place = place.parent_path();
+  RELA_CHECK(fs::is_directory(place, none), IoError, "--out: ", place.string(),
+             " is no folder; name one for the runs and their results");
+  RELA_CHECK(access(place.c_str(), W_OK | X_OK) == 0, IoError, "--out: ", place.string(),
+             ": nothing can be written in this folder");
 }
 
 std::vector<CellResult> read_results(const Plan& plan) {
@@ -168,7 +185,8 @@ ExitCode run(int argc, const char* const* argv) {
              "TABLE: no table was named; try apps/experiments/cpu.json");
   RELA_CHECK(!a.plan.out.empty(), UsageError, "--out: no folder was named");
   a.plan.only = a.only;
-  const Plan plan = make_plan(a.plan);
+  check_folder(a.plan.out);
+  Plan plan = make_plan(a.plan);
   check_only(plan, a.only);
   ExitCode code = ExitCode::kDone;
   if (a.dry_run) {
