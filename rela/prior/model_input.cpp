@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 
 #include "runtime/error.h"
@@ -99,14 +100,26 @@ std::optional<int64_t> side_of(const InputFile& file, const char* key_of_it) {
   return *side;
 }
 
+/// Throws WeightsError unless bytes become numbers in [0, 1].
+void check_rescale(const InputFile& file) {
+  constexpr double kUsual = 1.0 / 255, kRounding = 1e-4;
+  constexpr const char* kWhy = "; images are in [0, 1] here before they are normalised";
+  RELA_CHECK(member_or<bool>(file.json, "do_rescale", true), WeightsError, file.path,
+             ": do_rescale is false", kWhy);
+  const JsonValue* factor = file.json.find("rescale_factor");
+  if (factor == nullptr || factor->is_null()) return;
+  const double by = as_number(*factor).value_or(0);
+  RELA_CHECK(std::abs(by / kUsual - 1) < kRounding, WeightsError, file.path, ": rescale_factor is ",
+             to_json_text(*factor, JsonLayout::kCompact), ", and only 1/255 is possible", kWhy);
+}
+
 /// Hugging Face's: resized to `size`, then `crop_size` is cut out of the middle.
 ModelInput from_preprocessor(const InputFile& file, ModelInput input) {
   constexpr int64_t kPillowBicubic = 3;
   const JsonValue& json = file.json;
   input.normalization = normalization(file, "image_mean", "image_std", input.normalization);
   if (!member_or<bool>(json, "do_normalize", true)) input.normalization = {{0, 0, 0}, {1, 1, 1}};
-  RELA_CHECK(member_or<bool>(json, "do_rescale", true), WeightsError, file.path,
-             ": do_rescale is false; images are in [0, 1] here before they are normalised");
+  check_rescale(file);
   const std::optional<int64_t> resized = side_of(file, "size");
   const std::optional<int64_t> cropped = side_of(file, "crop_size");
   if (cropped || resized) {

@@ -80,6 +80,9 @@ void check_described(const fs::path& weights_file, const Backbone& backbone) {
     const auto text = [](const JsonValue& v) { return to_json_text(v, JsonLayout::kCompact); };
     if (value != nullptr && text(*value) != text(*built.find(key))) refuse(key, *value);
   }
+  RELA_CHECK(member_or<bool>(said, "qkv_bias", true), WeightsError,
+             (weights_file.parent_path() / kConfigFile).string(),
+             ": qkv_bias is false; the model that is built here has true");
   constexpr double kRounding = 1.001;  // smaller ones than a model's own change nothing to speak of
   const JsonValue* eps = said.find("layer_norm_eps");
   const double ours = *built.find("layer_norm_eps")->as<double>();
@@ -105,16 +108,6 @@ void state_activation(ModelSource& source, ClipActivation given, const JsonValue
   RELA_CHECK(wrong.empty(), ConfigError, source.weights_file, ": activation: ", wrong);
 }
 
-/// The file beside the weights may name a model that has the same tensors and is another function.
-void warn_of_another_name(const ModelSource& source, const JsonValue& config) {
-  const std::optional<std::string> name = described_architecture(config);
-  if (!name || *name == name_of(source.spec)) return;
-  const std::string taken = what_weights_do_not_show(source.spec);
-  if (taken == what_weights_do_not_show(backbone_named(*name))) return;
-  log_warning(source.weights_file, ": config.json says ", *name, "; taken as ",
-              name_of(source.spec), " with ", taken);
-}
-
 /// Whether the tensors are those of images of one size: position embeddings are.
 bool is_of_one_size(const BackboneSpec& spec) {
   return std::visit(
@@ -137,6 +130,49 @@ ModelSource source_of(BackboneSpec spec, const BackboneWeights& weights, const J
     source.input.size_is_assumed = false;
   }
   return source;
+}
+
+/// What config.json says that the function depends on, if it names a model of CLIP's.
+std::string described_function(const std::string& name, const JsonValue& config) {
+  BackboneSpec spec = backbone_named(name);
+  auto* clip = std::get_if<ClipVitSpec>(&spec);
+  if (clip == nullptr) return "";
+  if (clip->activation == ClipActivation::kUnstated)
+    clip->activation = described_activation(config);
+  return clip->activation == ClipActivation::kUnstated ? "" : what_weights_do_not_show(spec);
+}
+
+/// Whether these weights are a whole model of that name.
+bool fits_name(const std::string& name, const BackboneWeights& weights) {
+  BackboneSpec spec = backbone_named(name);
+  std::visit([&](auto& model) { model.read_shape(weights); }, spec);
+  if (auto* clip = std::get_if<ClipVitSpec>(&spec); clip != nullptr)
+    clip->activation = ClipActivation::kQuickGelu;  // it is about the tensors alone
+  return mistake_of(spec).empty() && compare_backbone(weights, spec).is_complete();
+}
+
+/// The file beside the weights may name another model: an error if that is another function by its
+/// own words, unless `activation` overrules them; a warning otherwise. Names may mean the same.
+void check_described_name(const ModelSource& source, const BackboneWeights& weights,
+                          const JsonValue& config, ClipActivation activation) {
+  const std::string taken = what_weights_do_not_show(source.spec);
+  const std::optional<std::string> name = described_architecture(config);
+  const std::string said = name ? described_function(*name, config) : "";
+  const bool is_overruled = activation != ClipActivation::kUnstated;
+  const std::string with_said = said.empty() ? "" : " with " + said;
+  const std::string with_taken = taken.empty() ? "" : " with " + taken;
+  if (!said.empty() && !taken.empty() && said != taken) {
+    RELA_CHECK(is_overruled, WeightsError, source.weights_file, ": config.json says ", *name,
+               with_said, ", which is another function than ", name_of(source.spec), with_taken,
+               "; name that model, or mend config.json");
+    log_warning(source.weights_file, ": config.json says ", *name, with_said, "; taken as ",
+                name_of(source.spec), with_taken);
+    return;
+  }
+  if (!name || *name == name_of(source.spec)) return;
+  if (said == taken && fits_name(*name, weights)) return;
+  log_warning(source.weights_file, ": config.json says ", *name, with_said, "; taken as ",
+              name_of(source.spec), with_taken);
 }
 
 /// None if the model is of no use without an activation that neither its name nor `config` says.
@@ -210,7 +246,7 @@ ModelSource named_model(const std::string& name, const BackboneWeights& weights,
     return source;
   }
   ModelSource source = source_of(backbone_named(name), weights, config, activation);
-  warn_of_another_name(source, config);
+  check_described_name(source, weights, config, activation);
   return source;
 }
 
@@ -241,6 +277,7 @@ RecognisedModel recognise_model(const BackboneWeights& weights) {
                      std::tuple(best->fit.is_complete(), best->fit.loaded, -best->fit.missing);
     if (fit.loaded > 0 && is_better) best = {source, fit};
   }
+  if (best) check_described_name(best->source, weights, config, ClipActivation::kUnstated);
   RELA_CHECK(best, WeightsError, weights.path(), ": of no model that is known here, by its ",
              weights.entries().size(), " tensors' names and shapes (", weights.layout(), ")");
   return *best;

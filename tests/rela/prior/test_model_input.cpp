@@ -6,6 +6,7 @@
 
 #include "rela/prior/model_source.h"
 #include "runtime/error.h"
+#include "tests/support/log_capture.h"
 #include "tests/support/temp_dir.h"
 
 namespace rela {
@@ -80,6 +81,60 @@ TEST(ModelInput, ASizeThatCannotBeIsRefused) {
   weights.dir.write("preprocessor_config.json", R"({"crop_size": 5000})");
   EXPECT_THAT([&] { weights.input(); },
               ThrowsMessage<WeightsError>(HasSubstr("crop_size is 5000; 1 to 4096 pixels")));
+}
+
+/// What named_model() says of a config.json that names another model.
+class DescribedName : public testing::Test {
+ protected:
+  std::string said_of(const std::string& model, const char* config,
+                      ClipActivation activation = ClipActivation::kUnstated) {
+    dir.write("config.json", config);
+    const test::LogCapture log;
+    named_model(model, dir / "w.safetensors", activation);
+    return log.text();
+  }
+  TempDir dir;
+};
+
+TEST_F(DescribedName, AnotherModelWithOtherTensorsIsToldWhateverAsks) {
+  save_state(dir / "w.safetensors", state_of(*make_backbone(ResNetSpec{.width = 2})));
+  const char* other = R"({"architecture": "resnet34"})";
+  const char* words = "config.json says resnet34; taken as resnet18";
+  EXPECT_THAT(said_of("resnet18", other), HasSubstr(words));
+  const test::LogCapture log;
+  EXPECT_EQ(name_of(recognise_model(*open_backbone_weights(dir / "w.safetensors")).source.spec),
+            "resnet18");
+  EXPECT_THAT(log.text(), HasSubstr(words));
+  EXPECT_EQ(said_of("resnet18", R"({"architecture": "resnet18"})"), "");
+  EXPECT_EQ(said_of("resnet18", R"({"architecture": "of_others"})"), "");
+}
+
+TEST_F(DescribedName, AnotherActivationIsAnErrorUnlessItIsOverruled) {
+  save_state(dir / "w.safetensors",
+             state_of(*make_backbone(ClipVitSpec{.name = "vit_base_patch32_clip_224",
+                                                 .activation = ClipActivation::kGelu})));
+  const char* either = R"({"architecture": "vit_base_patch32_clip_224"})";
+  const char* quick = R"({"architecture": "vit_base_patch32_clip_quickgelu_224"})";
+  const char* gelu = R"({"architecture": "vit_base_patch32_clip_224", "activation": "gelu"})";
+  EXPECT_THAT(said_of("ViT-B/32", either),
+              HasSubstr("config.json says vit_base_patch32_clip_224; taken as ViT-B/32 with "
+                        "quick_gelu"));
+  EXPECT_EQ(said_of("ViT-B/32", quick), "");  // the same by another name
+  EXPECT_THAT([&] { said_of("ViT-B/32", gelu); },
+              ThrowsMessage<ConfigError>(HasSubstr("must be quick_gelu or left out")));
+  const std::string timm = "vit_base_patch32_clip_224";
+  EXPECT_THAT(
+      [&] {
+        said_of(timm, R"({"architecture": "vit_base_patch32_clip_quickgelu_224",
+                          "activation": "gelu"})");
+      },
+      ThrowsMessage<WeightsError>(HasSubstr("with quick_gelu, which is another function than "
+                                            "vit_base_patch32_clip_224 with gelu")));
+  EXPECT_EQ(said_of(timm, gelu), "");
+  EXPECT_THAT(said_of(timm, quick, ClipActivation::kGelu),
+              HasSubstr("with quick_gelu; taken as vit_base_patch32_clip_224 with gelu"));
+  EXPECT_THAT(said_of(timm, gelu, ClipActivation::kQuickGelu),
+              HasSubstr("with gelu; taken as vit_base_patch32_clip_224 with quick_gelu"));
 }
 
 }  // namespace

@@ -290,6 +290,8 @@ TEST(ModelSource, AnotherFunctionThanTransformersSaysIsRefused) {
   refused(R"({"hidden_act": null})", "config.json: hidden_act is null");
   refused(R"({"num_attention_heads": 6})",
           "num_attention_heads is 6; the model that is built here has 3");
+  refused(R"({"qkv_bias": false})", "qkv_bias is false; the model that is built here has true");
+  EXPECT_NO_THROW(load(R"({"qkv_bias": true})"));
   refused(R"({"layer_norm_eps": 0.1})", "layer_norm_eps is 0.1");
   refused(R"({"vision_config": {"hidden_act": "relu"}})", "hidden_act is \"relu\"");
 }
@@ -314,6 +316,10 @@ TEST(ModelSource, AnImpossibleNormalisationIsRefused) {
   refused(R"({"image_mean": [0.5, 0.5]})", "image_mean is [0.5,0.5]; three numbers are needed");
   refused(R"({"image_mean": "x"})", "image_mean is \"x\"");
   refused(R"({"do_rescale": false})", "do_rescale is false");
+  EXPECT_NO_THROW(read(R"({"rescale_factor": 0.00392156862745098})"));
+  refused(R"({"rescale_factor": 1})", "rescale_factor is 1, and only 1/255 is possible");
+  refused(R"({"rescale_factor": 0.00784313725})", "rescale_factor is 0.00784313725");
+  refused(R"({"rescale_factor": "1/255"})", "rescale_factor is \"1/255\"");
 }
 
 TEST(ModelSource, ClipSeesWholeImagesAsItWasTrained) {
