@@ -30,7 +30,9 @@ ModelSource exported_model(const std::string& folder);
 /// ImageNet's constants (the published CIFAR nets use them too) unless a file beside the weights
 /// says something else. CLIP's `activation`, which weights do not show, is that of the name, of
 /// transformers' config.json beside the file, or as given. Throws ConfigError for an unknown name,
-/// and without an activation; WeightsError if the file is the export of another model.
+/// and without an activation; WeightsError if the file is the export of another model, or if the
+/// config.json beside it names another function; what is only called otherwise, or contradicts a
+/// given `activation`, is a warning.
 ModelSource named_model(const std::string& name, const std::string& weights,
                         ClipActivation activation = ClipActivation::kUnstated);
 /// The same of weights that are open.
