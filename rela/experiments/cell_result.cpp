@@ -62,14 +62,17 @@ Found read_score(const Cell& cell, const std::string& protocol) {
   return {score, false};
 }
 
-/// The differences between the config that the folder was made with and the cell's.
-std::string differences(const Cell& cell) {
+/// The differences between the config that the folder was made with and the cell's. A prior may lie
+/// elsewhere where the targets tell that it is the same.
+std::string differences(const Cell& cell, bool targets_tell) {
   const JsonValue before = read_json(fs::path(cell.folder) / "config.resolved.json");
   if (before.is_null()) return "";
   const JsonValue now = parse_json(to_resolved_json(cell.config));
   std::string text = config_differences(before, now);
-  for (const char* key :
-       {"eval.knn_every_epochs", "eval.knn_k", "eval.knn_temperature", "eval.knn_train_images"}) {
+  std::vector<const char*> keys{"eval.knn_every_epochs", "eval.knn_k", "eval.knn_temperature",
+                                "eval.knn_train_images"};
+  if (!targets_tell) keys.push_back("rela.prior.weights");
+  for (const char* key : keys) {
     const JsonValue* a = value_at(before, key);
     const JsonValue* b = value_at(now, key);
     const auto shown = [](const JsonValue* value) {
@@ -165,7 +168,10 @@ namespace {
 CellResult read_files(const Cell& cell, const std::vector<std::string>& evaluate) {
   CellResult result;
   const std::optional<RunStatus> status = read_status(cell.folder);
-  if (const std::string other = differences(cell); !other.empty()) {
+  const RunLog log = read_run_log((fs::path(cell.folder) / "metrics.jsonl").string());
+  const std::string learned = learned_targets(log);
+  const bool targets_tell = !learned.empty() && !cell.targets.empty();
+  if (const std::string other = differences(cell, targets_tell); !other.empty()) {
     result.state = State::kForeign;
     result.message = cat(cell.folder,
                          " holds a run of another config; remove it or name another "
@@ -181,9 +187,7 @@ CellResult read_files(const Cell& cell, const std::vector<std::string>& evaluate
                          ", now ", cell.data, "); remove it or name another --out");
     return result;
   }
-  const RunLog log = read_run_log((fs::path(cell.folder) / "metrics.jsonl").string());
-  const std::string learned = learned_targets(log);
-  if (!learned.empty() && !cell.targets.empty() && learned != cell.targets) {
+  if (targets_tell && learned != cell.targets) {
     result.state = State::kForeign;
     result.message =
         cat(cell.folder, " holds a run that has learned the targets ", learned, ", and the prior ",

@@ -53,6 +53,14 @@ class Priors(ExperimentTest):
         weights.write_bytes(kept)
         self.assertExit(self.experiment(runs=runs), DONE)
 
+    def test_a_prior_may_lie_elsewhere_if_it_is_the_same(self):
+        self.train_prior()
+        self.assertExit(self.experiment(runs=self.rela([1])), DONE)
+        moved = self.rela([1], **{"rela.prior.weights": str(self.top / "moved")})
+        self.assertFails(self.experiment(runs=moved), FAILED, "another config", "rela.prior.weights: ")
+        (self.top / "prior").rename(self.top / "moved")
+        self.assertExit(self.experiment(runs=moved), DONE)
+
     def test_a_prior_that_the_table_trains_anew_is_looked_at_again(self):
         good = {"name": "good", "seeds": [1]}
         runs = [good, *self.rela([1], **{"rela.prior.weights": str(self.out / "good-r1-s1")})]
