@@ -161,7 +161,7 @@ namespace fs = std::filesystem;
 /// kept.
 fs::path run_that_keeps(const fs::path& file) {
   for (fs::path below = file; below.has_relative_path(); below = below.parent_path()) {
-    const fs::path folder = below.parent_path();
+    fs::path folder = below.parent_path();
     const std::string name = below.filename().string();
     std::error_code none;
     if (name != "eval" && std::ranges::count(run_files(), name) > 0 &&
