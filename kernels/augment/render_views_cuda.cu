@@ -2,12 +2,13 @@
 // two such blocks fit side by side, else in the workspace. A thread resizes pixels and recolours
 // them; only the mean of the contrast and the blur look at those of others.
 
-#include <cmath>
 #include <stdexcept>
 
+#include "kernels/augment/blur_cuda.h"
 #include "kernels/augment/color_formulas.h"
 #include "kernels/augment/render_views.h"
-#include "kernels/gpu/reduce.h"
+#include "kernels/augment/resize_cuda.h"
+#include "kernels/gpu/shared_sum.h"
 #include "kernels/simt/device.h"
 
 namespace rela {
@@ -28,80 +29,6 @@ struct Launch {
 };
 
 enum class Planes : uint8_t { kShared, kWorkspace };
-
-/// One axis of the crop: source pixels [begin, begin + length) become S.
-struct Axis {
-  Axis() = default;
-  __device__ Axis(int64_t first, int64_t count, int size)
-      : begin(static_cast<int>(first)),
-        length(static_cast<int>(count)),
-        taps(min(length, length > size ? (2 * length + size - 1) / size : 2)),
-        narrowing(min(static_cast<float>(size) / static_cast<float>(length), 1.0f)) {}
-
-  /// The filter at tap t of a pixel whose first tap lies `distance` from its centre.
-  __device__ float weight(float distance, int t) const {
-    return max(0.0f, 1.0f - fabsf(distance + static_cast<float>(t)) * narrowing);
-  }
-
-  int begin = 0;
-  int length = 0;
-  int taps = 0;
-  float narrowing = 0;  // 1 over the filter's widening
-};
-
-/// Of every output pixel along an axis, in shared memory.
-struct Taps {
-  __device__ Taps(float* memory, int size)
-      : distance(memory), share(memory + size), first(reinterpret_cast<int*>(memory + 2 * size)) {}
-
-  /// As fill_weights() of resize_weights.h: in double, so that both take the same pixels.
-  __device__ void fill(const Axis& axis, int size) {
-    const double scale = static_cast<double>(axis.length) / size;
-    for (int o = static_cast<int>(threadIdx.x); o < size; o += kThreads) {
-      const double centre = scale * (o + 0.5);
-      const int lowest = static_cast<int>(max(centre - max(scale, 1.0) + 0.5, 0.0));
-      first[o] = min(lowest, axis.length - axis.taps);
-      distance[o] = static_cast<float>(first[o] + 0.5 - centre);
-      float sum = 0;
-      for (int t = 0; t < axis.taps; ++t) sum += axis.weight(distance[o], t);
-      share[o] = 1.0f / sum;
-    }
-  }
-
-  float* distance;  // from the pixel's centre to its first tap
-  float* share;     // 1 over the sum of its weights
-  int* first;       // source pixel of tap 0, counted from the axis's begin
-};
-
-struct Resize {
-  const uint8_t* corner;  // of the crop
-  int64_t stride;         // bytes from one source row to the next
-  Axis vertical, horizontal;
-  Taps rows, columns;
-
-  __device__ Rgb at(int y, int x) const {
-    const uint8_t* line = corner + rows.first[y] * stride + 3 * columns.first[x];
-    const float down = rows.distance[y];
-    const float across = columns.distance[x];
-    Rgb sum;
-    for (int t = 0; t < vertical.taps; ++t, line += stride) {
-      Rgb row;
-      const uint8_t* pixel = line;
-      for (int u = 0; u < horizontal.taps; ++u, pixel += 3) {
-        const float w = horizontal.weight(across, u);
-        row.r += w * static_cast<float>(pixel[0]);
-        row.g += w * static_cast<float>(pixel[1]);
-        row.b += w * static_cast<float>(pixel[2]);
-      }
-      const float w = vertical.weight(down, t);
-      sum.r += w * row.r;
-      sum.g += w * row.g;
-      sum.b += w * row.b;
-    }
-    const float share = rows.share[y] * columns.share[x] * (1.0f / 255.0f);
-    return {sum.r * share, sum.g * share, sum.b * share};
-  }
-};
 
 __device__ inline bool is_active(const ViewParams& p, int k) {
   const JitterOp op = p.jitter_order[k];
@@ -139,30 +66,21 @@ __device__ inline Rgb finish_colours(const ViewParams& p, int begin, float mean,
   return {y, y, y};
 }
 
-/// The sum over the block, in every thread.
-__device__ inline double shared_sum(double x) {
-  SIMT_SHARED(double, all, [1]);
-  const double sum = block_sum(x);
-  if (threadIdx.x == 0) all[0] = sum;
-  __syncthreads();  // all[] is there
-  return all[0];
-}
-
 /// Crop, resize, flip and colours. `tables`: 6 S floats of shared memory.
 __device__ inline void draw_colours(const Launch& a, const ViewJob& job, float* tables,
                                     float* planes) {
   const ViewParams& p = job.params;
   const int size = a.size;
   const int pixels = size * size;
-  const Axis vertical(p.crop.top, p.crop.height, size);
-  const Axis horizontal(p.crop.left, p.crop.width, size);
+  const CropAxis vertical(p.crop.height, size);
+  const CropAxis horizontal(p.crop.width, size);
   const int64_t stride = 3 * job.dims.width;
-  Resize resize{a.images + job.pixels + p.crop.top * stride + 3 * p.crop.left,
-                stride,
-                vertical,
-                horizontal,
-                Taps(tables, size),
-                Taps(tables + 3 * size, size)};
+  CropResize resize{a.images + job.pixels + p.crop.top * stride + 3 * p.crop.left,
+                    stride,
+                    vertical,
+                    horizontal,
+                    CropTaps(tables, size),
+                    CropTaps(tables + 3 * size, size)};
   resize.rows.fill(vertical, size);
   resize.columns.fill(horizontal, size);
   __syncthreads();  // the tables are complete
@@ -193,94 +111,8 @@ __device__ inline void draw_colours(const Launch& a, const ViewJob& job, float* 
   }
 }
 
-/// A blur's kernel in shared memory; a radius of 0 blurs nothing.
-struct Blur {
-  float* weight;  // of tap j at weight[j + radius]
-  int radius;
-  float share;  // 1 over the sum of the weights
-};
-
-/// As fill_taps() of blur_cpu.cpp: what reaches over more than a line is folded into one period of
-/// the line and its reflections.
-__device__ inline float folded_gauss(int j, int wanted, int radius, int period, float sigma) {
-  float sum = 0;
-  for (int k = j - (j + wanted) / period * period; k <= wanted; k += period) {
-    const float ratio = static_cast<float>(k) / sigma;
-    sum += expf(-0.5f * ratio * ratio);
-  }
-  return wanted > radius && (j == radius || j == -radius) ? 0.5f * sum : sum;
-}
-
-/// All threads of the block; `weight`: 2 S floats.
-__device__ inline Blur make_blur(const ViewParams& p, int size, float* weight) {
-  const bool is_on = p.blur_sigma > 0 && size > 1;
-  const int64_t taps = is_on ? blur_kernel_size(p.blur_kernel, size, p.blur_sigma) : 1;
-  const int wanted = static_cast<int>(taps / 2);
-  const int radius = min(wanted, size - 1);
-  if (radius == 0) return {weight, 0, 1.0f};
-  const int period = wanted > radius ? 2 * (size - 1) : 2 * wanted + 1;  // the latter: never folded
-  double sum = 0;
-  for (int t = static_cast<int>(threadIdx.x); t <= 2 * radius; t += kThreads) {
-    weight[t] = folded_gauss(t - radius, wanted, radius, period, p.blur_sigma);
-    sum += weight[t];
-  }
-  return {weight, radius, static_cast<float>(1.0 / shared_sum(sum))};
-}
-
-/// Index of the pixel used for `i`, with at most one reflection.
-__device__ inline int reflect(int i, int n) {
-  const int from_left = i < 0 ? -i : i;
-  return from_left < n ? from_left : 2 * (n - 1) - from_left;
-}
-
-/// In place; a warp copies a row into shared memory, and writes its blur over it.
-__device__ inline void blur_rows(const Launch& a, const Blur& blur, float* rows, float* planes) {
-  const int size = a.size;
-  const int warp = static_cast<int>(threadIdx.x) / 32;
-  const int lane = static_cast<int>(threadIdx.x) % 32;
-  if (warp >= a.row_warps) return;
-  float* copy = rows + warp * size;
-  for (int y = warp; y < 3 * size; y += a.row_warps) {
-    float* row = planes + y * size;
-    for (int x = lane; x < size; x += 32) copy[x] = row[x];
-    __syncwarp();  // the copy is complete
-    for (int x = lane; x < size; x += 32) {
-      float sum = 0;
-      for (int j = -blur.radius; j <= blur.radius; ++j) {
-        sum += blur.weight[j + blur.radius] * copy[reflect(x + j, size)];
-      }
-      row[x] = sum * blur.share;
-    }
-    __syncwarp();  // all have read the copy, which the next row overwrites
-  }
-}
-
-/// Eight values of one view as they are after the blur's columns. `first`: counted as in the
-/// output, [S, S, 3].
-__device__ inline F32x8 blur_columns(const float* planes, const Blur& blur, int size, int first) {
-  const int pixels = size * size;
-  F32x8 sum{};
-  int y[kVector], at[kVector];  // row, and place in that column's plane
-#pragma unroll
-  for (int k = 0; k < kVector; ++k) {
-    const int e = min(first + k, 3 * pixels - 1);
-    y[k] = e / 3 / size;
-    at[k] = e % 3 * pixels + e / 3 % size;
-  }
-  for (int j = -blur.radius; j <= blur.radius; ++j) {
-    const float w = blur.weight[j + blur.radius];
-#pragma unroll
-    for (int k = 0; k < kVector; ++k) {
-      sum.v[k] += w * planes[at[k] + reflect(y[k] + j, size) * size];
-    }
-  }
-#pragma unroll
-  for (int k = 0; k < kVector; ++k) sum.v[k] *= blur.share;
-  return sum;
-}
-
 template <Rows kRows, class T>
-__device__ inline void write_view(const Launch& a, const float* planes, const Blur& blur,
+__device__ inline void write_view(const Launch& a, const float* planes, const BlurTaps& blur,
                                   float threshold, T* out) {
   const int pixels = a.size * a.size;
   const int step = kThreads * kVector;
@@ -319,9 +151,9 @@ __global__ void __launch_bounds__(kThreads)
     const ViewJob& job = a.jobs[view];
     draw_colours(a, job, scratch, planes);
     __syncthreads();  // the planes are complete, and nobody reads the tables any more
-    const Blur blur = make_blur(job.params, a.size, scratch);
+    const BlurTaps blur = make_blur(job.params, a.size, scratch);
     if (blur.radius > 0) {
-      blur_rows(a, blur, scratch + 2 * a.size, planes);
+      blur_rows(blur, a.size, a.row_warps, scratch + 2 * a.size, planes);
       __syncthreads();  // all rows are blurred
     }
     write_view<kRows>(a, planes, blur, job.params.solarize_threshold, out + view * values);
