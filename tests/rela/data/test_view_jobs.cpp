@@ -16,7 +16,7 @@ namespace rela {
 namespace {
 
 constexpr int64_t kBatch = 4;
-constexpr int64_t kSide = 16;
+constexpr int64_t kSide = 8;  // JPEG files are then decoded at a half of their size, or less
 
 LoaderOptions options(AugmentOn augment_on, int workers = 2) {
   LoaderOptions o{.batch_size = kBatch, .seed = 9, .normalization = {}, .workers = workers};
