@@ -96,7 +96,9 @@ void planes_to_bytes_cpu(const float* planes, uint8_t* bytes, int64_t pixels) {
   const float* __restrict r = planes;
   const float* __restrict g = planes + pixels;
   const float* __restrict b = planes + 2 * pixels;
-  const auto byte = [](float x) { return static_cast<uint8_t>(static_cast<int>(255 * x + 0.5f)); };
+  const auto byte = [](float x) {
+    return static_cast<uint8_t>(static_cast<int>(std::nearbyint(255 * x)));
+  };
   for (int64_t p = 0; p < pixels; ++p) {
     bytes[3 * p + 0] = byte(r[p]);
     bytes[3 * p + 1] = byte(g[p]);
