@@ -19,7 +19,11 @@ constexpr int64_t kBatch = 4;
 constexpr int64_t kSide = 8;  // JPEG files are then decoded at a half of their size, or less
 
 LoaderOptions options(AugmentOn augment_on, int workers = 2) {
-  LoaderOptions o{.batch_size = kBatch, .seed = 9, .normalization = {}, .workers = workers};
+  LoaderOptions o;
+  o.batch_size = kBatch;
+  o.seed = 9;
+  o.normalization = {};
+  o.workers = workers;
   o.augment_on = augment_on;
   for (ViewSpec& view : o.views) {
     view.crop_size = kSide;
