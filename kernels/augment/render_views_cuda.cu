@@ -36,10 +36,9 @@ __device__ inline bool is_active(const ViewParams& p, int k) {
 }
 /// Where the contrast is in the order; 4: it changes nothing.
 __device__ inline int contrast_at(const ViewParams& p) {
-  for (int k = 0; k < 4; ++k) {
-    if (p.jitter_order[k] == JitterOp::kContrast) return is_active(p, k) ? k : 4;
-  }
-  return 4;
+  int k = 0;
+  while (k < 3 && p.jitter_order[k] != JitterOp::kContrast) ++k;
+  return is_active(p, k) ? k : 4;
 }
 
 /// Jitter operations [begin, end) of the order. `mean`: of the grey image before the contrast.
