@@ -15,19 +15,22 @@ void bm_two_view_loader(benchmark::State& state) {
   options.batch_size = 256;
   options.workers = static_cast<int>(state.range(0));
   options.dtype = state.range(1) == 16 ? Dtype::kBf16 : Dtype::kF32;
+  options.augment_on = state.range(2) == 1 ? AugmentOn::kDevice : AugmentOn::kCpu;
   TwoViewLoader loader(*set, options);
   for (int i = 0; i < options.prefetch + 1; ++i)
     loader.next();  // discard what was made before the clock started
-  for (auto _ : state) benchmark::DoNotOptimize(loader.next().images.raw());
+  for (auto _ : state) benchmark::DoNotOptimize(loader.next().samples.raw());
   state.SetItemsProcessed(state.iterations() * options.batch_size);
-  state.SetLabel("items are images of 32x32, two views each");
+  state.SetLabel(state.range(2) == 1 ? "what is left to the CPU where a GPU renders the views"
+                                     : "items are images of 32x32, two views each");
 }
 BENCHMARK(bm_two_view_loader)
     ->Name("two_view_loader")
-    ->ArgNames({"workers", "bits"})
-    ->Args({1, 32})
-    ->Args({1, 16})
-    ->Args({2, 32})
+    ->ArgNames({"workers", "bits", "gpu"})
+    ->Args({1, 32, 0})
+    ->Args({1, 16, 0})
+    ->Args({2, 32, 0})
+    ->Args({1, 32, 1})
     ->MeasureProcessCPUTime()
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);

@@ -80,8 +80,9 @@ class DeviceTimer {
   template <class Work>
   double seconds(Work&& work) {
     const Stream stream = cuda_compute_stream();
-    count_nonfinite_cuda(flush_.raw(), flush_.numel(), Dtype::kF32, count_.data<int64_t>(),
-                         {scratch_.raw(), scratch_.bytes()}, stream);
+    count_nonfinite_cuda(flush_.raw(), flush_.numel(), Dtype::kF32,
+                         static_cast<int64_t*>(count_.raw()), {scratch_.raw(), scratch_.bytes()},
+                         stream);
     simt::event_record(start_, stream);
     work();
     simt::event_record(end_, stream);

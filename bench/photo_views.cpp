@@ -1,10 +1,12 @@
 // Our side of compare_torchvision.py: two views of every photograph of a folder, on one thread.
 //
-// usage: photo_views FOLDER SIDE IMAGES     prints images per second
+// usage: photo_views FOLDER SIDE IMAGES [gpu]     prints images per second; gpu: of what is left to
+//                                                 the CPU where a GPU renders the views
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 #include "rela/data/loader.h"
 #include "rela/data/photos/photos.h"
@@ -25,15 +27,17 @@ rela::LoaderOptions options(int64_t side) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fputs("usage: photo_views FOLDER SIDE IMAGES\n", stderr);
+  const bool has_gpu = argc == 5 && std::string_view(argv[4]) == "gpu";
+  if (argc != 4 && !has_gpu) {
+    std::fputs("usage: photo_views FOLDER SIDE IMAGES [gpu]\n", stderr);
     return 2;
   }
   rela::DatasetSource source;
   source.format = rela::DataFormat::kImageFolder;
   source.path = argv[1];
   const auto set = rela::open_photos(source);
-  const rela::LoaderOptions o = options(std::atoll(argv[2]));
+  rela::LoaderOptions o = options(std::atoll(argv[2]));
+  if (has_gpu) o.augment_on = rela::AugmentOn::kDevice;
   const int64_t batches = std::atoll(argv[3]) / o.batch_size;
   rela::TwoViewLoader loader(*set, o);
   for (int i = 0; i < 4; ++i) loader.next();  // what was made ahead before the clock starts

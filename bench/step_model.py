@@ -81,7 +81,9 @@ def launches_of(config, batch, build):
         file = pathlib.Path(folder) / "config.json"
         file.write_text(json.dumps(config | {
             "method": "byol", "device": "cuda", "precision": "bf16-mixed", "batch_size": batch, "max_steps": STEPS,
-            "cuda_graph": "off", "log_every_steps": 1000, "data": {"format": "synthetic", "synthetic_images": 4 * batch},
+            "cuda_graph": "off", "log_every_steps": 1000,
+            # Views are rendered beside the step, in a stream of their own.
+            "data": {"format": "synthetic", "synthetic_images": 4 * batch, "augment_on": "cpu"},
             "eval": {"online_linear": False, "knn_every_epochs": 0}, "checkpoint": {"every_steps": 0}}))
         trace = pathlib.Path(folder) / "trace.jsonl"
         run = subprocess.run([program, file, "--out", f"{folder}/run", "-q"], check=False,

@@ -21,6 +21,7 @@ rela_tests(cuda_kernel_tests LIGHT
     cuda/test_pool2d.cpp
     cuda/test_reduce.cpp
     cuda/test_relu.cpp
+    cuda/test_render_views.cpp
     cuda/test_top_k.cpp
     cuda/test_transformer.cpp
     cuda/test_transport_loss.cpp

@@ -95,6 +95,7 @@ rela_tests(loader_tests
   SOURCES
     rela/data/test_bad_images.cpp
     rela/data/test_loader.cpp
+    rela/data/test_view_jobs.cpp
   LINKS
     rela
     ZLIB::ZLIB)

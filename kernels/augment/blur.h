@@ -21,7 +21,12 @@ enum class BlurKernel : uint8_t {
 
 /// Taps for a view of side S. kTenth: S / 10 rounded down, plus one if that is even: 3 at 32, 23 at
 /// 224. kFull: 2 ceil(4 sigma) + 1.
-int64_t blur_kernel_size(BlurKernel kernel, int64_t side, float sigma);
+constexpr int64_t blur_kernel_size(BlurKernel kernel, int64_t side, float sigma) {
+  if (kernel == BlurKernel::kTenth) return (side / 10) | 1;
+  const double reach = 4.0 * sigma;
+  const auto whole = static_cast<int64_t>(reach);
+  return 2 * (static_cast<double>(whole) < reach ? whole + 1 : whole) + 1;
+}
 
 /// The deviation of the weights that `kernel_size` taps leave of a Gaussian, in pixels: what the
 /// blur amounts to.

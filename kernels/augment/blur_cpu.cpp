@@ -96,11 +96,6 @@ int64_t most_taps(int64_t kernel_size, int64_t n) {
 
 }  // namespace
 
-int64_t blur_kernel_size(BlurKernel kernel, int64_t side, float sigma) {
-  if (kernel == BlurKernel::kTenth) return (side / 10) | 1;
-  return 2 * static_cast<int64_t>(std::ceil(4.0 * sigma)) + 1;
-}
-
 double effective_blur_sigma(int64_t kernel_size, double sigma) {
   const auto second_moment = [&](int64_t j) {
     return static_cast<double>(j * j) * gauss(j, sigma);

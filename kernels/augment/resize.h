@@ -55,4 +55,7 @@ ResizeArgs center_resize_args(ImageDims image, int64_t shorter_side, int64_t siz
 void resize_cpu(const ImageView& image, const ResizeArgs& args, float* out, Workspace workspace);
 size_t resize_workspace_bytes(const ResizeArgs& args);
 
+/// Planes that kBytes has rounded, [3, pixels] f32, as the bytes that they are: [pixels, 3] u8.
+void planes_to_bytes_cpu(const float* planes, uint8_t* bytes, int64_t pixels);
+
 }  // namespace rela

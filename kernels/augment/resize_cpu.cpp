@@ -92,6 +92,20 @@ size_t resize_workspace_bytes(const ResizeArgs& args) {
          Carver::bytes(3 * source_range(args.horizontal).size);
 }
 
+void planes_to_bytes_cpu(const float* planes, uint8_t* bytes, int64_t pixels) {
+  const float* __restrict r = planes;
+  const float* __restrict g = planes + pixels;
+  const float* __restrict b = planes + 2 * pixels;
+  const auto byte = [](float x) {
+    return static_cast<uint8_t>(static_cast<int>(std::nearbyint(255 * x)));
+  };
+  for (int64_t p = 0; p < pixels; ++p) {
+    bytes[3 * p + 0] = byte(r[p]);
+    bytes[3 * p + 1] = byte(g[p]);
+    bytes[3 * p + 2] = byte(b[p]);
+  }
+}
+
 void resize_cpu(const ImageView& image, const ResizeArgs& args, float* out, Workspace workspace) {
   if (args.rounding == ResizeRounding::kBytes) {
     resize_bytes_cpu(image, args, out, workspace);

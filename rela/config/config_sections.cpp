@@ -138,6 +138,11 @@ void describe(ConfigTable& table, DataConfig& c) {
       .integer("workers", c.workers, Unset::kAuto, Limits::between(0, 1024),
                "threads that load and augment; 0: none beside the training thread")
       .is_free_on_resume = true;
+  table.choice<AugmentOn>(
+      "augment_on", c.augment_on, {{"device", AugmentOn::kDevice}, {"cpu", AugmentOn::kCpu}},
+      "where views are rendered. `device`: on the GPU of a run on cuda, where crops of photographs "
+      "are still made by the CPU; `cpu`: by the loading threads, on any device. The same views, up "
+      "to rounding");
   table
       .choice<BadImages>("bad_images", c.bad_images.policy,
                          {{"error", BadImages::kError},

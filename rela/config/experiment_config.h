@@ -14,6 +14,7 @@
 #include "nn/optimizer.h"
 #include "nn/schedule.h"
 #include "rela/data/dataset.h"
+#include "rela/data/loader.h"
 #include "rela/eval/knn.h"
 #include "rela/prior/prior_source.h"
 #include "runtime/device_choice.h"
@@ -61,9 +62,10 @@ struct DataConfig {
   std::string train_path;  // absolute after loading; empty only for kSynthetic
   std::string val_path;    // empty: train_path also serves where the format has a test split
   double ratio = 1.0;      // share of the images that each epoch draws, (0, 1]
-  std::optional<int64_t> workers;  // loader threads; none: chosen from the cores at hand
-  BadImageRule bad_images;         // of photographs
-  std::string cache_dir;           // for lists of photographs; empty: the user's cache
+  std::optional<int64_t> workers;             // loader threads; none: chosen from the cores at hand
+  BadImageRule bad_images;                    // of photographs
+  std::string cache_dir;                      // for lists of photographs; empty: the user's cache
+  AugmentOn augment_on = AugmentOn::kDevice;  // a GPU, if the run has one
   int64_t synthetic_images = 2048;
 };
 

@@ -36,6 +36,7 @@ const std::vector<Condition>& conditions() {
        {"cifar10", "cifar100", "idx", "imagefolder", "tar", "packed"}},
       {"data.synthetic_images", "data.format", {"synthetic"}},
       {"data.bad_images", "data.format", {"imagefolder", "tar", "packed"}},
+      {"data.augment_on", "device", {"auto", "cuda"}},
       {"data.max_bad_fraction", "data.bad_images", {"skip", "replace"}},
       {"eval.knn_k", "eval.knn_every_epochs", {}},
       {"eval.knn_temperature", "eval.knn_every_epochs", {}},

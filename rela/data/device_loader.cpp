@@ -5,9 +5,20 @@
 
 namespace rela {
 
+namespace {
+
+LoaderOptions fit_to_device(LoaderOptions options, Device device) {
+  if (device == Device::kCpu) options.augment_on = AugmentOn::kCpu;
+  return options;
+}
+
+}  // namespace
+
 DeviceLoader::DeviceLoader(const ImageDataset& dataset, const LoaderOptions& options, Device device)
-    : loader_(dataset, options) {
-  if (device != Device::kCpu) upload_.emplace();
+    : loader_(dataset, fit_to_device(options, device)), dtype_(options.dtype) {
+  if (device == Device::kCpu) return;
+  if (options.augment_on == AugmentOn::kDevice) renderer_.emplace(options);
+  upload_.emplace();
 }
 
 const TwoViewBatch& DeviceLoader::next() {
@@ -56,10 +67,21 @@ void DeviceLoader::start_copy(Slot& slot) {
   }
   slot.batch.samples.copy_from(host.samples);
   slot.host_labels.copy_from(host.labels);
-  const std::array copied{host.images, host.labels};
-  const std::span<const Tensor> there = upload_->start(copied);
-  slot.batch.images = there[0];
-  slot.batch.labels = there[1];
+  if (!renderer_) {
+    const std::array copied{host.labels, host.images};
+    const std::span<const Tensor> there = upload_->start(copied);
+    slot.batch.labels = there.front();
+    slot.batch.images = there.back();
+    return;
+  }
+  const MadeOfBatch images{
+      .shape = renderer_->shape(), .dtype = dtype_, .make = [this](auto there, Tensor& made) {
+        renderer_->render(there[1], there[2], made);
+      }};
+  const std::array copied{host.labels, host.pixels, host.jobs};
+  const std::span<const Tensor> there = upload_->start(copied, &images);
+  slot.batch.labels = there.front();
+  slot.batch.images = there.back();
 }
 
 void DeviceLoader::seek(int64_t epoch, int64_t batch_index) {

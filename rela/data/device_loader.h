@@ -6,11 +6,13 @@
 
 #include "rela/data/batch_upload.h"
 #include "rela/data/loader.h"
+#include "rela/data/view_renderer.h"
 
 namespace rela {
 
-/// The batches of a TwoViewLoader where the model is. On the CPU they are the loader's own. On cuda
-/// there is room for two: while kernels work on one, the next is copied beside them.
+/// The batches of a TwoViewLoader where the model is. On the CPU they are the loader's own, which
+/// renders the views whatever AugmentOn says. On cuda there is room for two: while kernels work on
+/// one, the next is copied, and with AugmentOn::kDevice rendered, beside them.
 class DeviceLoader {
  public:
   DeviceLoader(const ImageDataset& dataset, const LoaderOptions& options, Device device);
@@ -44,10 +46,12 @@ class DeviceLoader {
   void start_copy(Slot& slot);
 
   TwoViewLoader loader_;
-  std::optional<BatchUpload> upload_;  // on cuda
-  std::array<Slot, 2> slots_;          // on cuda: the batches in the upload's rooms
-  size_t current_ = 0;                 // the slot that next() gave last
-  bool ahead_ = false;                 // the other one holds, or is about to hold, the next batch
+  Dtype dtype_;
+  std::optional<ViewRenderer> renderer_;  // on cuda, with AugmentOn::kDevice
+  std::optional<BatchUpload> upload_;     // on cuda; when it goes, nothing is copied or rendered
+  std::array<Slot, 2> slots_;             // on cuda: the batches in the upload's rooms
+  size_t current_ = 0;                    // the slot that next() gave last
+  bool ahead_ = false;  // the other one holds, or is about to hold, the next batch
   const TwoViewBatch* on_host_ = nullptr;  // the CPU's current batch, or the next one if ahead
   std::exception_ptr failure_;             // of prefetch()
 };

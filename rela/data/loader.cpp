@@ -8,12 +8,14 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "kernels/augment/view.h"
 #include "rela/data/sampler.h"
+#include "rela/data/view_jobs.h"
 #include "rela/data/worker_memory.h"
 #include "runtime/error.h"
 #include "runtime/thread.h"
@@ -57,7 +59,11 @@ class TwoViewLoader::Impl {
     slots_.resize(static_cast<size_t>(std::max(options.prefetch, 1)) +
                   1);  // one more is with the consumer
     for (Slot& slot : slots_) {
-      slot.batch.images = Tensor::pinned({2 * local_batch_, side, side, 3}, options.dtype);
+      if (options.augment_on == AugmentOn::kDevice) {
+        jobs_.emplace(dataset, side, local_batch_).allocate(slot.batch);
+      } else {
+        slot.batch.images = Tensor::pinned({2 * local_batch_, side, side, 3}, options.dtype);
+      }
       slot.batch.labels = Tensor::pinned({local_batch_}, Dtype::kI64);
       slot.batch.samples = Tensor::empty({local_batch_}, Dtype::kI64);
     }
@@ -187,11 +193,11 @@ class TwoViewLoader::Impl {
     return order;
   }
 
-  /// Both views of the image at this place of the batch.
+  /// Both views of the image at this place of the batch, or what they are made of.
   void fill(TwoViewBatch& batch, int64_t place, WorkerMemory& memory) {
     const int64_t first = batch.index * options_.batch_size + options_.rank * local_batch_;
     const int64_t sample = (*order_of(batch.epoch))[static_cast<size_t>(first + place)];
-    ViewParams params[2];
+    std::array<ViewParams, 2> params;
     const auto draw = [&](ImageDims dims) {
       for (uint8_t view = 0; view < 2; ++view) {
         const ViewKey key{options_.seed, static_cast<uint32_t>(batch.epoch),
@@ -207,8 +213,10 @@ class TwoViewLoader::Impl {
     draw(image.full);
     batch.samples.data<int64_t>()[place] = image.index;
     batch.labels.data<int64_t>()[place] = image.label;
+    if (jobs_) return jobs_->write(image, params, place, batch, memory);
     for (int64_t view = 0; view < 2; ++view) {
-      render(image, params[view], batch.images, view * local_batch_ + place, memory);
+      render(image, params[static_cast<size_t>(view)], batch.images, view * local_batch_ + place,
+             memory);
     }
   }
 
@@ -231,6 +239,7 @@ class TwoViewLoader::Impl {
   const ImageDataset& dataset_;
   LoaderOptions options_;
   ViewOutput output_;
+  std::optional<ViewJobs> jobs_;  // with AugmentOn::kDevice
   int64_t draws_;
   int64_t local_batch_ = 0;
   std::vector<Slot> slots_;

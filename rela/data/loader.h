@@ -11,6 +11,12 @@
 
 namespace rela {
 
+/// Where views are rendered.
+enum class AugmentOn : uint8_t {
+  kCpu,     // by the loader's workers
+  kDevice,  // on a GPU: the workers hand out images, and what is to be done to them
+};
+
 struct LoaderOptions {
   int64_t batch_size = 256;  // global: all ranks together
   double ratio = 1.0;        // share of the images that each epoch draws, (0, 1]
@@ -22,6 +28,7 @@ struct LoaderOptions {
   int prefetch = 2;           // batches made ahead of the consumer, at least 1
   int rank = 0;               // this process gets part `rank` of `world` of each global batch
   int world = 1;              // divides batch_size
+  AugmentOn augment_on = AugmentOn::kCpu;
 };
 
 /// Throws ConfigError when the options do not fit the data set.
@@ -30,7 +37,10 @@ void check_loader_options(const ImageDataset& dataset, const LoaderOptions& opti
 /// Two random views of each of B images, B = batch_size / world. Its memory belongs to the loader.
 struct TwoViewBatch {
   Tensor images =
-      {};  // [2B, S, S, 3] f32, bf16 or f16, normalised: view 0 of all B, then view 1 of all B
+      {};  // [2B, S, S, 3] f32, bf16 or f16, normalised: view 0 of all B, then view 1 of all B.
+           // Undefined with AugmentOn::kDevice; then there are, for render_views_cuda():
+  Tensor pixels = {};   // u8: [B, height, width, 3]; of photographs, the crops, [2B, S, S, 3]
+  Tensor jobs = {};     // [2B, sizeof(ViewJob)] u8: a ViewJob for each view
   Tensor labels = {};   // [B] i64
   Tensor samples = {};  // [B] i64, positions in the data set; of a bad image, its replacement's
   int64_t epoch = 0;

@@ -25,6 +25,7 @@ ExperimentConfig::CudaGraph graph_mode(const ExperimentConfig& config) {
 
 LoaderOptions loader_options(const ExperimentConfig& config, const Communicator& ranks) {
   LoaderOptions options = loader_options(config);
+  options.augment_on = config.data.augment_on;
   options.rank = ranks.rank();
   options.world = ranks.size();
   return options;

@@ -11,8 +11,8 @@ import signal
 import subprocess
 import unittest
 
-from programs import (APPS, CIFAR_RECORD_BYTES, DEVICE, DONE, SOURCE, TIMEOUT_S, ProgramTest,
-                      environment)
+from programs import (APPS, CIFAR_RECORD_BYTES, DEVICE, DONE, SOURCE, TIMEOUT_S, WEIGHTS,
+                      ProgramTest, environment)
 
 EMULATED = os.environ.get("RELA_CUDA") == "SIMT"
 FILES = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
@@ -87,6 +87,24 @@ class Training(CudaTest):
             for there, here in zip(cuda, cpu):
                 self.assert_near(there, here, "loss", 1e-3)
 
+    def test_views_of_the_cpu_and_of_the_device_train_alike(self):
+        cifar = self.with_images()
+        photographs = {"data": {"format": "imagefolder", "train_path": str(SOURCE / "tests/golden/images"),
+                                "cache_dir": str(self.top)}}
+        for name, changes in (("cifar", cifar), ("photographs", {**cifar, **photographs})):
+            cpu, device = (self.trained(f"{name}-{where}", changes={**changes, "data.augment_on": where})
+                           .events("train") for where in ("cpu", "device"))
+            self.assertEqual(len(device), self.STEPS)
+            for there, here in zip(device, cpu):
+                self.assert_near(there, here, "loss", 1e-3)
+            self.assert_near(device[0], cpu[0], "loss", 1e-5)
+            self.assertNotEqual([e["grad_norm"] for e in device], [e["grad_norm"] for e in cpu])
+
+    def test_where_views_are_rendered_stays(self):
+        self.trained("run", "--max-steps", 2, changes=self.changes)
+        result = self.train("run", "--resume", "auto", changes={**self.changes, "data.augment_on": "cpu"})
+        self.assertFails(result, WEIGHTS, 'data.augment_on: "device" in the checkpoint, "cpu" now')
+
     def test_memory_is_steady_after_the_first_steps(self):
         events = self.trained("run", changes=self.changes).events("train")
         allocations = [event["system_allocations"] for event in events]
@@ -102,18 +120,23 @@ class Training(CudaTest):
             self.assert_near(there, here, "loss", 1e-3)
 
     def test_killed_and_resumed_it_ends_with_the_same_bits(self):
+        images = self.with_images()
+        for augment_on in ("device", "cpu"):
+            self.check_resume(augment_on, {**images, "data.augment_on": augment_on})
+
+    def check_resume(self, name, images):
         steps = 12  # some are replayed both before the kill and after it
-        changes = self.with_images(max_steps=steps, cuda_graph="on", **{"backbone.width": 4})
-        whole = self.trained("whole", changes=changes)
-        process, cut = self.start_training("cut", changes=changes)
+        changes = {**images, "max_steps": steps, "cuda_graph": "on", "backbone.width": 4}
+        whole = self.trained(f"{name}-whole", changes=changes)
+        process, cut = self.start_training(f"{name}-cut", changes=changes)
         self.wait_until(lambda: cut.checkpoint_steps()[-1:] >= [7], process)
         process.send_signal(signal.SIGKILL)
         process.wait()
         self.assertLess(cut.checkpoint_steps()[-1], steps, "it ended before the kill")
-        self.trained("cut", "--resume", "auto", changes=changes)
+        self.trained(f"{name}-cut", "--resume", "auto", changes=changes)
         self.assertEqual(cut.results(steps), whole.results(steps))
         self.assertEqual(cut.losses(), whole.losses())
-        cpu = self.trained("cpu", changes={**changes, "device": "cpu"})
+        cpu = self.trained(f"{name}-cpu", changes={**changes, "device": "cpu"})
         self.assertEqual(len(cut.losses()), steps)
         for (step, there), (_, here) in zip(cut.losses(), cpu.losses()):
             self.assertAlmostEqual(there, here, delta=1e-3 * abs(here), msg=f"loss of step {step}")

@@ -114,6 +114,98 @@ TEST_F(CudaLoader, KeepsABatchWhileKernelsThatReadItWait) {
   for (size_t i = 0; i < seen.size(); ++i) expect_same_bits(seen[i], expected[i]);
 }
 
+LoaderOptions rendered_on_the_device() {
+  LoaderOptions o = options();
+  o.augment_on = AugmentOn::kDevice;
+  o.views[0].blur.prob = 0.5;
+  o.views[0].blur.kernel = BlurKernel::kFull;
+  o.views[1].solarize = {.prob = 0.5, .threshold = 0.5};  // continuous at this threshold
+  return o;
+}
+
+/// The views of the loader's own workers, up to rounding.
+void expect_near_batches(DeviceLoader& got, TwoViewLoader& want, int count) {
+  for (int i = 0; i < count; ++i) {
+    SCOPED_TRACE(i);
+    const TwoViewBatch& a = got.next();
+    const TwoViewBatch& b = want.next();
+    EXPECT_EQ(a.images.device(), Device::kCuda);
+    EXPECT_EQ(a.images.dtype(), b.images.dtype());
+    EXPECT_EQ(a.epoch, b.epoch);
+    EXPECT_EQ(a.index, b.index);
+    if (i % 2 == 1) got.prefetch();
+    const Tensor images = a.images.to(Device::kCpu);
+    ASSERT_EQ(images.shape(), b.images.shape());
+    for (int64_t k = 0; k < images.numel(); ++k)
+      ASSERT_NEAR(images.data<float>()[k], b.images.data<float>()[k], 1e-4) << k;
+    expect_same_bits(a.labels, b.labels);
+    expect_same_bits(a.samples, b.samples);
+    expect_same_bits(got.host_labels(), b.labels);
+  }
+}
+LoaderOptions on_cpu(LoaderOptions o) {
+  o.augment_on = AugmentOn::kCpu;
+  return o;
+}
+
+TEST_F(CudaLoader, RendersTheViewsOfTheLoaderAcrossEpochs) {
+  const auto set = pictures();
+  DeviceLoader got(*set, rendered_on_the_device(), Device::kCuda);
+  TwoViewLoader want(*set, on_cpu(rendered_on_the_device()));
+  expect_near_batches(got, want, 2 * static_cast<int>(want.batches_per_epoch()) + 1);
+}
+
+TEST_F(CudaLoader, RendersLargeViewsOfItsShareOfTheBatch) {
+  const auto set = pictures();
+  LoaderOptions o = rendered_on_the_device();
+  o.views[0].crop_size = o.views[1].crop_size = 104;  // in the workspace
+  o.views[0].blur.kernel = BlurKernel::kTenth;
+  o.rank = 1;
+  o.world = 4;
+  DeviceLoader got(*set, o, Device::kCuda);
+  TwoViewLoader want(*set, on_cpu(o));
+  expect_near_batches(got, want, 3);
+}
+
+TEST_F(CudaLoader, RendersNewViewsFromTheNextBatchOnAndAfterASeek) {
+  const auto set = pictures();
+  DeviceLoader got(*set, rendered_on_the_device(), Device::kCuda);
+  TwoViewLoader want(*set, on_cpu(rendered_on_the_device()));
+  got.next();
+  got.prefetch();
+  want.next();
+  std::array<ViewSpec, 2> views = options().views;
+  views[0].grayscale = 1;
+  got.switch_views(views);
+  want.switch_views(views);
+  expect_near_batches(got, want, 3);
+  got.prefetch();
+  got.seek(1, 3);
+  want.seek(1, 3);
+  expect_near_batches(got, want, 3);
+}
+
+TEST_F(CudaLoader, RendersTheSameBitsTwiceAndKeepsThemWhileKernelsWait) {
+  const auto set = pictures();
+  DeviceLoader one(*set, rendered_on_the_device(), Device::kCuda);
+  LoaderOptions o = rendered_on_the_device();
+  o.workers = 3;
+  DeviceLoader two(*set, o, Device::kCuda);
+  std::vector<Tensor> seen;
+  for (int i = 0; i < 5; ++i) {
+    seen.push_back(one.next().images.clone());  // queued: nothing waits for the device
+    one.prefetch();
+  }
+  for (const Tensor& images : seen) expect_same_bits(images, two.next().images);
+}
+
+TEST_F(CudaLoader, OnTheCpuTheLoaderRendersWhateverIsAskedFor) {
+  const auto set = pictures();
+  DeviceLoader got(*set, rendered_on_the_device(), Device::kCpu);
+  TwoViewLoader want(*set, on_cpu(rendered_on_the_device()));
+  for (int i = 0; i < 3; ++i) expect_same_bits(got.next().images, want.next().images);
+}
+
 TEST_F(CudaReadback, FetchesTensorsOfBothDevicesAsTheyWereWhenAskedFor) {
   Readback readback;
   Tensor there = Tensor::full({3}, 2.0f, Device::kCuda);

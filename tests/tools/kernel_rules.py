@@ -39,6 +39,8 @@ NARROW = {
     "layer_norm_wide_sum_kernel": Narrow((4,), SUMS, wide=False),
     "layer_scale_backward_kernel": Narrow((4,), SUMS),
     "max_pool2d_forward_kernel": Narrow((8,), "places of eight maxima, a byte each"),
+    "render_views_kernel": Narrow((4,), "planes in the workspace; loads are a view's parameters, once",
+                                  pieces=("LDG",)),
     "sum_of_squares_kernel": Narrow((8,), "one sum per block", wide=False),
     "token_embed_backward_kernel": Narrow((4,), "gradients of parameters, once per batch",
                                           pieces=("LDG", "STG")),

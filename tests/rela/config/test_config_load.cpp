@@ -59,7 +59,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
              "view": {"crop_scale": [0.25, 0.5], "hflip": 0.1, "grayscale": 0.3,
                       "color_jitter": {"prob": 0.6, "brightness": 0.5, "contrast": 0.4, "saturation": 0.3, "hue": 0.1}},
              "targets_path": "/tmp/targets"},
-    "data": {"format": "cifar100", "train_path": "/data/a/../b", "val_path": null, "ratio": 0.2, "workers": 0,
+    "data": {"format": "cifar100", "train_path": "/data/a/../b", "val_path": null, "ratio": 0.2, "workers": 0, "augment_on": "cpu",
              "bad_images": "skip", "max_bad_fraction": 0.25, "cache_dir": "/tmp/lists/", "synthetic_images": 5},
     "augmentations": [{"crop_size": 24, "crop_scale": [0.5, 0.5], "hflip": 0, "grayscale": 1,
                        "color_jitter": {"prob": 0.1, "brightness": 0.2, "contrast": 0.3, "saturation": 0.4, "hue": 0.5},
@@ -115,7 +115,7 @@ TEST(Config, EveryKeyIsReadIntoItsField) {
     },
     "targets_path": "/tmp/targets"
   },
-  "data": {"format": "cifar100", "train_path": "/data/b", "val_path": null, "ratio": 0.2, "workers": 0, "bad_images": "skip", "max_bad_fraction": 0.25, "cache_dir": "/tmp/lists", "synthetic_images": 5},
+  "data": {"format": "cifar100", "train_path": "/data/b", "val_path": null, "ratio": 0.2, "workers": 0, "augment_on": "cpu", "bad_images": "skip", "max_bad_fraction": 0.25, "cache_dir": "/tmp/lists", "synthetic_images": 5},
   "augmentations": [
     {
       "crop_size": 24,

@@ -105,16 +105,18 @@ TEST(ConfigOverride, ASectionOfTheWrongKindIsReportedFromTheFile) {
 
 TEST(IdleOverrides, KeysThatChangeNothingAreNamedWithWhatUsesThem) {
   const test::TempDir dir;
-  const std::vector<std::string> overrides{"optimizer.momentum=0.5", "optimizer.betas=[0.8,0.9]",
+  const std::vector<std::string> overrides{"optimizer.momentum=0.5",    "optimizer.betas=[0.8,0.9]",
                                            "scheduler.warmup_epochs=3", "rela.pca_dim=4",
-                                           "byol.proj_output_dim=8"};
+                                           "byol.proj_output_dim=8",    "device=cpu",
+                                           "data.augment_on=device"};
   const ExperimentConfig config = load_config(dir.write("c.json", small_config()), overrides);
   EXPECT_THAT(idle_overrides(config, overrides),
               testing::ElementsAre(
                   "optimizer.momentum: no effect with optimizer.name adamw; lars, sgd use it",
                   "scheduler.warmup_epochs: no effect with scheduler.name constant; warmup_cosine "
                   "uses it",
-                  "rela.pca_dim: no effect with method byol; rela_byol, rela_supervised use it"));
+                  "rela.pca_dim: no effect with method byol; rela_byol, rela_supervised use it",
+                  "data.augment_on: no effect with device cpu; auto, cuda use it"));
 }
 
 TEST(ConfigOverride, NumbersThatKernelsCannotHoldAreRefused) {
