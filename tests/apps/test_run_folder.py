@@ -56,7 +56,9 @@ class RunFolder(ProgramTest):
             self.assertIn(f"out: the run's folder {run.folder} is gone: was it moved or deleted?",
                           process.stderr.read().decode())
             left = [path.name for path in run.folder.iterdir()] if run.folder.exists() else []
-            self.assertEqual(left, ["run.lock"] if name == "replaced" else [], name)
+            # What was being written at that very moment may still land in the other folder, but no step later.
+            self.assertLessEqual(set(left) - {"checkpoints", "metrics.jsonl", "train.log"},
+                                 {"run.lock"} if name == "replaced" else set(), name)
             self.assertEqual(Run(self.top / "aside").checkpoint_steps()[-1] % 5, 0)
             (self.top / "aside").rename(self.top / f"was {name}")
 
