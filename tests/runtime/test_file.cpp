@@ -289,8 +289,9 @@ TEST(Directories, AreMadeWithTheirParentsAndRemovedWhole) {
 TEST(Directories, AFileInTheWayIsAnIoError) {
   const TempDir dir;
   const std::string path = dir.write("file", "x").string() + "/folder";
-  EXPECT_EQ(io_error_of([&] { make_directories(path); }),
-            path + ": cannot create the folder (Not a directory)");
+  EXPECT_EQ(
+      io_error_of([&] { make_directories(path); }),
+      path + ": cannot be made: " + (dir / "file").string() + " is no folder; name another one");
   EXPECT_EQ(io_error_of([&] { sync_directory(dir / "absent"); }),
             (dir / "absent").string() + ": cannot open the folder (No such file or directory)");
 }

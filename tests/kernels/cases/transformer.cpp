@@ -197,6 +197,10 @@ std::vector<OpCase> gpu_step_cases() {
     cases.push_back(layer_scale_case(size, {kRows, cols}));
     cases.push_back(softmax_case(size, {kRows, cols}));
     cases.back().dtypes = residual.dtypes;
+    cases.push_back(
+        scale_samples_case("images:256/tokens:197/cols:" + std::to_string(cols), {256, 197, cols}));
+    cases.push_back(
+        mean_token_case("images:256/tokens:197/cols:" + std::to_string(cols), {256, 197, cols}, 1));
   }
   for (const auto& [kind, name] :
        {std::pair(Gelu::kErf, "erf"), {Gelu::kTanh, "tanh"}, {Gelu::kQuick, "quick"}}) {
@@ -253,7 +257,8 @@ std::vector<OpCase> transformer_cases() {
       // A vision transformer of width 192 on 64 images.
       benchmark_case(layer_norm_case("rows:12608/cols:192", {64 * 197, 192})),
       benchmark_case(layer_scale_case("rows:12608/cols:192", {64 * 197, 192})),
-      benchmark_case(scale_samples_case("rows:64/cols:37824", {64, 197, 192})),
+      benchmark_case(scale_samples_case("images:64/tokens:197/cols:192", {64, 197, 192})),
+      benchmark_case(mean_token_case("images:64/tokens:197/cols:192", {64, 197, 192}, 1)),
       benchmark_case(bias_gelu_case("erf/rows:12608/cols:768", Gelu::kErf, {64 * 197, 768})),
       benchmark_case(bias_gelu_case("quick/rows:12608/cols:768", Gelu::kQuick, {64 * 197, 768})),
       benchmark_case(softmax_case("rows:12608/cols:197", {64 * 197, 197})),
