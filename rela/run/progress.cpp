@@ -45,8 +45,8 @@ std::string format_progress(const ProgressState& s) {
       "step {}/{} | epoch {:.2f} {} | loss {:.4f} | lr {:.2e} | tau {:.4f} | {:.0f} img/s | {:.0f} "
       "ms (wait {:.0f}%) | "
       "eta {}",
-      s.step, s.total_steps, s.epoch, s.phase, s.loss, s.lr, s.tau, s.images_per_s, s.iter_ms,
-      100 * s.data_wait, format_clock(s.eta_s));
+      s.step, s.total_steps, s.epoch, s.phase, std::isnan(s.loss) ? std::abs(s.loss) : s.loss, s.lr,
+      s.tau, s.images_per_s, s.iter_ms, 100 * s.data_wait, format_clock(s.eta_s));
 }
 
 std::string format_progress_bar(const ProgressState& s, int columns) {

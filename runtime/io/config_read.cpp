@@ -184,6 +184,10 @@ ConfigComplaint unknown_key_complaint(const ConfigTable& table, const std::strin
   }
   const std::string nearest = nearest_word(key, keys);
   if (!nearest.empty()) return {"unknown key", nearest};
+  if (const size_t dot = key.find('.'); dot != std::string::npos) {
+    return {cat("unknown key; in a file, sections nest: {\"", key.substr(0, dot), "\": {\"",
+                key.substr(dot + 1), "\": ...}}")};
+  }
   return {"unknown key, this section knows " + list};
 }
 

@@ -37,6 +37,9 @@ std::string weights_mistaken_for(std::string_view start) {
     return cat("a ZIP archive, as torch.save writes", kSaveAgain);
   if (start.size() >= 2 && start[0] == '\x80' && start[1] >= 2 && start[1] <= 5)
     return cat("a pickle, as torch.save wrote before PyTorch 1.6", kSaveAgain);
+  constexpr char kLatestOnnx = 64;  // of its format's versions, with room
+  if (start.size() >= 3 && start[0] == '\x08' && start[1] < kLatestOnnx && start[2] == '\x12')
+    return "an ONNX graph, which holds no state dictionary; name the weights that it was made of";
   if (start.starts_with("\x1f\x8b"sv)) return "gzipped; unpack it with gunzip";
   if (text.starts_with("{"sv)) {
     return text.find("\"weight_map\"") != std::string_view::npos ||

@@ -88,7 +88,10 @@ class Builder {
     } else {
       text.erase(0, text.find("] ") + 2);
     }
-    fail(text);
+    const bool is_comment =
+        text.find("/'") != std::string::npos || text.find("#'") != std::string::npos;
+    fail(is_comment ? text + "; JSON has no comments: \"_comment\": \"...\" is one in a config"
+                    : text);
   }
 
  private:

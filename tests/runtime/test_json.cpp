@@ -1,5 +1,6 @@
 #include "runtime/io/json.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -69,6 +70,12 @@ TEST(Json, DuplicateKeysAreRefusedWhereverTheyAre) {
             "line 2, column 18: key \"c\" is there twice");
   EXPECT_EQ(error_of(R"({"a":{"x":1},"b":{"x":1}})"), "accepted");
   EXPECT_EQ(error_of(R"({"a":1,"\u0061":2})"), "line 1, column 15: key \"a\" is there twice");
+}
+
+TEST(Json, CommentsAreCalledSo) {
+  for (const char* text : {"{ // why\n\"a\": 1}", "{\"a\": 1, # why\n\"b\": 2}", "/* why */ {}"})
+    EXPECT_THAT(error_of(text), testing::HasSubstr("JSON has no comments")) << text;
+  EXPECT_THAT(error_of("{a: 1}"), testing::Not(testing::HasSubstr("comments")));
 }
 
 TEST(Json, WhatIsNotJsonIsRefused) {

@@ -119,6 +119,9 @@ std::vector<Hostile> other_kinds() {
        "this is a ZIP archive, as torch.save writes" + save},
       {"Pickle", std::string("\x80\x02}q\x00(X", 7),
        "this is a pickle, as torch.save wrote before PyTorch 1.6" + save},
+      {"Onnx", std::string("\x08\x08\x12\x04rela") + std::string(60, 'x'),
+       "this is an ONNX graph, which holds no state dictionary; name the weights that it was made "
+       "of"},
       {"Gzip", std::string("\x1f\x8b\x08") + std::string(30, 'g'),
        "this is gzipped; unpack it with gunzip"},
       {"IndexOfShards", R"({"metadata": {"total_size": 9}, "weight_map": {}})",

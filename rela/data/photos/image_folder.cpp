@@ -149,8 +149,10 @@ class Lister {
 PhotoIndex list_image_folder(const fs::path& folder) {
   RELA_CHECK(fs::exists(folder), DataError, folder.string(),
              ": no such folder; name the one that holds the pictures");
-  RELA_CHECK(fs::is_directory(folder), DataError, folder.string(),
-             ": not a folder; name the one that holds the pictures");
+  RELA_CHECK(
+      fs::is_directory(folder), DataError, folder.string(),
+      ": not a folder; name the one that holds the pictures, or the format of that file, tar "
+      "or packed");
   return Lister(folder).list();
 }
 

@@ -92,6 +92,8 @@ TEST(ConfigMistakes, AKeyOfAnotherFamilyOfBackbonesIsNamedAsSuch) {
 TEST(ConfigMistakes, AKeyOfNoFamilyIsComparedWithThoseOfThePresentOne) {
   EXPECT_EQ(mistakes_of(small_config(R"("backbone": {"widht": 8})")),
             "backbone.widht: unknown key (got 8) at line 1; did you mean \"width\"?");
+  EXPECT_THAT(mistakes_of(small_config(R"("eval.knn_k": 3)")),
+              testing::HasSubstr(R"(sections nest: {"eval": {"knn_k": ...}})"));
   const std::string name = "backbone.name=vit_tiny_patch4_32", key = "backbone.widht=8";
   for (const auto& settings : {std::vector{name, key}, std::vector{key, name}}) {
     EXPECT_THAT(mistakes_of(small_config(), settings),
