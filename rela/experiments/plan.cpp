@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -202,10 +203,15 @@ class Planner {
     if (cell.config.has_rela_phase()) {
       cell.config.rela.targets_path = targets_path(plan_.out, cell.config);
     }
-    if (!cell_names_.insert(cell.name).second) {
+    std::string lower = cell.name;  // some disks do not tell letters' cases apart
+    std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (const auto [earlier, is_new] = cell_names_.try_emplace(lower, cell.name); !is_new) {
       ConfigIssues issues;
       issues.add(fmt::format("runs.{}", index),
-                 {fmt::format("the run {} is in the table twice", cell.name)},
+                 {earlier->second == cell.name
+                      ? fmt::format("the run {} is in the table twice", cell.name)
+                      : fmt::format("the runs {} and {} differ by the case of letters only",
+                                    earlier->second, cell.name)},
                  value_at(document_, fmt::format("runs.{}.name", index)));
       report("", issues);
     }
@@ -297,7 +303,7 @@ class Planner {
   std::string base_folder_;
   ExperimentConfig defaults_;
   ConfigTable config_table_;
-  std::set<std::string> cell_names_;
+  std::map<std::string, std::string> cell_names_;  // by their lower-case letters
   std::set<std::string> blamed_;
   std::vector<std::string> mistakes_;
   std::map<std::string, std::string> test_fingerprints_;

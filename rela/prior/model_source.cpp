@@ -230,6 +230,10 @@ ModelSource exported_model(const std::string& folder) {
   return read_export(exported);
 }
 
+std::string described_model(const std::string& weights) {
+  return described_architecture(config_beside(open_backbone_weights(weights)->path())).value_or("");
+}
+
 ModelSource named_model(const std::string& name, const std::string& weights,
                         ClipActivation activation) {
   return named_model(name, *open_backbone_weights(weights), activation);

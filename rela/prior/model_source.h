@@ -39,6 +39,9 @@ ModelSource named_model(const std::string& name, const std::string& weights,
 ModelSource named_model(const std::string& name, const BackboneWeights& weights,
                         ClipActivation activation = ClipActivation::kUnstated);
 
+/// The model that config.json beside the weights names; empty: none.
+std::string described_model(const std::string& weights);
+
 /// Whether a folder holds what write_exported_backbone() writes, be it a copy.
 bool holds_export(const std::filesystem::path& folder);
 

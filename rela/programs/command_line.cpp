@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -35,6 +36,10 @@ std::string explain_extras(const CLI::App& app) {
     if (!text.empty()) text += '\n';
     text += extra + ": ";
     if (is_option(extra)) {
+      if (extra.size() > 1 && std::isdigit(static_cast<unsigned char>(extra[1])) != 0) {
+        text += "no option takes a negative number";
+        continue;
+      }
       const std::string near = nearest_word(extra.substr(0, extra.find('=')), option_names(app));
       text +=
           "unknown option; " + (near.empty() ? "--help lists them" : "did you mean " + near + "?");

@@ -14,6 +14,7 @@
 #include "rela/run/signals.h"
 #include "rela/train/run_check.h"
 #include "runtime/io/file.h"
+#include "runtime/io/json.h"
 #include "runtime/io/nearest.h"
 #include "runtime/log.h"
 
@@ -57,6 +58,23 @@ void check_only(const Plan& plan, const std::vector<std::string>& only) {
                     "\"; ", near.empty() ? "--dry-run lists them" : "did you mean " + near + "?");
   }
   RELA_CHECK(mistakes.empty(), UsageError, mistakes);
+}
+
+/// Throws for the results of another table, which have no run of this one.
+void check_results(const Plan& plan) {
+  const std::string file = (std::filesystem::path(plan.out) / "results.json").string();
+  if (!std::filesystem::exists(file)) return;
+  const JsonValue results = parse_json(read_text_file(file));
+  const JsonValue* rows = results.find("rows");
+  const auto* list = rows == nullptr ? nullptr : rows->as<JsonValue::Array>();
+  if (list == nullptr || list->empty() || member_or<std::string>(results, "title") == plan.title)
+    return;
+  const bool is_ours = std::ranges::any_of(*list, [&](const JsonValue& row) {
+    const auto run = member_or<std::string>(row, "run");
+    return std::ranges::any_of(plan.cells, [&](const Cell& cell) { return cell.run == run; });
+  });
+  RELA_CHECK(is_ours, UsageError, "--out: ", plan.out, " holds the results of another table, \"",
+             member_or<std::string>(results, "title"), "\"; name another folder");
 }
 
 /// Throws for a folder that the runs cannot lie in, and changes nothing.
@@ -188,6 +206,7 @@ ExitCode run(int argc, const char* const* argv) {
   check_folder(a.plan.out);
   Plan plan = make_plan(a.plan);
   check_only(plan, a.only);
+  check_results(plan);
   ExitCode code = ExitCode::kDone;
   if (a.dry_run) {
     const std::vector<CellResult> results = read_results(plan);

@@ -51,7 +51,8 @@ void describe_arguments(CommandLine& app, FrozenModelArguments& a) {
       "names of torchvision, timm or who published them");
   app.add_flag("--allow-partial", a.allow_partial,
                "take weights that are incomplete or do not all fit; what is missing stays random");
-  app.add_option("--model", a.model, "model of --weights, e.g. resnet18");
+  app.add_option("--model", a.model,
+                 "model of --weights, e.g. resnet18; otherwise as config.json beside them says");
   app.add_option("--width", a.width,
                  "channels of the first stage of --model; otherwise as the weights show");
   app.add_flag("--cifar-stem", a.cifar_stem,
@@ -115,8 +116,11 @@ std::vector<std::string> inputs_of(const FrozenModelArguments& a) {
 ModelSource model_source(const FrozenModelArguments& a) {
   RELA_CHECK(a.run.empty() != a.weights.empty(), UsageError,
              "--run, --weights: exactly one of them says which model to load");
-  RELA_CHECK(a.weights.empty() || !a.model.empty(), UsageError,
-             "--model: --weights needs the model's name, e.g. resnet18");
+  const std::string model =
+      a.model.empty() && !a.weights.empty() ? described_model(a.weights) : a.model;
+  RELA_CHECK(a.weights.empty() || !model.empty(), UsageError,
+             "--model: --weights needs the model's name, e.g. resnet18; no config.json beside them "
+             "says it");
   for (const auto& [option, is_given] : {std::pair{"--model", !a.model.empty()},
                                          {"--width", a.width.has_value()},
                                          {"--cifar-stem", a.cifar_stem},
@@ -125,7 +129,7 @@ ModelSource model_source(const FrozenModelArguments& a) {
     RELA_CHECK(a.run.empty() || !is_given, UsageError, option,
                ": it is about --weights; --run says itself what its model is");
   }
-  ModelSource source = a.run.empty() ? named_model(a.model, a.weights, activation_of(a.activation))
+  ModelSource source = a.run.empty() ? named_model(model, a.weights, activation_of(a.activation))
                                      : exported_model(a.run);
   source.allow_partial = a.allow_partial;
   if (auto* resnet = std::get_if<ResNetSpec>(&source.spec)) {  // the others come in one shape

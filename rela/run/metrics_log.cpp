@@ -15,11 +15,6 @@
 #include "runtime/log.h"
 
 namespace rela {
-namespace {
-
-constexpr mode_t kAnyMode = 0666;  // but for the umask
-
-}  // namespace
 
 MetricsLog::MetricsLog(std::filesystem::path path, int64_t keep_until_step, double elapsed_s)
     : path_(std::move(path)),
@@ -43,7 +38,7 @@ MetricsLog::~MetricsLog() {
 }
 
 void MetricsLog::open_to_append() {
-  fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, kAnyMode);
+  fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, kNewFileMode);
   if (fd_ < 0) throw_io(path_.string(), "cannot be opened for writing", errno);
 }
 

@@ -158,7 +158,7 @@ InOutFile::InOutFile(std::string path, FileAccess access)
 
 InOutFile InOutFile::create(const std::string& path, int64_t bytes, std::string_view head) {
   unlink(path.c_str());
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kNewFileMode);
   if (fd < 0) throw_io(path, "cannot create", errno);
   const ssize_t written = ::write(fd, head.data(), head.size());
   int code = written < 0 ? errno : written < std::ssize(head) ? ENOSPC : 0;
@@ -211,7 +211,7 @@ std::string read_text_file(const std::string& path) {
 
 AtomicFile::AtomicFile(const std::string& path)
     : path_(replaceable_file(path)), temporary_(temporary_name(path_)) {
-  fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kNewFileMode);
   if (fd_ < 0) throw_io(path_, "cannot create in this folder", errno);
 }
 

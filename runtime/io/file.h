@@ -55,6 +55,9 @@ class InOutFile : public InputFile {
   void sync();
 };
 
+/// Of files that are made here, for open(): the user's umask says what is left of it.
+inline constexpr unsigned kNewFileMode = 0666;
+
 /// The contents of a regular file. One of more than `most` bytes is an IoError, and is not read.
 std::string read_file(const std::string& path, int64_t most = int64_t{1} << 30);
 /// The same for a short file of text, such as a config: a large one is something else.

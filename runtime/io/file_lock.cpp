@@ -13,20 +13,16 @@
 #include <utility>
 
 #include "runtime/error.h"
+#include "runtime/io/file.h"
 #include "runtime/io/file_identity.h"
 #include "runtime/log.h"
 
 namespace rela {
-namespace {
-
-constexpr mode_t kAnyMode = 0666;  // but for the umask
-
-}  // namespace
 
 FileLock::FileLock(std::string path, const std::string& remedy, Children children)
     : path_(std::move(path)),
       fd_(open(path_.c_str(), O_RDWR | O_CREAT | (children == Children::kHold ? 0 : O_CLOEXEC),
-               kAnyMode)) {
+               kNewFileMode)) {
   RELA_CHECK(fd_ >= 0, IoError, path_, ": cannot be opened for writing: ", std::strerror(errno),
              "; ", remedy);
 }
@@ -102,7 +98,7 @@ bool FileLock::is_replaced() const {
 bool FileLock::restore_if_gone() {
   if (identity_of(path_)) return false;
   const int flags = fcntl(fd_, F_GETFD);
-  const int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kAnyMode);
+  const int fd = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kNewFileMode);
   if (fd < 0 && errno == EEXIST) return false;  // another process was quicker: is_replaced()
   RELA_CHECK(fd >= 0, IoError, path_, ": cannot be created: ", std::strerror(errno));
   (void)fcntl(fd, F_SETFD, flags);

@@ -89,6 +89,11 @@ class Folders(ExperimentTest):
             self.assertFails(self.experiment(*args), USAGE, "is the folder of a run")
         self.assertEqual(sorted(self.out.rglob("*")), before)
 
+    def test_the_results_of_another_table_are_not_replaced(self):
+        self.out.mkdir()
+        (self.out / "results.json").write_text('{"title": "another", "rows": [{"run": "another"}]}')
+        self.assertFails(self.experiment(), USAGE, "holds the results of another table", "name another folder")
+
     def test_a_mistake_by_which_all_cells_are_foreign_leaves_the_results(self):
         self.assertExit(self.experiment(runs=self.runs[:1]), DONE)
         files = [self.out / name for name in ("results.md", "results.json", "accuracy.svg")]

@@ -23,6 +23,10 @@ class CommandLine(ProgramTest):
                          "did you mean --split?")
         self.assertFails(run_program("evaluate", "knn", "--temprature", "1"), USAGE, "did you mean --temperature?")
 
+    def test_negative_numbers_are_no_options(self):
+        self.assertFails(run_program("evaluate", "knn", "--seed", "-1"), USAGE, "--seed: unknown option",
+                         "-1: no option takes a negative number")
+
     def test_the_value_of_an_unknown_option_is_not_blamed(self):
         for program, *args in (("evaluate", "linear", "--run", "r", "--zz", "0.1"), ("train_byol", "c", "--zz", "3"),
                                ("pack", "--zz", "3", "x", "y")):

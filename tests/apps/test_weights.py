@@ -94,6 +94,7 @@ class Weights(ProgramTest):
             self.assertEqual((found["input"]["input_size"], found["input_size_is_assumed"]), ([3, 16, 16], False))
         right, _ = correct("--run", run)
         self.assertEqual(correct("--weights", again, "--model", "resnet18"), (right, False))
+        self.assertEqual(correct("--weights", again), (right, False))  # config.json names the model, too
 
         bare.write_bytes((hub / "model.safetensors").read_bytes())
         of_32, is_told = correct("--weights", bare, "--model", "resnet18")
