@@ -89,6 +89,10 @@ class Folders(ExperimentTest):
             self.assertFails(self.experiment(*args), USAGE, "is the folder of a run")
         self.assertEqual(sorted(self.out.rglob("*")), before)
 
+    def test_runs_are_told_apart_by_more_than_the_case_of_letters(self):
+        upper = {**self.runs[0], "name": self.runs[0]["name"].upper()}
+        self.assertFails(self.experiment(runs=[self.runs[0], upper]), USAGE, "differ by the case of letters only")
+
     def test_the_results_of_another_table_are_not_replaced(self):
         self.out.mkdir()
         (self.out / "results.json").write_text('{"title": "another", "rows": [{"run": "another"}]}')
