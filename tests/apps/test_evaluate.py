@@ -295,7 +295,9 @@ class Evaluation(ProgramTest):
     def test_model_must_be_named_in_one_way(self):
         self.assertIn("exactly one", self.fails(USAGE))
         self.assertIn("exactly one", self.fails(USAGE, "--run", "a", "--weights", "b"))
-        self.assertIn("--model", self.fails(USAGE, "--weights", self.weights))
+        bare = self.top / "bare.safetensors"  # no config.json beside it
+        bare.write_bytes(self.weights.read_bytes())
+        self.assertIn("--model", self.fails(USAGE, "--weights", bare))
 
     def test_unfinished_run_says_how_to_go_on(self):
         (self.run_folder / "exported/backbone.safetensors").unlink()
