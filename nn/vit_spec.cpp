@@ -83,9 +83,7 @@ std::string VitSpec::identity() const {
 }
 
 void VitSpec::take_global_pool(const JsonValue& config) {
-  const JsonValue* value = config.find("global_pool");
-  const auto* text = value == nullptr ? nullptr : value->as<std::string>();
-  if (text != nullptr && *text == "avg") pooling = Pooling::kMean;
+  if (member_or<std::string>(config, "global_pool") == "avg") pooling = Pooling::kMean;
 }
 
 Normalization VitSpec::usual_normalization() const {
